@@ -1,0 +1,51 @@
+"""From the name of a benchmark to its data set.
+
+Public names: ``create_dataset``, ``list_datasets``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from ..errors import DatasetError
+from .base import VideoDataset
+from .ucf101 import load_ucf101
+
+_LOADERS: dict[str, Callable[..., VideoDataset]] = {"ucf101": load_ucf101}
+
+
+def list_datasets() -> list[str]:
+    """The names that ``create_dataset`` knows."""
+    return sorted(_LOADERS)
+
+
+def create_dataset(
+    name: str,
+    root: str | os.PathLike[str],
+    split: str | int = "1",
+    subset: str = "train",
+    **options: Any,
+) -> VideoDataset:
+    """One subset of one split of a benchmark, read from its original files.
+
+    Args:
+        name: see ``list_datasets``.
+        root: the folder of the unpacked data set.
+        split: the benchmark's name of a split; for UCF101 "1", "2", "3", "authors".
+        subset: ``"train"`` or ``"test"``.
+        options: passed on to the loader, such as ``frames=8``.
+
+    Raises:
+        DatasetError: unknown name, split or subset; missing or incomplete files.
+    """
+    loader = _LOADERS.get(str(name).lower())
+    if loader is None:
+        near = get_close_matches(str(name).lower(), _LOADERS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DatasetError(
+            f"there is no benchmark {name!r}.{hint} Known: {', '.join(list_datasets())}"
+        )
+    return loader(root, split=split, subset=subset, **options)

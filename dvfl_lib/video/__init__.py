@@ -1,0 +1,22 @@
+"""Video data: reading frames, choosing them, turning them into clips.
+
+Public names: those of ``reading``, ``frame_index``, ``sampling``, ``transforms``,
+``seeding``, ``clips`` and ``frame_cache``; the ones most used are here.
+"""
+
+from .clips import ClipKey, EvaluationViews, Sample, TrainingClips, collate_clips
+from .frame_cache import FrameCache
+from .reading import open_video
+from .seeding import derive_seed, fixed_rng
+
+__all__ = [
+    "ClipKey",
+    "EvaluationViews",
+    "FrameCache",
+    "Sample",
+    "TrainingClips",
+    "collate_clips",
+    "derive_seed",
+    "fixed_rng",
+    "open_video",
+]

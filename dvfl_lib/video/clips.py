@@ -1,0 +1,201 @@
+"""Clips for training and views for testing, from a list of samples.
+
+Public names: ``Sample``, ``ClipKey``, ``TrainingClips``, ``EvaluationViews``,
+``collate_clips``.
+
+Training clips are asked for by (epoch, index, view) instead of by index alone;
+with the run's seed that key decides every random draw, so a clip is the same in
+whichever worker, process or restart it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..errors import DatasetError, RecipeError, VideoError
+from ..recipes import AugmentRecipe, DataRecipe, EvaluateRecipe
+from .frame_cache import FrameCache
+from .reading import VideoReader, open_video
+from .sampling import dense_indices, segment_indices, view_indices
+from .seeding import fixed_rng
+from .transforms import evaluation_crops, training_transform
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled video of a data set."""
+
+    path: Path
+    label: int  # 0-based, in the data set's own order of classes
+    group: str  # clips of one group were cut from one recording
+    name: str  # as the data set's lists write it
+
+
+class ClipKey(NamedTuple):
+    """Which training clip; what a batch sampler yields to ``TrainingClips``."""
+
+    epoch: int
+    index: int
+    view: int = 0
+
+
+def _open(sample: Sample, cache: FrameCache | None) -> VideoReader:
+    return cache.reader(sample.path) if cache is not None else open_video(sample.path)
+
+
+def _check_cache(cache: FrameCache | None, short_side: int) -> None:
+    if cache is not None and cache.short_side != short_side:
+        raise RecipeError(
+            f"the frame cache {cache.folder} holds frames of short side "
+            f"{cache.short_side}, but {short_side} is wanted: make one with "
+            f"FrameCache(folder, short_side={short_side})"
+        )
+
+
+class TrainingClips(Dataset):
+    """Augmented clips; a map data set whose keys are ``ClipKey``s.
+
+    An item is a dictionary: ``clip`` float32 (T, 3, crop, crop), ``label`` int,
+    ``index`` int, ``unreadable`` list of messages. A video that cannot be read is
+    replaced by the next readable sample in list order, exactly as that sample
+    would have come out under its own key: ``label`` and ``index`` are then those
+    of the replacement, and ``unreadable`` names each video passed over.
+
+    Raises:
+        DatasetError: an empty list, or no readable video in it.
+        RecipeError: a frame cache of another size.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        data: DataRecipe,
+        augment: AugmentRecipe,
+        seed: int,
+        cache: FrameCache | None = None,
+    ) -> None:
+        if not samples:
+            raise DatasetError("there are no samples to make training clips from")
+        _check_cache(cache, data.short_side)
+        self.samples = list(samples)
+        self.data = data
+        self.seed = int(seed)
+        self.cache = cache
+        self._transform = training_transform(data, augment)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: ClipKey | tuple[int, ...]) -> dict[str, Any]:
+        key = ClipKey(*key)
+        unreadable: list[str] = []
+        for step in range(len(self.samples)):
+            index = (key.index + step) % len(self.samples)
+            try:
+                clip = self._make(key._replace(index=index))
+            except VideoError as error:
+                unreadable.append(str(error))
+                continue
+            label = self.samples[index].label
+            return dict(clip=clip, label=label, index=index, unreadable=unreadable)
+        raise DatasetError(
+            f"none of the {len(self.samples)} training videos can be read; the first "
+            f"says: {unreadable[0]}"
+        )
+
+    def _make(self, key: ClipKey) -> Tensor:
+        """The clip of one key, float32 (T, 3, crop, crop)."""
+        with _open(self.samples[key.index], self.cache) as video:
+            # The default generator, seeded just here, draws frames and pixels.
+            with fixed_rng(self.seed, "clip", key.epoch, key.index, key.view):
+                frames = video.read(self._choose(video.num_frames))
+                return self._transform(frames)
+
+    def _choose(self, num_frames: int) -> list[int]:
+        generator = torch.default_generator
+        if self.data.sampling == "segments":
+            return segment_indices(num_frames, self.data.frames, generator)
+        return dense_indices(num_frames, self.data.frames, self.data.stride, generator)
+
+
+class EvaluationViews(Dataset):
+    """All views of a test video: ``evaluate.clips`` in time by crops in space.
+
+    Item ``i`` is a dictionary: ``views`` float32 (V, T, 3, crop, crop), clip-major
+    (all crops of the first clip, then of the second), ``label`` int, ``index`` int,
+    ``unreadable`` list of messages. Nothing is random. Where the video cannot be
+    read, ``unreadable`` is not empty, ``views`` is all zeros, and the caller must
+    leave the video out of the score and say so.
+
+    Raises:
+        RecipeError: a frame cache of another size.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        data: DataRecipe,
+        evaluate: EvaluateRecipe,
+        cache: FrameCache | None = None,
+    ) -> None:
+        _check_cache(cache, evaluate.short_side)
+        self.samples = list(samples)
+        self.data = data
+        self.evaluate = evaluate
+        self.cache = cache
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample = self.samples[index]
+        unreadable: list[str] = []
+        try:
+            views = self._views(sample)
+        except VideoError as error:
+            unreadable.append(str(error))
+            count = self.evaluate.clips * self.evaluate.crops
+            side = self.data.crop
+            views = torch.zeros(count, self.data.frames, 3, side, side)
+        return dict(views=views, label=sample.label, index=index, unreadable=unreadable)
+
+    def _views(self, sample: Sample) -> Tensor:
+        data, evaluate = self.data, self.evaluate
+        with _open(sample, self.cache) as video:
+            clips = view_indices(
+                video.num_frames,
+                data.frames,
+                evaluate.clips,
+                data.sampling,
+                data.stride,
+            )
+            # One read for all clips: each frame is decoded once.
+            frames = video.read([number for clip in clips for number in clip])
+        crops = evaluation_crops(
+            frames, evaluate.short_side, data.crop, evaluate.crops
+        )  # (crops, clips * T, 3, crop, crop)
+        views = crops.unflatten(1, (evaluate.clips, data.frames)).transpose(0, 1)
+        return views.flatten(0, 1).contiguous()  # (clips * crops, T, 3, crop, crop)
+
+
+def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A batch of training items or of evaluation items.
+
+    Tensors are stacked, ``label`` and ``index`` become int64 (B,), and the
+    ``unreadable`` lists are joined without repeats.
+    """
+    stacked = "clip" if "clip" in items[0] else "views"
+    messages = [message for item in items for message in item["unreadable"]]
+    return {
+        stacked: torch.stack([item[stacked] for item in items]),
+        "label": torch.tensor([item["label"] for item in items]),
+        "index": torch.tensor([item["index"] for item in items]),
+        "unreadable": list(dict.fromkeys(messages)),
+    }

@@ -1,0 +1,161 @@
+"""From decoded frames to what the network sees; one draw for all frames of a clip.
+
+Public names: ``training_transform``, ``evaluation_crops``, ``resize_short_side``,
+``normalise``, ``denormalise``, ``mix_clips``, ``MEAN``, ``STD``.
+
+All of it is ``torchvision.transforms.v2``. A clip travels as a
+``tv_tensors.Image`` of shape (T, 3, H, W): v2 draws parameters once per call and
+treats the leading dimension as a batch, so every frame gets the same crop, flip
+and colours. (``tv_tensors.Video`` would say more, but torchvision leaves a Video
+unchanged where it should turn grey, and does not tell.) Random draws come from
+torch's global CPU generator; the callers seed it with ``seeding.fixed_rng``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from ..errors import RecipeError, VideoError
+from ..recipes import AugmentRecipe, DataRecipe
+
+# ImageNet statistics, RGB, of pixels in [0, 1].
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+def normalise(frames: Tensor) -> Tensor:
+    """uint8 (..., 3, H, W) in [0, 255] to float32 with ImageNet mean 0, std 1."""
+    return F.normalize(F.to_dtype(frames, torch.float32, scale=True), MEAN, STD)
+
+
+def denormalise(frames: Tensor) -> Tensor:
+    """The inverse of ``normalise`` as float32 (..., 3, H, W) in [0, 1], clamped."""
+    mean = torch.tensor(MEAN, device=frames.device).view(3, 1, 1)
+    std = torch.tensor(STD, device=frames.device).view(3, 1, 1)
+    return (frames * std + mean).clamp(0, 1)
+
+
+def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
+    """uint8 (T, 3, H, W) scaled so that min(H, W) is ``short_side`` pixels.
+
+    The one resize of this library: the frame cache stores its output, so cached
+    and freshly decoded clips are equal bit for bit. Frames of the right size are
+    returned as they are.
+    """
+    if min(frames.shape[-2:]) == short_side:
+        return frames
+    return F.resize(frames, [short_side], antialias=True)
+
+
+def _check_clip(frames: Tensor) -> None:
+    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8:
+        raise VideoError(
+            "frames must be uint8 (T, 3, H, W), not "
+            f"{str(frames.dtype).removeprefix('torch.')} {tuple(frames.shape)}"
+        )
+
+
+def training_transform(
+    data: DataRecipe, augment: AugmentRecipe
+) -> Callable[[Tensor], Tensor]:
+    """The augmentation of a recipe: uint8 (T, 3, H, W) to float32 (T, 3, crop, crop).
+
+    Short side to ``data.short_side``, a random area and aspect ratio resized to
+    ``data.crop``, horizontal flip, colour jitter, grey, ImageNet normalisation.
+    Steps whose strength is 0 are left out. Source of the order: facts of the
+    released training code, DVFL-Net ``datasets/build.py``.
+    """
+    steps: list[v2.Transform] = [
+        v2.RandomResizedCrop(
+            data.crop, scale=augment.crop_area, ratio=augment.crop_ratio, antialias=True
+        )
+    ]
+    if augment.flip > 0:
+        steps.append(v2.RandomHorizontalFlip(augment.flip))
+    strengths = {
+        name: getattr(augment, name)
+        for name in ("brightness", "contrast", "saturation", "hue")
+    }
+    if augment.jitter > 0 and any(strengths.values()):
+        steps.append(v2.RandomApply([v2.ColorJitter(**strengths)], augment.jitter))
+    if augment.grayscale > 0:
+        steps.append(v2.RandomGrayscale(augment.grayscale))
+    chain = v2.Compose(steps)
+
+    def transform(frames: Tensor) -> Tensor:
+        _check_clip(frames)
+        clip = tv_tensors.Image(resize_short_side(frames, data.short_side))
+        return normalise(chain(clip).as_subclass(Tensor))
+
+    return transform
+
+
+def evaluation_crops(
+    frames: Tensor, short_side: int, crop: int, crops: int = 1
+) -> Tensor:
+    """Deterministic crops of a clip: float32 (crops, T, 3, crop, crop), normalised.
+
+    Args:
+        frames: uint8 (T, 3, H, W).
+        crops: 1 is the centre; 3 are left, centre and right along the long side
+            (top, centre, bottom of a portrait), in that order.
+
+    Raises:
+        VideoError: ``frames`` of another type or shape.
+        RecipeError: ``crop`` above ``short_side``, or ``crops`` neither 1 nor 3.
+    """
+    _check_clip(frames)
+    if crop > short_side:
+        raise RecipeError(f"a crop of {crop} does not fit a short side of {short_side}")
+    if crops not in (1, 3):
+        raise RecipeError(f"crops must be 1 or 3, not {crops}")
+    frames = resize_short_side(frames, short_side)
+    height, width = frames.shape[-2:]
+    spare = torch.tensor([height - crop, width - crop])
+    along = torch.tensor([height > width, height <= width])  # the long side
+    places = (0.5,) if crops == 1 else (0.0, 0.5, 1.0)
+    views = []
+    for place in places:
+        offset = torch.where(along, place, 0.5) * spare
+        top, left = (int(value) for value in offset.round())
+        views.append(F.crop(frames, top, left, crop, crop))
+    return normalise(torch.stack(views))  # (crops, T, 3, crop, crop)
+
+
+def mix_clips(
+    clips: Tensor, labels: Tensor, num_classes: int, augment: AugmentRecipe
+) -> tuple[Tensor, Tensor]:
+    """MixUp or CutMix over a batch, then label smoothing.
+
+    Args:
+        clips: float (B, T, 3, H, W).
+        labels: int64 (B,).
+
+    Returns:
+        The mixed clips, and soft labels (B, num_classes) of rows that sum to one.
+
+    Where both are switched on, each batch takes one of them with equal chance, as
+    the released code does. A whole clip is mixed with a whole clip: the same
+    weight, or the same box, in all frames. With both off the clips come back
+    untouched. Draws come from torch's global CPU generator.
+    """
+    choices = []
+    if augment.mixup > 0:
+        choices.append(v2.MixUp(alpha=augment.mixup, num_classes=num_classes))
+    if augment.cutmix > 0:
+        choices.append(v2.CutMix(alpha=augment.cutmix, num_classes=num_classes))
+    if choices:
+        mix = choices[0] if len(choices) == 1 else v2.RandomChoice(choices)
+        clips, soft = mix(tv_tensors.Video(clips), labels)
+        clips = clips.as_subclass(Tensor)
+    else:
+        soft = torch.nn.functional.one_hot(labels, num_classes)
+    soft = soft.to(torch.float32)
+    smoothing = augment.label_smoothing
+    return clips, soft * (1 - smoothing) + smoothing / num_classes

@@ -1,0 +1,53 @@
+"""Small inputs that tests make for themselves.
+
+Public names: ``write_video``, ``moving_frames``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+
+
+def moving_frames(count: int, height: int = 48, width: int = 64) -> np.ndarray:
+    """uint8 (count, height, width, 3): a bright bar on a gradient, one step a frame.
+
+    Every frame differs from every other, and neighbours are alike, so that an
+    encoder finds motion to predict and a wrong frame number shows.
+    """
+    rows, columns = np.mgrid[:height, :width]
+    frames = np.empty((count, height, width, 3), np.uint8)
+    for number in range(count):
+        frames[number, ..., 0] = 60 + columns
+        frames[number, ..., 1] = 60 + rows
+        frames[number, ..., 2] = (number * 255) // max(1, count - 1)
+        left = (number * 3) % (width - 8)
+        frames[number, 8 : height - 8, left : left + 8] = 230
+    return frames
+
+
+def write_video(
+    path: Path,
+    frames: np.ndarray,
+    codec: str = "mpeg4",
+    fps: int = 25,
+    gop: int = 12,
+    bframes: int = 0,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Encode uint8 (T, H, W, 3) frames; the container follows from the suffix."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=fps, options=options or {})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = 2_000_000
+        stream.codec_context.gop_size = gop
+        stream.codec_context.max_b_frames = bframes
+        stream.codec_context.thread_count = 1
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path

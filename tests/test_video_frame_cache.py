@@ -1,0 +1,124 @@
+"""The frame cache gives back what was decoded, and mends itself."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import moving_frames, write_video
+
+from dvfl_lib.errors import RunDirectoryError, VideoError
+from dvfl_lib.video.frame_cache import FrameCache
+from dvfl_lib.video.reading import open_video
+from dvfl_lib.video.transforms import resize_short_side
+
+
+@pytest.fixture
+def video(tmp_path) -> Path:
+    return write_video(tmp_path / "a.avi", moving_frames(20))
+
+
+@pytest.fixture
+def cache(tmp_path) -> FrameCache:
+    return FrameCache(tmp_path / "cache", short_side=32)
+
+
+def test_a_cached_reader_equals_decoding_and_resizing(video, cache):
+    with open_video(video) as fresh, cache.reader(video) as kept:
+        assert (kept.num_frames, kept.fps) == (fresh.num_frames, fresh.fps)
+        assert (kept.height, kept.width) == (32, 42)
+        wanted = [19, 0, 7, 7]
+        expected = resize_short_side(fresh.read(wanted), 32)
+        assert torch.equal(kept.read(wanted), expected)
+
+
+def test_long_videos_are_decoded_in_pieces(tmp_path, cache):
+    path = write_video(tmp_path / "long.avi", moving_frames(300, 40, 40))
+    with open_video(path) as fresh, cache.reader(path) as kept:
+        expected = resize_short_side(fresh.read(range(300)), 32)
+        assert torch.equal(kept.read(range(300)), expected)
+
+
+def test_what_was_read_may_be_changed(video, cache):
+    """Reading gives a copy: the memory map below is read-only."""
+    reader = cache.reader(video)
+    frames = reader.read([3])
+    frames.zero_()
+    assert reader.read([3]).any()
+
+
+def test_frames_that_are_not_there_are_refused(video, cache):
+    for indices in ([20], [-1], []):
+        with pytest.raises(VideoError, match="0 to 19"):
+            cache.reader(video).read(indices)
+
+
+def test_fill_reports_what_it_did_and_does_it_once(video, tmp_path, cache):
+    empty = tmp_path / "empty.avi"
+    empty.touch()
+    other = write_video(tmp_path / "b.avi", moving_frames(10))
+    paths = [video, empty, other, video]
+    report = cache.fill(paths, workers=2, progress=False)
+    assert (report.written, report.reused) == (2, 0)
+    assert list(report.unreadable) == [str(empty)]
+    assert "0 bytes" in report.unreadable[str(empty)]
+    size = sum(file.stat().st_size for file in cache.folder.glob("*.npy"))
+    assert report.bytes == size >= 30 * 3 * 32 * 42
+    again = cache.fill(paths, progress=False)
+    assert (again.written, again.reused, again.bytes) == (0, 2, size)
+
+
+def test_fill_shows_progress(video, cache, capfd):
+    cache.fill([video])
+    assert "1/1" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "note lost", "note garbage"])
+def test_a_damaged_cache_file_is_made_again(video, cache, damage):
+    good = cache.reader(video).read([5])
+    file = cache.file_of(video)
+    if damage == "cut":
+        os.truncate(file, file.stat().st_size // 2)
+    elif damage == "garbage":
+        file.write_bytes(b"no array")
+    elif damage == "note lost":
+        file.with_suffix(".json").unlink()
+    else:
+        file.with_suffix(".json").write_text('{"fps": ')
+    assert torch.equal(cache.reader(video).read([5]), good)
+    assert json.loads(file.with_suffix(".json").read_text())["shape"] == [20, 3, 32, 42]
+
+
+def test_a_pickled_array_is_never_loaded(video, cache):
+    import numpy as np
+
+    cache.reader(video)
+    np.save(cache.file_of(video), np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    assert cache.reader(video).read([0]).shape == (1, 3, 32, 42)
+
+
+def test_a_replaced_video_and_another_size_have_their_own_files(video, cache, tmp_path):
+    first = cache.file_of(video)
+    assert FrameCache(cache.folder, 48).file_of(video) != first
+    assert cache.reader(video).num_frames == 20
+    write_video(video, moving_frames(12))
+    assert cache.file_of(video) != first
+    assert cache.reader(video).num_frames == 12
+
+
+def test_a_full_disk_is_explained_and_leaves_no_half_file(video, cache, monkeypatch):
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunDirectoryError, match="No space left"):
+        cache.fill([video], progress=False)
+    assert list(cache.folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirectoryError, match="cannot be made"):
+        FrameCache(tmp_path / "file" / "cache", 32)
