@@ -1,0 +1,295 @@
+"""The multi-view protocol: every view of every video, in the order of the list.
+
+Public names: ``evaluate``, ``About``, ``ViewsDataset``.
+
+A video's answer is the mean of the softmax over its V = clips x crops views.
+No video is left out, nothing is drawn at random, and the network runs in
+evaluation mode, where one view cannot change another's result. So the answer
+depends neither on how many views share a forward pass nor on the workers,
+beyond the rounding of floating-point sums.
+
+Evaluation runs on one process. Under ``accelerate launch`` call it on the main
+process, with the unwrapped model, and let the others wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from ..errors import DatasetError, ModelError, RecipeError
+from ..recipes import DataRecipe, EvaluateRecipe
+from .progress import Progress, fingerprint
+from .results import Evaluation, Views
+
+_AUTOCAST = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+_SAVE_EVERY = 20.0  # seconds of work that an interruption may cost
+
+
+class ViewsDataset(Protocol):
+    """What ``evaluate`` reads; ``video.clips.EvaluationViews`` is one.
+
+    Item ``i`` is a dict of views float32 (V, T, 3, H, W), label, index and
+    unreadable, a list of str that is empty if the video could be read.
+    """
+
+    samples: Sequence[Any]  # each with .name and .label
+    data: DataRecipe
+    evaluate: EvaluateRecipe
+
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class About:
+    """Whose result it is, and on what list; written into the result.
+
+    Args:
+        name: what the network is called in tables, such as "student, distilled".
+        standin: whether the videos are generated; the result carries it along.
+        model: its architecture, such as "vfl_net_nano".
+        dataset, split, subset: which list.
+    """
+
+    name: str
+    standin: bool
+    model: str
+    dataset: str
+    split: str
+    subset: str = "test"
+
+
+def evaluate(
+    model: nn.Module,
+    views_dataset: ViewsDataset,
+    *,
+    class_names: Sequence[str],
+    about: About,
+    batch_size: int = 8,
+    workers: int = 0,
+    device: torch.device | str | None = None,
+    precision: str = "no",
+    max_unreadable: float = 0.01,
+    progress: bool = True,
+    resume_dir: str | Path | None = None,
+    description: str = "",
+) -> Evaluation:
+    """Score a network on a list of videos, all views of each.
+
+    Args:
+        model: clip (B, T, 3, H, W) -> logits (B, K); its mode is restored.
+        views_dataset: the videos; see ``ViewsDataset``.
+        class_names: K names, in the order of the labels.
+        about: what the result says of itself.
+        batch_size: views per forward pass. Limits memory, changes no result.
+        workers: loader processes; 0 decodes in this one. Changes no result.
+        device: where to compute; None stays where the model is.
+        precision: "no" (float32), "bf16" or "fp16" for the forward pass; the
+            softmax and the mean are always float64.
+        max_unreadable: greatest share of videos that may be left out unread.
+        progress: show a bar with the time left.
+        resume_dir: where to keep what is done; the same call goes on from there
+            after an interruption. None keeps nothing.
+        description: text before the bar; ``about.name`` if empty.
+
+    Raises:
+        DatasetError: an empty list, a label without a class, or too many
+            unreadable videos.
+        ModelError: outputs that are not finite, or not one per class.
+        RecipeError: an impossible ``batch_size`` or ``precision``.
+    """
+    _check(views_dataset, class_names, batch_size, precision)
+    if device is None:
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    samples = views_dataset.samples
+    done = Progress.empty(len(samples), len(class_names))
+    if resume_dir is not None:
+        key = fingerprint(model, samples, views_dataset, class_names, precision)
+        done = Progress.load_or_empty(Path(resume_dir), key, done)
+    loader = _loader(views_dataset, done.missing(), workers, device)
+    bar = tqdm(
+        total=len(samples), initial=done.count, unit="video", disable=not progress
+    )
+    bar.set_description(description or about.name)
+    run = _Pass(model.to(device), samples, batch_size, torch.device(device), precision)
+    with bar:
+        run.complete(done, loader, bar)
+    _check_unreadable(done, samples, max_unreadable)
+    done.forget()
+    views = Views.of(views_dataset.data, views_dataset.evaluate)
+    return _result(done, samples, class_names, about, views, precision)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One pass over the videos that are still to do."""
+
+    model: nn.Module
+    samples: Sequence[Any]
+    batch_size: int
+    device: torch.device
+    precision: str
+
+    def complete(self, done: Progress, loader: DataLoader, bar: tqdm) -> None:
+        """Add every video of the loader to ``done``, and save it now and then."""
+        saved, last = time.monotonic(), time.monotonic()
+        with _evaluation_mode(self.model), torch.inference_mode():
+            for items in _packs(loader, self.batch_size):
+                for item, answer in zip(items, self.answers(items), strict=True):
+                    _record(done, item, answer, self.samples)
+                    bar.update()
+                now = time.monotonic()
+                done.seconds, last = done.seconds + now - last, now
+                if now - saved > _SAVE_EVERY:
+                    done.save()
+                    saved = now
+        done.save()  # should too many be unreadable, a larger share costs nothing
+
+    def answers(self, items: list[dict[str, Any]]) -> list[Tensor | None]:
+        """Mean softmax (K,) of each video, None for those that cannot be read."""
+        readable = [item["views"] for item in items if not item["unreadable"]]
+        if not readable:
+            return [None] * len(items)
+        kind = _AUTOCAST[self.precision]
+        outputs = []
+        for views in torch.cat(readable).split(self.batch_size):  # (b, T, 3, H, W)
+            views = views.to(self.device, non_blocking=True)
+            with torch.autocast(self.device.type, kind, enabled=kind is not None):
+                logits = self.model(views)  # (b, K)
+            # On the CPU, because not every accelerator has float64.
+            outputs.append(logits.cpu().double().softmax(dim=-1))
+        softmax = torch.cat(outputs).split([len(v) for v in readable])  # each (V, K)
+        means = iter([views.mean(dim=0) for views in softmax])
+        return [None if item["unreadable"] else next(means) for item in items]
+
+
+def _result(
+    done: Progress,
+    samples: Sequence[Any],
+    class_names: Sequence[str],
+    about: About,
+    views: Views,
+    precision: str,
+) -> Evaluation:
+    kept = [i for i in range(len(samples)) if i not in done.unreadable]
+    return Evaluation(
+        **asdict(about),
+        class_names=tuple(class_names),
+        videos=tuple(samples[i].name for i in kept),
+        labels=torch.tensor([samples[i].label for i in kept]).numpy(),
+        probabilities=done.probabilities[kept].numpy(),
+        unreadable=tuple(done.unreadable[i] for i in sorted(done.unreadable)),
+        views=views,
+        precision=precision,
+        seconds=done.seconds,
+    )
+
+
+def _check(
+    dataset: ViewsDataset, class_names: Sequence[str], batch_size: int, precision: str
+) -> None:
+    if precision not in _AUTOCAST:
+        raise RecipeError(
+            f"precision must be 'no', 'bf16' or 'fp16', not {precision!r}"
+        )
+    if batch_size < 1:
+        raise RecipeError(f"batch_size must be at least 1, not {batch_size}")
+    if len(dataset.samples) == 0:
+        raise DatasetError("the list to evaluate on holds no video")
+    if len(class_names) < 2:
+        raise DatasetError(f"{len(class_names)} class leaves nothing to tell apart")
+    for sample in dataset.samples:
+        if not 0 <= sample.label < len(class_names):
+            raise DatasetError(
+                f"{sample.name} has label {sample.label}, but there are only "
+                f"{len(class_names)} class names"
+            )
+
+
+def _loader(
+    dataset: ViewsDataset, missing: list[int], workers: int, device: torch.device | str
+) -> DataLoader:
+    return DataLoader(
+        dataset,
+        sampler=missing,
+        batch_size=None,  # item by item: what shares a forward pass is our affair
+        num_workers=workers,
+        pin_memory=torch.device(device).type == "cuda",
+        # Its own generator, or starting it would move the caller's random state.
+        generator=torch.Generator(),
+    )
+
+
+def _packs(loader: Iterable[dict[str, Any]], batch_size: int) -> Iterator[list[dict]]:
+    """Group videos until their views fill a forward pass; none is split off."""
+    pack: list[dict[str, Any]] = []
+    views = 0
+    for item in loader:
+        count = 0 if item["unreadable"] else len(item["views"])
+        if pack and views + count > batch_size:
+            yield pack
+            pack, views = [], 0
+        pack.append(item)
+        views += count
+    if pack:
+        yield pack
+
+
+def _record(
+    done: Progress,
+    item: dict[str, Any],
+    answer: Tensor | None,
+    samples: Sequence[Any],
+) -> None:
+    index = int(item["index"])
+    name = samples[index].name
+    if answer is None:
+        told = "; ".join(map(str, item["unreadable"]))
+        done.add_unreadable(index, told if name in told else f"{name}: {told}")
+        return
+    classes = done.probabilities.shape[1]
+    if answer.numel() != classes:
+        raise ModelError(
+            f"the network has {answer.numel()} outputs, but there are {classes} "
+            "classes; use the weights of this data set"
+        )
+    if not torch.isfinite(answer).all():
+        raise ModelError(
+            f"the network's outputs for {name} are not finite; "
+            "its training has probably diverged"
+        )
+    done.add(index, answer)
+
+
+def _check_unreadable(done: Progress, samples: Sequence[Any], most: float) -> None:
+    share = len(done.unreadable) / len(samples)
+    if share > most or len(done.unreadable) == len(samples):
+        first = done.unreadable[min(done.unreadable)]
+        raise DatasetError(
+            f"{len(done.unreadable)} of {len(samples)} videos ({share:.1%}) could not "
+            f"be read, the first: {first}; at most {most:.1%} may be skipped. "
+            "Mend the data set or raise data.max_unreadable"
+        )
+
+
+@contextmanager
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, and afterwards each module's own mode again."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

@@ -1,0 +1,31 @@
+"""Every static plot: curves, accuracies, confusions, and pictures of clips.
+
+Public names: ``training_curves``, ``per_class_figure``, ``accuracy_bars``
+(results.py), ``confusion_figure`` (confusion.py), ``clip_strip``,
+``views_figure`` (clips.py), ``PALETTE``, ``colour_of``, ``alt_text``,
+``save_figure`` (style.py).
+
+Each function returns a ``matplotlib.figure.Figure`` of its own and touches no
+global state: no pyplot, no rcParams. In a notebook run ``%matplotlib inline``
+once and ``display(figure)``. Each figure carries a description in words
+(``alt_text``), for who cannot see it. ``standin=True`` writes "stand-in data" into
+the title. Accuracies come as shares in [0, 1] and are shown in percent.
+"""
+
+from .clips import clip_strip, views_figure
+from .confusion import confusion_figure
+from .results import accuracy_bars, per_class_figure, training_curves
+from .style import PALETTE, alt_text, colour_of, save_figure
+
+__all__ = [
+    "PALETTE",
+    "accuracy_bars",
+    "alt_text",
+    "clip_strip",
+    "colour_of",
+    "confusion_figure",
+    "per_class_figure",
+    "save_figure",
+    "training_curves",
+    "views_figure",
+]

@@ -1,0 +1,115 @@
+"""What all figures share: colours, titles, descriptions, and saving them.
+
+Public names: ``PALETTE``, ``colour_of``, ``alt_text``, ``save_figure``; for the
+other files of this folder ``new_figure``, ``percent``, ``chance_line``,
+``MARKERS``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from ..files import write_whole
+
+# Okabe and Ito's colours, told apart by colour-blind eyes too. The first six stand
+# for parts of a modulator, the last three for networks; no picture shows both.
+PALETTE: dict[str, str] = {
+    "q": "#0072B2",
+    "context": "#56B4E9",
+    "gate": "#E69F00",
+    "modulator": "#D55E00",
+    "space": "#009E73",
+    "time": "#CC79A7",
+    "teacher": "#000000",
+    "student": "#D55E00",
+    "baseline": "#0072B2",
+}
+_OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+MARKERS = "os^DvP*X"
+GREY = "#595959"
+WIDTH = 8.0  # inches
+
+
+def colour_of(name: str, position: int = 0) -> str:
+    """A network's colour, by its role if the name tells it, else by its place."""
+    low = name.lower()
+    if "teacher" in low:
+        return PALETTE["teacher"]
+    if any(word in low for word in ("baseline", "without", "not distilled")):
+        return PALETTE["baseline"]
+    if "distil" in low or "student" in low:
+        return PALETTE["student"]
+    return _OTHERS[position % len(_OTHERS)]
+
+
+def new_figure(
+    title: str,
+    standin: bool,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    widths: Sequence[float] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """A figure 8 inches wide with quiet axes, row by row, and its title."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False, width_ratios=widths).flat)
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=9, color=GREY)
+    if standin:
+        title = f"{title} (stand-in data)" if title else "stand-in data"
+    if title:
+        figure.suptitle(title, fontsize=12, x=0.01, ha="left")
+    return figure, axes
+
+
+def percent(axis: Axis) -> None:
+    """Show shares in [0, 1] as percent."""
+    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+
+
+def chance_line(axes: Axes, chance: float, upright: bool) -> None:
+    """A dotted line at the accuracy of guessing, with its name."""
+    line = axes.axvline if upright else axes.axhline
+    line(chance, color=GREY, linestyle=":", linewidth=1.2, zorder=0.5)
+    axes.annotate(
+        f"chance {100 * chance:.3g} %",
+        (chance, 1.0) if upright else (1.0, chance),
+        xycoords=("data", "axes fraction") if upright else ("axes fraction", "data"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="center" if upright else "right",
+        va="bottom",
+        fontsize=8,
+        color=GREY,
+    )
+
+
+def alt_text(figure: Figure) -> str:
+    """What the figure shows, in words."""
+    return str(figure.get_label())
+
+
+def save_figure(
+    figure: Figure, path: str | Path, *, alt: str = "", dpi: int = 160
+) -> Path:
+    """Write a PNG whole, with its description as metadata ("Description").
+
+    The same figure gives the same bytes: no date and no version is stored.
+
+    Raises:
+        RunDirectoryError: the folder cannot be written.
+    """
+    path = Path(path)
+    metadata = {"Description": alt or alt_text(figure), "Software": None}
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=dpi, metadata=metadata)
+    write_whole(path, picture.getvalue())
+    return path

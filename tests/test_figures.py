@@ -1,0 +1,260 @@
+"""Figures: no global state, no overlapping words, a description in each file."""
+
+import sys
+from types import SimpleNamespace
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from dvfl_lib import figures
+from dvfl_lib.errors import DVFLError, RunDirectoryError
+
+NETWORKS = ("teacher", "student, baseline", "student, distilled")
+
+
+def curves() -> Figure:
+    row = {"step": 5, "loss": 1.5, "held_out": {"top1": 0.25, "n": 4}}
+    rows = [row | {"step": 5 * i, "loss": 2 / (i + 1)} for i in range(4)]
+    return figures.training_curves({name: rows for name in NETWORKS}, chance=0.1)
+
+
+def per_class(classes: int, **options) -> Figure:
+    rng = np.random.default_rng(0)
+    entries = {
+        name: [
+            SimpleNamespace(
+                name=f"HandstandPushups{c}",
+                n=28 if c else 0,
+                accuracy=rng.random() if c else None,
+            )
+            for c in range(classes)
+        ]
+        for name in NETWORKS
+    }
+    return figures.per_class_figure(entries, **options)
+
+
+def confusion(classes: int, **options) -> Figure:
+    counts = np.eye(classes, dtype=int) * 9
+    counts[0] = 0  # a class without videos
+    counts[1, 2] = 4
+    names = [f"HandstandPushups{c}" for c in range(classes)]
+    return figures.confusion_figure(counts, names, **options)
+
+
+def bars(**options) -> Figure:
+    values = {name: (0.6, 0.5, 0.7) for name in NETWORKS}
+    return figures.accuracy_bars(values, chance=0.1, **options)
+
+
+def strip(**options) -> Figure:
+    return figures.clip_strip(torch.zeros(10, 3, 12, 16), "a clip", **options)
+
+
+def views(**options) -> Figure:
+    pixels = np.zeros((3, 16, 3, 12, 12), np.uint8)
+    return figures.views_figure(pixels, ["left", "middle", "right"], **options)
+
+
+EVERY = {
+    "curves": curves,
+    "bars": bars,
+    "strip": strip,
+    "views": views,
+    **{f"per_class{k}": lambda k=k: per_class(k) for k in (12, 51, 101)},
+    **{f"confusion{k}": lambda k=k: confusion(k) for k in (12, 30, 101)},
+}
+
+
+@pytest.fixture(params=EVERY, ids=str)
+def figure(request) -> Figure:
+    return EVERY[request.param]()
+
+
+def overlap(a, b) -> bool:
+    """Whether two boxes share more than a pixel."""
+    wide = min(a.x1, b.x1) - max(a.x0, b.x0)
+    high = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return wide > 1 and high > 1
+
+
+def words_of(figure: Figure) -> list:
+    """(text, box in pixels) of every word that drawing the figure really draws."""
+    canvas, drawn = FigureCanvasAgg(figure), []
+
+    def draw(self, renderer, *args, **kwargs):
+        drawn.append(self)
+
+    canvas.draw()  # settles the layout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Text, "draw", draw)
+        canvas.draw()
+    boxes = [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in drawn]
+    return [(text, box) for text, box in boxes if text.strip()]
+
+
+def test_words_neither_overlap_nor_leave_the_page(figure):
+    words, page = words_of(figure), figure.bbox
+    assert all(
+        min(box.x0, box.y0) >= -1 and box.x1 <= page.x1 + 1 and box.y1 <= page.y1 + 1
+        for _, box in words
+    )
+    for i, (text, box) in enumerate(words):
+        for other, other_box in words[i + 1 :]:
+            assert not overlap(box, other_box), f"{text!r} covers {other!r}"
+
+
+def test_the_check_on_words_finds_words_that_overlap():
+    figure = Figure()
+    for place in (0.50, 0.52):
+        figure.text(place, 0.5, "the same place")
+    (_, a), (_, b) = words_of(figure)
+    assert overlap(a, b)
+
+
+def test_every_figure_is_eight_inches_wide_and_described(figure):
+    assert figure.get_figwidth() == 8
+    assert len(figures.alt_text(figure)) > 20
+
+
+def test_no_global_state_is_touched():
+    before = dict(matplotlib.rcParams)
+    had_pyplot = "matplotlib.pyplot" in sys.modules
+    for make in (curves, bars, strip, views):
+        make()
+    assert dict(matplotlib.rcParams) == before
+    assert ("matplotlib.pyplot" in sys.modules) == had_pyplot
+
+
+@pytest.mark.parametrize("make", [bars, strip, views])
+def test_a_stand_in_says_so_in_its_title(make):
+    assert "stand-in data" in make(standin=True).get_suptitle()
+    assert "stand-in" not in make().get_suptitle()
+
+
+def test_every_figure_of_results_can_say_stand_in():
+    assert "stand-in data" in per_class(3, standin=True).get_suptitle()
+    assert "stand-in data" in confusion(3, standin=True).get_suptitle()
+    logs = {"teacher": [{"step": 1, "loss": 1.0}]}
+    assert "stand-in" in figures.training_curves(logs, standin=True).get_suptitle()
+
+
+def test_palette_has_every_role_and_tells_its_colours_apart():
+    parts = ("q", "context", "gate", "modulator", "space", "time")
+    networks = ("teacher", "student", "baseline")
+    assert set(figures.PALETTE) == {*parts, *networks}
+    for group in (parts, networks):
+        colours = np.array([to_rgb(figures.PALETTE[role]) for role in group])
+        gaps = np.abs(colours[:, None] - colours[None]).sum(-1)
+        assert gaps[~np.eye(len(group), dtype=bool)].min() > 0.25
+
+
+def test_networks_keep_their_colours_from_figure_to_figure():
+    for name in NETWORKS:
+        role = name.rpartition(", ")[2].replace("distilled", "student")
+        assert figures.colour_of(name, 7) == figures.PALETTE[role]
+    assert figures.colour_of("student, not distilled") == figures.PALETTE["baseline"]
+    assert figures.colour_of("other", 0) != figures.colour_of("other", 1)
+
+
+def test_curves_show_the_logged_numbers_and_skip_what_was_not_logged():
+    rows = [
+        {"step": 10, "loss": 2.0},
+        {"step": 20, "loss": None, "held_out": {"top1": 0.5}},
+        {"step": 30, "loss": 1.0, "held_out": None},
+    ]
+    left, right = figures.training_curves({"teacher": rows}).axes
+    assert left.lines[0].get_xydata().tolist() == [[10, 2], [30, 1]]
+    assert right.lines[0].get_xydata().tolist() == [[20, 0.5]]
+
+
+def test_long_curves_are_smoothed_about_their_mean():
+    rows = [{"step": i, "loss": float(i % 2)} for i in range(600)]
+    raw, smooth = figures.training_curves({"teacher": rows}).axes[0].lines
+    assert np.ptp(raw.get_ydata()) == 1
+    middle = smooth.get_ydata()[20:-20]
+    assert np.ptp(middle) < 0.1 and abs(middle.mean() - 0.5) < 0.01
+
+
+def test_bars_show_the_values_and_refuse_percent():
+    axes = bars().axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [0.6] * 3
+    assert "60.0 %" in [text.get_text() for text in axes.texts]
+    with pytest.raises(DVFLError, match=r"shares in \[0, 1\]"):
+        figures.accuracy_bars({"teacher": (60, 50, 70)})
+
+
+def test_confusion_shows_shares_of_rows_and_copes_with_an_empty_class():
+    figure = confusion(4)
+    shown = figure.axes[0].images[0].get_array()
+    assert shown[0].tolist() == [0, 0, 0, 0]
+    np.testing.assert_allclose(shown[1], [0, 9 / 13, 4 / 13, 0])
+    assert "HandstandPushups1 taken for HandstandPushups2 4 times" in (
+        figures.alt_text(figure)
+    )
+    with pytest.raises(DVFLError, match="do not go with"):
+        figures.confusion_figure(np.eye(3), ["a", "b"])
+
+
+def test_many_classes_are_numbered_and_the_worst_confusion_is_named():
+    texts = [t for t, _ in words_of(confusion(101))]
+    assert any("as 2 HandstandPushups2: 4 of 13" in text for text in texts)
+
+
+def test_classes_are_sorted_by_the_last_network_and_empty_ones_come_last():
+    axes = per_class(12).axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[-1] == "HandstandPushups0 (0)"
+    last = axes.lines[-1].get_xdata()
+    assert len(last) == 11 and (np.diff(last) <= 0).all()
+
+
+def test_clips_are_shown_pixel_for_pixel():
+    clip = torch.arange(10 * 3 * 4 * 4).reshape(10, 3, 4, 4).to(torch.uint8)
+    axes = figures.clip_strip(clip, per_row=8).axes
+    pictures = [image for axis in axes for image in axis.images]
+    assert len(pictures) == 10
+    shown = pictures[9].get_array()
+    assert np.array_equal(shown, clip[9].permute(1, 2, 0).numpy())
+
+
+def test_long_views_show_first_and_last_frame():
+    pixels = np.zeros((1, 16, 3, 4, 4), np.uint8)
+    pixels[0, :, 0] = np.arange(16)[:, None, None]
+    figure = figures.views_figure(pixels, ["only"], most_frames=4)
+    shown = [int(axis.images[0].get_array()[0, 0, 0]) for axis in figure.axes]
+    assert shown == [0, 5, 10, 15]
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(DVFLError, match=r"\(T, 3, H, W\)"):
+        figures.clip_strip(np.zeros((8, 12, 16, 3)))
+    with pytest.raises(DVFLError, match="3 views need as many names"):
+        figures.views_figure(np.zeros((3, 2, 3, 4, 4)), ["left"])
+
+
+def test_saved_png_is_whole_described_and_the_same_every_time(tmp_path):
+    first = figures.save_figure(bars(), tmp_path / "sub" / "a.png")
+    second = figures.save_figure(bars(), tmp_path / "sub" / "b.png")
+    assert first.read_bytes() == second.read_bytes()
+    with Image.open(first) as picture:
+        assert picture.width == 8 * 160
+        assert "student, distilled 60.0 %" in picture.text["Description"]
+        assert "Software" not in picture.text
+    assert len(list(first.parent.iterdir())) == 2
+    told = figures.save_figure(bars(), tmp_path / "c.png", alt="three bars")
+    with Image.open(told) as picture:
+        assert picture.text["Description"] == "three bars"
+
+
+def test_saving_where_nothing_can_be_written_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
+        figures.save_figure(bars(), tmp_path / "file" / "a.png")
