@@ -16,7 +16,6 @@ Source: the network of "Video-FocalNets" (arXiv 2307.06947) and "DVFL-Net"
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import moving_frames, write_video
 
 from dvfl_lib.benchmarks import create_dataset, list_datasets
 from dvfl_lib.benchmarks.ucf101 import (
@@ -19,6 +18,7 @@ from dvfl_lib.benchmarks.ucf101 import (
     straddling_groups,
 )
 from dvfl_lib.errors import DatasetError
+from helpers import moving_frames, write_video
 
 CLASSES = ("HammerThrow", "Hammering", "HandstandPushups")  # not alphabetical
 FILE_PREFIX = {"HandstandPushups": "HandStandPushups"}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 import torch
-from helpers import moving_frames, write_video
 from torch import nn
 
 from dvfl_lib.errors import DatasetError, ModelError, RecipeError, RunDirectoryError
@@ -17,6 +16,7 @@ from dvfl_lib.evaluation.progress import Progress
 from dvfl_lib.recipes import DataRecipe, EvaluateRecipe
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews, Sample
+from helpers import moving_frames, write_video
 
 CLASSES = ("Rise", "Sink", "Grow", "Shrink", "Turn", "Swing")
 ABOUT = About("student", True, "vfl_net_lab_student", "ucf101", "1")

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers import moving_frames, write_video
 from torch.utils.data import DataLoader
 
 from dvfl_lib.errors import DatasetError, RecipeError
@@ -20,6 +19,7 @@ from dvfl_lib.video.frame_cache import FrameCache
 from dvfl_lib.video.reading import open_video
 from dvfl_lib.video.sampling import segment_indices
 from dvfl_lib.video.transforms import evaluation_crops
+from helpers import moving_frames, write_video
 
 DATA = DataRecipe(frames=4, short_side=36, crop=32)
 EVALUATE = EvaluateRecipe(clips=2, crops=3, short_side=36)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import moving_frames, write_video
 
 from dvfl_lib.errors import RunDirectoryError, VideoError
 from dvfl_lib.video.frame_cache import FrameCache
 from dvfl_lib.video.reading import open_video
 from dvfl_lib.video.transforms import resize_short_side
+from helpers import moving_frames, write_video
 
 
 @pytest.fixture

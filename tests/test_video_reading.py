@@ -8,11 +8,11 @@ import av
 import numpy as np
 import pytest
 import torch
-from helpers import moving_frames, write_video
 
 from dvfl_lib.errors import VideoError
 from dvfl_lib.video import reading
 from dvfl_lib.video.reading import open_video
+from helpers import moving_frames, write_video
 
 try:
     import decord  # noqa: F401

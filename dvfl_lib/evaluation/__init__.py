@@ -1,18 +1,16 @@
 """Evaluation: the multi-view protocol, what is counted, the report of a run.
 
-Public names: ``evaluate``, ``About``,
-``ViewsDataset`` (protocol.py), ``Evaluation``, ``ClassAccuracy``,
-``Views`` (results.py), ``Accuracy`` (metrics.py), ``compare``, ``Comparison``
-(comparison.py), ``write_report``, ``RunSummary``, ``NetworkResult``,
-``ReportFigure``
-(report.py).
+Public names: ``evaluate``, ``About``, ``ViewsDataset`` (protocol.py);
+``Evaluation``, ``ClassAccuracy``, ``Views``, ``result_table`` (results.py);
+``Accuracy`` (metrics.py); ``compare``, ``Comparison`` (comparison.py);
+``write_report``, ``RunSummary``, ``NetworkResult``, ``ReportFigure`` (report.py).
 """
 
 from .comparison import Comparison, compare
 from .metrics import Accuracy
 from .protocol import About, ViewsDataset, evaluate
 from .report import NetworkResult, ReportFigure, RunSummary, write_report
-from .results import ClassAccuracy, Evaluation, Views
+from .results import ClassAccuracy, Evaluation, Views, result_table
 
 __all__ = [
     "About",
@@ -27,5 +25,6 @@ __all__ = [
     "ViewsDataset",
     "compare",
     "evaluate",
+    "result_table",
     "write_report",
 ]

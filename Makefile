@@ -1,0 +1,59 @@
+# Two commands do the work: `make run` and `make test`. Each first sets up what it
+# needs. Python 3.11 or newer and make are all that must be there.
+
+# Plain `=`, so that variables of the surrounding shell (WSL sets NAME) change nothing.
+PROFILE = demo
+SEED = 0
+NAME = ucf101_$(PROFILE)$(if $(filter-out 0,$(SEED)),_seed$(SEED))
+JOBS = 2
+ARGS =
+PYTHON =
+
+BIN := .venv/bin
+# Virtual environments do not survive being moved: the mark names the folder.
+READY := .venv/ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
+
+.PHONY: help run test setup lint notebooks clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo "Variables: PROFILE=$(PROFILE) SEED=$(SEED) NAME=$(NAME) JOBS=$(JOBS) ARGS= PYTHON="
+
+run: $(READY)  ## distil VFL-Net and report, in runs/NAME; again: continue
+	$(BIN)/dvfl run --profile "$(PROFILE)" --name "$(NAME)" --seed "$(SEED)" $(ARGS)
+
+test: lint  ## check the style, then run all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+setup: $(READY)  ## make the virtual environment .venv, once
+
+lint: $(READY)  ## check the style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+notebooks: $(READY)  ## execute every notebook again, in place
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+	    --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+clean:  ## remove the environment and caches; data/ and runs/ stay
+	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info
+	find dvfl_lib tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The mark is written last, and without it the environment is made anew: an
+# interrupted installation is never built upon.
+$(READY): pyproject.toml constraints.txt
+	@for python in $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python); do \
+	    "$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' \
+	        2>/dev/null || continue; \
+	    echo "Setting up .venv with $$("$$python" --version); needed once, takes minutes"; \
+	    "$$python" -m venv --clear .venv || exit 1; \
+	    $(BIN)/python -m pip install --disable-pip-version-check \
+	        -c constraints.txt -e '.[lab,test]' || exit 1; \
+	    touch "$@"; \
+	    exit 0; \
+	done; \
+	echo "No Python 3.11 or newer with venv among:" \
+	    "$(or $(PYTHON),python3.11 python3.12 python3.13 python3 python)." >&2; \
+	echo "Install one (Debian, Ubuntu: apt install python3 python3-venv)," \
+	    "or name yours: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3" >&2; \
+	exit 1

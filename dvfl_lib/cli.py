@@ -1,0 +1,200 @@
+"""The console script ``dvfl``: parses, calls, prints.
+
+Public names: ``main``.
+
+* ``dvfl run``    executes notebook 07 into ``runs/<name>``; again: goes on
+* ``dvfl train``  the same steps without a notebook, for ``accelerate launch``
+* ``dvfl data``   writes the stand-in, or describes a data set
+* ``dvfl models`` lists the networks
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import DVFLError, RecipeError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status (0 good, 1 trouble, 130 stopped)."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        return options.call(options)
+    except DVFLError as error:
+        print(f"dvfl: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("dvfl: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dvfl", description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(required=True, metavar="command")
+    run = commands.add_parser("run", help="execute the whole pipeline and report")
+    train = commands.add_parser("train", help="the pipeline without its notebook")
+    for command, call in ((run, _run), (train, _train)):
+        _add_run_options(command)
+        command.set_defaults(call=call)
+    data = commands.add_parser("data", help="stand-ins and data sets").add_subparsers(
+        required=True, metavar="what"
+    )
+    standin = data.add_parser("standin", help="write a small UCF101 of drawn actions")
+    standin.add_argument("root", help="folder to write it to")
+    standin.add_argument("--seed", type=int, default=0)
+    standin.set_defaults(call=_standin)
+    show = data.add_parser("show", help="describe a data set that is on disk")
+    show.add_argument("name")
+    show.add_argument("root")
+    show.add_argument("--split", default="1")
+    show.set_defaults(call=_show)
+    models = commands.add_parser("models", help="list the networks")
+    models.set_defaults(call=_models)
+    return parser
+
+
+def _add_run_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--profile", default="demo", help="demo, colab or paper")
+    add("--dataset", default="ucf101")
+    add("--data-root", default="", help="folder of the data set; empty: stand-in")
+    add("--split", default="1")
+    add("--name", default="", help="the run goes to runs/<name>")
+    add("--run-dir", default="", help="or to this folder")
+    add("--seed", type=int, default=0)
+    add("--teacher-weights", default="", help="checkpoint; empty: train a teacher")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="replace one number of the recipe, as in optim.epochs=2",
+    )
+
+
+def _parameters(options: argparse.Namespace) -> dict[str, Any]:
+    from .lessons import project_root
+
+    if options.name and options.run_dir:
+        raise RecipeError("give --name or --run-dir, not both")
+    if options.name and Path(options.name).name != options.name:
+        raise RecipeError(f"--name is one folder's name, not a path: {options.name!r}")
+    folder = options.run_dir
+    if options.name:
+        folder = str(project_root() / "runs" / options.name)
+    overrides = {}
+    for text in options.set:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise RecipeError(f"--set takes NAME=VALUE, not {text!r}")
+        try:
+            overrides[name] = json.loads(value)
+        except ValueError:
+            overrides[name] = value  # plain text, such as a model's name
+    return {
+        "profile": options.profile,
+        "dataset": options.dataset,
+        "data_root": _absolute(options.data_root),
+        "split": options.split,
+        "run_dir": _absolute(folder),
+        "seed": options.seed,
+        "teacher_weights": _absolute(options.teacher_weights),
+        "overrides": overrides,
+    }
+
+
+def _absolute(path: str) -> str:
+    """The notebook's kernel may run in another folder."""
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
+def _run(options: argparse.Namespace) -> int:
+    import papermill
+
+    from .lessons import open_run, project_root
+
+    notebook = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
+    if not notebook.is_file():
+        raise RecipeError(
+            f"{notebook} is not there: 'dvfl run' executes the notebook of a checkout. "
+            "Clone the repository, or use 'dvfl train'"
+        )
+    parameters = _parameters(options)
+    # Checked here too, so that a mistake is one line and not a notebook's traceback.
+    run = open_run(**parameters)
+    parameters["run_dir"] = str(run.settings.run_dir.absolute())
+    executed = run.settings.run_dir / notebook.name
+    os.environ["DVFL_NOTEBOOK_RUN"] = "1"
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(executed),
+            parameters=parameters,
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            cwd=str(notebook.parent),
+        )
+    except papermill.exceptions.PapermillExecutionError as error:
+        print(f"\ndvfl: {error.ename}: {error.evalue}", file=sys.stderr)
+        print(f"dvfl: the notebook up to there is {executed}", file=sys.stderr)
+        return 1
+    print(f"\nThe report: {run.settings.run_dir / 'report.html'}")
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from accelerate import PartialState
+
+    from .lessons import open_run, role_name
+    from .training import ROLES
+
+    run = open_run(**_parameters(options))
+    run.fill_cache()
+    for role in ROLES:
+        run.train(role)
+    if PartialState().is_main_process:
+        for role in ROLES:
+            result = run.evaluate(role)
+            print(f"{role_name(role):<24} top-1 {result.top1}")
+        print(f"The same parameters for notebook 07 report on {run.settings.run_dir}")
+    PartialState().wait_for_everyone()
+    return 0
+
+
+def _standin(options: argparse.Namespace) -> int:
+    from .benchmarks.standins import write_ucf101_standin
+
+    workers = os.cpu_count() or 1
+    print(write_ucf101_standin(options.root, seed=options.seed, workers=workers))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from .benchmarks import create_dataset
+
+    for subset in ("train", "test"):
+        print(create_dataset(options.name, options.root, options.split, subset))
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from .cost import count_parameters
+    from .vfl_net import create_model, list_models
+
+    for name in list_models():
+        total = count_parameters(create_model(name))["total"]
+        print(f"{name:<24} {total / 1e6:8.2f} M parameters (400 classes)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

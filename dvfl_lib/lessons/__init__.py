@@ -1,0 +1,32 @@
+"""What a notebook needs and a program does not: set-up, checks, results to show.
+
+Public names: ``open_run``, ``environment_report``, ``project_root``, ``role_name``,
+``first_clip_of``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
+``seeds_markdown``, ``summarise``, ``shown_path``.
+"""
+
+from .environment import environment_report, project_root, shown_path
+from .opening import open_run
+from .results import (
+    first_clip_of,
+    log_rows,
+    results_markdown,
+    role_name,
+    save_run_figures,
+    seeds_markdown,
+    summarise,
+)
+
+__all__ = [
+    "environment_report",
+    "first_clip_of",
+    "log_rows",
+    "open_run",
+    "project_root",
+    "results_markdown",
+    "role_name",
+    "save_run_figures",
+    "seeds_markdown",
+    "shown_path",
+    "summarise",
+]

@@ -1,0 +1,133 @@
+"""Opening a run: every parameter is checked before any work begins.
+
+Public names: ``open_run``, ``STANDIN_FOLDER``.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from ..benchmarks import list_datasets
+from ..benchmarks.standins import write_ucf101_standin
+from ..errors import DatasetError, RecipeError, RunDirectoryError
+from ..recipes import PROFILES, Recipe, recipe_for
+from ..training import Pipeline, RunSettings
+from .environment import project_root
+
+STANDIN_FOLDER = "ucf101_standin"
+
+
+def open_run(
+    *,
+    profile: str,
+    dataset: str,
+    data_root: str,
+    split: str,
+    run_dir: str,
+    seed: int,
+    teacher_weights: str = "",
+    overrides: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Pipeline:
+    """Check every parameter of a run, write the stand-in if asked for, open the run.
+
+    Args:
+        profile: "demo", "colab" or "paper"; see ``recipes``.
+        dataset: the benchmark whose layout the data have.
+        data_root: its folder; "" for the stand-in, with the demo profile.
+        split: such as "1", or "authors" for the authors' own 80/20 rule.
+        run_dir: where results go; "" for ``runs/<dataset>_<profile>``.
+        seed: a whole number, 0 or more.
+        teacher_weights: a checkpoint of the teacher; "" trains one.
+        overrides: single numbers of the recipe, as in ``{"optim.epochs": 2}``.
+        progress: show bars.
+
+    Raises:
+        RecipeError, DatasetError, RunDirectoryError: which parameter, what is wrong
+            with it and what to do; before any training.
+    """
+    recipe = recipe_for(profile, dict(overrides or {}))
+    _check_parameters(profile, dataset, data_root, seed, teacher_weights, run_dir)
+    root = project_root()
+    folder = Path(run_dir).expanduser() if run_dir else _default_run(root, recipe, seed)
+    if not _can_write(folder):
+        raise RunDirectoryError(
+            f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
+            "full disk? Choose another run_dir"
+        )
+    data = Path(data_root).expanduser() if data_root else root / "data" / STANDIN_FOLDER
+    cache = root / "data" / "cache" if _can_write(root) else folder / "cache"
+    if not data_root:
+        with PartialState().main_process_first():
+            write_ucf101_standin(data, workers=os.cpu_count() or 1, progress=progress)
+    run = Pipeline(
+        RunSettings(
+            recipe=recipe,
+            dataset=dataset,
+            data_root=data,
+            split=str(split),
+            run_dir=folder,
+            cache_dir=cache,
+            seed=seed,
+            teacher_weights=teacher_weights,
+            progress=progress,
+        )
+    )
+    run.check()
+    return run
+
+
+def _default_run(root: Path, recipe: Recipe, seed: int) -> Path:
+    return root / "runs" / f"ucf101_{recipe.profile}{f'_seed{seed}' if seed else ''}"
+
+
+def _check_parameters(
+    profile: str,
+    dataset: str,
+    data_root: str,
+    seed: int,
+    teacher_weights: str,
+    run_dir: str,
+) -> None:
+    """Refuse the first value that cannot be right."""
+    texts = {
+        "dataset": dataset,
+        "data_root": data_root,
+        "run_dir": run_dir,
+        "teacher_weights": teacher_weights,
+    }
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise RecipeError(f"{name} takes text, not {value!r}")
+    if dataset not in list_datasets():
+        raise RecipeError(
+            f"dataset {dataset!r} is not known; known: {', '.join(list_datasets())}"
+        )
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise RecipeError(f"seed must be a whole number, 0 or more, not {seed!r}")
+    if teacher_weights and not Path(teacher_weights).expanduser().is_file():
+        raise RecipeError(f"teacher_weights: there is no file {teacher_weights}")
+    if not data_root and profile != "demo":
+        raise RecipeError(
+            f"profile {profile!r} needs data_root, the folder of {dataset}. Only the "
+            f"demo profile writes a stand-in by itself (profiles: "
+            f"{', '.join(PROFILES)})"
+        )
+    if data_root and not Path(data_root).expanduser().is_dir():
+        raise DatasetError(f"data_root: there is no folder {data_root}")
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError:
+        return False
+    return True

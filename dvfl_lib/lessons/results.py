@@ -1,0 +1,179 @@
+"""A run's results as a lesson shows and reports them.
+
+Public names: ``role_name``, ``first_clip_of``, ``log_rows``, ``results_markdown``,
+``save_run_figures``, ``seeds_markdown``, ``summarise``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..benchmarks import VideoDataset
+from ..benchmarks.standins import standin_families, standin_pairs
+from ..cost import count_macs, count_parameters
+from ..errors import DatasetError
+from ..evaluation import (
+    Evaluation,
+    NetworkResult,
+    ReportFigure,
+    RunSummary,
+    result_table,
+)
+from ..evaluation.document import Table, markdown
+from ..figures import alt_text, save_figure
+from ..training import ROLES, FitResult, Pipeline
+from .environment import commit, device_name, project_root, versions
+
+_NAMES = {
+    "teacher": "teacher",
+    "baseline": "student, not distilled",
+    "distilled": "student, distilled",
+}
+_CAPTIONS = {
+    "top1": "Top-1 on the test list.",
+    "training": "Training loss and accuracy on held-out groups.",
+    "confusion": "What the distilled student takes for what.",
+    "classes": "Accuracy per class.",
+}
+
+
+def role_name(role: str) -> str:
+    """How tables and figures call a network."""
+    return _NAMES[role]
+
+
+def first_clip_of(dataset: VideoDataset, class_name: str) -> Tensor:
+    """uint8 (T, 3, H, W): the first clip of a class, at the centres of its parts.
+
+    Raises:
+        DatasetError: the list has no such class, or no clip of it.
+    """
+    for index, sample in enumerate(dataset.samples):
+        if dataset.classes[sample.label] == class_name:
+            return dataset[index][0]
+    raise DatasetError(f"{dataset.name}, {dataset.subset}: no clip of {class_name!r}")
+
+
+def results_markdown(results: Mapping[str, Evaluation]) -> str:
+    """The results of a run as one Markdown table."""
+    return markdown([result_table(list(results.values()))])
+
+
+def save_run_figures(
+    run: Pipeline, figures: Mapping[str, Figure]
+) -> list[ReportFigure]:
+    """Write ``run_dir/figures/<name>.png``, for the report."""
+    saved = []
+    for name, figure in figures.items():
+        file = f"figures/{name}.png"
+        save_figure(figure, run.settings.run_dir / file)
+        saved.append(ReportFigure(file, _CAPTIONS.get(name, name), alt_text(figure)))
+    return saved
+
+
+def seeds_markdown() -> str:
+    """The stored results of ``benchmarks.distillation_seeds``, a row per seed.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    file = project_root() / "benchmarks" / "results" / "distillation_seeds.json"
+    try:
+        stored = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{file.name} cannot be read ({error}); in a checkout, run "
+            "'python -m benchmarks.distillation_seeds' first"
+        ) from error
+    parts = []
+    for regime in stored["regimes"]:
+        rows = [
+            [str(run["seed"])]
+            + [f"{100 * run[role]['top1']:.1f} %" for role in ROLES]
+            + [f"{100 * (run['distilled']['top1'] - run['baseline']['top1']):+.1f}"]
+            for run in regime["runs"]
+        ]
+        columns = ["seed", *(role_name(role) for role in ROLES), "difference, points"]
+        parts.append(Table(columns, rows, f"{regime['title']} {stored['data']}"))
+    return markdown(parts)
+
+
+def log_rows(fits: Mapping[str, FitResult | None]) -> dict[str, list[dict[str, Any]]]:
+    """Name -> lines of the training log, for ``figures.training_curves``."""
+    return {
+        role_name(role): result.history
+        for role, result in fits.items()
+        if result is not None
+    }
+
+
+def summarise(
+    run: Pipeline,
+    fits: Mapping[str, FitResult | None],
+    results: Mapping[str, Evaluation],
+    figures: list[ReportFigure],
+) -> RunSummary:
+    """All that the one-page report tells of a finished run."""
+    settings, recipe = run.settings, run.recipe
+    networks = {}
+    for role in ROLES:
+        model, _ = run.new_network(role)
+        networks[role] = NetworkResult(
+            role=role_name(role),
+            evaluation=results[role],
+            parameters=count_parameters(model)["total"],
+            gmacs=count_macs(model, recipe.data.frames, recipe.data.crop) / 1e9,
+        )
+    classes = run.train_list.classes
+    standin = run.train_list.standin
+    seconds = {f"training {r}": round(f.seconds, 1) for r, f in fits.items() if f}
+    return RunSummary(
+        name=settings.run_dir.name,
+        profile=recipe.profile,
+        dataset=settings.dataset,
+        split=settings.split,
+        standin=standin,
+        seed=settings.seed,
+        device=device_name(),
+        versions=versions(),
+        commit=commit(),
+        teacher=networks["teacher"],
+        baseline=networks["baseline"],
+        distilled=networks["distilled"],
+        seconds={**seconds, **run.seconds},
+        recipe=recipe.to_dict(),
+        pairs=standin_pairs(classes) if standin else (),
+        families=list(standin_families(classes).values()) if standin else (),
+        figures=figures,
+        unreadable={r: f.unreadable for r, f in fits.items() if f and f.unreadable},
+        notes=_notes(run),
+    )
+
+
+def _notes(run: Pipeline) -> list[str]:
+    """What a reader must know to read the numbers rightly."""
+    share, notes = run.recipe.distil.label_share, []
+    if run.labelled is not None:
+        notes.append(
+            f"The students may use the labels of {len(run.labelled)} of the "
+            f"{len(run.fit_samples)} training clips ({share:.0%}); the teacher used "
+            "all of them. The distilled student also hears what the teacher says "
+            "about the clips without a label; the other student learns nothing from "
+            "those."
+        )
+    notes.append(
+        f"The best epoch was chosen on {len(run.held_out_samples)} clips of held-out "
+        "groups of the training list."
+    )
+    if run.settings.teacher_weights.endswith((".pth", ".pt")):
+        notes.append(
+            "The teacher is a given file. The UCF101 checkpoints that the authors "
+            "released were trained on clips of all three official test lists: on "
+            "the official splits they must not be scored, nor teach."
+        )
+    return notes

@@ -1,0 +1,206 @@
+"""Which clips make up every optimiser step, decided before training begins.
+
+Public names: ``BatchPlan``, ``MicroBatch``, ``step_loader``.
+
+The plan is a function of the seed alone. An optimiser step takes ``batch_size``
+clips, cut into micro-batches of ``micro_batch``; a micro-batch is what one forward
+pass sees, and the unit that draws mixing and drop-path. Processes share the
+micro-batches of a step in equal, contiguous parts. So the same clips meet the same
+random draws on one process or on eight, and a run can start at any step without
+going through the earlier ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ..errors import DatasetError, DVFLError, RecipeError
+from ..video.clips import ClipKey, collate_clips
+from ..video.seeding import derive_seed
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """One forward pass: its place in the run, and the clips it takes."""
+
+    epoch: int  # 0 is the first
+    step: int  # optimiser step, counted over the whole run
+    number: int  # which micro-batch of the step, over all processes
+    indices: tuple[int, ...]
+
+
+@lru_cache(maxsize=2)  # the loader may be one epoch ahead of the training
+def _epoch_order(clips: int, seed: int, epoch: int) -> tuple[int, ...]:
+    generator = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
+    return tuple(torch.randperm(clips, generator=generator).tolist())
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """The clips of every step of a run.
+
+    Every epoch goes through a new permutation of the clips. What does not fill a
+    last batch is left out: other clips in every epoch.
+
+    Raises:
+        DatasetError: fewer clips than one batch.
+    """
+
+    clips: int
+    batch_size: int
+    micro_batch: int
+    epochs: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.clips < self.batch_size:
+            raise DatasetError(
+                f"{self.clips} training clips do not fill one batch of "
+                f"{self.batch_size}: set optim.batch_size to {self.clips} or less, "
+                "or give more clips"
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.clips // self.batch_size
+
+    @property
+    def total_steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch that step ``step`` belongs to, from 0."""
+        return step // self.steps_per_epoch
+
+    def step_indices(self, step: int) -> tuple[int, ...]:
+        """The ``batch_size`` clips of an optimiser step, over all processes."""
+        order = _epoch_order(self.clips, self.seed, self.epoch_of(step))
+        first = (step % self.steps_per_epoch) * self.batch_size
+        return order[first : first + self.batch_size]
+
+    def micro_batches(self, step: int, rank: int, world: int) -> list[MicroBatch]:
+        """The share of process ``rank`` of ``world`` in a step, in order.
+
+        Raises:
+            RecipeError: the micro-batches cannot be shared equally.
+        """
+        per_process = self.share_of_each(world)
+        indices, size = self.step_indices(step), self.micro_batch
+        return [
+            MicroBatch(self.epoch_of(step), step, n, indices[n * size : (n + 1) * size])
+            for n in range(rank * per_process, (rank + 1) * per_process)
+        ]
+
+    def share_of_each(self, world: int) -> int:
+        """Micro-batches of one process in one step.
+
+        Raises:
+            RecipeError: they cannot be shared equally; the message says which
+                ``micro_batch`` would do.
+        """
+        count = self.batch_size // self.micro_batch
+        if count % world == 0:
+            return count // world
+        cannot = (
+            f"the {count} micro-batches of a step (optim.batch_size "
+            f"{self.batch_size} / optim.micro_batch {self.micro_batch}) cannot be "
+            f"shared equally by {world} processes: "
+        )
+        if self.batch_size % world:
+            raise RecipeError(
+                f"{cannot}make optim.batch_size a multiple of {world}, or start "
+                "another number of processes"
+            )
+        share = self.batch_size // world
+        # No larger than asked for: a larger one might not fit into memory.
+        fits = max(m for m in range(1, self.micro_batch + 1) if share % m == 0)
+        raise RecipeError(f"{cannot}optim.micro_batch {fits} would fit")
+
+
+class _MicroBatchSampler:
+    """Lists of clip keys, one list per micro-batch of this process."""
+
+    def __init__(self, plan: BatchPlan, start: int, rank: int, world: int) -> None:
+        self.plan, self.start, self.rank, self.world = plan, start, rank, world
+
+    def __iter__(self) -> Iterator[list[ClipKey]]:
+        for step in range(self.start, self.plan.total_steps):
+            for micro in self.plan.micro_batches(step, self.rank, self.world):
+                yield [ClipKey(micro.epoch, index) for index in micro.indices]
+
+    def __len__(self) -> int:
+        steps = self.plan.total_steps - self.start
+        return steps * self.plan.share_of_each(self.world)
+
+
+class _ErrorsAsItems(Dataset):
+    """Hands our own errors through the loader as values.
+
+    A loader process that raises would bury the message in its own traceback.
+    """
+
+    def __init__(self, clips: Dataset) -> None:
+        self.clips = clips
+
+    def __getitem__(self, key: ClipKey) -> Any:
+        try:
+            return self.clips[key]
+        except DVFLError as error:
+            return error
+
+
+def _collate(items: Sequence[Any]) -> dict[str, Any] | DVFLError:
+    for item in items:
+        if isinstance(item, DVFLError):
+            return item
+    return collate_clips(items)
+
+
+def step_loader(
+    clips: Dataset,
+    plan: BatchPlan,
+    *,
+    start: int,
+    rank: int,
+    world: int,
+    workers: int,
+    pin_memory: bool,
+) -> Iterator[tuple[MicroBatch, dict[str, Any]]]:
+    """The micro-batches of one process, from step ``start`` to the end of the run.
+
+    One loader serves all epochs, so its workers live as long as the run and read
+    ahead over the epochs' borders.
+
+    Yields:
+        The plan's entry, and a dict with ``clip`` float32 (B, T, 3, H, W),
+        ``label`` and ``index`` int64 (B,), and ``unreadable``, names of videos.
+
+    Raises:
+        DVFLError: whatever a clip's loading raised, as it was raised.
+    """
+    loader = DataLoader(
+        _ErrorsAsItems(clips),
+        batch_sampler=_MicroBatchSampler(plan, start, rank, world),
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pin_memory,
+        # Forked workers notice at once when the run is killed; those of a fork
+        # server, the default of newer Pythons, may stay behind for good.
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+        # Without a generator of its own the loader would draw from the global one.
+        generator=torch.Generator().manual_seed(derive_seed(plan.seed, "loader")),
+    )
+    batches: Iterator[dict[str, Any] | DVFLError] = iter(loader)
+    for step in range(start, plan.total_steps):
+        for micro in plan.micro_batches(step, rank, world):
+            batch = next(batches)
+            if isinstance(batch, DVFLError):
+                raise batch
+            yield micro, batch

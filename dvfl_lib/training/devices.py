@@ -1,0 +1,71 @@
+"""Where training runs, in what precision, and how far it is repeatable.
+
+Public names: ``make_accelerator``, ``deterministic``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
+
+from ..errors import RecipeError
+
+
+def make_accelerator(precision: str) -> Accelerator:
+    """Accelerate on what there is: several GPUs, one, or the CPU.
+
+    Args:
+        precision: ``"no"``, ``"bf16"`` or ``"fp16"``; it comes before what
+            ``accelerate launch`` was told, for it belongs to the recipe.
+
+    Raises:
+        RecipeError: the device cannot compute in that precision.
+    """
+    if AcceleratorState._shared_state:
+        # Accelerate keeps one precision per process; a notebook trains several
+        # networks in turn. The process group stays.
+        AcceleratorState._reset_state(reset_partial_state=False)
+    try:
+        return Accelerator(
+            cpu=not torch.accelerator.is_available(),
+            mixed_precision=precision,
+            # We accumulate gradients ourselves, whatever the launcher was told.
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+            # Other processes wait while one validates.
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],
+        )
+    except ValueError as error:
+        if "mixed precision" not in str(error):
+            raise
+        raise RecipeError(
+            f"optim.precision {precision!r} does not work on this device ({error}); "
+            "use 'bf16' or 'no'"
+        ) from None
+
+
+@contextmanager
+def deterministic(device: torch.device) -> Iterator[None]:
+    """Inside the block, CPU operations give the same bits every time.
+
+    Left alone on other devices: there, some operations of a network have no
+    deterministic form, and others lose much speed.
+    """
+    if device.type != "cpu":
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time only
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.utils.deterministic.fill_uninitialized_memory = fill

@@ -1,0 +1,260 @@
+"""The training loop: one network, supervised or distilled, on any number of devices.
+
+Public names: ``fit``, ``FitResult``.
+
+Hugging Face Accelerate places the network, shares the work (``accelerate launch``
+or ``torchrun`` start several processes) and handles mixed precision. What is drawn
+at random follows from the seed and the place in the run (``batches.py``), and the
+checkpoint holds everything else, so a run that was stopped at any moment, by
+whatever means, goes on where it was.
+
+What is guaranteed:
+
+* On the CPU, with the same number of threads and processes, an interrupted run ends
+  with the same weights, bit for bit, as one that was not.
+* Another number of processes, or a GPU, sees the same clips and the same random
+  draws of the CPU. Sums are then taken in another order: results agree to rounding,
+  which training may amplify. Drop-path on a GPU draws from the GPU's own generator,
+  equal from run to run but other than the CPU's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..errors import DatasetError, RecipeError
+from ..recipes import AugmentRecipe, DistilRecipe, OptimRecipe
+from ..vfl_net import VFLNet
+from .batches import BatchPlan
+from .devices import deterministic, make_accelerator
+from .fingerprint import fingerprint
+from .loop import Loop
+from .objective import Objective
+from .state import RunFolder
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a finished run leaves behind.
+
+    Attributes:
+        folder: ``run_dir/name``.
+        final: weights after the last step, for ``weights.load_checkpoint``.
+        best: weights of the best epoch on held-out clips; None without ``validate``.
+        best_epoch, best_top1: which epoch that was (1 is the first), and its score.
+        history: one dict per epoch: ``epoch``, ``step``, ``lr``, ``loss``, ``ce``,
+            ``kd``, ``seconds``, and ``held_out`` where it was validated.
+        unreadable: messages about videos that could not be read.
+        steps: optimiser steps of the whole run.
+        resumed_from: the step this call began at; 0 for a new run.
+        seconds: time spent training, over all starts.
+    """
+
+    folder: Path
+    final: Path
+    best: Path | None
+    best_epoch: int | None
+    best_top1: float | None
+    history: list[dict[str, Any]]
+    unreadable: list[str]
+    steps: int
+    resumed_from: int
+    seconds: float
+
+
+def fit(
+    model: VFLNet,
+    clips: Any,
+    *,
+    recipe: OptimRecipe,
+    augment: AugmentRecipe,
+    num_classes: int,
+    seed: int,
+    run_dir: Path,
+    name: str,
+    distil: DistilRecipe | None = None,
+    teacher: nn.Module | None = None,
+    labelled: set[int] | None = None,
+    validate: Callable[[nn.Module], dict[str, Any]] | None = None,
+    validate_every: int = 1,
+    checkpoint_seconds: float = 30.0,
+    max_unreadable: float = 0.0,
+    workers: int = 0,
+    progress: bool = True,
+) -> FitResult:
+    """Train ``model`` in place, or go on with the run that is in ``run_dir/name``.
+
+    Without a teacher the loss is the cross-entropy with soft labels; with one it is
+    ``distillation.distillation_loss``. The teacher sees the same mixed clips, in
+    eval mode, and is not changed. Called again with the same arguments and a model
+    that is as new, an interrupted run goes on and a finished one returns at once.
+
+    Args:
+        clips: such as ``video.clips.TrainingClips``: ``len``, items by ``ClipKey``,
+            and ``samples``. Mixing and label smoothing of ``augment`` come on top.
+        seed: of the order of clips, mixing and drop-path.
+        distil, teacher: both or neither.
+        labelled: indices of clips whose label may be used (all if None); the
+            teacher speaks about the others too.
+        validate: called with the network in eval mode, on one process, after every
+            ``validate_every``-th and the last epoch; returns numbers, among them
+            ``top1``. Give it held-out clips, never the reported list.
+        checkpoint_seconds: time between checkpoints within an epoch.
+        max_unreadable: share of videos that may be unreadable.
+        workers: loader processes; they change no result.
+
+    Raises:
+        RecipeError: contradicting arguments, or the loss is no longer finite.
+        DatasetError: too few clips, bad labels, too many unreadable videos.
+        ModelError: a head or a teacher of another number of classes.
+        RunDirectoryError: the folder cannot be written, or holds another run.
+    """
+    job = _Job(**locals())
+    job.check()
+    loop = job.loop()
+    with deterministic(loop.accelerator.device):
+        loop.run()
+    return _result(loop)
+
+
+def _result(loop: Loop) -> FitResult:
+    done, folder = loop.progress, loop.folder
+    return FitResult(
+        folder=folder.path,
+        final=folder.final,
+        best=None if done.best_epoch is None else folder.best,
+        best_epoch=done.best_epoch,
+        best_top1=done.best_top1,
+        history=done.history,
+        unreadable=done.unreadable,
+        steps=done.step,
+        resumed_from=loop.resumed_from,
+        seconds=done.seconds,
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """The arguments of ``fit``."""
+
+    model: VFLNet
+    clips: Any
+    recipe: OptimRecipe
+    augment: AugmentRecipe
+    num_classes: int
+    seed: int
+    run_dir: Path
+    name: str
+    distil: DistilRecipe | None
+    teacher: nn.Module | None
+    labelled: set[int] | None
+    validate: Callable[[nn.Module], dict[str, Any]] | None
+    validate_every: int
+    checkpoint_seconds: float
+    max_unreadable: float
+    workers: int
+    progress: bool
+
+    def check(self) -> None:
+        """Refuse arguments that contradict each other before any work is done."""
+        if (self.distil is None) != (self.teacher is None):
+            raise RecipeError(
+                "distillation needs both a teacher and a distil recipe; give neither "
+                "for plain training"
+            )
+        if self.teacher is self.model:
+            raise RecipeError("the teacher and the student are the same object")
+        if self.validate_every < 1:
+            raise RecipeError(
+                f"validate_every must be at least 1, not {self.validate_every}"
+            )
+        mixing = self.augment.mixup > 0 or self.augment.cutmix > 0
+        if mixing and self.recipe.micro_batch < 2:
+            raise RecipeError(
+                "optim.micro_batch 1 leaves nothing to mix with: make it 2 or more, "
+                "or set augment.mixup=0 and augment.cutmix=0"
+            )
+        if mixing and self.labelled is not None:
+            raise RecipeError(
+                "clips without a label need augment.mixup=0 and augment.cutmix=0: a "
+                "mixture of a labelled and an unlabelled clip has no label"
+            )
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        for sample in self.clips.samples:
+            if not 0 <= sample.label < self.num_classes:
+                raise DatasetError(
+                    f"clip {sample.name} has label {sample.label}, but there are "
+                    f"{self.num_classes} classes, numbered from 0"
+                )
+        count = len(self.clips)
+        beyond = [i for i in self.labelled or () if not 0 <= i < count]
+        if beyond:
+            raise DatasetError(
+                f"labelled names clip {beyond[0]}, but there are {count} clips"
+            )
+
+    def loop(self) -> Loop:
+        """Plan, accelerator, loss and folder, ready to run."""
+        recipe = self.recipe
+        plan = BatchPlan(
+            clips=len(self.clips),
+            batch_size=recipe.batch_size,
+            micro_batch=recipe.micro_batch,
+            epochs=recipe.epochs,
+            seed=self.seed,
+        )
+        accelerator = make_accelerator(recipe.precision)
+        plan.share_of_each(accelerator.num_processes)
+        return Loop(
+            accelerator=accelerator,
+            model=self.model,
+            clips=self.clips,
+            plan=plan,
+            recipe=recipe,
+            objective=self._objective(),
+            folder=RunFolder(self.run_dir, self.name),
+            fingerprint=self._fingerprint(),
+            recipes={k: v for k, v in self._recipes().items() if v is not None},
+            validate=self.validate,
+            validate_every=self.validate_every,
+            checkpoint_seconds=self.checkpoint_seconds,
+            max_unreadable=self.max_unreadable,
+            workers=self.workers,
+            show=self.progress,
+        )
+
+    def _recipes(self) -> dict[str, Any]:
+        return {"optim": self.recipe, "augment": self.augment, "distil": self.distil}
+
+    def _objective(self) -> Objective:
+        return Objective(
+            num_classes=self.num_classes,
+            seed=self.seed,
+            batch_size=self.recipe.batch_size,
+            augment=self.augment,
+            distil=self.distil,
+            teacher=self.teacher,
+            labelled=None if self.labelled is None else frozenset(self.labelled),
+        )
+
+    def _fingerprint(self) -> dict[str, Any]:
+        every = None if self.validate is None else self.validate_every
+        return fingerprint(
+            model=self.model,
+            teacher=self.teacher,
+            clips=self.clips,
+            labelled=self.labelled,
+            recipes=self._recipes(),
+            numbers={
+                "seed": self.seed,
+                "num_classes": self.num_classes,
+                "validate_every": every,
+            },
+        )

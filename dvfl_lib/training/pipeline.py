@@ -1,0 +1,208 @@
+"""The whole run: data, teacher, student without and with distillation, evaluation.
+
+Public names: ``Pipeline``, ``ROLES``.
+
+Three networks are trained: the *teacher*, the *baseline* (the student on labels
+alone) and the *distilled* student. The two students begin with the same weights,
+see the same clips in the same order with the same augmentation, and may use the
+same labels: the distillation term is all that differs.
+
+Each step can be called again: what is finished returns from its files, what was
+interrupted goes on. The best epoch is chosen on held-out groups of the training
+list; the test list is only ever evaluated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from accelerate import PartialState
+from torch import nn
+
+from ..evaluation import About, Evaluation, evaluate
+from ..files import write_whole
+from ..recipes import EvaluateRecipe, NetworkRecipe
+from ..vfl_net import VFLNet, create_model
+from ..video.clips import EvaluationViews, Sample, TrainingClips
+from ..video.seeding import derive_seed, fixed_rng
+from ..weights import (
+    LoadReport,
+    fetch_image_weights,
+    load_checkpoint,
+    load_image_weights,
+)
+from .fit import FitResult, fit
+from .run_data import RunData
+
+Role = Literal["teacher", "baseline", "distilled"]
+ROLES: tuple[Role, ...] = ("teacher", "baseline", "distilled")
+
+
+class Pipeline(RunData):
+    """The steps of a run, each callable again.
+
+    Raises:
+        DVFLError: (all methods) one of its children, with what to do about it.
+    """
+
+    # --- networks ------------------------------------------------------------
+
+    def recipe_of(self, role: Role) -> NetworkRecipe:
+        """Which network plays this role."""
+        return self.recipe.teacher if role == "teacher" else self.recipe.student
+
+    def new_network(self, role: Role) -> tuple[VFLNet, LoadReport | None]:
+        """The network before its first step, and what was loaded into it.
+
+        Both students are the same to the last bit.
+        """
+        part = self.recipe_of(role)
+        kind = "teacher" if role == "teacher" else "student"
+        with fixed_rng(self.settings.seed, "initial weights", kind):
+            model = create_model(
+                part.model,
+                num_classes=len(self.train_list.classes),
+                drop_path=part.drop_path,
+                init=part.init,
+            )
+        if not part.image_weights:
+            return model, None
+        folder = self.settings.cache_dir / "weights"
+        with PartialState().main_process_first():
+            path = fetch_image_weights(part.image_weights, folder)
+        return model, load_image_weights(model, path)
+
+    def trained(self, role: Role) -> VFLNet:
+        """The network with the weights that held-out groups chose, in eval mode."""
+        model, _ = self.new_network(role)
+        load_checkpoint(model, self._weights_of(role))
+        return model.eval()
+
+    def _weights_of(self, role: Role) -> Path:
+        if role == "teacher" and self.settings.teacher_weights:
+            return Path(self.settings.teacher_weights).expanduser()
+        return self.settings.run_dir / role / "best.safetensors"
+
+    # --- training ------------------------------------------------------------
+
+    def train(self, role: Role) -> FitResult | None:
+        """Train one network, or go on with it; None for a teacher that was given."""
+        if role == "teacher" and self.settings.teacher_weights:
+            self.trained(role)  # refuses a file that does not fit, before any work
+            return None
+        r, s = self.recipe, self.settings
+        model, _ = self.new_network(role)
+        student = role != "teacher"
+        clips_seed = derive_seed(s.seed, "clips", "student" if student else "teacher")
+        clips = TrainingClips(
+            self.fit_samples,
+            r.data,
+            r.augment,
+            clips_seed,
+            self.cache(r.data.short_side),
+        )
+        distilled = role == "distilled"
+        optim = r.optim if student else r.teacher_optim
+        if optim.cpu_threads and PartialState().device.type == "cpu":
+            torch.set_num_threads(optim.cpu_threads)
+        return fit(
+            model,
+            clips,
+            recipe=optim,
+            augment=r.augment,
+            num_classes=len(self.train_list.classes),
+            seed=clips_seed,
+            run_dir=s.run_dir,
+            name=role,
+            distil=r.distil if distilled else None,
+            teacher=self.trained("teacher") if distilled else None,
+            labelled=self.labelled if student else None,
+            validate=self._held_out_score,
+            max_unreadable=r.data.max_unreadable,
+            workers=r.data.workers,
+            progress=s.progress,
+        )
+
+    def _held_out_score(self, model: nn.Module) -> dict[str, float]:
+        """One central view of each held-out video."""
+        one_view = EvaluateRecipe(
+            clips=1,
+            crops=1,
+            short_side=self.recipe.evaluate.short_side,
+            batch_size=self.recipe.evaluate.batch_size,
+        )
+        about = self._about("held-out groups", "", "train")
+        result = self._score(model, self.held_out_samples, one_view, about)
+        return {"top1": result.top1.value}
+
+    # --- evaluation ----------------------------------------------------------
+
+    def evaluate(self, role: Role) -> Evaluation:
+        """All views of the test list; kept in ``run_dir/results/<role>.json``."""
+        begun = time.monotonic()
+        model = self.trained(role)
+        folder = self.settings.run_dir / "results"
+        saved, mark = folder / f"{role}.json", folder / f".{role}.key"
+        key = self._evaluation_key(role)
+        if saved.exists() and mark.exists() and mark.read_text("utf-8") == key:
+            return Evaluation.load(saved)
+        result = self._score(
+            model.to(PartialState().device),
+            self.test_list.samples,
+            self.recipe.evaluate,
+            self._about(role, self.recipe_of(role).model, "test"),
+            resume_dir=folder / f".{role}",
+        )
+        result.save(saved)
+        write_whole(mark, key.encode())
+        self.seconds[f"evaluating {role}"] = round(time.monotonic() - begun, 2)
+        return result
+
+    def _evaluation_key(self, role: Role) -> str:
+        """Changes whenever the weights, the list or the protocol do."""
+        digest = hashlib.sha256(self._weights_of(role).read_bytes())
+        parts = self.recipe.to_dict()
+        what: list[Any] = [parts["evaluate"], parts["data"], self.settings.split]
+        what += [s.name for s in self.test_list.samples]
+        digest.update(json.dumps(what).encode())
+        return digest.hexdigest()
+
+    def _about(self, name: str, model: str, subset: str) -> About:
+        return About(
+            name=name,
+            standin=self.train_list.standin,
+            model=model,
+            dataset=self.settings.dataset,
+            split=self.settings.split,
+            subset=subset,
+        )
+
+    def _score(
+        self,
+        model: nn.Module,
+        samples: list[Sample],
+        recipe: EvaluateRecipe,
+        about: About,
+        resume_dir: Path | None = None,
+    ) -> Evaluation:
+        data = self.recipe.data
+        reported = about.subset == "test"
+        on_gpu = PartialState().device.type != "cpu"
+        return evaluate(
+            model,
+            EvaluationViews(samples, data, recipe, self.cache(recipe.short_side)),
+            class_names=self.train_list.classes,
+            about=about,
+            batch_size=recipe.batch_size,
+            # Small frames from the cache are read faster than workers are started.
+            workers=0 if data.cache_frames else data.workers,
+            precision=self.recipe.optim.precision if on_gpu else "no",
+            max_unreadable=data.max_unreadable,
+            progress=self.settings.progress and reported,
+            resume_dir=resume_dir,
+        )

@@ -1,0 +1,369 @@
+"""``fit``: what it learns, what it leaves alone, what it refuses."""
+
+import json
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from dvfl_lib.distillation import distillation_loss
+from dvfl_lib.errors import DatasetError, ModelError, RecipeError
+from dvfl_lib.recipes import AugmentRecipe, DistilRecipe
+from dvfl_lib.training import devices
+from dvfl_lib.training.batches import MicroBatch
+from dvfl_lib.training.objective import Objective
+from dvfl_lib.video.clips import ClipKey
+from dvfl_lib.weights import load_checkpoint, read_metadata
+from tiny_training import (
+    CLASSES,
+    MIXING,
+    PLAIN,
+    MemoryClips,
+    full_run,
+    run,
+    tiny_model,
+    tiny_recipe,
+)
+
+DISTIL = DistilRecipe(alpha=0.5, temperature=2.0)
+
+
+def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def equal(one: dict, other: dict) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def largest_difference(one: dict, other: dict) -> float:
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+def test_it_learns_and_says_so(tmp_path):
+    model, clips = tiny_model(), MemoryClips()
+    result = run(tmp_path, model, clips=clips, recipe=tiny_recipe(epochs=10))
+    unseen = torch.stack([clips[ClipKey(99, i)]["clip"] for i in range(24)])
+    labels = torch.tensor([sample.label for sample in clips.samples])
+    assert (model.eval()(unseen).argmax(1) == labels).float().mean() > 0.9
+    assert [line["epoch"] for line in result.history] == list(range(1, 11))
+    assert result.history[-1]["loss"] < 0.5 * result.history[0]["loss"]
+    assert result.steps == 30 and result.resumed_from == 0
+    lines = (result.folder / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == result.history
+
+
+def test_final_weights_can_be_loaded_and_know_their_recipe(tmp_path):
+    model = tiny_model()
+    result = run(tmp_path, model)
+    fresh = tiny_model(seed=9)
+    load_checkpoint(fresh, result.final)
+    assert equal(weights(fresh), weights(model))
+    metadata = read_metadata(result.final)
+    assert metadata["recipe"]["optim"]["batch_size"] == 8
+    assert metadata["run"] == "tiny" and metadata["epoch"] == 3
+
+
+def test_same_seed_same_bits_whatever_the_global_generator_says(tmp_path):
+    runs = []
+    for number in range(2):
+        torch.manual_seed(number)
+        before = torch.get_rng_state()
+        result = full_run(tmp_path / str(number))
+        assert torch.equal(before, torch.get_rng_state())
+        runs.append(result.final.read_bytes())
+    assert runs[0] == runs[1]
+    other = tiny_model(1, drop_path=0.3)
+    run(tmp_path / "other", other, augment=MIXING, seed=1)
+    same = tiny_model(1, drop_path=0.3)
+    run(tmp_path / "same", same, augment=MIXING, seed=0)
+    assert not equal(weights(other), weights(same))
+
+
+def test_micro_batches_add_up_to_the_big_batch(tmp_path):
+    found = []
+    for size in (8, 4, 1):
+        model = tiny_model()
+        recipe = tiny_recipe(micro_batch=size)
+        result = run(
+            tmp_path / str(size),
+            model,
+            recipe=recipe,
+            teacher=tiny_model(2, width=16),
+            distil=DISTIL,
+            labelled={0, 3, 5, 8, 13, 21},
+        )
+        found.append((weights(model), result.history[-1]["loss"]))
+    for other, loss in found[1:]:
+        assert largest_difference(found[0][0], other) < 1e-5
+        assert loss == pytest.approx(found[0][1], rel=1e-4)
+    assert largest_difference(found[0][0], weights(tiny_model())) > 1e-2
+
+
+class Witness(nn.Module):
+    """A teacher that keeps a record of how it was called."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.calls = network, []
+
+    def forward(self, clip):
+        logits = self.network(clip)
+        self.calls.append((self.training, self.network.training, logits.requires_grad))
+        return logits
+
+
+def test_teacher_is_frozen_and_in_eval_mode(tmp_path):
+    teacher = Witness(tiny_model(2, drop_path=0.5, width=16)).train()
+    before = weights(teacher)
+    run(tmp_path, augment=MIXING, teacher=teacher, distil=DISTIL)
+    assert len(teacher.calls) == 9 * 2
+    assert set(teacher.calls) == {(False, False, False)}
+    assert equal(before, weights(teacher))
+    assert all(p.grad is None for p in teacher.parameters())
+
+
+def test_teacher_and_student_see_the_same_mixed_clips(tmp_path):
+    seen = {"teacher": [], "student": []}
+    student, teacher = tiny_model(), tiny_model(2, width=16)
+    for name, model in (("student", student), ("teacher", teacher)):
+        model.register_forward_pre_hook(
+            lambda module, args, name=name: seen[name].append(args[0].clone())
+        )
+    run(tmp_path, student, augment=MIXING, teacher=teacher, distil=DISTIL)
+    assert len(seen["teacher"]) == 18
+    assert all(map(torch.equal, seen["teacher"], seen["student"]))
+
+
+def test_distillation_alone_brings_the_student_to_the_teacher(tmp_path):
+    """alpha 1: labels play no part, and the student learns what the teacher says."""
+    teacher = tiny_model(2, width=16)
+    result = run(
+        tmp_path,
+        recipe=tiny_recipe(epochs=10),
+        teacher=teacher,
+        distil=DistilRecipe(alpha=1.0, temperature=1.0),
+    )
+    assert result.history[-1]["kd"] < 0.25 * result.history[0]["kd"]
+    assert result.history[-1]["loss"] == pytest.approx(result.history[-1]["kd"])
+
+
+class Mislabelled(MemoryClips):
+    """Clips not in ``right`` come with their label shifted."""
+
+    def __init__(self, right: set[int], shift: int) -> None:
+        super().__init__()
+        self.right, self.shift = right, shift
+
+    def __getitem__(self, key):
+        item = super().__getitem__(key)
+        if key.index not in self.right:
+            item["label"] = (item["label"] + self.shift) % CLASSES
+        return item
+
+
+def test_labels_that_may_not_be_seen_change_nothing(tmp_path):
+    """Other labels for the unlabelled half end in the same weights."""
+    half = set(range(0, 24, 2))
+    found = []
+    for shift in (0, 1):
+        model = tiny_model()
+        run(
+            tmp_path / str(shift),
+            model,
+            clips=Mislabelled(half, shift),
+            labelled=half,
+            teacher=tiny_model(2, width=16),
+            distil=DISTIL,
+        )
+        found.append(weights(model))
+    assert equal(*found)
+
+
+def test_without_any_label_the_cross_entropy_is_zero(tmp_path):
+    teacher = tiny_model(2, width=16)
+    result = run(tmp_path, labelled=set(), teacher=teacher, distil=DISTIL)
+    assert all(line["ce"] == 0 for line in result.history)
+    assert result.history[-1]["kd"] < result.history[0]["kd"]
+
+
+def test_objective_sums_to_the_loss_of_the_whole_step():
+    """Shares of micro-batches add up to ``distillation_loss`` over all clips."""
+    clips, labelled = MemoryClips(), frozenset({0, 1, 6})
+    student, teacher = tiny_model().eval(), tiny_model(2, width=16).eval()
+    objective = Objective(CLASSES, 0, 8, PLAIN, DISTIL, teacher, labelled)
+    items = [clips[ClipKey(0, i)] for i in range(8)]
+    clip = torch.stack([item["clip"] for item in items])
+    label = torch.tensor([item["label"] for item in items])
+    total = 0.0
+    for number in range(2):
+        part = slice(4 * number, 4 * number + 4)
+        indices = tuple(range(8)[part])
+        batch = dict(clip=clip[part], label=label[part], index=torch.tensor(indices))
+        micro = MicroBatch(0, 0, number, indices)
+        count = objective.count_labelled(tuple(range(8)))
+        loss, _, _ = objective(student, micro, batch, count, torch.no_grad())
+        total += loss.item()
+    whole = distillation_loss(
+        student(clip),
+        teacher(clip),
+        torch.nn.functional.one_hot(label, CLASSES).float(),
+        alpha=0.5,
+        temperature=2.0,
+        labelled=torch.tensor([i in labelled for i in range(8)]),
+    )
+    assert count == 3
+    assert total == pytest.approx(whole.item(), rel=1e-5)
+
+
+def test_bfloat16_trains_and_leaves_the_network_as_it_was(tmp_path):
+    model, seen = tiny_model(), []
+    model.head.register_forward_hook(lambda m, a, out: seen.append(out.dtype))
+    recipe = tiny_recipe(precision="bf16")
+    result = run(tmp_path / "a", model, recipe=recipe)
+    assert set(seen) == {torch.bfloat16}
+    assert result.history[-1]["loss"] < result.history[0]["loss"]
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+    assert model.eval()(torch.zeros(1, 2, 3, 8, 8)).dtype == torch.float32
+    assert seen[-1] == torch.float32, "the precision wrapper was left on"
+    # One process may train in several precisions, one after another.
+    assert run(tmp_path / "b").steps == 9
+
+
+def test_float16_keeps_its_gradient_scale_over_a_restart(tmp_path):
+    """The scale begins too large on purpose: early steps are skipped."""
+    recipe = tiny_recipe(precision="fp16")
+    first, second = tmp_path / "a", tmp_path / "b"
+    whole = run(first, recipe=recipe, validate=lambda m: {"top1": 0.0})
+    assert whole.history[-1]["loss"] < whole.history[0]["loss"]
+    calls = []
+
+    def stop(model):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return {"top1": 0.0}
+
+    with pytest.raises(KeyboardInterrupt):
+        run(second, recipe=recipe, validate=stop)
+    again = run(second, recipe=recipe, validate=lambda m: {"top1": 0.0})
+    assert again.resumed_from == 6
+    assert again.final.read_bytes() == whole.final.read_bytes()
+
+
+def test_a_precision_that_the_device_lacks(monkeypatch):
+    def refuse(**arguments):
+        raise ValueError("fp16 mixed precision requires a GPU")
+
+    monkeypatch.setattr(devices, "Accelerator", refuse)
+    with pytest.raises(RecipeError, match="'fp16' does not work on this device"):
+        devices.make_accelerator("fp16")
+
+
+def test_deterministic_mode_is_left_as_it_was(tmp_path):
+    assert not torch.are_deterministic_algorithms_enabled()
+    seen = []
+
+    def validate(model):
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        return {"top1": 0.0}
+
+    run(tmp_path, validate=validate)
+    assert all(seen) and not torch.are_deterministic_algorithms_enabled()
+
+
+class Unreadable(MemoryClips):
+    """Clips 5 and 6 cannot be read: each is replaced by the next, which says so."""
+
+    def __getitem__(self, key):
+        bad = [i for i in (5, 6) if key.index <= i and key.index >= 5]
+        index = 7 if key.index in (5, 6) else key.index
+        item = super().__getitem__(ClipKey(key.epoch, index))
+        return {**item, "unreadable": [f"v{i}.avi holds no frame" for i in bad]}
+
+
+def test_unreadable_videos_are_reported_once(tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        result = run(tmp_path, clips=Unreadable(), max_unreadable=0.1)
+    names = ["v5.avi holds no frame", "v6.avi holds no frame"]
+    assert sorted(result.unreadable) == names
+    assert sorted(r.getMessage() for r in caplog.records) == [
+        f"skipped: {name}" for name in names
+    ]
+    listed = json.loads((result.folder / "unreadable.json").read_text())
+    assert sorted(listed) == names
+
+
+def test_too_many_unreadable_videos_stop_the_run(tmp_path):
+    with pytest.raises(DatasetError, match=r"2 of 24 .*max_unreadable.*v5.avi"):
+        run(tmp_path, clips=Unreadable(), max_unreadable=0.05)
+
+
+class Poisoned(MemoryClips):
+    """Clip 3 is not finite from epoch 1 on."""
+
+    def __getitem__(self, key):
+        item = super().__getitem__(key)
+        if key.index == 3 and key.epoch == 1:
+            item["clip"] = item["clip"] * float("nan")
+        return item
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tmp_path):
+    model = tiny_model()
+    with pytest.raises(
+        RecipeError, match=r"loss is no longer finite at step [345]"
+    ) as e:
+        run(tmp_path, model, clips=Poisoned(), checkpoint_seconds=0)
+    assert "v3" in str(e.value) and "learning rate" in str(e.value)
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    assert (tmp_path / "tiny" / "last.safetensors").exists()
+    # Mended clips have the same names: the run goes on behind the last good step.
+    assert run(tmp_path, clips=MemoryClips()).resumed_from >= 3
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"teacher": tiny_model(2)}, "needs both a teacher and a distil recipe"),
+        ({"distil": DISTIL}, "needs both a teacher and a distil recipe"),
+        (
+            {"augment": MIXING, "recipe": tiny_recipe(micro_batch=1)},
+            "micro_batch 1 leaves nothing to mix with",
+        ),
+        ({"augment": MIXING, "labelled": {1}}, "augment.mixup=0 and augment.cutmix=0"),
+        ({"validate_every": 0}, "validate_every must be at least 1"),
+    ],
+)
+def test_contradictions_are_refused_before_any_work(tmp_path, changes, message):
+    with pytest.raises(RecipeError, match=message):
+        run(tmp_path / "new", **changes)
+    assert not (tmp_path / "new").exists()
+
+
+def test_impossible_data_is_refused(tmp_path):
+    with pytest.raises(DatasetError, match="v3 has label 3, but there are 3 classes"):
+        run(tmp_path, num_classes=3)
+    with pytest.raises(DatasetError, match="do not fill one batch"):
+        run(tmp_path, clips=MemoryClips(7))
+    with pytest.raises(DatasetError, match="labelled names clip 24"):
+        run(tmp_path, labelled={24})
+
+
+def test_heads_that_do_not_fit_are_refused(tmp_path):
+    with pytest.raises(ModelError, match="number of classes"):
+        run(tmp_path / "a", num_classes=6)
+    teacher = tiny_model(2)
+    teacher.head = nn.Linear(teacher.num_features, 7)
+    with pytest.raises(ModelError, match="same classes"):
+        run(tmp_path / "b", teacher=teacher, distil=DISTIL)
+
+
+def test_label_smoothing_and_mixing_reach_the_loss(tmp_path):
+    """A perfect fit is impossible against softened labels: the loss has a floor."""
+    plain = run(tmp_path / "a", recipe=tiny_recipe(epochs=10))
+    smooth = AugmentRecipe(mixup=0, cutmix=0, label_smoothing=0.5)
+    soft = run(tmp_path / "b", recipe=tiny_recipe(epochs=10), augment=smooth)
+    floor = -(0.625 * torch.tensor(0.625).log() + 0.375 * torch.tensor(0.125).log())
+    assert soft.history[-1]["loss"] > floor.item() > plain.history[-1]["loss"]

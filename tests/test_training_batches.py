@@ -1,0 +1,122 @@
+"""The batch plan: complete, repeatable, shared fairly, entered anywhere."""
+
+import pytest
+import torch
+
+from dvfl_lib.errors import DatasetError, RecipeError
+from dvfl_lib.training.batches import BatchPlan, step_loader
+from tiny_training import MemoryClips
+
+PLAN = BatchPlan(clips=26, batch_size=8, micro_batch=2, epochs=3, seed=5)
+
+
+def epoch_clips(plan: BatchPlan, epoch: int) -> list[int]:
+    first = epoch * plan.steps_per_epoch
+    steps = range(first, first + plan.steps_per_epoch)
+    return [index for step in steps for index in plan.step_indices(step)]
+
+
+def test_an_epoch_takes_every_clip_at_most_once_and_drops_the_rest():
+    assert (PLAN.steps_per_epoch, PLAN.total_steps) == (3, 9)
+    epochs = [epoch_clips(PLAN, epoch) for epoch in range(3)]
+    for clips in epochs:
+        assert len(clips) == len(set(clips)) == 24
+        assert set(clips) <= set(range(26))
+    assert len({tuple(clips) for clips in epochs}) == 3
+    left_out = [frozenset(range(26)) - set(clips) for clips in epochs]
+    assert len(set(left_out)) > 1, "other clips are left out in other epochs"
+
+
+def test_order_is_a_function_of_the_seed():
+    again = BatchPlan(clips=26, batch_size=8, micro_batch=4, epochs=9, seed=5)
+    other = BatchPlan(clips=26, batch_size=8, micro_batch=2, epochs=3, seed=6)
+    assert epoch_clips(again, 1) == epoch_clips(PLAN, 1)
+    assert epoch_clips(other, 1) != epoch_clips(PLAN, 1)
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_processes_share_the_same_micro_batches(world):
+    whole = PLAN.micro_batches(4, 0, 1)
+    shares = [PLAN.micro_batches(4, rank, world) for rank in range(world)]
+    assert [micro for share in shares for micro in share] == whole
+    assert len({len(share) for share in shares}) == 1
+    assert [micro.number for micro in whole] == [0, 1, 2, 3]
+    together = tuple(index for micro in whole for index in micro.indices)
+    assert together == PLAN.step_indices(4)
+
+
+def test_unfair_shares_are_refused_with_a_size_that_fits():
+    plan = BatchPlan(clips=48, batch_size=24, micro_batch=8, epochs=1, seed=0)
+    assert plan.share_of_each(3) == 1
+    with pytest.raises(RecipeError, match="optim.micro_batch 6 would fit"):
+        plan.share_of_each(2)  # 24 / 2 = 12 clips each; 6 divides them, 8 does not
+    with pytest.raises(RecipeError, match="multiple of 5"):
+        plan.share_of_each(5)
+
+
+def test_fewer_clips_than_a_batch():
+    with pytest.raises(DatasetError, match="do not fill one batch of 8"):
+        BatchPlan(clips=7, batch_size=8, micro_batch=2, epochs=1, seed=0)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loader_enters_the_plan_anywhere(workers):
+    """From step 4, in the middle of epoch 1, it yields what a run from 0 would."""
+    clips = MemoryClips(26)
+
+    def load(start: int, rank: int, world: int, workers: int):
+        return step_loader(
+            clips,
+            PLAN,
+            start=start,
+            rank=rank,
+            world=world,
+            workers=workers,
+            pin_memory=False,
+        )
+
+    everything = list(load(0, 0, 1, 0))
+    late = list(load(4, 0, 1, workers))
+    assert len(everything) == 9 * 4 and len(late) == 5 * 4
+    for (micro, batch), (expected, wanted) in zip(late, everything[16:], strict=True):
+        assert micro == expected
+        assert batch["index"].tolist() == list(micro.indices)
+        assert torch.equal(batch["clip"], wanted["clip"])
+        assert torch.equal(batch["label"], wanted["label"])
+    second = [batch["index"] for _, batch in load(4, 1, 2, 0)]
+    halves = [everything[16 + 4 * step + part] for step in range(5) for part in (2, 3)]
+    assert all(
+        torch.equal(index, batch["index"])
+        for index, (_, batch) in zip(second, halves, strict=True)
+    )
+
+
+def test_loading_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    loader = step_loader(
+        MemoryClips(26), PLAN, start=0, rank=0, world=1, workers=0, pin_memory=False
+    )
+    next(loader)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+class BrokenClips(MemoryClips):
+    """A data set that gives up with a message of our own."""
+
+    def __getitem__(self, key):
+        raise DatasetError("none of the videos can be read")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_errors_come_through_loader_processes_as_they_were(workers):
+    loader = step_loader(
+        BrokenClips(),
+        BatchPlan(24, 8, 2, 1, 0),
+        start=0,
+        rank=0,
+        world=1,
+        workers=workers,
+        pin_memory=False,
+    )
+    with pytest.raises(DatasetError, match="^none of the videos can be read$"):
+        next(loader)

@@ -1,0 +1,201 @@
+"""Interrupted runs, other people's runs, and folders that cannot be written."""
+
+import errno
+import json
+import multiprocessing
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from dvfl_lib.errors import RunDirectoryError
+from dvfl_lib.recipes import DistilRecipe
+from dvfl_lib.training import state
+from dvfl_lib.training.fingerprint import weights_digest
+from dvfl_lib.training.state import RunFolder
+from tiny_training import MemoryClips, full_run, run, tiny_model, tiny_recipe
+
+
+class StopAfter(MemoryClips):
+    """Acts as if the user pressed Ctrl-C at the n-th clip."""
+
+    def __init__(self, clips: int) -> None:
+        super().__init__()
+        self.left = clips
+
+    def __getitem__(self, key):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().__getitem__(key)
+
+
+class NeverTouched(MemoryClips):
+    def __getitem__(self, key):
+        raise AssertionError("a finished run must not load a clip")
+
+
+def final(run_dir):
+    return load_file(run_dir / "tiny" / "final.safetensors")
+
+
+@pytest.mark.parametrize("clips", [3, 20, 30, 47, 71])
+def test_interrupted_in_the_middle_of_an_epoch(tmp_path, clips, caplog):
+    """Steps of 8 clips, 3 per epoch; a checkpoint after every step."""
+    expected = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "pieces", clips=StopAfter(clips), checkpoint_seconds=0)
+    assert "the same call goes on from the checkpoint" in caplog.text
+    again = run(tmp_path / "pieces")
+    assert again.resumed_from == clips // 8
+    whole, pieces = final(tmp_path / "whole"), final(tmp_path / "pieces")
+    assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+    for line, wanted in zip(again.history, expected.history, strict=True):
+        assert {**line, "seconds": 0} == {**wanted, "seconds": 0}
+
+
+def test_stopped_in_a_validation_validates_the_same_weights_again(tmp_path):
+    expected = full_run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        full_run(tmp_path / "pieces", stop_at_validation=2, checkpoint_seconds=999)
+    again = full_run(tmp_path / "pieces")
+    assert again.resumed_from == 6
+    assert again.history[1]["held_out"] == expected.history[1]["held_out"]
+    assert again.best.read_bytes() == expected.best.read_bytes()
+    assert again.final.read_bytes() == expected.final.read_bytes()
+
+
+def test_a_finished_run_returns_at_once(tmp_path):
+    model = tiny_model()
+    first = run(tmp_path, model)
+    again = tiny_model()
+    second = run(tmp_path, again, clips=NeverTouched())
+    assert second.resumed_from == second.steps == 9
+    assert second.history == first.history and second.seconds == first.seconds
+    assert weights_digest(again) == weights_digest(model)
+
+
+def test_derived_files_are_made_again_from_the_checkpoint(tmp_path):
+    first = run(tmp_path)
+    content = first.final.read_bytes()
+    first.final.unlink()
+    (first.folder / "log.jsonl").write_text('{"epoch": 99}\n')
+    (first.folder / ".last.safetensors.abc").write_text("half a checkpoint")
+    run(tmp_path, clips=NeverTouched())
+    assert first.final.read_bytes() == content
+    lines = (first.folder / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == first.history
+    assert not (first.folder / ".last.safetensors.abc").exists()
+
+
+def test_the_best_epoch_is_the_earliest_of_the_best(tmp_path):
+    scores, kept = iter([0.2, 0.5, 0.5, 0.1]), []
+
+    def validate(model):
+        assert not model.training and not torch.is_grad_enabled()
+        kept.append(weights_digest(model))
+        return {"top1": next(scores), "videos": 7, "note": "not a number"}
+
+    result = run(tmp_path, recipe=tiny_recipe(epochs=4), validate=validate)
+    assert (result.best_epoch, result.best_top1) == (2, 0.5)
+    best = tiny_model(9)
+    best.load_state_dict(load_file(result.best))
+    assert weights_digest(best) == kept[1] != kept[3]
+    assert result.history[3]["held_out"] == {"top1": 0.1, "videos": 7}
+
+
+def test_validation_every_few_epochs_and_after_the_last(tmp_path):
+    recipe = tiny_recipe(epochs=5)
+    result = run(
+        tmp_path, recipe=recipe, validate=lambda m: {"top1": 1.0}, validate_every=2
+    )
+    validated = [line["epoch"] for line in result.history if "held_out" in line]
+    assert validated == [2, 4, 5]
+    assert run(tmp_path / "without").best is None
+
+
+def test_another_run_is_not_continued(tmp_path):
+    run(tmp_path)
+    cases = {
+        "seed": {"seed": 1},
+        "optim.base_lr": {"recipe": tiny_recipe(base_lr=1.0)},
+        "training clips": {"clips": MemoryClips(25)},
+        "initial weights": {"model": tiny_model(3)},
+        "drop-path": {"model": tiny_model(drop_path=0.1)},
+        "distil.alpha": {"distil": DistilRecipe(), "teacher": tiny_model(2)},
+        "teacher weights": {"distil": DistilRecipe(), "teacher": tiny_model(2)},
+        "labelled clips": {"labelled": {1, 2}},
+    }
+    before = (tmp_path / "tiny" / "last.safetensors").read_bytes()
+    for field, changes in cases.items():
+        with pytest.raises(RunDirectoryError, match=field) as caught:
+            run(tmp_path, **changes)
+        assert "another run_dir, delete that folder" in str(caught.value)
+    assert (tmp_path / "tiny" / "last.safetensors").read_bytes() == before
+    # Neither of these changes a result.
+    run(tmp_path, workers=1, checkpoint_seconds=5, max_unreadable=0.5)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    last = run(tmp_path).folder / "last.safetensors"
+    whole = last.read_bytes()
+    for content in (b"", whole[:100], b"x" * 1000, whole[:-50]):
+        last.write_bytes(content)
+        with pytest.raises(RunDirectoryError, match="last.safetensors .* damaged"):
+            run(tmp_path)
+
+
+def test_weights_of_something_else_in_place_of_the_checkpoint(tmp_path):
+    folder = run(tmp_path).folder
+    (folder / "last.safetensors").write_bytes(
+        (folder / "final.safetensors").read_bytes()
+    )
+    with pytest.raises(RunDirectoryError, match="no checkpoint of a training run"):
+        run(tmp_path)
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+    (tmp_path / "occupied").write_text("a file")
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
+        run(tmp_path / "occupied")
+    (tmp_path / "tiny").write_text("a file")
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
+        run(tmp_path)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, clips=StopAfter(30), checkpoint_seconds=0)
+    last = tmp_path / "tiny" / "last.safetensors"
+    before = last.read_bytes()
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        with pytest.raises(RunDirectoryError, match="No space left"):
+            run(tmp_path, checkpoint_seconds=0)
+    assert last.read_bytes() == before
+    assert run(tmp_path).resumed_from == 3
+
+
+def hold(run_dir, held, release):
+    with RunFolder(run_dir, "tiny").held():
+        held.set()
+        release.wait(60)
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path, monkeypatch):
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path, held, release))
+    other.start()
+    assert held.wait(60)
+    monkeypatch.setattr(state, "_LOCK_PATIENCE", 0.3)
+    with pytest.raises(RunDirectoryError, match="another process is training"):
+        run(tmp_path)
+    release.set()
+    other.join(60)
+    assert run(tmp_path).steps == 9

@@ -1,0 +1,119 @@
+"""A training run of seconds, for the tests of ``fit``; also a script of its own.
+
+As a script (``python tiny_training.py RUN_DIR '{"epochs": 3}'``) it is what the
+end-to-end tests kill, start again, and run on two processes.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from torch.utils.data import Dataset
+
+from dvfl_lib.recipes import AugmentRecipe, DistilRecipe, OptimRecipe
+from dvfl_lib.training import FitResult, fit
+from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
+from dvfl_lib.video.clips import Sample
+from dvfl_lib.video.seeding import fixed_rng
+
+CLASSES = 4
+PLAIN = AugmentRecipe(mixup=0, cutmix=0, label_smoothing=0)
+MIXING = AugmentRecipe()
+
+
+class MemoryClips(Dataset):
+    """Noise over one pattern per class: (T=2, 3, 8, 8), learnt in a few epochs."""
+
+    def __init__(self, count: int = 24, seed: int = 0) -> None:
+        self.samples = [
+            Sample(Path(f"v{i}.avi"), i % CLASSES, f"g{i // 4}", f"v{i}")
+            for i in range(count)
+        ]
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key) -> dict:
+        label = self.samples[key.index].label
+        with fixed_rng("pattern", label):
+            pattern = torch.randn(2, 3, 8, 8)
+        with fixed_rng(self.seed, "clip", key.epoch, key.index):
+            clip = pattern + 0.5 * torch.randn(2, 3, 8, 8)
+        return dict(clip=clip, label=label, index=key.index, unreadable=[])
+
+
+def tiny_model(seed: int = 0, drop_path: float = 0.0, width: int = 8) -> VFLNet:
+    """Two stages of one block each; smallest frames 8 x 8."""
+    config = VFLNetConfig(depths=(1, 1), embed_dim=width)
+    with fixed_rng("model", seed):
+        return VFLNet(config, CLASSES, drop_path, init="fan_in")
+
+
+def tiny_recipe(**changes) -> OptimRecipe:
+    """3 epochs of 3 steps of 8 clips, in micro-batches of 4."""
+    values = dict(epochs=3, warmup_epochs=1, batch_size=8, micro_batch=4, base_lr=6.4)
+    return OptimRecipe(**{**values, **changes})
+
+
+def run(run_dir: Path, model: VFLNet | None = None, **changes) -> FitResult:
+    """``fit`` with tiny defaults, all of which can be changed."""
+    arguments = dict(
+        recipe=tiny_recipe(),
+        augment=PLAIN,
+        num_classes=CLASSES,
+        seed=0,
+        run_dir=run_dir,
+        name="tiny",
+        max_unreadable=0.0,
+        workers=0,
+        progress=False,
+    )
+    clips = changes.pop("clips", None) or MemoryClips()
+    model = tiny_model() if model is None else model
+    return fit(model, clips, **{**arguments, **changes})
+
+
+def full_run(
+    run_dir: Path,
+    clips: int = 24,
+    workers: int = 0,
+    checkpoint_seconds: float = 0.0,
+    stop_at_validation: int = 0,
+    **recipe,
+) -> FitResult:
+    """Everything random switched on: mixing, drop-path, distillation.
+
+    ``stop_at_validation``: act as if the user pressed Ctrl-C in that validation.
+    """
+    calls = []
+
+    def validate(model: VFLNet) -> dict:
+        calls.append(1)
+        if len(calls) == stop_at_validation:
+            raise KeyboardInterrupt
+        return {"top1": float(model.head.bias.abs().sum())}
+
+    return run(
+        run_dir,
+        tiny_model(1, drop_path=0.3),
+        clips=MemoryClips(clips),
+        recipe=tiny_recipe(**recipe),
+        augment=MIXING,
+        teacher=tiny_model(2, width=16),
+        distil=DistilRecipe(alpha=0.5, temperature=2.0),
+        validate=validate,
+        workers=workers,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    result = full_run(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+    print(f"finished {result.steps} steps, begun at {result.resumed_from}")
+
+
+if __name__ == "__main__":
+    main()
