@@ -10,9 +10,10 @@ from torch import nn
 from dvfl_lib.distillation import distillation_loss
 from dvfl_lib.errors import DatasetError, ModelError, RecipeError
 from dvfl_lib.recipes import AugmentRecipe, DistilRecipe
-from dvfl_lib.training import devices
+from dvfl_lib.training import devices, objective
 from dvfl_lib.training.batches import MicroBatch
 from dvfl_lib.training.objective import Objective
+from dvfl_lib.video import transforms
 from dvfl_lib.video.clips import ClipKey
 from dvfl_lib.weights import load_checkpoint, read_metadata
 from tiny_training import (
@@ -79,6 +80,23 @@ def test_same_seed_same_bits_whatever_the_global_generator_says(tmp_path):
     same = tiny_model(1, drop_path=0.3)
     run(tmp_path / "same", same, augment=MIXING, seed=0)
     assert not equal(weights(other), weights(same))
+
+
+def test_every_micro_batch_draws_its_own_mixing_and_drop_path(tmp_path, monkeypatch):
+    drawn = {"mix": [], "forward": []}
+
+    def mix_clips(*arguments):
+        drawn["mix"].append(torch.rand(1).item())
+        return transforms.mix_clips(*arguments)
+
+    monkeypatch.setattr(objective, "mix_clips", mix_clips)
+    student = tiny_model()
+    student.register_forward_pre_hook(
+        lambda module, args: drawn["forward"].append(torch.rand(1).item())
+    )
+    run(tmp_path, student, augment=MIXING)
+    assert len(drawn["mix"]) == len(drawn["forward"]) == 9 * 2
+    assert len({*drawn["mix"], *drawn["forward"]}) == 2 * 9 * 2
 
 
 def test_micro_batches_add_up_to_the_big_batch(tmp_path):
@@ -192,7 +210,7 @@ def test_objective_sums_to_the_loss_of_the_whole_step():
     """Shares of micro-batches add up to ``distillation_loss`` over all clips."""
     clips, labelled = MemoryClips(), frozenset({0, 1, 6})
     student, teacher = tiny_model().eval(), tiny_model(2, width=16).eval()
-    objective = Objective(CLASSES, 0, 8, PLAIN, DISTIL, teacher, labelled)
+    share_of = Objective(CLASSES, 0, 8, PLAIN, DISTIL, teacher, labelled)
     items = [clips[ClipKey(0, i)] for i in range(8)]
     clip = torch.stack([item["clip"] for item in items])
     label = torch.tensor([item["label"] for item in items])
@@ -202,8 +220,8 @@ def test_objective_sums_to_the_loss_of_the_whole_step():
         indices = tuple(range(8)[part])
         batch = dict(clip=clip[part], label=label[part], index=torch.tensor(indices))
         micro = MicroBatch(0, 0, number, indices)
-        count = objective.count_labelled(tuple(range(8)))
-        loss, _, _ = objective(student, micro, batch, count, torch.no_grad())
+        count = share_of.count_labelled(tuple(range(8)))
+        loss, _, _ = share_of(student, micro, batch, count, torch.no_grad())
         total += loss.item()
     whole = distillation_loss(
         student(clip),

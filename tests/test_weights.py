@@ -769,3 +769,15 @@ def test_a_checkpoint_in_place_of_a_folder_is_refused(tmp_path):
     with pytest.raises(RunDirectoryError, match="could not be written"):
         save_checkpoint(small(), tmp_path / "w.safetensors")
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_a_safetensors_file_may_begin_like_an_old_pickle(tmp_path):
+    """Its first byte is that of a length; 0x80 there also marks a pickle."""
+    model = small()
+    for padding in range(0, 256):
+        path = tmp_path / "model.safetensors"
+        save_checkpoint(model, path, extra={"note": "x" * padding})
+        if path.read_bytes()[0] == 0x80:
+            break
+    assert path.read_bytes()[0] == 0x80
+    assert load_checkpoint(small(seed=1), path).left_random == ()

@@ -120,12 +120,14 @@ def read_weights(path: str | Path) -> WeightsFile:
     """
     path = Path(path)
     start = _first_bytes(path)
-    if start.startswith((_TORCH_ZIP, _TORCH_LEGACY)):
-        tensors, metadata = _state_dict(path, _read_pickle(path)), {}
-        kind = "pytorch"
-    elif _is_safetensors(start):
+    # First, since a safetensors file may begin with any byte that divides by eight,
+    # the mark of an old pickle among them; no pickle has a brace in the ninth place.
+    if _is_safetensors(start):
         tensors, metadata = _read_safetensors(path, with_tensors=True)
         kind = "safetensors"
+    elif start.startswith((_TORCH_ZIP, _TORCH_LEGACY)):
+        tensors, metadata = _state_dict(path, _read_pickle(path)), {}
+        kind = "pytorch"
     else:
         for pattern, remark in _OTHER_CONTENT:
             if re.match(pattern, start):

@@ -1,0 +1,127 @@
+"""Opening a run: every parameter is checked before any work begins."""
+
+from pathlib import Path
+
+import pytest
+
+from dvfl_lib.benchmarks.standins import StandinSize, write_ucf101_standin
+from dvfl_lib.errors import DatasetError, DVFLError, RecipeError, RunDirectoryError
+from dvfl_lib.lessons import (
+    environment_report,
+    first_clip_of,
+    open_run,
+    project_root,
+    shown_path,
+)
+
+SMALL = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=9)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """A stand-in of one short clip per group."""
+    root = tmp_path_factory.mktemp("lessons") / "data"
+    return write_ucf101_standin(root, size=SMALL, workers=1, progress=False)
+
+
+def opened(data: Path, run_dir: Path, **changes):
+    """``open_run`` on the small stand-in, with single parameters changed."""
+    parameters = dict(
+        profile="demo",
+        dataset="ucf101",
+        data_root=str(data),
+        split="1",
+        run_dir=str(run_dir),
+        seed=0,
+        progress=False,
+    )
+    return open_run(**{**parameters, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"profile": "papier"}, RecipeError, "paper"),
+        ({"dataset": "ucf11"}, RecipeError, "ucf101"),
+        ({"seed": -1}, RecipeError, "seed"),
+        ({"seed": "0"}, RecipeError, "seed"),
+        ({"seed": 1.0}, RecipeError, "seed"),
+        ({"split": "4"}, DVFLError, "4"),
+        ({"data_root": None}, RecipeError, "data_root"),
+        ({"data_root": "nowhere/at/all"}, DatasetError, "nowhere"),
+        ({"teacher_weights": "no_file.pth"}, RecipeError, "no_file"),
+        ({"overrides": {"optim.epoch": 1}}, RecipeError, "optim.epochs"),
+        ({"overrides": {"optim.batch_size": 4096, "optim.micro_batch": 4096}},
+         RecipeError, "batch_size"),
+        ({"profile": "paper", "data_root": ""}, RecipeError, "needs data_root"),
+    ],
+)  # fmt: skip
+def test_a_wrong_parameter_is_named_before_any_work(
+    data, tmp_path, changes, error, says
+):
+    with pytest.raises(error, match=says):
+        opened(data, tmp_path / "run", **changes)
+
+
+def test_a_run_directory_that_is_a_file_is_refused(data, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
+        opened(data, tmp_path / "file")
+
+
+def test_a_half_unpacked_data_set_is_refused(data, tmp_path):
+    import shutil
+
+    half = shutil.copytree(data, tmp_path / "half")
+    shutil.rmtree(half / "UCF-101" / "Rising")
+    with pytest.raises(DatasetError, match="Rising"):
+        opened(half, tmp_path / "run")
+
+
+def test_students_begin_equal_and_the_teacher_does_not(data, tmp_path):
+    run = opened(data, tmp_path / "run")
+    states = [run.new_network(r)[0].state_dict() for r in ("baseline", "distilled")]
+    assert all(states[0][k].equal(states[1][k]) for k in states[0])
+    assert run.new_network("teacher")[0].config != run.new_network("baseline")[0].config
+
+
+def test_labels_groups_and_lists_are_functions_of_the_seed(data, tmp_path):
+    one, same = (opened(data, tmp_path / "run") for _ in range(2))
+    other = opened(data, tmp_path / "run", seed=1)
+    assert one.labelled == same.labelled != other.labelled
+    assert one.fit_samples == same.fit_samples
+    held = {s.group for s in one.held_out_samples}
+    assert held and not held & {s.group for s in one.fit_samples}
+    tested = {s.group for s in one.test_list.samples}
+    assert not tested & (held | {s.group for s in one.fit_samples})
+    per_class = [one.fit_samples[i].label for i in one.labelled]
+    assert {per_class.count(k) for k in range(12)} == {2}  # 15 % of 13 or 14
+
+
+def test_a_teacher_of_another_size_is_refused_before_training(data, tmp_path):
+    from dvfl_lib import create_model
+    from dvfl_lib.weights import save_checkpoint
+
+    file = tmp_path / "other.safetensors"
+    save_checkpoint(create_model("vfl_net_lab_student", num_classes=12), file)
+    run = opened(data, tmp_path / "run", teacher_weights=str(file))
+    with pytest.raises(DVFLError, match="vfl_net_lab_student"):
+        run.train("teacher")
+
+
+def test_paths_are_shown_as_a_reader_would_type_them(tmp_path):
+    assert shown_path(project_root() / "runs" / "x") == "runs/x"
+    assert shown_path(tmp_path) == str(tmp_path)
+
+
+def test_the_report_of_the_environment_names_what_matters():
+    report = environment_report()
+    for word in ("python", "torch", "torchvision", "av", "device"):
+        assert word in report
+
+
+def test_the_first_clip_of_a_class(data, tmp_path):
+    run = opened(data, tmp_path / "run")
+    assert first_clip_of(run.train_list, "Rising").shape == (8, 3, 240, 320)
+    with pytest.raises(DatasetError, match="Flying"):
+        first_clip_of(run.train_list, "Flying")

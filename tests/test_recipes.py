@@ -1,0 +1,102 @@
+"""Recipes: the paper profile's numbers, and overrides that are checked."""
+
+import pytest
+
+from dvfl_lib.errors import RecipeError
+from dvfl_lib.recipes import PROFILES, Recipe, recipe_for
+
+
+def test_the_paper_profile_is_the_authors_recipe_number_for_number():
+    """The numbers of the released configurations (facts of the repository)."""
+    r = recipe_for("paper")
+    assert (r.data.frames, r.data.short_side, r.data.crop) == (8, 256, 224)
+    assert r.data.sampling == "segments"
+    o = r.optim
+    assert (o.epochs, o.warmup_epochs, o.momentum, o.weight_decay) == (
+        120,
+        20,
+        0.9,
+        1e-4,
+    )
+    assert (o.base_lr, o.warmup_lr, o.min_lr, o.lr_batch) == (0.1, 0.001, 0.001, 512)
+    assert (o.batch_size, o.micro_batch, o.clip_grad_norm) == (24, 8, 5.0)
+    assert o.precision == "fp16"
+    assert o.base_lr * o.lr_scale == pytest.approx(0.0046875)
+    assert o.min_lr * o.lr_scale == pytest.approx(4.6875e-5)
+    a = r.augment
+    assert (a.crop_area, a.flip, a.jitter, a.grayscale) == ((0.08, 1.0), 0.5, 0.8, 0.2)
+    assert a.crop_ratio == pytest.approx((3 / 4, 4 / 3))
+    assert (a.brightness, a.contrast, a.saturation, a.hue) == (0.4, 0.4, 0.2, 0.1)
+    assert (a.mixup, a.cutmix, a.label_smoothing) == (0.8, 1.0, 0.1)
+    assert (r.distil.alpha, r.distil.temperature) == (0.2, 10.0)
+    assert (r.teacher.model, r.teacher.drop_path) == ("video_focalnet_base", 0.5)
+    assert (r.student.model, r.student.drop_path) == ("vfl_net_nano", 0.1)
+    assert r.teacher.image_weights == "focalnet_base_srf"
+    assert r.student.image_weights == "focalnet_tiny_srf"
+    e = r.evaluate
+    assert (e.clips, e.crops, e.short_side) == (4, 3, 224)
+
+
+def test_students_differ_from_profile_to_profile_only_where_they_must():
+    assert set(PROFILES) == {"demo", "colab", "paper"}
+    colab = recipe_for("colab")
+    assert colab.student == recipe_for("paper").student
+    assert colab.distil == recipe_for("paper").distil
+
+
+def test_overrides_change_only_what_they_name():
+    r = recipe_for("demo", {"optim.epochs": 40, "distil.alpha": 1})
+    assert r.optim.epochs == 40 and r.distil.alpha == 1.0
+    assert r.teacher_optim == recipe_for("demo").teacher_optim
+    assert isinstance(r.distil.alpha, float)
+
+
+def test_two_overrides_may_be_right_only_together():
+    r = recipe_for("demo", {"data.crop": 64, "data.short_side": 72,
+                            "evaluate.short_side": 72})  # fmt: skip
+    assert r.data.crop == 64
+
+
+def test_a_list_from_json_serves_as_a_tuple():
+    assert recipe_for("demo", {"augment.crop_area": [0.5, 1]}).augment.crop_area == (
+        0.5,
+        1.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ({"optim.epoch": 2}, "optim.epochs"),
+        ({"epochs": 2}, "no recipe parameter"),
+        ({"optim.epochs": "two"}, "int"),
+        ({"optim.epochs": 1.5}, "int"),
+        ({"optim.epochs": True}, "int"),
+        ({"optim.epochs": 0}, "at least 1"),
+        ({"optim.batch_size": 33}, "multiple"),
+        ({"optim.warmup_epochs": 999}, "warmup_epochs"),
+        ({"optim.precision": "fp8"}, "fp8"),
+        ({"distil.alpha": 1.5}, "alpha"),
+        ({"distil.temperature": 0}, "temperature"),
+        ({"augment.crop_area": [0.5]}, "2 numbers"),
+        ({"augment.mixup": 0.8}, "label_share"),
+        ({"evaluate.short_side": 20}, "evaluate.short_side"),
+        ({"data.sampling": "random"}, "segments"),
+        ({"data.cache_frames": 1}, "bool"),
+    ],
+)
+def test_impossible_overrides_are_refused_with_their_name(overrides, says):
+    with pytest.raises(RecipeError, match=says):
+        recipe_for("demo", overrides)
+
+
+@pytest.mark.parametrize("name", ["papr", "", None, 3])
+def test_an_unknown_profile_is_refused_with_the_known_ones(name):
+    with pytest.raises(RecipeError, match="paper"):
+        recipe_for(name)
+
+
+def test_a_recipe_is_plain_data():
+    import json
+
+    assert json.loads(json.dumps(Recipe().to_dict()))["optim"]["epochs"] == 120
