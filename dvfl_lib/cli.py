@@ -120,6 +120,7 @@ def _run(options: argparse.Namespace) -> int:
     import papermill
 
     from .lessons import open_run, project_root
+    from .lessons.display import tidy_notebook
 
     notebook = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
     if not notebook.is_file():
@@ -132,7 +133,6 @@ def _run(options: argparse.Namespace) -> int:
     run = open_run(**parameters)
     parameters["run_dir"] = str(run.settings.run_dir.absolute())
     executed = run.settings.run_dir / notebook.name
-    os.environ["DVFL_NOTEBOOK_RUN"] = "1"
     try:
         papermill.execute_notebook(
             str(notebook),
@@ -147,26 +147,27 @@ def _run(options: argparse.Namespace) -> int:
         print(f"\ndvfl: {error.ename}: {error.evalue}", file=sys.stderr)
         print(f"dvfl: the notebook up to there is {executed}", file=sys.stderr)
         return 1
+    finally:
+        if executed.exists():
+            tidy_notebook(executed, clean_metadata=False)
     print(f"\nThe report: {run.settings.run_dir / 'report.html'}")
     return 0
 
 
 def _train(options: argparse.Namespace) -> int:
-    from accelerate import PartialState
-
     from .lessons import open_run, role_name
-    from .training import ROLES
+    from .training import ROLES, processes
 
     run = open_run(**_parameters(options))
     run.fill_cache()
     for role in ROLES:
         run.train(role)
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         for role in ROLES:
             result = run.evaluate(role)
             print(f"{role_name(role):<24} top-1 {result.top1}")
         print(f"The same parameters for notebook 07 report on {run.settings.run_dir}")
-    PartialState().wait_for_everyone()
+    processes().wait_for_everyone()
     return 0
 
 

@@ -125,3 +125,11 @@ def test_parameters_of_the_papermill_line_are_the_notebooks():
         (cell,) = [c for c in cells if "parameters" in c["metadata"].get("tags", [])]
         names = set(re.findall(r"^(\w+)\s*(?::[^=]+)?=", "".join(cell["source"]), re.M))
         assert set(re.findall(r"-p (\w+)", rest)) <= names
+
+
+def test_the_measured_table_is_the_stored_measurement():
+    """``python -m benchmarks.distillation_seeds`` writes it; README shows it."""
+    from dvfl_lib.lessons import seeds_markdown
+
+    table = between((ROOT / "README.md").read_text("utf-8"), "measured")
+    assert seeds_markdown().strip() in table

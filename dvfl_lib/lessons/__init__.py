@@ -2,9 +2,10 @@
 
 Public names: ``open_run``, ``environment_report``, ``project_root``, ``role_name``,
 ``first_clip_of``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
-``seeds_markdown``, ``summarise``, ``shown_path``.
+``seeds_markdown``, ``show``, ``summarise``, ``shown_path``.
 """
 
+from .display import show
 from .environment import environment_report, project_root, shown_path
 from .opening import open_run
 from .results import (
@@ -27,6 +28,7 @@ __all__ = [
     "role_name",
     "save_run_figures",
     "seeds_markdown",
+    "show",
     "shown_path",
     "summarise",
 ]

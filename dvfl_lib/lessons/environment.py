@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
+
+from ..training import processes
 
 _PACKAGES = ("torch", "torchvision", "accelerate", "av", "decord", "numpy")
 
@@ -37,7 +38,7 @@ def versions() -> dict[str, str]:
 
 def device_name() -> str:
     """ "cpu (2 threads)", or the accelerator's name."""
-    device = PartialState().device
+    device = processes().device
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     if device.type == "cpu":

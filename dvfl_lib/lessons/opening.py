@@ -11,13 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
-
 from ..benchmarks import list_datasets
 from ..benchmarks.standins import write_ucf101_standin
 from ..errors import DatasetError, RecipeError, RunDirectoryError
 from ..recipes import PROFILES, Recipe, recipe_for
-from ..training import Pipeline, RunSettings
+from ..training import Pipeline, RunSettings, processes
 from .environment import project_root
 
 STANDIN_FOLDER = "ucf101_standin"
@@ -64,7 +62,7 @@ def open_run(
     data = Path(data_root).expanduser() if data_root else root / "data" / STANDIN_FOLDER
     cache = root / "data" / "cache" if _can_write(root) else folder / "cache"
     if not data_root:
-        with PartialState().main_process_first():
+        with processes().main_process_first():
             write_ucf101_standin(data, workers=os.cpu_count() or 1, progress=progress)
     run = Pipeline(
         RunSettings(

@@ -92,15 +92,20 @@ def seeds_markdown() -> str:
         ) from error
     parts = []
     for regime in stored["regimes"]:
+        tops = [[run[role]["top1"] for role in ROLES] for run in regime["runs"]]
+        names = [str(run["seed"]) for run in regime["runs"]]
+        tops.append([sum(column) / len(tops) for column in zip(*tops, strict=True)])
         rows = [
-            [str(run["seed"])]
-            + [f"{100 * run[role]['top1']:.1f} %" for role in ROLES]
-            + [f"{100 * (run['distilled']['top1'] - run['baseline']['top1']):+.1f}"]
-            for run in regime["runs"]
+            [name, *(f"{100 * top:.1f} %" for top in row), _points(row[2] - row[1])]
+            for name, row in zip([*names, "mean"], tops, strict=True)
         ]
-        columns = ["seed", *(role_name(role) for role in ROLES), "difference, points"]
+        columns = ["seed", *(role_name(role) for role in ROLES), "gain, points"]
         parts.append(Table(columns, rows, f"{regime['title']} {stored['data']}"))
     return markdown(parts)
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
 
 
 def log_rows(fits: Mapping[str, FitResult | None]) -> dict[str, list[dict[str, Any]]]:

@@ -1,6 +1,6 @@
 """Where training runs, in what precision, and how far it is repeatable.
 
-Public names: ``make_accelerator``, ``deterministic``.
+Public names: ``processes``, ``make_accelerator``, ``deterministic``.
 """
 
 from __future__ import annotations
@@ -10,11 +10,19 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
 
 from ..errors import RecipeError
+
+_PATIENCE = timedelta(hours=6)  # other processes wait while one validates
+
+
+def processes() -> PartialState:
+    """The processes that a launcher started, or this one alone; and the device."""
+    # Without being told, Accelerate takes processes on CPUs for strangers.
+    return PartialState(cpu=not torch.accelerator.is_available(), timeout=_PATIENCE)
 
 
 def make_accelerator(precision: str) -> Accelerator:
@@ -37,8 +45,7 @@ def make_accelerator(precision: str) -> Accelerator:
             mixed_precision=precision,
             # We accumulate gradients ourselves, whatever the launcher was told.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
-            # Other processes wait while one validates.
-            kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(hours=6))],
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
         )
     except ValueError as error:
         if "mixed precision" not in str(error):

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from accelerate import PartialState
 from torch import nn
 
 from ..evaluation import About, Evaluation, evaluate
@@ -36,6 +35,7 @@ from ..weights import (
     load_checkpoint,
     load_image_weights,
 )
+from .devices import processes
 from .fit import FitResult, fit
 from .run_data import RunData
 
@@ -73,7 +73,7 @@ class Pipeline(RunData):
         if not part.image_weights:
             return model, None
         folder = self.settings.cache_dir / "weights"
-        with PartialState().main_process_first():
+        with processes().main_process_first():
             path = fetch_image_weights(part.image_weights, folder)
         return model, load_image_weights(model, path)
 
@@ -108,7 +108,7 @@ class Pipeline(RunData):
         )
         distilled = role == "distilled"
         optim = r.optim if student else r.teacher_optim
-        if optim.cpu_threads and PartialState().device.type == "cpu":
+        if optim.cpu_threads and processes().device.type == "cpu":
             torch.set_num_threads(optim.cpu_threads)
         return fit(
             model,
@@ -152,7 +152,7 @@ class Pipeline(RunData):
         if saved.exists() and mark.exists() and mark.read_text("utf-8") == key:
             return Evaluation.load(saved)
         result = self._score(
-            model.to(PartialState().device),
+            model.to(processes().device),
             self.test_list.samples,
             self.recipe.evaluate,
             self._about(role, self.recipe_of(role).model, "test"),
@@ -192,7 +192,7 @@ class Pipeline(RunData):
     ) -> Evaluation:
         data = self.recipe.data
         reported = about.subset == "test"
-        on_gpu = PartialState().device.type != "cpu"
+        on_gpu = processes().device.type != "cpu"
         return evaluate(
             model,
             EvaluationViews(samples, data, recipe, self.cache(recipe.short_side)),

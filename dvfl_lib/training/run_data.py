@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 
 from ..benchmarks import VideoDataset, create_dataset
 from ..errors import RecipeError
@@ -19,6 +18,7 @@ from ..recipes import Recipe
 from ..video.clips import Sample
 from ..video.frame_cache import FrameCache
 from ..video.seeding import derive_seed
+from .devices import processes
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,13 @@ class RunData:
         )
         for side, samples in jobs.items():
             cache = self.cache(side)
-            if cache is not None and PartialState().is_main_process:
+            if cache is not None and processes().is_main_process:
                 cache.fill(
                     [s.path for s in samples],
                     workers=max(1, self.recipe.data.workers),
                     progress=self.settings.progress,
                 )
-        PartialState().wait_for_everyone()
+        processes().wait_for_everyone()
         self.seconds["decoding"] = round(time.monotonic() - begun, 2)
 
     def check(self) -> None:

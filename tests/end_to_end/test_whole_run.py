@@ -1,0 +1,204 @@
+"""``dvfl run`` from video files to the report, also when it is killed on the way.
+
+The stand-in is small and the epochs are few here: what is tested is the way, not
+how well the networks learn. The notebook is the real one.
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from dvfl_lib.benchmarks.standins import StandinSize, write_ucf101_standin
+from dvfl_lib.lessons import project_root
+
+pytestmark = pytest.mark.slow
+ROLES = ("teacher", "baseline", "distilled")
+NOTEBOOK = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
+SHORT = {
+    f"{part}.{name}": value
+    for part in ("optim", "teacher_optim")
+    for name, value in (("epochs", 3), ("warmup_epochs", 1))
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """A stand-in of one short clip per group."""
+    root = tmp_path_factory.mktemp("whole run") / "data"  # with a blank in its path
+    size = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=9)
+    return write_ucf101_standin(root, size=size, workers=1, progress=False)
+
+
+def command(data: Path, run_dir: Path) -> list[str]:
+    """The command line of a short run."""
+    line = [sys.executable, "-m", "dvfl_lib.cli", "run"]
+    line += ["--data-root", str(data), "--run-dir", str(run_dir)]
+    for name, value in SHORT.items():
+        line += ["--set", f"{name}={value}"]
+    return line
+
+
+def run(data: Path, run_dir: Path) -> subprocess.CompletedProcess:
+    """Run it to the end."""
+    done = subprocess.run(
+        command(data, run_dir), capture_output=True, text=True, cwd=project_root()
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """An uninterrupted run, and what it printed."""
+    run_dir = tmp_path_factory.mktemp("runs") / "whole"
+    return run_dir, run(data, run_dir)
+
+
+def test_it_leaves_notebook_metrics_checkpoints_figures_and_report(finished):
+    run_dir, _ = finished
+    notebook = nbformat.read(run_dir / NOTEBOOK.name, as_version=4)
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    assert all(o.output_type != "error" for o in outputs)
+    assert sum("image/png" in o.get("data", {}) for o in outputs) >= 5
+    for role in ROLES:
+        result = json.loads((run_dir / "results" / f"{role}.json").read_text())
+        assert result["standin"] is True
+        for weights in ("best", "final"):
+            with safe_open(run_dir / role / f"{weights}.safetensors", "pt") as file:
+                assert "recipe" in json.loads(file.metadata()["dvfl"])
+    assert {p.stem for p in (run_dir / "figures").glob("*.png")} == {
+        "top1",
+        "training",
+        "confusion",
+        "classes",
+    }
+    for page in ("report.md", "report.html"):
+        text = (run_dir / page).read_text("utf-8")
+        assert "stand-in" in text.lower()
+        assert all(word in text for word in ("McNemar", "student, distilled"))
+    html = (run_dir / "report.html").read_text("utf-8")
+    assert not re.search(r'(?:src|href)="(?!data:|https://|#)', html)
+
+
+def test_progress_bars_with_the_time_left_reach_the_terminal(finished):
+    _, done = finished
+    for bar in ("teacher", "baseline", "distilled", "decoding"):
+        found = re.search(rf"{bar}: +\d+%.*\[\d\d:\d\d<\d\d:\d\d", done.stderr)
+        assert found, f"no bar of {bar}"
+
+
+def test_only_the_last_state_of_a_bar_is_kept_in_the_notebook(finished):
+    run_dir, _ = finished
+    text = (run_dir / NOTEBOOK.name).read_text("utf-8")
+    assert text.count("100%|") >= 4
+    assert "\\r" not in text
+
+
+def contents(run_dir: Path) -> dict[str, bytes]:
+    """Weights and results that must not depend on interruptions."""
+    files = [f"{r}/{w}.safetensors" for r in ROLES for w in ("best", "final")]
+    files += [f"results/{role}.safetensors" for role in ROLES]
+    return {name: (run_dir / name).read_bytes() for name in files}
+
+
+def test_killed_at_several_moments_it_ends_the_same(finished, data, tmp_path):
+    """SIGKILL to the command alone: its kernel must not be in the way either."""
+    moments = random.Random(0)
+    run_dir = tmp_path / "killed"
+    for _ in range(4):
+        process = subprocess.Popen(
+            command(data, run_dir),
+            cwd=project_root(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            process.wait(timeout=moments.uniform(8, 22))
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        time.sleep(moments.uniform(0, 1))
+    run(data, run_dir)
+    assert contents(run_dir) == contents(finished[0])
+
+
+def test_a_finished_run_is_not_trained_again(finished, data):
+    run_dir, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in run_dir.rglob("*.safetensors")}
+    run(data, run_dir)
+    assert {p: p.stat().st_mtime_ns for p in run_dir.rglob("*.safetensors")} == before
+
+
+def test_another_recipe_is_refused_in_the_same_folder(finished, data):
+    run_dir, _ = finished
+    line = [*command(data, run_dir), "--set", "distil.alpha=0.9"]
+    line[3] = "train"
+    done = subprocess.run(line, capture_output=True, text=True, cwd=project_root())
+    assert done.returncode == 1
+    assert "alpha" in done.stderr and "run_dir" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_papermill_alone_suffices_and_checks_parameters_first(tmp_path, data):
+    with pytest.raises(papermill.PapermillExecutionError) as stopped:
+        papermill.execute_notebook(
+            str(NOTEBOOK),
+            str(tmp_path / "out.ipynb"),
+            parameters=dict(profile="papr", data_root=str(data)),
+            cwd=str(NOTEBOOK.parent),
+            progress_bar=False,
+        )
+    assert stopped.value.ename == "RecipeError"
+    assert "paper" in stopped.value.evalue
+    assert not (project_root() / "runs" / "ucf101_papr").exists()
+
+
+def test_two_processes_share_a_run_and_agree_with_one(data, tmp_path):
+    """``dvfl train`` under torchrun, on gloo; the tolerance is for sums' order."""
+    line = command(data, tmp_path / "one")[3:]
+    line[0] = "train"
+    for part in ("optim", "teacher_optim"):
+        line += ["--set", f"{part}.micro_batch=16"]
+    alone = [sys.executable, "-m", "dvfl_lib.cli", *line]
+    line[line.index("--run-dir") + 1] = str(tmp_path / "two")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    pair = [*torchrun, "--master_port", "0", "-m", "dvfl_lib.cli", *line]
+    for started in (alone, pair):
+        done = subprocess.run(
+            started, capture_output=True, text=True, cwd=project_root()
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    for role in ROLES:
+        one, two = (
+            load_file(tmp_path / name / role / "final.safetensors")
+            for name in ("one", "two")
+        )
+        assert all(torch.allclose(one[k], two[k], atol=1e-5) for k in one)
+
+
+def test_what_does_not_divide_among_processes_is_refused(data, tmp_path):
+    """One micro-batch a step cannot be shared by two: so there were two processes."""
+    line = command(data, tmp_path / "run")[3:]
+    line[0] = "train"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    done = subprocess.run(
+        [*torchrun, "--master_port", "0", "-m", "dvfl_lib.cli", *line],
+        capture_output=True,
+        text=True,
+        cwd=project_root(),
+    )
+    assert done.returncode != 0
+    assert "cannot be shared equally by 2 processes" in done.stderr
