@@ -125,6 +125,7 @@ def test_an_interrupted_writing_goes_on(small, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_ucf101_standin(tmp_path / "s", size=SMALL, workers=1, progress=False)
     assert not (tmp_path / "s" / "STANDIN.json").exists()
+    (tmp_path / "s" / "UCF-101" / "Rising" / ".v_Rising_g03_c01.7.avi").write_text("?")
     monkeypatch.setattr(standins, "encode_avi", encode)
     done = write_ucf101_standin(tmp_path / "s", size=SMALL, workers=1, progress=False)
     assert digest(done) == digest(small)

@@ -98,6 +98,26 @@ def test_labels_groups_and_lists_are_functions_of_the_seed(data, tmp_path):
     assert {per_class.count(k) for k in range(12)} == {2}  # 15 % of 13 or 14
 
 
+@pytest.mark.parametrize("testing_side", [36, 40])
+def test_the_cache_is_filled_with_every_video_once_per_size(
+    data, tmp_path, testing_side, monkeypatch
+):
+    from dvfl_lib.lessons import opening
+
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
+    run = opened(
+        data, tmp_path / "run", overrides={"evaluate.short_side": testing_side}
+    )
+    run.fill_cache()
+    cached = {side: run.cache(side) for side in (36, testing_side)}
+    for sample in run.fit_samples:
+        assert cached[36].file_of(sample.path).exists()
+    for sample in [*run.held_out_samples, *run.test_list.samples]:
+        assert cached[testing_side].file_of(sample.path).exists()
+    files = list((tmp_path / "data" / "cache").rglob("*.npy"))
+    assert len(files) == len(run.train_list) + len(run.test_list)
+
+
 def test_a_teacher_of_another_size_is_refused_before_training(data, tmp_path):
     from dvfl_lib import create_model
     from dvfl_lib.weights import save_checkpoint

@@ -222,6 +222,8 @@ def write_ucf101_standin(
         for name, number in zip(names[action], numbers, strict=True)
     ]
     _write_clips([job for job in jobs if not job[0].exists()], workers, progress)
+    for leftover in (root / "UCF-101").glob("*/.v_*.avi"):
+        leftover.unlink(missing_ok=True)  # of a call that was killed while it wrote
     for name, content in _lists(names).items():
         write_whole(root / "ucfTrainTestlist" / name, content.encode("ascii"))
     write_whole(root / STANDIN_FILE, json.dumps(what, indent=2).encode())

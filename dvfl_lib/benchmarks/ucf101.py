@@ -71,7 +71,7 @@ def group_of(name: str) -> str:
 
 def _lines(file: Path) -> list[str]:
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")  # some editors put a mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{file}: cannot be read ({error}). {_WHERE}") from error
     # The official files end their lines with CR LF; splitlines takes either.

@@ -41,7 +41,10 @@ def fingerprint(
     videos = [
         [s.name, s.label, *_file_stamp(getattr(s, "path", None))] for s in samples
     ]
-    settings = [asdict(dataset.data), asdict(dataset.evaluate), precision]
+    data = asdict(dataset.data)
+    for name in ("workers", "cache_frames", "max_unreadable"):  # change no number
+        del data[name]
+    settings = [data, asdict(dataset.evaluate), precision]
     digest.update(json.dumps([videos, list(class_names), settings]).encode())
     return digest.hexdigest()[:32]
 

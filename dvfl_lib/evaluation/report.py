@@ -280,7 +280,7 @@ def _unreadable(summary: RunSummary, results: list[Evaluation]) -> list[Part]:
     ]
     if not rows:
         return [Heading("Unreadable videos"), Text("None: every video was read.")]
-    caption = "Left out of the score (test) or replaced by the next video (training)."
+    caption = "Left out of the score, or in training replaced by the next video."
     table = Table(["phase", "number", "videos"], rows, caption)
     return [Heading("Unreadable videos"), table]
 

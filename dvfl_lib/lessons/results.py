@@ -79,10 +79,16 @@ def save_run_figures(
 def seeds_markdown() -> str:
     """The stored results of ``benchmarks.distillation_seeds``, a row per seed.
 
+    They are part of a checkout. Where the library was installed without one, the
+    text says where they are to be read.
+
     Raises:
-        DatasetError: there are none.
+        DatasetError: the file of a checkout is missing or damaged.
     """
-    file = project_root() / "benchmarks" / "results" / "distillation_seeds.json"
+    root = project_root()
+    if not (root / "benchmarks").is_dir():
+        return "The stored results are in the repository, in README.md."
+    file = root / "benchmarks" / "results" / "distillation_seeds.json"
     try:
         stored = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ Public names: ``Recipe``.
 
 from __future__ import annotations
 
+import sys
 import types
 import typing
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -100,8 +101,12 @@ def _coerce(name: str, value: Any, kind: Any) -> Any:
             good and len(value) == len(typing.get_args(kind)),
             f"{name} takes {len(typing.get_args(kind))} numbers, not {value!r}",
         )
-        return tuple(float(v) for v in value)
+        return tuple(_coerce(name, v, float) for v in value)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    require(
+        not is_number or abs(value) <= sys.float_info.max,  # NaN is not, either
+        f"{name} takes a finite number, not {value!r}",
+    )
     if kind is float and is_number:
         return float(value)
     if kind is int and is_number and float(value).is_integer():

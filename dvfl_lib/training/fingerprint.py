@@ -1,6 +1,6 @@
 """What a run directory was begun with, so that nothing else is continued in it.
 
-Public names: ``fingerprint``, ``differences``, ``weights_digest``.
+Public names: ``fingerprint``, ``differences``, ``weights_digest``, ``NO_EFFECT``.
 
 A checkpoint may only be taken up by the run that wrote it: the same recipe, seed,
 data, network and teacher. Loader workers, processes and folders do not count, for
@@ -20,7 +20,7 @@ from torch import nn
 from torchvision.ops import StochasticDepth
 
 # Parts of the data recipe that change speed, or when to give up, but no result.
-_WITHOUT_EFFECT = ("data.workers", "data.cache_frames", "data.max_unreadable")
+NO_EFFECT = ("data.workers", "data.cache_frames", "data.max_unreadable")
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -75,7 +75,7 @@ def fingerprint(
     found["labelled clips"] = (
         None if labelled is None else _text_digest(sorted(labelled))
     )
-    for name in _WITHOUT_EFFECT:
+    for name in NO_EFFECT:
         found.pop(name, None)
     # As it comes back from a file: lists for tuples.
     return json.loads(json.dumps(found))

@@ -103,7 +103,8 @@ def fit(
             teacher speaks about the others too.
         validate: called with the network in eval mode, on one process, after every
             ``validate_every``-th and the last epoch; returns numbers, among them
-            ``top1``. Give it held-out clips, never the reported list.
+            ``top1``; a list ``unreadable`` names videos it left out. Give it
+            held-out clips, never the reported list.
         checkpoint_seconds: time between checkpoints within an epoch.
         max_unreadable: share of videos that may be unreadable.
         workers: loader processes; they change no result.
@@ -131,7 +132,7 @@ def _result(loop: Loop) -> FitResult:
         best_epoch=done.best_epoch,
         best_top1=done.best_top1,
         history=done.history,
-        unreadable=done.unreadable,
+        unreadable=done.all_unreadable,
         steps=done.step,
         resumed_from=loop.resumed_from,
         seconds=done.seconds,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -200,6 +200,14 @@ class Loop:
         known, videos = self.progress.unreadable, len(self.clips)
         note_unreadable(known, messages, videos, self.max_unreadable)
 
+    def _note_held_out(self, messages: Sequence[str]) -> None:
+        """Name what ``validate`` left out; it has its own limit of how many."""
+        known = self.progress.held_out_unreadable
+        for message in messages:
+            if message not in known:
+                known.append(message)
+                logger.warning("left out of the held-out score: %s", message)
+
     # --- ends of epochs ------------------------------------------------------
 
     def _close_epochs(self) -> None:
@@ -242,6 +250,7 @@ class Loop:
                 told = [self.validate(network)]
             network.train()
         broadcast_object_list(told)
+        self._note_held_out(told[0].get("unreadable", ()))
         numbers = {k: v for k, v in told[0].items() if isinstance(v, (int, float))}
         top1 = numbers.get("top1", math.nan)
         if not math.isfinite(top1):

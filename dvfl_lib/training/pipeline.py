@@ -36,6 +36,7 @@ from ..weights import (
     load_image_weights,
 )
 from .devices import processes
+from .fingerprint import NO_EFFECT
 from .fit import FitResult, fit
 from .run_data import RunData
 
@@ -50,26 +51,46 @@ class Pipeline(RunData):
         DVFLError: (all methods) one of its children, with what to do about it.
     """
 
+    def check(self) -> None:
+        """Refuse lists and networks that cannot work, before any work begins.
+
+        Raises:
+            DatasetError, RecipeError: see ``RunData.check``.
+            ModelError: an unknown network.
+            CheckpointError: a teacher or image weights that do not fit, or that
+                cannot be had.
+        """
+        super().check()
+        self.new_network("baseline")
+        if self.settings.teacher_weights:
+            self.trained("teacher")
+        else:
+            self.new_network("teacher")
+
     # --- networks ------------------------------------------------------------
 
     def recipe_of(self, role: Role) -> NetworkRecipe:
         """Which network plays this role."""
         return self.recipe.teacher if role == "teacher" else self.recipe.student
 
-    def new_network(self, role: Role) -> tuple[VFLNet, LoadReport | None]:
-        """The network before its first step, and what was loaded into it.
-
-        Both students are the same to the last bit.
-        """
+    def _create(self, role: Role) -> VFLNet:
+        """The network of a role with its random weights."""
         part = self.recipe_of(role)
         kind = "teacher" if role == "teacher" else "student"
         with fixed_rng(self.settings.seed, "initial weights", kind):
-            model = create_model(
+            return create_model(
                 part.model,
                 num_classes=len(self.train_list.classes),
                 drop_path=part.drop_path,
                 init=part.init,
             )
+
+    def new_network(self, role: Role) -> tuple[VFLNet, LoadReport | None]:
+        """The network before its first step, and what was loaded into it.
+
+        Both students are the same to the last bit.
+        """
+        model, part = self._create(role), self.recipe_of(role)
         if not part.image_weights:
             return model, None
         folder = self.settings.cache_dir / "weights"
@@ -79,7 +100,7 @@ class Pipeline(RunData):
 
     def trained(self, role: Role) -> VFLNet:
         """The network with the weights that held-out groups chose, in eval mode."""
-        model, _ = self.new_network(role)
+        model = self._create(role)
         load_checkpoint(model, self._weights_of(role))
         return model.eval()
 
@@ -128,7 +149,7 @@ class Pipeline(RunData):
             progress=s.progress,
         )
 
-    def _held_out_score(self, model: nn.Module) -> dict[str, float]:
+    def _held_out_score(self, model: nn.Module) -> dict[str, Any]:
         """One central view of each held-out video."""
         one_view = EvaluateRecipe(
             clips=1,
@@ -138,7 +159,7 @@ class Pipeline(RunData):
         )
         about = self._about("held-out groups", "", "train")
         result = self._score(model, self.held_out_samples, one_view, about)
-        return {"top1": result.top1.value}
+        return {"top1": result.top1.value, "unreadable": list(result.unreadable)}
 
     # --- evaluation ----------------------------------------------------------
 
@@ -167,8 +188,10 @@ class Pipeline(RunData):
         """Changes whenever the weights, the list or the protocol do."""
         digest = hashlib.sha256(self._weights_of(role).read_bytes())
         parts = self.recipe.to_dict()
-        what: list[Any] = [parts["evaluate"], parts["data"], self.settings.split]
-        what += [s.name for s in self.test_list.samples]
+        data = {k: v for k, v in parts["data"].items() if f"data.{k}" not in NO_EFFECT}
+        what: list[Any] = [parts["evaluate"], data, self.settings.split]
+        # A video that was mended is another one; one that was only copied is not.
+        what += [[s.name, _size(s.path)] for s in self.test_list.samples]
         digest.update(json.dumps(what).encode())
         return digest.hexdigest()
 
@@ -206,3 +229,8 @@ class Pipeline(RunData):
             progress=self.settings.progress and reported,
             resume_dir=resume_dir,
         )
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; None where there is none."""
+    return path.stat().st_size if path.is_file() else None

@@ -5,6 +5,7 @@ Public names: ``RunSettings``, ``RunData``.
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,14 @@ from pathlib import Path
 import torch
 
 from ..benchmarks import VideoDataset, create_dataset
-from ..errors import RecipeError
+from ..benchmarks.base import first_few
+from ..errors import DatasetError, RecipeError
 from ..recipes import Recipe
 from ..video.clips import Sample
 from ..video.frame_cache import FrameCache
 from ..video.seeding import derive_seed
 from .devices import processes
+from .troubles import note_unreadable
 
 
 @dataclass(frozen=True)
@@ -114,34 +117,60 @@ class RunData:
         return FrameCache(self.settings.cache_dir / f"frames_{short_side}", short_side)
 
     def fill_cache(self) -> None:
-        """Decode and shrink every video once, where the recipe asks for it."""
+        """Decode and shrink every video once, where the recipe asks for it.
+
+        Raises:
+            DatasetError: too many cannot be read: better known before the training.
+            RunDirectoryError: the frames cannot be written.
+        """
         begun = time.monotonic()
-        jobs = {
-            self.recipe.data.short_side: self.train_list.samples,
-            self.recipe.evaluate.short_side: self.held_out_samples,
-        }
-        jobs[self.recipe.evaluate.short_side] = (
-            list(jobs[self.recipe.evaluate.short_side]) + self.test_list.samples
-        )
+        training, testing = self.recipe.data, self.recipe.evaluate
+        unreadable: dict[str, str] = {}  # path -> message
+        jobs: dict[int, list[Sample]] = {}  # the two sizes may be the same
+        jobs.setdefault(training.short_side, []).extend(self.fit_samples)
+        jobs.setdefault(testing.short_side, []).extend(self.held_out_samples)
+        jobs[testing.short_side].extend(self.test_list.samples)
         for side, samples in jobs.items():
             cache = self.cache(side)
             if cache is not None and processes().is_main_process:
-                cache.fill(
+                report = cache.fill(
                     [s.path for s in samples],
-                    workers=max(1, self.recipe.data.workers),
+                    workers=os.cpu_count() or 1,
                     progress=self.settings.progress,
                 )
+                unreadable.update(report.unreadable)
         processes().wait_for_everyone()
+        self._refuse_many(unreadable)
         self.seconds["decoding"] = round(time.monotonic() - begun, 2)
+
+    def _refuse_many(self, unreadable: dict[str, str]) -> None:
+        """Warn of videos that the cache could not be filled with, by list."""
+        lists = {
+            "training": self.fit_samples,
+            "held-out": self.held_out_samples,
+            "test": self.test_list.samples,
+        }
+        for kind, samples in lists.items():
+            found = [unreadable[p] for s in samples if (p := str(s.path)) in unreadable]
+            most = self.recipe.data.max_unreadable
+            note_unreadable([], found, len(samples), most, kind)
 
     def check(self) -> None:
         """Read both lists and refuse what cannot work, before any work begins.
 
         Raises:
-            DatasetError: the data set is missing or incomplete.
+            DatasetError: the data set is missing or incomplete, or a clip is on both
+                lists.
             RecipeError: too few clips for one step.
         """
-        _ = self.test_list
+        trained_on = {sample.name for sample in self.train_list.samples}
+        both = [s.name for s in self.test_list.samples if s.name in trained_on]
+        if both:
+            raise DatasetError(
+                f"{self.settings.data_root}, split {self.settings.split}: {len(both)} "
+                f"clips are on the training list and on the test list: "
+                f"{first_few(both)}. Take both lists from the official archive"
+            )
         for name in ("optim", "teacher_optim"):
             batch = getattr(self.recipe, name).batch_size
             if len(self.fit_samples) < batch:

@@ -51,8 +51,15 @@ class Progress:
     best_epoch: int | None = None  # 1 is the first
     best_top1: float | None = None
     unreadable: list[str] = field(default_factory=list)
+    held_out_unreadable: list[str] = field(default_factory=list)
     seconds: float = 0.0  # spent training, over all starts
     scaler: dict[str, Any] | None = None  # of fp16 gradients
+
+    @property
+    def all_unreadable(self) -> list[str]:
+        """Training videos that were replaced, and held-out ones that were left out."""
+        held_out = [f"held out: {message}" for message in self.held_out_unreadable]
+        return self.unreadable + held_out
 
 
 def _momentum(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
@@ -180,8 +187,8 @@ class RunFolder:
         """
         lines = [json.dumps(line) + "\n" for line in progress.history]
         write_whole(self.log, "".join(lines).encode("utf-8"))
-        if progress.unreadable:
-            text = json.dumps(progress.unreadable, indent=2, ensure_ascii=False)
+        if progress.all_unreadable:
+            text = json.dumps(progress.all_unreadable, indent=2, ensure_ascii=False)
             write_whole(self.unreadable, f"{text}\n".encode())
         else:
             self.unreadable.unlink(missing_ok=True)

@@ -16,14 +16,19 @@ logger = logging.getLogger(__name__)
 
 
 def note_unreadable(
-    known: list[str], messages: Sequence[str], videos: int, allowed: float
+    known: list[str],
+    messages: Sequence[str],
+    videos: int,
+    allowed: float,
+    kind: str = "training",
 ) -> None:
     """Warn once of each video that cannot be read, and add it to ``known``.
 
     Args:
         known: messages so far, one per video; extended in place.
-        videos: training videos in all.
+        videos: videos of that kind in all.
         allowed: share of them that may be unreadable.
+        kind: which list they are on, for the message.
 
     Raises:
         DatasetError: more than that are.
@@ -36,10 +41,10 @@ def note_unreadable(
     if share > allowed:
         more = f"; and {len(known) - 10} more" if len(known) > 10 else ""
         raise DatasetError(
-            f"{len(known)} of {videos} training videos ({share:.1%}) cannot be read, "
+            f"{len(known)} of {videos} {kind} videos ({share:.1%}) cannot be read, "
             f"more than data.max_unreadable ({allowed:.1%}) allows: "
             f"{'; '.join(known[:10])}{more}. Fetch them again, or take them off the "
-            "list"
+            "list. If so many may be missing, raise data.max_unreadable"
         )
 
 
