@@ -225,6 +225,9 @@ def test_the_authors_split_cuts_by_name_and_warns(root):
     with pytest.warns(UserWarning, match="shares 0 groups"):
         train = create_dataset("ucf101", root, split="authors")
     assert len(train) == 24  # ceil(0.8 x 10) of each class
+    (root / "UCF-101/Hammering/._v_Hammering_g01_c01.avi").write_bytes(b"copied")
+    with pytest.warns(UserWarning, match="shares 0 groups"):
+        assert len(create_dataset("ucf101", root, split="authors")) == 24
     (root / "UCF-101/Hammering/v_Hammering_g05_c02.avi").unlink()
     with pytest.warns(UserWarning, match="shares 0 groups"):
         test = create_dataset("ucf101", root, split="authors", subset="test")
@@ -329,3 +332,9 @@ def test_real_videos_under_the_official_lists(real_data, official, classes, tmp_
             assert clip.shape == (8, 3, 240, 320)
             assert classes[label] == sample.path.parent.name
             assert clip.float().std() > 10  # a picture, not a blank
+
+
+def test_a_byte_order_mark_in_front_of_a_list_is_not_part_of_it(tmp_path):
+    file = tmp_path / "classInd.txt"
+    file.write_bytes(b"\xef\xbb\xbf1 ApplyEyeMakeup\r\n2 Archery\r\n")
+    assert read_classes(file) == ("ApplyEyeMakeup", "Archery")

@@ -269,6 +269,8 @@ def test_too_many_unreadable_then_a_larger_share_asks_for_nothing_again(tmp_path
     with pytest.raises(DatasetError):
         run(views=FakeViews(broken=(2,)), resume_dir=tmp_path)
     again = FakeViews(broken=(2,))
+    # A recipe changes it in two places.
+    again.data = replace(again.data, max_unreadable=0.2, workers=0)
     got = run(views=again, resume_dir=tmp_path, max_unreadable=0.2)
     assert again.asked == [] and len(got.videos) == 6
 

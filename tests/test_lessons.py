@@ -1,5 +1,6 @@
 """Opening a run: every parameter is checked before any work begins."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,9 @@ def opened(data: Path, run_dir: Path, **changes):
         ({"data_root": "nowhere/at/all"}, DatasetError, "nowhere"),
         ({"teacher_weights": "no_file.pth"}, RecipeError, "no_file"),
         ({"overrides": {"optim.epoch": 1}}, RecipeError, "optim.epochs"),
+        ({"overrides": {"optim.base_lr": float("inf")}}, RecipeError, "finite"),
+        ({"overrides": {"student.model": "vfl_net_nanoo"}}, DVFLError, "vfl_net_nano"),
+        ({"overrides": {"student.image_weights": "foo"}}, DVFLError, "foo"),
         ({"overrides": {"optim.batch_size": 4096, "optim.micro_batch": 4096}},
          RecipeError, "batch_size"),
         ({"profile": "paper", "data_root": ""}, RecipeError, "needs data_root"),
@@ -70,8 +74,6 @@ def test_a_run_directory_that_is_a_file_is_refused(data, tmp_path):
 
 
 def test_a_half_unpacked_data_set_is_refused(data, tmp_path):
-    import shutil
-
     half = shutil.copytree(data, tmp_path / "half")
     shutil.rmtree(half / "UCF-101" / "Rising")
     with pytest.raises(DatasetError, match="Rising"):
@@ -124,9 +126,76 @@ def test_a_teacher_of_another_size_is_refused_before_training(data, tmp_path):
 
     file = tmp_path / "other.safetensors"
     save_checkpoint(create_model("vfl_net_lab_student", num_classes=12), file)
-    run = opened(data, tmp_path / "run", teacher_weights=str(file))
     with pytest.raises(DVFLError, match="vfl_net_lab_student"):
-        run.train("teacher")
+        opened(data, tmp_path / "run", teacher_weights=str(file))
+
+
+def test_a_given_teacher_asks_for_no_image_weights(data, tmp_path):
+    from dvfl_lib import create_model
+    from dvfl_lib.weights import save_checkpoint
+
+    file = tmp_path / "teacher.safetensors"
+    save_checkpoint(create_model("vfl_net_lab_teacher", num_classes=12), file)
+    nowhere = {"teacher.image_weights": str(tmp_path / "nowhere.pth")}
+    run = opened(data, tmp_path / "run", teacher_weights=str(file), overrides=nowhere)
+    assert run.train("teacher") is None
+    assert not run.trained("teacher").training
+
+
+def test_a_clip_on_both_lists_is_refused(data, tmp_path):
+    mixed = shutil.copytree(data, tmp_path / "mixed")
+    lists = mixed / "ucfTrainTestlist"
+    with (lists / "trainlist01.txt").open("a") as file:
+        file.write((lists / "testlist01.txt").read_text())
+    with pytest.raises(DatasetError, match="84 clips are on the training list and"):
+        opened(mixed, tmp_path / "run")
+
+
+@pytest.mark.parametrize("kind", ["training", "held-out", "test"])
+def test_too_many_unreadable_videos_are_known_before_training(
+    data, tmp_path, kind, monkeypatch
+):
+    from dvfl_lib.lessons import opening
+
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
+    damaged = shutil.copytree(data, tmp_path / "damaged")
+    run = opened(damaged, tmp_path / "run")
+    lists = {
+        "training": run.fit_samples,
+        "held-out": run.held_out_samples,
+        "test": run.test_list.samples,
+    }
+    for sample in lists[kind][:2]:
+        sample.path.write_bytes(b"")
+    with pytest.raises(DatasetError, match=f"2 of .* {kind} videos") as caught:
+        run.fill_cache()
+    assert lists[kind][1].path.name in str(caught.value)
+
+
+def test_held_out_and_test_videos_that_are_skipped_are_told_and_may_be_mended(
+    data, tmp_path, monkeypatch, caplog
+):
+    from dvfl_lib.lessons import opening
+
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
+    damaged = shutil.copytree(data, tmp_path / "damaged")
+    few = {"data.max_unreadable": 0.05, "teacher_optim.epochs": 1}
+    few["teacher_optim.warmup_epochs"] = 0
+    run = opened(damaged, tmp_path / "run", overrides=few)
+    held, tested = run.held_out_samples[0], run.test_list.samples[3]
+    good = tested.path.read_bytes()
+    for sample in (held, tested):
+        sample.path.write_bytes(b"")
+    fitted = run.train("teacher")
+    assert [m.partition(":")[0] for m in fitted.unreadable] == ["held out"]
+    assert held.path.name in caplog.text
+    assert held.path.name in (fitted.folder / "unreadable.json").read_text("utf-8")
+    again = opened(damaged, tmp_path / "run", overrides=few).train("teacher")
+    assert again.unreadable == fitted.unreadable
+    result = run.evaluate("teacher")
+    assert len(result.unreadable) == 1 and tested.name in result.unreadable[0]
+    tested.path.write_bytes(good)
+    assert run.evaluate("teacher").unreadable == ()
 
 
 def test_paths_are_shown_as_a_reader_would_type_them(tmp_path):

@@ -122,3 +122,16 @@ def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunDirectoryError, match="cannot be made"):
         FrameCache(tmp_path / "file" / "cache", 32)
+
+
+def test_a_full_disk_says_how_to_do_without_the_cache(tmp_path, monkeypatch):
+    from dvfl_lib import files
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    video = write_video(tmp_path / "a.avi", moving_frames(4))
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RunDirectoryError, match="No space.*data.cache_frames=false"):
+        FrameCache(tmp_path / "cache", 16).reader(video)
+    assert not list((tmp_path / "cache").iterdir())

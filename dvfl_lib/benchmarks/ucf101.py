@@ -229,7 +229,8 @@ def _scan(videos: Path, classes: Iterable[str]) -> dict[str, dict[str, Path]]:
         for folder in sorted(wanted, key=lambda entry: entry.name):
             files = disk[folder.name.lower()]
             for name in sorted(os.listdir(folder.path)):
-                if name.lower().endswith(".avi"):
+                # Names that begin with a dot are leftovers of copying.
+                if name.lower().endswith(".avi") and not name.startswith("."):
                     files[name.lower()] = Path(folder.path, name)
     except OSError as error:
         raise DatasetError(f"{videos}: cannot be listed ({error})") from error

@@ -190,7 +190,7 @@ class FrameCache:
             frames = self._decode_all(video)
         array = io.BytesIO()
         np.save(array, frames, allow_pickle=False)
-        write_whole(file, array.getvalue())
+        self._write(file, array.getvalue())
         note = {
             "video": str(path),
             "fps": fps,
@@ -198,7 +198,16 @@ class FrameCache:
             "bytes": array.tell(),
         }
         text = json.dumps(note, indent=1).encode("utf-8")
-        write_whole(file.with_suffix(".json"), text)
+        self._write(file.with_suffix(".json"), text)
+
+    def _write(self, file: Path, content: bytes) -> None:
+        try:
+            write_whole(file, content)
+        except RunDirectoryError as error:
+            raise RunDirectoryError(
+                f"{error}. This is the cache of decoded frames; "
+                "data.cache_frames=false does without it"
+            ) from None
 
     def _decode_all(self, video: VideoReader) -> np.ndarray:
         chunks = []
