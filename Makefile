@@ -34,7 +34,7 @@ lint: $(READY)  ## check the style
 notebooks: $(READY)  ## execute every notebook again, in place
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 	    --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
-	$(BIN)/python -m dvfl_lib.lessons.display notebooks/*.ipynb
+	$(BIN)/python -m dvfl_lib.lessons notebooks/*.ipynb
 
 clean:  ## remove the environment and caches; data/ and runs/ stay
 	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info

@@ -1,14 +1,12 @@
 """What a lesson shows, and a notebook tidied after it was executed.
 
-Public names: ``show``, ``Shown``, ``tidy_notebook``, ``main``.
+Public names: ``show``, ``Shown``, ``tidy_notebook``.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +88,3 @@ def tidy_notebook(path: str | Path, *, clean_metadata: bool) -> None:
         kept["language_info"] = {"name": "python"}
         notebook.metadata = nbformat.NotebookNode(kept)
     write_whole(Path(path), (nbformat.writes(notebook) + "\n").encode())
-
-
-def main(paths: Sequence[str]) -> None:
-    """``python -m dvfl_lib.lessons.display NOTEBOOK ...``: tidy them for a commit."""
-    for path in paths:
-        tidy_notebook(path, clean_metadata=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
