@@ -7,6 +7,10 @@ classifiers that see frames without their order and stay at chance within pairs.
 
 import hashlib
 import json
+import shutil
+import subprocess
+import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -33,6 +37,7 @@ from dvfl_lib.benchmarks.standins import (
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.video.reading import open_video
 
+ROOT = Path(__file__).resolve().parents[1]
 SMALL = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=10)
 
 
@@ -131,11 +136,50 @@ def test_an_interrupted_writing_goes_on(small, tmp_path, monkeypatch):
     assert digest(done) == digest(small)
 
 
-def test_a_lost_clip_is_written_again(small, tmp_path):
-    import shutil
+def test_a_call_killed_before_its_first_clip_can_be_repeated(small, tmp_path):
+    from dvfl_lib.benchmarks import standins
 
+    root, what = tmp_path / "s", json.loads((small / "STANDIN.json").read_text())
+    standins._make_room(root, what, clips=1)  # then killed
+    done = write_ucf101_standin(root, size=SMALL, workers=1, progress=False)
+    assert digest(done) == digest(small)
+
+
+def test_too_small_a_disk_is_refused_and_leaves_nothing_in_the_way(
+    small, tmp_path, monkeypatch
+):
+    from dvfl_lib.benchmarks import standins
+
+    full = shutil.disk_usage(tmp_path)._replace(free=10)
+    with monkeypatch.context() as patch:
+        patch.setattr(standins.shutil, "disk_usage", lambda _: full)
+        with pytest.raises(DatasetError, match="are free"):
+            write_ucf101_standin(tmp_path / "s", size=SMALL, progress=False)
+    standins._make_room(tmp_path / "s", {"seed": 7}, clips=1)
+    with pytest.raises(DatasetError, match="another stand-in"):
+        write_ucf101_standin(tmp_path / "s", size=SMALL, progress=False)
+
+
+def test_writers_end_with_the_call_that_was_killed(tmp_path):
+    line = "from dvfl_lib.benchmarks.standins import write_ucf101_standin as w; "
+    line += f"w({str(tmp_path / 's')!r}, progress=False)"
+    call = subprocess.Popen([sys.executable, "-c", line], cwd=ROOT)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("s/UCF-101/*/v_*.avi")):
+        assert time.monotonic() < deadline, "nothing is written"
+        time.sleep(0.2)
+    call.kill()
+    call.wait()
+    time.sleep(3)
+    before = len(list(tmp_path.glob("s/UCF-101/*/v_*.avi")))
+    time.sleep(2)
+    assert len(list(tmp_path.glob("s/UCF-101/*/v_*.avi"))) == before
+
+
+def test_a_lost_or_empty_clip_is_written_again(small, tmp_path):
     copy = shutil.copytree(small, tmp_path / "copy")
     (copy / "UCF-101" / "Rising" / "v_Rising_g03_c01.avi").unlink()
+    (copy / "UCF-101" / "Sinking" / "v_Sinking_g04_c01.avi").write_bytes(b"")
     write_ucf101_standin(copy, size=SMALL, workers=1, progress=False)
     assert digest(copy) == digest(small)
 

@@ -58,6 +58,11 @@ def opened(data: Path, run_dir: Path, **changes):
         ({"overrides": {"optim.batch_size": 4096, "optim.micro_batch": 4096}},
          RecipeError, "batch_size"),
         ({"profile": "paper", "data_root": ""}, RecipeError, "needs data_root"),
+        ({"overrides": '{"optim.epochs": 2}'}, RecipeError, "dictionary"),
+        ({"overrides": {"teacher_optim.epochs": 0}}, RecipeError,
+         "teacher_optim.epochs must be"),
+        ({"overrides": {"data.crop": 16, "data.short_side": 16,
+                        "student.model": "vfl_net_nano"}}, RecipeError, "at least 32"),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_named_before_any_work(
@@ -214,3 +219,16 @@ def test_the_first_clip_of_a_class(data, tmp_path):
     assert first_clip_of(run.train_list, "Rising").shape == (8, 3, 240, 320)
     with pytest.raises(DatasetError, match="Flying"):
         first_clip_of(run.train_list, "Flying")
+
+
+def test_another_split_or_seed_goes_to_another_folder(data, tmp_path, monkeypatch):
+    from dvfl_lib.lessons import opening
+
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
+    for split, seed, name in [
+        ("1", 0, "ucf101_demo"),
+        (2, 0, "ucf101_demo_split2"),
+        ("1", 3, "ucf101_demo_seed3"),
+    ]:
+        run = opened(data, "", split=split, seed=seed)
+        assert run.settings.run_dir == tmp_path / "runs" / name

@@ -153,3 +153,12 @@ def test_a_cache_of_another_size_is_refused(samples, tmp_path):
         TrainingClips(samples, DATA, AugmentRecipe(), 7, cache)
     with pytest.raises(RecipeError, match="40, but 36"):
         EvaluationViews(samples, DATA, EVALUATE, cache)
+
+
+def test_clips_can_be_sent_to_spawned_workers(samples):
+    """Where processes are not forked (macOS, Windows) data sets travel pickled."""
+    import pickle
+
+    clips = TrainingClips(samples, DATA, AugmentRecipe(), seed=0)
+    sent = pickle.loads(pickle.dumps(clips))
+    assert torch.equal(sent[ClipKey(1, 0)]["clip"], clips[ClipKey(1, 0)]["clip"])

@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -23,13 +24,14 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import DatasetError
+from ..errors import DatasetError, RunDirectoryError
 from ..files import write_whole
 from ..video.seeding import derive_seed
 from .base import STANDIN_FILE
 from .standin_actions import ACTIONS, FAMILIES, PAIRS, draw_scene, pair_of, render_clip
 
 _FORMAT = 1  # raised whenever the same seed would give other frames
+_UNFINISHED = "UNFINISHED.json"
 _CLIP_BYTES = 300_000  # about what a clip takes
 FRAME_RATE = 25
 FRAME_SIZE = (320, 240)  # width, height
@@ -133,42 +135,55 @@ def _lists(names: dict[str, list[str]]) -> dict[str, str]:
     return {name: "\r\n".join([*lines, ""]) for name, lines in files.items()}
 
 
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
 def _ready(root: Path, what: dict, paths: list[Path]) -> bool:
     """Whether the stand-in is there, complete; refuses to overwrite other data."""
-    marker = root / STANDIN_FILE
-    if marker.exists():
-        try:
-            found = json.loads(marker.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise DatasetError(f"{marker}: cannot be read ({error})") from error
-        if found != what:
+    marks = [root / name for name in (STANDIN_FILE, _UNFINISHED)]
+    mark = next((mark for mark in marks if mark.exists()), None)
+    if mark is None:
+        if (root / "UCF-101").exists():
             raise DatasetError(
-                f"{root} holds another stand-in ({found}); this run asks for {what}. "
-                "Choose another data_root, or delete that folder."
+                f"{root} holds a data set that is not a stand-in; it is left "
+                "untouched. Choose another folder for the stand-in."
             )
-        return all(path.is_file() and path.stat().st_size for path in paths)
-    if (root / "UCF-101").exists() and not (root / "UNFINISHED.json").exists():
-        raise DatasetError(
-            f"{root} holds a data set that is not a stand-in; it is left untouched. "
-            "Choose another folder for the stand-in."
-        )
-    return False
-
-
-def _make_room(root: Path, clips: int) -> None:
-    """Make the folders; refuse a disk that cannot hold the clips."""
+        return False
     try:
+        found = json.loads(mark.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{mark}: cannot be read ({error})") from error
+    if found != what:
+        raise DatasetError(
+            f"{root} holds another stand-in ({found}); this run asks for {what}. "
+            "Choose another data_root, or delete that folder."
+        )
+    return mark.name == STANDIN_FILE and all(map(_is_whole, paths))
+
+
+def _make_room(root: Path, what: dict, clips: int) -> None:
+    """Refuse a disk that cannot hold the clips; mark the folder, then fill it.
+
+    The mark comes before the first class folder: a folder without one is never
+    taken for ours, and never written to.
+    """
+    needed = clips * _CLIP_BYTES
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(root).free
+        if free < needed:
+            raise DatasetError(
+                f"{root}: the stand-in needs about {needed / 1e6:.0f} MB, "
+                f"and {free / 1e6:.0f} MB are free"
+            )
+        write_whole(root / _UNFINISHED, json.dumps(what).encode())
         for action in ACTIONS:
             (root / "UCF-101" / action).mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(root).free
     except OSError as error:
         raise DatasetError(f"{root}: cannot be written ({error.strerror})") from error
-    needed = clips * _CLIP_BYTES
-    if free < needed:
-        raise DatasetError(
-            f"{root}: the stand-in needs about {needed / 1e6:.0f} MB, "
-            f"and {free / 1e6:.0f} MB are free"
-        )
+    except RunDirectoryError as error:
+        raise DatasetError(f"stand-in: {error}") from error
 
 
 def write_ucf101_standin(
@@ -209,8 +224,7 @@ def write_ucf101_standin(
     paths = [root / "UCF-101" / a / name for a in ACTIONS for name in names[a]]
     if _ready(root, what, paths):
         return root
-    _make_room(root, len(paths))
-    write_whole(root / "UNFINISHED.json", json.dumps(what).encode())
+    _make_room(root, what, len(paths))
     numbers = [
         (group, clip)
         for group in range(1, size.groups + 1)
@@ -221,14 +235,26 @@ def write_ucf101_standin(
         for action in ACTIONS
         for name, number in zip(names[action], numbers, strict=True)
     ]
-    _write_clips([job for job in jobs if not job[0].exists()], workers, progress)
+    _write_clips([job for job in jobs if not _is_whole(job[0])], workers, progress)
     for leftover in (root / "UCF-101").glob("*/.v_*.avi"):
         leftover.unlink(missing_ok=True)  # of a call that was killed while it wrote
     for name, content in _lists(names).items():
         write_whole(root / "ucfTrainTestlist" / name, content.encode("ascii"))
     write_whole(root / STANDIN_FILE, json.dumps(what, indent=2).encode())
-    (root / "UNFINISHED.json").unlink(missing_ok=True)
+    (root / _UNFINISHED).unlink(missing_ok=True)
     return root
+
+
+def _end_with_parent() -> None:
+    """Otherwise the workers of a killed call would wait for work for good."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _write_clips(jobs: list[tuple], workers: int, progress: bool) -> None:
@@ -243,6 +269,9 @@ def _write_clips(jobs: list[tuple], workers: int, progress: bool) -> None:
             return
         # New interpreters: a fork of a process with running threads can hang.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_end_with_parent
+        )
+        with pool:
             for _ in pool.map(_write_one, jobs, chunksize=8):
                 bar.update()

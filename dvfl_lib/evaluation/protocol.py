@@ -163,8 +163,8 @@ class _Pass:
             return [None] * len(items)
         kind = _AUTOCAST[self.precision]
         outputs = []
-        for views in torch.cat(readable).split(self.batch_size):  # (b, T, 3, H, W)
-            views = views.to(self.device, non_blocking=True)
+        moved = [views.to(self.device, non_blocking=True) for views in readable]
+        for views in torch.cat(moved).split(self.batch_size):  # (b, T, 3, H, W)
             with torch.autocast(self.device.type, kind, enabled=kind is not None):
                 logits = self.model(views)  # (b, K)
             # On the CPU, because not every accelerator has float64.

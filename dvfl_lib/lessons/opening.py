@@ -14,7 +14,7 @@ from typing import Any
 from ..benchmarks import list_datasets
 from ..benchmarks.standins import write_ucf101_standin
 from ..errors import DatasetError, RecipeError, RunDirectoryError
-from ..recipes import PROFILES, Recipe, recipe_for
+from ..recipes import PROFILES, recipe_for
 from ..training import Pipeline, RunSettings, processes
 from .environment import project_root
 
@@ -40,7 +40,8 @@ def open_run(
         dataset: the benchmark whose layout the data have.
         data_root: its folder; "" for the stand-in, with the demo profile.
         split: such as "1", or "authors" for the authors' own 80/20 rule.
-        run_dir: where results go; "" for ``runs/<dataset>_<profile>``.
+        run_dir: where results go; "" for ``runs/<dataset>_<profile>``, with split
+            and seed in its name where they are not "1" and 0.
         seed: a whole number, 0 or more.
         teacher_weights: a checkpoint of the teacher; "" trains one.
         overrides: single numbers of the recipe, as in ``{"optim.epochs": 2}``.
@@ -50,10 +51,11 @@ def open_run(
         RecipeError, DatasetError, RunDirectoryError: which parameter, what is wrong
             with it and what to do; before any training.
     """
-    recipe = recipe_for(profile, dict(overrides or {}))
+    recipe = recipe_for(profile, _dictionary(overrides))
     _check_parameters(profile, dataset, data_root, seed, teacher_weights, run_dir)
     root = project_root()
-    folder = Path(run_dir).expanduser() if run_dir else _default_run(root, recipe, seed)
+    default = root / "runs" / _run_name(dataset, profile, split, seed)
+    folder = Path(run_dir).expanduser() if run_dir else default
     if not _can_write(folder):
         raise RunDirectoryError(
             f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
@@ -81,8 +83,20 @@ def open_run(
     return run
 
 
-def _default_run(root: Path, recipe: Recipe, seed: int) -> Path:
-    return root / "runs" / f"ucf101_{recipe.profile}{f'_seed{seed}' if seed else ''}"
+def _dictionary(overrides: Any) -> dict[str, Any]:
+    if isinstance(overrides or {}, Mapping):
+        return dict(overrides or {})
+    raise RecipeError(
+        "overrides takes a dictionary such as {'optim.epochs': 2}, not "
+        f"{overrides!r}; for papermill: -y 'overrides: {{optim.epochs: 2}}'"
+    )
+
+
+def _run_name(dataset: str, profile: str, split: Any, seed: int) -> str:
+    """Another split or seed is another run."""
+    name = f"{dataset}_{profile}"
+    name += f"_split{split}" if str(split) != "1" else ""
+    return name + (f"_seed{seed}" if seed else "")
 
 
 def _check_parameters(

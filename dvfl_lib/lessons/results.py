@@ -143,6 +143,7 @@ def summarise(
     classes = run.train_list.classes
     standin = run.train_list.standin
     seconds = {f"training {r}": round(f.seconds, 1) for r, f in fits.items() if f}
+    seconds |= {f"evaluating {r}": round(e.seconds, 1) for r, e in results.items()}
     return RunSummary(
         name=settings.run_dir.name,
         profile=recipe.profile,

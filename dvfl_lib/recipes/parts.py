@@ -1,12 +1,15 @@
 """The parts of a recipe, each checked when it is made.
 
 Public names: ``DataRecipe``, ``AugmentRecipe``, ``OptimRecipe``, ``NetworkRecipe``,
-``DistilRecipe``, ``EvaluateRecipe``, ``require``. The defaults are those of the
-authors' repository.
+``DistilRecipe``, ``EvaluateRecipe``, ``require``, ``naming``. The defaults are
+those of the authors' repository.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import RecipeError
@@ -16,6 +19,19 @@ def require(truth: bool, message: str) -> None:
     """Raise ``RecipeError`` with the message unless ``truth``."""
     if not truth:
         raise RecipeError(message)
+
+
+@contextmanager
+def naming(part: str) -> Iterator[None]:
+    """Let messages about ``optim`` speak of ``teacher_optim`` where that is meant."""
+    try:
+        yield
+    except RecipeError as error:
+        if part != "teacher_optim":
+            raise
+        # Other recipes of the message ("augment.mixup") keep their names.
+        said = re.sub(r"(?<!teacher_)\boptim\.", "teacher_optim.", str(error))
+        raise RecipeError(said) from None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from .parts import (
     EvaluateRecipe,
     NetworkRecipe,
     OptimRecipe,
+    naming,
     require,
 )
 
@@ -48,6 +49,12 @@ class Recipe:
 
     def __post_init__(self) -> None:
         mixes = self.augment.mixup > 0 or self.augment.cutmix > 0
+        for part in ("optim", "teacher_optim"):
+            require(
+                not mixes or getattr(self, part).micro_batch > 1,
+                f"{part}.micro_batch 1 leaves nothing to mix with: make it 2 or more, "
+                "or set augment.mixup=0 and augment.cutmix=0",
+            )
         require(
             not (mixes and self.distil.label_share < 1),
             "distil.label_share below 1 needs augment.mixup=0 and augment.cutmix=0: "
@@ -87,7 +94,10 @@ class Recipe:
             kind = typing.get_type_hints(type(section))[key]
             parts.setdefault(part, {})[key] = _coerce(str(name), value, kind)
         # All changes at once: two values may only be right together.
-        changed = {p: replace(getattr(recipe, p), **kv) for p, kv in parts.items()}
+        changed = {}
+        for part, values in parts.items():
+            with naming(part):
+                changed[part] = replace(getattr(recipe, part), **values)
         return replace(recipe, **changed)
 
 

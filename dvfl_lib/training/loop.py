@@ -30,6 +30,8 @@ from .state import Progress, RunFolder
 from .troubles import diverged, note_unreadable
 
 logger = logging.getLogger(__name__)
+# A scale of fp16 gradients below this means that every step overflows.
+_LEAST_SCALE = 2.0**-14
 Batches = Iterator[tuple[MicroBatch, dict[str, Any]]]
 
 
@@ -102,6 +104,7 @@ class Loop:
             self.objective.teacher.to(self.accelerator.device).eval()
         self.resumed_from = self.progress.step
         self._saved_at = self._started_at = time.monotonic()
+        self._save_took = 0.0
         self._seconds_before = self.progress.seconds
 
     # --- training ------------------------------------------------------------
@@ -119,8 +122,9 @@ class Loop:
                 loss, rate = self._step(batches)
                 bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.2g}", refresh=False)
                 bar.update()
-                due = time.monotonic() - self._saved_at >= self.checkpoint_seconds
-                if due:
+                # Large networks on slow disks: writing takes a twentieth at most.
+                pause = max(self.checkpoint_seconds, 20 * self._save_took)
+                if time.monotonic() - self._saved_at >= pause:
                     self._save()
 
     def _batches(self) -> Batches:
@@ -161,6 +165,9 @@ class Loop:
             names = [self.clips.samples[index].name for index in seen]
             raise diverged(loss, step, rate, names, self.folder.path)
         self.optimizer.step()
+        if scaled and self.accelerator.scaler.get_scale() < _LEAST_SCALE:
+            names = [self.clips.samples[index].name for index in seen]
+            raise diverged(math.inf, step, rate, names, self.folder.path)
         self.optimizer.zero_grad()
         sums = self.progress.sums
         for key, value in (("loss", loss), ("ce", ce), ("kd", kd)):
@@ -276,6 +283,8 @@ class Loop:
         scaler = self.accelerator.scaler
         self.progress.scaler = None if scaler is None else scaler.state_dict()
         self.folder.save(self.progress, self.fingerprint, self.model, self.optimizer)
+        self._save_took = time.monotonic() - self._saved_at
+        self._saved_at = time.monotonic()
 
     def _save_weights(self, path: Any, epoch: int, top1: float | None) -> None:
         recipe = {name: asdict(part) for name, part in self.recipes.items()}

@@ -16,16 +16,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from ..errors import RecipeError
 from ..evaluation import About, Evaluation, evaluate
 from ..files import write_whole
-from ..recipes import EvaluateRecipe, NetworkRecipe
+from ..recipes import EvaluateRecipe, NetworkRecipe, OptimRecipe
+from ..recipes.parts import naming
 from ..vfl_net import VFLNet, create_model
 from ..video.clips import EvaluationViews, Sample, TrainingClips
 from ..video.seeding import derive_seed, fixed_rng
@@ -35,7 +38,8 @@ from ..weights import (
     load_checkpoint,
     load_image_weights,
 )
-from .devices import processes
+from .batches import BatchPlan
+from .devices import make_accelerator, processes
 from .fingerprint import NO_EFFECT
 from .fit import FitResult, fit
 from .run_data import RunData
@@ -61,11 +65,33 @@ class Pipeline(RunData):
                 cannot be had.
         """
         super().check()
-        self.new_network("baseline")
-        if self.settings.teacher_weights:
-            self.trained("teacher")
-        else:
-            self.new_network("teacher")
+        given = bool(self.settings.teacher_weights)
+        for role in ("teacher", "baseline"):
+            if role == "teacher" and given:
+                model = self.trained("teacher")
+            else:
+                model, _ = self.new_network(role)
+                self._check_training(role)
+            least = model.config.smallest_side
+            if self.recipe.data.crop < least:
+                raise RecipeError(
+                    f"data.crop is {self.recipe.data.crop} pixels, and "
+                    f"{self.recipe_of(role).model} needs at least {least}"
+                )
+
+    def _check_training(self, role: Role) -> None:
+        """What ``fit`` would refuse, hours later for the students."""
+        part, optim = self._optim_of(role)
+        with naming(part):
+            make_accelerator(optim.precision)
+            sizes = (optim.batch_size, optim.micro_batch, optim.epochs)
+            plan = BatchPlan(len(self.fit_samples), *sizes, seed=0)
+            plan.share_of_each(processes().num_processes)
+
+    def _optim_of(self, role: Role) -> tuple[str, OptimRecipe]:
+        """The recipe's part that trains a role, with its name."""
+        part = "teacher_optim" if role == "teacher" else "optim"
+        return part, getattr(self.recipe, part)
 
     # --- networks ------------------------------------------------------------
 
@@ -128,26 +154,36 @@ class Pipeline(RunData):
             self.cache(r.data.short_side),
         )
         distilled = role == "distilled"
-        optim = r.optim if student else r.teacher_optim
+        part, optim = self._optim_of(role)
+        with naming(part), self._threads(optim):
+            return fit(
+                model,
+                clips,
+                recipe=optim,
+                augment=r.augment,
+                num_classes=len(self.train_list.classes),
+                seed=clips_seed,
+                run_dir=s.run_dir,
+                name=role,
+                distil=r.distil if distilled else None,
+                teacher=self.trained("teacher") if distilled else None,
+                labelled=self.labelled if student else None,
+                validate=self._held_out_score,
+                max_unreadable=r.data.max_unreadable,
+                workers=r.data.workers,
+                progress=s.progress,
+            )
+
+    @contextmanager
+    def _threads(self, optim: OptimRecipe) -> Iterator[None]:
+        """On a CPU, compute with as many threads as the recipe says."""
+        before = torch.get_num_threads()
         if optim.cpu_threads and processes().device.type == "cpu":
             torch.set_num_threads(optim.cpu_threads)
-        return fit(
-            model,
-            clips,
-            recipe=optim,
-            augment=r.augment,
-            num_classes=len(self.train_list.classes),
-            seed=clips_seed,
-            run_dir=s.run_dir,
-            name=role,
-            distil=r.distil if distilled else None,
-            teacher=self.trained("teacher") if distilled else None,
-            labelled=self.labelled if student else None,
-            validate=self._held_out_score,
-            max_unreadable=r.data.max_unreadable,
-            workers=r.data.workers,
-            progress=s.progress,
-        )
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def _held_out_score(self, model: nn.Module) -> dict[str, Any]:
         """One central view of each held-out video."""
@@ -165,7 +201,6 @@ class Pipeline(RunData):
 
     def evaluate(self, role: Role) -> Evaluation:
         """All views of the test list; kept in ``run_dir/results/<role>.json``."""
-        begun = time.monotonic()
         model = self.trained(role)
         folder = self.settings.run_dir / "results"
         saved, mark = folder / f"{role}.json", folder / f".{role}.key"
@@ -177,11 +212,11 @@ class Pipeline(RunData):
             self.test_list.samples,
             self.recipe.evaluate,
             self._about(role, self.recipe_of(role).model, "test"),
+            self._optim_of(role)[1].precision,
             resume_dir=folder / f".{role}",
         )
         result.save(saved)
         write_whole(mark, key.encode())
-        self.seconds[f"evaluating {role}"] = round(time.monotonic() - begun, 2)
         return result
 
     def _evaluation_key(self, role: Role) -> str:
@@ -211,6 +246,7 @@ class Pipeline(RunData):
         samples: list[Sample],
         recipe: EvaluateRecipe,
         about: About,
+        precision: str = "no",
         resume_dir: Path | None = None,
     ) -> Evaluation:
         data = self.recipe.data
@@ -224,7 +260,7 @@ class Pipeline(RunData):
             batch_size=recipe.batch_size,
             # Small frames from the cache are read faster than workers are started.
             workers=0 if data.cache_frames else data.workers,
-            precision=self.recipe.optim.precision if on_gpu else "no",
+            precision=precision if on_gpu else "no",
             max_unreadable=data.max_unreadable,
             progress=self.settings.progress and reported,
             resume_dir=resume_dir,

@@ -31,7 +31,8 @@ class RunSettings:
     Args:
         recipe: every number of the run.
         dataset, data_root, split: see ``benchmarks.create_dataset``.
-        run_dir: everything the run writes goes below it.
+        run_dir: everything the run writes goes below it. Processes on several
+            machines need it on a disk that they share.
         cache_dir: decoded frames and downloaded weights; may serve several runs.
         seed: of initial weights, order, augmentation and held-out groups.
         teacher_weights: a checkpoint of the teacher; "" trains one.
@@ -141,7 +142,7 @@ class RunData:
                 unreadable.update(report.unreadable)
         processes().wait_for_everyone()
         self._refuse_many(unreadable)
-        self.seconds["decoding"] = round(time.monotonic() - begun, 2)
+        self.seconds["decoding (last call)"] = round(time.monotonic() - begun, 2)
 
     def _refuse_many(self, unreadable: dict[str, str]) -> None:
         """Warn of videos that the cache could not be filled with, by list."""

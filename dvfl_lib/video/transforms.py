@@ -13,6 +13,7 @@ torch's global CPU generator; the callers seed it with ``seeding.fixed_rng``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -86,14 +87,14 @@ def training_transform(
         steps.append(v2.RandomApply([v2.ColorJitter(**strengths)], augment.jitter))
     if augment.grayscale > 0:
         steps.append(v2.RandomGrayscale(augment.grayscale))
-    chain = v2.Compose(steps)
+    # Not a nested function: loader processes must be able to receive it.
+    return functools.partial(_augmented, v2.Compose(steps), data.short_side)
 
-    def transform(frames: Tensor) -> Tensor:
-        _check_clip(frames)
-        clip = tv_tensors.Image(resize_short_side(frames, data.short_side))
-        return normalise(chain(clip).as_subclass(Tensor))
 
-    return transform
+def _augmented(chain: v2.Transform, short_side: int, frames: Tensor) -> Tensor:
+    _check_clip(frames)
+    clip = tv_tensors.Image(resize_short_side(frames, short_side))
+    return normalise(chain(clip).as_subclass(Tensor))
 
 
 def evaluation_crops(

@@ -27,6 +27,8 @@ from dvfl_lib.lessons import project_root
 pytestmark = pytest.mark.slow
 ROLES = ("teacher", "baseline", "distilled")
 NOTEBOOK = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
+TORCHRUN += ["--standalone", "--nproc_per_node", "2"]
 SHORT = {
     f"{part}.{name}": value
     for part in ("optim", "teacher_optim")
@@ -174,8 +176,7 @@ def test_two_processes_share_a_run_and_agree_with_one(data, tmp_path):
         line += ["--set", f"{part}.micro_batch=16"]
     alone = [sys.executable, "-m", "dvfl_lib.cli", *line]
     line[line.index("--run-dir") + 1] = str(tmp_path / "two")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    pair = [*torchrun, "--master_port", "0", "-m", "dvfl_lib.cli", *line]
+    pair = [*TORCHRUN, "-m", "dvfl_lib.cli", *line]
     for started in (alone, pair):
         done = subprocess.run(
             started, capture_output=True, text=True, cwd=project_root()
@@ -193,9 +194,8 @@ def test_what_does_not_divide_among_processes_is_refused(data, tmp_path):
     """One micro-batch a step cannot be shared by two: so there were two processes."""
     line = command(data, tmp_path / "run")[3:]
     line[0] = "train"
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     done = subprocess.run(
-        [*torchrun, "--master_port", "0", "-m", "dvfl_lib.cli", *line],
+        [*TORCHRUN, "-m", "dvfl_lib.cli", *line],
         capture_output=True,
         text=True,
         cwd=project_root(),
