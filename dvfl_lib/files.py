@@ -6,7 +6,8 @@ Public names: ``read_bytes``, ``write_whole``.
 from __future__ import annotations
 
 import os
-import tempfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import RunDirectoryError
@@ -31,24 +32,27 @@ def read_bytes(path: Path) -> bytes:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees all of it or the file before it.
 
+    Its folder is made if need be. The umask decides who may read it.
+
     Raises:
         RunDirectoryError: the folder cannot be written, or the disk is full.
     """
-    temporary = None
+    mark = f"{os.getpid()}-{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name}.{mark}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only the owner reads
         os.replace(temporary, path)
     except OSError as trouble:
+        kept = " The file that was there is untouched." if path.is_file() else ""
         raise RunDirectoryError(
-            f"{path} cannot be written: {trouble.strerror}; "
-            "free some space or choose another run directory"
+            f"{path} cannot be written: {trouble.strerror or trouble}. Free some "
+            f"space, or choose a folder that you may write to.{kept}"
         ) from None
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        # A folder that vanished needs no clearing away.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

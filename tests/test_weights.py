@@ -721,7 +721,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(old) // 2, hard))
     try:
-        with pytest.raises(RunDirectoryError, match="could not be written") as error:
+        with pytest.raises(RunDirectoryError, match="cannot be written") as error:
             save_checkpoint(small(seed=1), path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -759,14 +759,14 @@ def test_a_read_only_folder_is_refused(tmp_path):
 
 def test_a_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "runs").write_text("not a folder")
-    with pytest.raises(RunDirectoryError, match="could not be written"):
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
         save_checkpoint(small(), tmp_path / "runs" / "w.safetensors")
     assert (tmp_path / "runs").read_text() == "not a folder"
 
 
 def test_a_checkpoint_in_place_of_a_folder_is_refused(tmp_path):
     (tmp_path / "w.safetensors").mkdir()
-    with pytest.raises(RunDirectoryError, match="could not be written"):
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
         save_checkpoint(small(), tmp_path / "w.safetensors")
     assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
 

@@ -105,7 +105,8 @@ def fit(
             ``validate_every``-th and the last epoch; returns numbers, among them
             ``top1``; a list ``unreadable`` names videos it left out. Give it
             held-out clips, never the reported list.
-        checkpoint_seconds: time between checkpoints within an epoch.
+        checkpoint_seconds: time between checkpoints within an epoch; longer where
+            writing one takes long. 0 writes after every step.
         max_unreadable: share of videos that may be unreadable.
         workers: loader processes; they change no result.
 

@@ -123,7 +123,8 @@ class Loop:
                 bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.2g}", refresh=False)
                 bar.update()
                 # Large networks on slow disks: writing takes a twentieth at most.
-                pause = max(self.checkpoint_seconds, 20 * self._save_took)
+                pause = self.checkpoint_seconds
+                pause = max(pause, 20 * self._save_took) if pause else 0.0
                 if time.monotonic() - self._saved_at >= pause:
                     self._save()
 

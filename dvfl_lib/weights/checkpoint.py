@@ -6,16 +6,15 @@ Public names: ``save_checkpoint``, ``read_metadata``, ``load_model``.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
 
-from ..errors import CheckpointError, RunDirectoryError
+from ..errors import CheckpointError
+from ..files import write_whole
 from ..vfl_net import VARIANTS, VFLNet
 from .matching import (
     Network,
@@ -69,35 +68,7 @@ def save_checkpoint(
         name: value.detach().cpu().contiguous()
         for name, value in model.state_dict().items()
     }
-    _write_whole(Path(path), tensors, text)
-
-
-def _write_whole(path: Path, tensors: dict[str, Tensor], text: dict[str, str]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not safetensors' own save_file: its files are for the owner's eyes only.
-        with temporary.open("wb") as file:
-            file.write(save(tensors, metadata=text))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        kept = " The file that was there is untouched." if path.is_file() else ""
-        raise RunDirectoryError(
-            f"{path} could not be written ({error}). Free some space, or choose a "
-            f"folder that you may write to.{kept}"
-        ) from None
-    finally:
-        _remove(temporary)
-
-
-def _remove(path: Path) -> None:
-    """Clear away what a failed writing left; a folder that vanished needs nothing."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        pass
+    write_whole(Path(path), save(tensors, metadata=text))
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
