@@ -1,8 +1,10 @@
-"""Every static plot: curves, accuracies, confusions, and pictures of clips.
+"""Every static plot: curves, accuracies, confusions, pictures of clips, drawings.
 
 Public names: ``training_curves``, ``per_class_figure``, ``accuracy_bars``
 (results.py), ``confusion_figure`` (confusion.py), ``clip_strip``,
-``views_figure`` (clips.py), ``PALETTE``, ``colour_of``, ``alt_text``,
+``views_figure`` (clips.py), ``heat_maps`` (maps.py), ``line_figure`` (curves.py),
+``cost_bars``, ``filling_figure`` (costs.py),
+``drawing``, ``list_drawings`` (drawings/), ``PALETTE``, ``colour_of``, ``alt_text``,
 ``save_figure`` (style.py).
 
 Each function returns a ``matplotlib.figure.Figure`` of its own and touches no
@@ -14,6 +16,10 @@ the title. Accuracies come as shares in [0, 1] and are shown in percent.
 
 from .clips import clip_strip, views_figure
 from .confusion import confusion_figure
+from .costs import cost_bars, filling_figure
+from .curves import line_figure
+from .drawings import drawing, list_drawings
+from .maps import heat_maps
 from .results import accuracy_bars, per_class_figure, training_curves
 from .style import PALETTE, alt_text, colour_of, save_figure
 
@@ -24,6 +30,12 @@ __all__ = [
     "clip_strip",
     "colour_of",
     "confusion_figure",
+    "cost_bars",
+    "drawing",
+    "filling_figure",
+    "heat_maps",
+    "line_figure",
+    "list_drawings",
     "per_class_figure",
     "save_figure",
     "training_curves",

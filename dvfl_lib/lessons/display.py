@@ -14,22 +14,28 @@ import nbformat
 from matplotlib.figure import Figure
 
 from ..figures import alt_text
+from ..figures.drawings import Drawing
 from ..files import write_whole
 
 _KEPT_METADATA = ("dvfl", "kernelspec", "language_info", "widgets")
 
 
 class Shown:
-    """A figure as a notebook stores it: a PNG, and in words what is on it."""
+    """A figure as a notebook stores it: a PNG, and in words what is on it.
+
+    A drawing of the course is stored as SVG too.
+    """
 
     def __init__(self, figure: Figure, dpi: int = 110) -> None:
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=dpi, metadata={"Software": None})
         self._png = base64.b64encode(picture.getvalue()).decode()
         self._words = alt_text(figure) or "figure"
+        self._svg = figure.svg().decode() if isinstance(figure, Drawing) else ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict:
-        return {"image/png": self._png, "text/plain": self._words}
+        bundle = {"image/png": self._png, "text/plain": self._words}
+        return bundle | ({"image/svg+xml": self._svg} if self._svg else {})
 
 
 def show(figure: Figure) -> Shown:

@@ -1,0 +1,213 @@
+"""Maps of tokens: contexts, gates and modulators as rows of small pictures.
+
+Public names: ``heat_maps``.
+
+Amounts are shown in cividis, from zero up; signed values in purple and orange with
+white at zero. Both keep their order for colour-blind eyes and in grey print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..errors import DVFLError
+from .style import GREY, PALETTE, WIDTH, new_figure
+
+AMOUNT, SIGNED = "cividis", "PuOr_r"
+Shared = Literal["all", "row", "none"]
+
+
+def heat_maps(
+    rows: Sequence[Sequence[Any]],
+    *,
+    row_names: Sequence[str] = (),
+    column_names: Sequence[str] = (),
+    title: str = "",
+    signed: bool = False,
+    numbers: bool = False,
+    shared: Shared = "all",
+    mark: tuple[int, int] | None = None,
+    standin: bool = False,
+    colour_bar: bool = True,
+) -> Figure:
+    """Maps row by row, on one colour scale.
+
+    Args:
+        rows: each a list of (H, W) maps, of (H, W, 3) pictures (uint8, or float in
+            [0, 1]), or of None for an empty place.
+        row_names: a name before each row; column_names: one above each column.
+        signed: values of both signs; white is zero, and the scale is symmetric.
+        numbers: write each value into its square (for maps of a few tokens).
+        shared: one scale for "all" maps, one per "row", or "none".
+        mark: (row, column) of a token to frame in every map.
+        standin: write "stand-in data" into the title.
+        colour_bar: show the scale, unless each map has its own.
+
+    Raises:
+        DVFLError: nothing to show, another shape, or a value that is no number.
+    """
+    grid = [[_as_map(entry) for entry in row] for row in rows]
+    if not grid or not any(entry is not None for row in grid for entry in row):
+        raise DVFLError("heat_maps was given no map")
+    if row_names and len(row_names) != len(grid):
+        raise DVFLError(f"{len(grid)} rows need as many names, not {len(row_names)}")
+    columns = max(map(len, grid))
+    figure, axes = _frame(grid, columns, title, standin, bool(row_names))
+    scales = [_scales(row, grid, signed, shared) for row in grid]
+    colours = SIGNED if signed else AMOUNT
+    for place, axis in enumerate(axes):
+        row, column = divmod(place, columns)
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+        if column < len(grid[row]) and grid[row][column] is not None:
+            scale = (scales[row][column], colours)
+            _draw(axis, grid[row][column], scale, numbers, mark)
+        if row == 0 and column < len(column_names):
+            axis.set_title(column_names[column], fontsize=9, color=GREY, pad=3)
+        if column == 0 and row_names:
+            where = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
+            axis.set_ylabel(row_names[row], color=GREY, **where)
+    if colour_bar and shared != "none":
+        _add_bars(figure, axes, grid, scales, columns, colours, shared)
+    words = _words(grid, title, row_names, column_names)
+    figure.set_label(f"{words} The token {mark} is framed." if mark else words)
+    return figure
+
+
+def _as_map(entry: Any) -> np.ndarray | None:
+    if entry is None:
+        return None
+    array = np.asarray(entry.detach().cpu() if hasattr(entry, "detach") else entry)
+    picture = array.ndim == 3 and array.shape[-1] == 3
+    if not (picture or array.ndim == 2) or 0 in array.shape:
+        raise DVFLError(f"a map is (H, W), a picture (H, W, 3); got {array.shape}")
+    if picture:
+        return array if array.dtype == np.uint8 else array.clip(0, 1)
+    if not np.isfinite(array).all():
+        raise DVFLError("a map holds values that are not finite numbers")
+    return array.astype(np.float64)
+
+
+def _frame(
+    grid: list[list[np.ndarray | None]],
+    columns: int,
+    title: str,
+    standin: bool,
+    named: bool,
+) -> tuple[Figure, list[Axes]]:
+    """Axes whose height follows from the shape of the first map."""
+    first = next(e for row in grid for e in row if e is not None)
+    side = min((WIDTH - (1.2 if named else 0.2) - 0.7) / columns, 2.4)
+    height = len(grid) * (side * first.shape[0] / first.shape[1] + 0.12) + 0.75
+    figure, axes = new_figure(title, standin, height, len(grid), columns)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
+    return figure, axes
+
+
+def _scales(
+    row: list[np.ndarray | None],
+    grid: list[list[np.ndarray | None]],
+    signed: bool,
+    shared: Shared,
+) -> list[Normalize | None]:
+    """A scale for each map of a row; the same object where they share one."""
+
+    def scale(maps: list[np.ndarray | None]) -> Normalize | None:
+        values = [m for m in maps if m is not None and m.ndim == 2]
+        if not values:
+            return None
+        top = max(float(np.abs(m).max() if signed else m.max()) for m in values)
+        low = 0.0 if signed else min(0.0, *(float(m.min()) for m in values))
+        top = top if top > low else low + 1.0
+        return Normalize(-top if signed else low, top)
+
+    if shared == "none":
+        return [scale([entry]) for entry in row]
+    common = scale(row if shared == "row" else [e for line in grid for e in line])
+    return [common] * len(row)
+
+
+def _draw(
+    axis: Axes,
+    entry: np.ndarray,
+    scale: tuple[Normalize | None, str],
+    numbers: bool,
+    mark: tuple[int, int] | None,
+) -> None:
+    """One map or picture in its place."""
+    norm, colours = scale
+    if entry.ndim == 3:
+        axis.imshow(entry, interpolation="none")
+    else:
+        axis.imshow(entry, cmap=colours, norm=norm, interpolation="none")
+        if numbers:
+            _write_numbers(axis, entry, norm, colours)
+    if mark is not None:
+        _frame_token(axis, mark)
+
+
+def _write_numbers(axis: Axes, entry: np.ndarray, norm: Normalize, cmap: str) -> None:
+    """Each value in its square, dark on light and light on dark."""
+    painted = ScalarMappable(norm, cmap).to_rgba(entry)[..., :3]
+    light = painted @ np.array([0.299, 0.587, 0.114]) > 0.5
+    size = 9 if max(entry.shape) <= 5 else 7
+    for (row, column), value in np.ndenumerate(entry):
+        text = f"{round(value, 2):g}" if abs(value) >= 0.005 else "0"
+        ink = "black" if light[row, column] else "white"
+        axis.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
+
+
+def _frame_token(axis: Axes, mark: tuple[int, int]) -> None:
+    """A frame in white and the query's blue: seen on light and on dark."""
+    corner = (mark[1] - 0.5, mark[0] - 0.5)
+    for colour, width in (("white", 4.0), (PALETTE["q"], 2.0)):
+        outline = {"facecolor": "none", "edgecolor": colour, "linewidth": width}
+        axis.add_patch(Rectangle(corner, 1, 1, zorder=3, clip_on=False, **outline))
+
+
+def _add_bars(
+    figure: Figure,
+    axes: list[Axes],
+    grid: list[list[np.ndarray | None]],
+    scales: list[list[Normalize | None]],
+    columns: int,
+    colours: str,
+    shared: Shared,
+) -> None:
+    """One bar beside the maps that it belongs to."""
+    lines = [
+        (axes[row * columns : (row + 1) * columns], scales[row][0])
+        for row in range(len(grid))
+        if any(e is not None and e.ndim == 2 for e in grid[row])
+    ]
+    if shared == "all":
+        lines = [([a for part, _ in lines for a in part], lines[0][1])] if lines else []
+    for part, norm in lines:
+        bar = figure.colorbar(
+            ScalarMappable(norm, colours), ax=part, fraction=0.05, pad=0.01, aspect=14
+        )
+        bar.ax.tick_params(labelsize=8, color=GREY)
+        bar.outline.set_visible(False)
+
+
+def _words(
+    grid: list[list[np.ndarray | None]],
+    title: str,
+    row_names: Sequence[str],
+    column_names: Sequence[str],
+) -> str:
+    count = sum(entry is not None for row in grid for entry in row)
+    parts = [f"{title or 'Maps'}: {count} maps in {len(grid)} rows."]
+    if row_names:
+        parts.append(f"Rows: {', '.join(row_names)}.")
+    if column_names:
+        parts.append(f"Columns: {', '.join(column_names)}.")
+    return " ".join(parts).replace("\n", " ")
