@@ -1,20 +1,33 @@
-"""What a network costs: parameters and multiply-accumulates.
+"""What a network costs: parameters, multiply-accumulates, memory, time.
 
-Public names: ``count_parameters``, ``count_macs``.
+Public names: ``count_parameters``, ``count_macs``, ``peak_tensor_memory``,
+``median_seconds``.
 
 A *MAC* is one multiplication with its addition. Papers often print MACs under the
 name of FLOPs; strictly one MAC is two of these. Counted are the linear layers and
 the convolutions, which do nearly all of the work; norms, activations and the
 gating products are left out, as most counters leave them out.
+
+Parameters, MACs and memory are counted: they come out the same on every machine.
+Time is measured, and belongs to the machine it was measured on.
 """
 
 from __future__ import annotations
 
+import statistics
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+from torch.utils.weak import WeakIdKeyDictionary
 
-from .errors import ModelError
+from .errors import DVFLError, ModelError
 
 _COUNTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -75,3 +88,101 @@ def count_macs(
         for hook in hooks:
             hook.remove()
     return total
+
+
+class _AliveBytes(TorchDispatchMode):
+    """Watches every operation of PyTorch, and the memory its tensors share.
+
+    A tensor is a view on a *storage*, the piece of memory itself. Python tells us
+    when the last tensor of a storage is gone.
+    """
+
+    def __init__(self, given: Any) -> None:
+        super().__init__()
+        self._known = WeakIdKeyDictionary()  # the storages met, as long as they live
+        self._ends: list[weakref.finalize] = []
+        self._alive = 0
+        self.peak = 0
+        self._meet(given, counted=True)
+
+    def _meet(self, values: Any, counted: bool) -> None:
+        for value in tree_iter(values):
+            if not isinstance(value, Tensor):
+                continue
+            storage = value.untyped_storage()
+            if storage not in self._known:
+                self._known[storage] = None
+                if counted:
+                    size = storage.nbytes()
+                    self._change(size)
+                    self._ends.append(weakref.finalize(storage, self._change, -size))
+        self.peak = max(self.peak, self._alive)
+
+    def _change(self, size: int) -> None:
+        self._alive += size
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # noqa: ANN001
+        kwargs = kwargs or {}
+        # Read but never made here: weights, which were there before.
+        self._meet((args, kwargs), counted=False)
+        made = func(*args, **kwargs)
+        self._meet(made, counted=True)
+        return made
+
+    def __exit__(self, *error: Any) -> None:
+        for end in self._ends:
+            end.detach()
+        super().__exit__(*error)
+
+
+def peak_tensor_memory(function: Callable[..., Any], *inputs: Any) -> int:
+    """Bytes of the tensors alive at the worst moment of ``function(*inputs)``.
+
+    Counted are the tensors in ``inputs`` and those made during the call, until they
+    are freed; tensors that share memory, as views do, count once. Weights, and
+    whatever else was there before, are counted apart: not here. Nor are the scratch
+    memory inside one operation and what an allocator keeps in reserve, so a process
+    needs more than this.
+
+    The count is of the mode the caller is in: under ``torch.no_grad()`` the need of
+    inference; otherwise with all that is kept for a backward pass. It is the same on
+    every device, "meta" included, where nothing is calculated.
+
+    Args:
+        function: a model, or any callable.
+        inputs: what it is called with; tensors may be inside lists and dictionaries.
+    """
+    with _AliveBytes(inputs) as alive:
+        function(*inputs)
+    return alive.peak
+
+
+def median_seconds(
+    functions: Mapping[str, Callable[[], Any]], repeats: int = 5
+) -> dict[str, float]:
+    """Median seconds of one call (the *latency*) of each function.
+
+    All are called once to warm up. Then they take turns, ``repeats`` times, so that
+    a machine that is slow for a while is slow for all of them. Work that an
+    accelerator still has to finish is waited for.
+
+    Raises:
+        DVFLError: ``repeats`` is below one.
+    """
+    if repeats < 1:
+        raise DVFLError(f"repeats must be at least 1, not {repeats}")
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(1 + repeats):
+        for name, function in functions.items():
+            _finish_queued_work()
+            start = time.perf_counter()
+            function()
+            _finish_queued_work()
+            if turn > 0:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def _finish_queued_work() -> None:
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()

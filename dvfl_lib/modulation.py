@@ -1,6 +1,7 @@
 """Spatio-temporal focal modulation: the one layer that the whole course is about.
 
-Public names: ``SpatioTemporalFocalModulation``, ``TemporalConv1d``.
+Public names: ``SpatioTemporalFocalModulation``, ``FocalModulation``,
+``TemporalConv1d``, ``aggregate``.
 
 Every token asks with a query q, and is answered by two summaries of its
 surroundings: one over space (its own frame), one over time (its own pixel):
@@ -10,8 +11,12 @@ surroundings: one over space (its own frame), one over time (its own pixel):
 with contexts z_l gathered at growing *focal levels*, and gates g_l that are raw
 linear outputs (neither softmax nor sigmoid).
 
+``FocalModulation`` is its older sister for images, which lesson 01 builds first: no
+temporal branch. The networks of this library use the video layer alone.
+
 Source: the network of "Video-FocalNets" (arXiv 2307.06947) and "DVFL-Net"
-(arXiv 2507.12426), as their released model code computes it.
+(arXiv 2507.12426), as their released model code computes it; for images "Focal
+Modulation Networks" (arXiv 2203.11926).
 """
 
 from __future__ import annotations
@@ -45,6 +50,55 @@ def aggregate(contexts: list[Tensor], gates: Tensor) -> Tensor:
     for level, context in enumerate(contexts[1:], start=1):
         total = total + context * gates[:, level : level + 1]
     return total
+
+
+class FocalModulation(nn.Module):
+    """q * modulator, for every token of an image.
+
+    Args:
+        dim: number of channels C.
+        focal_levels: L, the number of convolutional levels; a global one follows.
+        focal_window: kernel size of the first level (odd).
+        focal_factor: by how much the kernel grows per level.
+
+    Shapes: (B, H, W, C) -> (B, H, W, C). H and W are read off the input.
+
+    Source: "Focal Modulation Networks" (arXiv 2203.11926); state-dict keys are those
+    of Microsoft's FocalNets.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        focal_levels: int = 2,
+        focal_window: int = 3,
+        focal_factor: int = 2,
+    ) -> None:
+        super().__init__()
+        self.dim = dim
+        self.focal_levels = focal_levels
+        self.f = nn.Linear(dim, 2 * dim + focal_levels + 1)
+        self.h = nn.Conv2d(dim, dim, kernel_size=1)
+        self.proj = nn.Linear(dim, dim)
+        self.focal_layers = nn.ModuleList()
+        for level in range(focal_levels):
+            k = focal_window + focal_factor * level
+            spatial = nn.Conv2d(dim, dim, k, padding=k // 2, groups=dim, bias=False)
+            self.focal_layers.append(nn.Sequential(spatial, nn.GELU()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H, W, C)."""
+        levels = self.focal_levels + 1
+        q, context, gates = self.f(x).split((self.dim, self.dim, levels), dim=-1)
+        z = context.permute(0, 3, 1, 2)  # (B, C, H, W)
+        g = gates.permute(0, 3, 1, 2)  # (B, L+1, H, W)
+        contexts = []
+        for layer in self.focal_layers:
+            z = layer(z)
+            contexts.append(z)
+        contexts.append(F.gelu(z.mean(dim=(2, 3), keepdim=True)))  # (B, C, 1, 1)
+        modulator = self.h(aggregate(contexts, g))  # (B, C, H, W)
+        return self.proj(q * modulator.permute(0, 2, 3, 1))  # (B, H, W, C)
 
 
 class SpatioTemporalFocalModulation(nn.Module):

@@ -1,11 +1,22 @@
-"""Costs against the published counts."""
+"""Costs against the published counts, by hand, and against a process's memory."""
+
+import gc
+import subprocess
+import sys
+from itertools import pairwise
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from dvfl_lib.cost import count_macs, count_parameters
-from dvfl_lib.errors import ModelError
+from dvfl_lib import cost
+from dvfl_lib.cost import (
+    count_macs,
+    count_parameters,
+    median_seconds,
+    peak_tensor_memory,
+)
+from dvfl_lib.errors import DVFLError, ModelError
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig, create_model
 
 SMALL = VFLNetConfig(depths=(1, 1), embed_dim=8)
@@ -81,3 +92,204 @@ def test_impossible_clips_are_refused_and_no_hook_stays(frames, size):
     with pytest.raises(ModelError):
         count_macs(model, frames=frames, size=size)
     assert not any(module._forward_hooks for module in model.modules())
+
+
+# --- memory ----------------------------------------------------------------------
+
+X = torch.ones(25)  # 100 bytes
+
+
+@pytest.mark.parametrize(
+    ("function", "by_hand"),
+    [
+        (lambda x: x, 100),
+        (lambda x: x + 1, 200),
+        (lambda x: (x + 1).mul(2), 300),
+        # The first result is gone when the third is made, and so on.
+        (lambda x: (x + 1).mul(2).sub(3).exp().add(1), 300),
+        (lambda x: [x + i for i in range(4)], 500),
+        (lambda x: (x + 1).sum(), 204),
+        (lambda x: x.double(), 300),
+        (lambda x: x.add_(1).mul_(2), 100),
+        # The worst moment is in the middle: a list of four, freed again.
+        (lambda x: (sum([x + i for i in range(4)]) + 1).sum(), 700),
+    ],
+    ids=["nothing", "one", "chain", "freed", "kept", "scalar", "double", "in place",
+         "hump"],
+)  # fmt: skip
+def test_memory_by_hand(function, by_hand):
+    assert peak_tensor_memory(function, X.clone()) == by_hand
+
+
+def test_views_share_the_memory_of_what_they_view():
+    def only_views(x: Tensor) -> Tensor:
+        return x.view(5, 5).T[1:].unsqueeze(0).expand(9, 4, 5)
+
+    assert peak_tensor_memory(only_views, X) == 100
+    assert peak_tensor_memory(lambda x: only_views(x + 1), X) == 200
+    # One given tensor, twice; and a view of which only one value is used.
+    assert peak_tensor_memory(lambda x, y: None, X, X.view(5, 5)) == 100
+    assert peak_tensor_memory(lambda x: (x + 1)[:1], X) == 200
+
+
+def test_a_view_keeps_its_memory_alive():
+    def keeps_one_value(x: Tensor) -> Tensor:
+        first = (x + 1)[:1]
+        return first, x + 2
+
+    assert peak_tensor_memory(keeps_one_value, X) == 300
+
+
+def test_weights_and_what_was_there_before_are_counted_apart():
+    layer = nn.Linear(25, 10)
+    assert peak_tensor_memory(layer, X[None]) == 100 + 40
+    assert peak_tensor_memory(lambda: X) == 0
+    assert peak_tensor_memory(lambda: X.view(5, 5) + 1) == 100
+
+
+def test_inputs_may_be_inside_lists_and_dictionaries():
+    given = {"clips": [torch.ones(5), torch.ones(5)], "name": "two"}
+    assert peak_tensor_memory(lambda d: d["clips"][0] + 1, given) == 3 * 20
+
+
+def test_what_is_kept_for_the_backward_pass_counts():
+    chain = [nn.Sigmoid() for _ in range(6)]  # each keeps its output
+    x = X.clone().requires_grad_()
+    run = nn.Sequential(*chain)
+    assert peak_tensor_memory(run, x) == 7 * 100
+    with torch.no_grad():
+        assert peak_tensor_memory(run, x) == 3 * 100
+
+
+def test_deeper_networks_need_more_memory_in_training_only():
+    depths = [(2, 2), (2, 6), (6, 6)]
+    clip = torch.zeros(1, 2, 3, 32, 32)
+    models = [VFLNet(VFLNetConfig(depths=d, embed_dim=8), 10) for d in depths]
+    with torch.no_grad():
+        assert len({peak_tensor_memory(model, clip) for model in models}) == 1
+    training = [peak_tensor_memory(model, clip) for model in models]
+    assert all(deeper > 1.2 * less for less, deeper in pairwise(training))
+
+
+@pytest.mark.parametrize("name", ["vfl_net_lab_student", "vfl_net_nano"])
+@pytest.mark.parametrize("training", [False, True])
+def test_shapes_alone_give_the_same_memory(name, training):
+    shape = (1, 4, 3, 64, 64)
+
+    def bytes_needed() -> int:
+        model, clip = create_model(name, 5), torch.ones(shape)
+        with torch.set_grad_enabled(training):
+            if training:
+                return peak_tensor_memory(lambda c: model(c).sum().backward(), clip)
+            return peak_tensor_memory(model, clip)
+
+    real = bytes_needed()
+    with torch.device("meta"):
+        assert bytes_needed() == real > 500_000
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_memory_is_what_its_allocator_saw():
+    model = create_model("vfl_net_lab_teacher", 5).cuda().eval()
+    clip = torch.ones(1, 4, 3, 64, 64, device="cuda")
+    with torch.no_grad():
+        told = peak_tensor_memory(model, clip)
+        assert told == peak_tensor_memory(model.cpu(), clip.cpu())
+        model.cuda()
+        before = torch.cuda.memory_allocated() - clip.nbytes
+        torch.cuda.reset_peak_memory_stats()
+        model(clip)
+    seen = torch.cuda.max_memory_allocated() - before
+    assert 0.95 * told <= seen <= 2.5 * told
+
+
+def test_counting_memory_is_repeatable_and_leaves_no_trace():
+    model = create_model("vfl_net_lab_student", 5)
+    clip = torch.zeros(1, 2, 3, 32, 32)
+    counts = {peak_tensor_memory(model, clip) for _ in range(3)}
+    assert len(counts) == 1
+    gc.collect()
+    assert not [o for o in gc.get_objects() if type(o) is cost._AliveBytes]
+
+
+def test_an_error_inside_is_the_callers():
+    with pytest.raises(ZeroDivisionError):
+        peak_tensor_memory(lambda x: 1 / 0, X)
+    assert peak_tensor_memory(lambda x: x + 1, X) == 200
+
+
+CHILD = """
+import sys
+import torch
+from dvfl_lib.cost import peak_tensor_memory
+from dvfl_lib.vfl_net import create_model
+
+training = sys.argv[1] == "training"
+torch.set_num_threads(1)
+model = create_model("vfl_net_lab_teacher", 101)
+
+def status(key):
+    text = open("/proc/self/status").read()
+    return int(text.partition(key + ":")[2].split()[0]) * 1024
+
+def run(clip):
+    with torch.set_grad_enabled(training):
+        output = model(clip).sum()
+        if training:
+            output.backward()
+
+run(torch.randn(1, 1, 3, 16, 16))  # what is loaded at the first call only
+model.zero_grad(set_to_none=True)
+before = status("VmRSS")
+clip = torch.randn(1, 8, 3, 224, 224)
+run(clip)
+most = status("VmHWM")
+model.zero_grad(set_to_none=True)
+print(most - before, peak_tensor_memory(run, clip))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+@pytest.mark.parametrize(("mode", "factor"), [("inference", 2.5), ("training", 1.75)])
+def test_a_process_grows_by_the_counted_memory_and_not_by_much_more(mode, factor):
+    """Scratch memory inside single operations comes on top, within a factor."""
+    child = [sys.executable, "-c", CHILD, mode]
+    grown, told = map(int, subprocess.check_output(child, text=True).split())
+    assert 0.95 * told <= grown <= factor * told
+
+
+# --- time ------------------------------------------------------------------------
+
+
+def test_functions_take_turns_after_one_call_to_warm_up():
+    calls: list[str] = []
+    functions = {name: lambda name=name: calls.append(name) for name in "abc"}
+    seconds = median_seconds(functions, repeats=2)
+    assert calls == list("abc" * 3)
+    assert list(seconds) == list("abc")
+    assert all(0 <= value < 1 for value in seconds.values())
+
+
+def test_the_median_is_of_the_timed_calls_alone(monkeypatch):
+    now = [0.0]
+    waits = iter([50.0, 1.0, 9.0, 2.0])  # the first call is the warm-up
+
+    def call() -> None:
+        now[0] += next(waits)
+
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: now[0])
+    assert median_seconds({"f": call}, repeats=3) == {"f": 2.0}
+
+
+def test_queued_work_is_waited_for_before_and_after_each_call(monkeypatch):
+    events: list[str] = []
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "synchronize", lambda: events.append("wait"))
+    median_seconds({"f": lambda: events.append("call")}, repeats=1)
+    assert events == ["wait", "call", "wait"] * 2
+
+
+def test_no_repeats_is_refused():
+    with pytest.raises(DVFLError, match="at least 1, not 0"):
+        median_seconds({}, repeats=0)

@@ -210,3 +210,36 @@ def test_zero_query_gives_the_bias_of_the_last_projection():
         layer.f.weight[:DIM] = 0
         layer.f.bias[:DIM] = 0
         assert torch.equal(layer(x), layer.proj.bias.expand_as(x))
+
+
+def test_the_image_layer_is_the_video_layer_with_time_switched_off():
+    from dvfl_lib.modulation import FocalModulation
+
+    torch.manual_seed(0)
+    video = SpatioTemporalFocalModulation(8)
+    torch.nn.init.zeros_(video.h_temporal.weight)
+    torch.nn.init.ones_(video.h_temporal.bias)
+    image = FocalModulation(8)
+    weights = video.state_dict()
+    image.load_state_dict({k: v for k, v in weights.items() if "temporal" not in k})
+    clip = torch.randn(2, 3, 5, 4, 8)
+    by_frame = image(clip.flatten(0, 1)).unflatten(0, (2, 3))  # (B, T, H, W, C)
+    assert torch.allclose(video(clip), by_frame, rtol=0, atol=1e-6)
+
+
+def test_the_image_layer_is_timm_s():
+    """An independent implementation of the same layer, with the same weight names."""
+    from timm.models.focalnet import FocalModulation as Timm
+
+    from dvfl_lib.modulation import FocalModulation
+
+    torch.manual_seed(0)
+    theirs = Timm(12, focal_window=3, focal_level=2, use_post_norm=False)
+    ours = FocalModulation(12)
+    weights = theirs.state_dict()  # its linear layers are 1 x 1 convolutions
+    for name in ("f.weight", "proj.weight"):
+        weights[name] = weights[name].squeeze((2, 3))  # (C out, C in)
+    ours.load_state_dict(weights)
+    image = torch.randn(2, 9, 7, 12)  # (B, H, W, C)
+    expected = theirs(image.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    assert torch.allclose(ours(image), expected, rtol=0, atol=1e-6)

@@ -1,0 +1,76 @@
+"""The code of a lesson, taken out of its cells.
+
+Public names: ``definitions``, ``run_cells``, ``same_code``.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import json
+import textwrap
+from pathlib import Path
+from typing import Any
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+
+
+def statements(notebook: str) -> list[ast.stmt]:
+    """All statements of a lesson's code cells, in order; magics left out."""
+    text = (NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8")
+    found: list[ast.stmt] = []
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code":
+            lines = "".join(cell["source"]).splitlines()
+            code = [line for line in lines if not line.startswith(("%", "!"))]
+            found += ast.parse("\n".join(code)).body
+    return found
+
+
+def definitions(notebook: str, name: str) -> ast.stmt:
+    """The one class or function of that name at the top level of a lesson's cells.
+
+    ``notebook`` is the file's name without its suffix.
+    """
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    found = [s for s in statements(notebook) if isinstance(s, kinds) and s.name == name]
+    assert len(found) == 1, f"{notebook} defines {name} {len(found)} times"
+    return found[0]
+
+
+def run_cells(notebook: str, *names: str) -> dict[str, Any]:
+    """A namespace with the lesson's imports and its definitions of ``names``.
+
+    Nothing else of the lesson is run: no data, no training, no pictures.
+    """
+    wanted = {ast.dump(definitions(notebook, name)) for name in names}
+    space: dict[str, Any] = {"__name__": notebook}
+    for statement in statements(notebook):
+        imports = isinstance(statement, ast.Import | ast.ImportFrom)
+        if imports or ast.dump(statement) in wanted:
+            module = ast.Module([statement], type_ignores=[])
+            exec(compile(module, f"{notebook}.ipynb", "exec"), space)
+    return space
+
+
+def same_code(shown: ast.stmt, library: Any) -> bool:
+    """Whether a lesson's class or function has the library's syntax tree.
+
+    Docstrings and type annotations apart, which a lesson leaves out.
+    """
+    source = textwrap.dedent(inspect.getsource(library))
+    return bare(shown) == bare(ast.parse(source).body[0])
+
+
+def bare(node: ast.stmt) -> str:
+    """A definition's syntax tree without docstrings and annotations, as text."""
+    node = copy.deepcopy(node)
+    for part in ast.walk(node):
+        if isinstance(part, ast.FunctionDef):
+            part.returns = None
+        if isinstance(part, ast.arg):
+            part.annotation = None
+        if isinstance(part, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(part):
+            part.body = part.body[1:] or [ast.Pass()]
+    return ast.dump(node)
