@@ -7,13 +7,14 @@ SEED = 0
 NAME = ucf101_$(PROFILE)$(if $(filter-out 0,$(SEED)),_seed$(SEED))
 JOBS = 2
 ARGS =
+LESSONS = $(sort $(wildcard notebooks/*.ipynb))
 PYTHON =
 
 BIN := .venv/bin
 # Virtual environments do not survive being moved: the mark names the folder.
 READY := .venv/ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
-.PHONY: help run test setup lint notebooks clean
+.PHONY: help run test setup lint notebooks figures clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -22,8 +23,10 @@ help:  ## list the commands
 run: $(READY)  ## distil VFL-Net and report, in runs/NAME; again: continue
 	$(BIN)/dvfl run --profile "$(PROFILE)" --name "$(NAME)" --seed "$(SEED)" $(ARGS)
 
-test: lint  ## check the style, then run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+test: lint  ## check the style, then run all tests, and every lesson
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
+	    --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
+	    tests notebooks $(ARGS)
 
 setup: $(READY)  ## make the virtual environment .venv, once
 
@@ -31,10 +34,12 @@ lint: $(READY)  ## check the style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-notebooks: $(READY)  ## execute every notebook again, in place
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
-	    --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
-	$(BIN)/python -m dvfl_lib.lessons notebooks/*.ipynb
+notebooks: $(READY)  ## execute every lesson again, in place (LESSONS= for some)
+	$(BIN)/python -m dvfl_lib.lessons execute $(LESSONS)
+	$(BIN)/python -m dvfl_lib.lessons table
+
+figures: $(READY)  ## draw every figure of figures/ again
+	$(BIN)/python -m dvfl_lib.figures figures
 
 clean:  ## remove the environment and caches; data/ and runs/ stay
 	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info

@@ -32,3 +32,7 @@ class RecipeError(DVFLError):
 
 class RunDirectoryError(DVFLError):
     """A run directory that cannot be written, or belongs to another recipe."""
+
+
+class LessonError(DVFLError):
+    """A lesson that is damaged, or lacks an asset that it needs."""

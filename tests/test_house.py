@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dvfl_lib.lessons.lint import lint_notebook
+
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "dvfl_lib"
 TESTS = ROOT / "tests"
@@ -225,32 +227,10 @@ def code_cells(notebook: dict) -> list[dict]:
     return [c for c in cells if "".join(c["source"]).strip()]
 
 
-def test_notebook_was_executed_from_top_to_bottom(notebook):
-    counts = [cell["execution_count"] for cell in code_cells(notebook)]
-    assert counts == list(range(1, len(counts) + 1))
-
-
-def test_notebook_shows_no_error(notebook):
-    """Neither in the open, nor hidden in the state of a widget."""
-    for cell in code_cells(notebook):
-        for output in cell["outputs"]:
-            assert output["output_type"] != "error", output.get("evalue")
-    for bundle in notebook["metadata"].get("widgets", {}).values():
-        assert "state" in bundle, "metadata.widgets without state breaks on GitHub"
-        for model in bundle["state"].values():
-            for output in model.get("state", {}).get("outputs") or []:
-                assert output["output_type"] != "error", output.get("evalue")
-
-
-def test_notebook_has_clean_metadata(notebook):
-    """No traces of the tool or the machine that executed it."""
-    metadata = notebook["metadata"]
-    allowed = {"dvfl", "kernelspec", "language_info", "widgets"}
-    assert set(metadata) <= allowed
-    assert metadata["kernelspec"]["name"] == "python3"
-    assert set(metadata["dvfl"]) == {"title", "goal", "minutes_cpu", "minutes_gpu"}
-    for cell in notebook["cells"]:
-        assert set(cell["metadata"]) <= {"tags"}
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=short)
+def test_nothing_is_wrong_with_a_committed_lesson(path):
+    """Executed in order, no hidden error, clean metadata, live links."""
+    assert lint_notebook(path) == []
 
 
 def test_code_cells_are_tiny_steps(notebook):

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dvfl_lib.lessons.stamping import badge
+from dvfl_lib.lessons.table import lesson_table
+
 ROOT = Path(__file__).resolve().parents[1]
 PAPERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("*/README.md")]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -16,44 +19,17 @@ ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 NAME = ADDRESS.rsplit("/", 1)[-1]
 
 
-def badge(notebook: Path) -> str:
-    """The "Open in Colab" badge of a notebook, made from the project's address."""
-    owner_and_name = ADDRESS.removeprefix("https://github.com/")
-    target = f"{owner_and_name}/blob/main/notebooks/{notebook.name}"
-    return (
-        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-        f"(https://colab.research.google.com/github/{target})"
-    )
-
-
-def minutes(value: float | None) -> str:
-    """A measured time, or the admission that there is none."""
-    return "not measured" if value is None else f"{value:g}"
-
-
-def row(notebook: Path) -> str:
-    """The line of README's table that tells the truth about a notebook."""
-    told = json.loads(notebook.read_text("utf-8"))["metadata"]["dvfl"]
-    cells = [
-        f"[{notebook.stem[:2]} {told['title']}](notebooks/{notebook.name})",
-        told["goal"],
-        minutes(told["minutes_cpu"]),
-        minutes(told["minutes_gpu"]),
-        badge(notebook),
-    ]
-    return "| " + " | ".join(cells) + " |"
-
-
 def between(text: str, name: str) -> str:
     """What stands between <!-- name --> and <!-- /name -->."""
     return re.search(f"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.S)[1]
 
 
 def test_the_table_of_lessons_has_one_true_row_for_each_notebook():
-    table = between((ROOT / "README.md").read_text("utf-8"), "lessons").splitlines()
-    true_rows = [row(notebook) for notebook in NOTEBOOKS]
-    hint = "README's table of lessons should have these rows:\n" + "\n".join(true_rows)
-    assert table[2:] == true_rows, hint
+    table = between((ROOT / "README.md").read_text("utf-8"), "lessons")
+    true = lesson_table(ROOT)
+    hint = "python -m dvfl_lib.lessons table writes the true table:\n" + true
+    assert table == true, hint
+    assert table.count("\n| [") == len(NOTEBOOKS)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -62,7 +38,7 @@ def test_each_notebook_opens_with_its_own_title_and_badge(notebook):
     first = "".join(document["cells"][0]["source"])
     assert document["cells"][0]["cell_type"] == "markdown"
     assert document["metadata"]["dvfl"]["title"] in first.splitlines()[0]
-    assert badge(notebook) in first
+    assert badge(ADDRESS, notebook.name) in first
 
 
 def test_the_address_of_the_project_is_the_same_everywhere():

@@ -1,8 +1,53 @@
-"""``python -m dvfl_lib.lessons NOTEBOOK ...``: tidy executed notebooks for a commit."""
+"""``python -m dvfl_lib.lessons``: make lessons ready to be committed.
+
+execute NOTEBOOK ...   stamp, execute in place, tidy, note the minutes, check
+stamp NOTEBOOK ...     the badge and the set-up cell only
+tidy NOTEBOOK ...      of an executed notebook keep what belongs into a commit
+check NOTEBOOK ...     look for hidden errors, stray metadata and dead links
+table                  write README's table of lessons
+
+Public names: ``main``.
+"""
 
 import sys
 
+from ..errors import DVFLError
 from .display import tidy_notebook
+from .environment import project_root
+from .executing import execute_notebook
+from .lint import lint_notebook
+from .stamping import stamp_notebook
+from .table import update_readme
 
-for path in sys.argv[1:]:
-    tidy_notebook(path, clean_metadata=True)
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status: 0 good, 1 trouble, 2 not understood."""
+    command, *paths = arguments or [""]
+    if command not in ("execute", "stamp", "tidy", "check", "table"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    wrong = 0
+    try:
+        if command == "table":
+            update_readme(project_root())
+        for path in paths:
+            if command == "execute":
+                print(f"{path} ...", flush=True)
+                print(f"{path} took {execute_notebook(path):.0f} s", flush=True)
+            elif command == "stamp":
+                stamp_notebook(path)
+            elif command == "tidy":
+                tidy_notebook(path, clean_metadata=True)
+            else:
+                found = lint_notebook(path)
+                wrong += len(found)
+                for line in found:
+                    print(f"{path}: {line}")
+    except DVFLError as error:
+        print(f"lessons: {error}", file=sys.stderr)
+        return 1
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
