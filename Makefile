@@ -14,7 +14,7 @@ BIN := .venv/bin
 # Virtual environments do not survive being moved: the mark names the folder.
 READY := .venv/ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
-.PHONY: help run test setup lint notebooks figures clean
+.PHONY: help run test setup lint notebooks figures assets clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ notebooks: $(READY)  ## execute every lesson again, in place (LESSONS= for some)
 
 figures: $(READY)  ## draw every figure of figures/ again
 	$(BIN)/python -m dvfl_lib.figures figures
+
+assets: $(READY)  ## train the small network of data/assets again
+	$(BIN)/python -m dvfl_lib.lessons.assets
 
 clean:  ## remove the environment and caches; data/ and runs/ stay
 	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info

@@ -2,7 +2,8 @@
 
 Public names: ``open_run``, ``environment_report``, ``project_root``, ``role_name``,
 ``first_clip_of``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
-``seeds_markdown``, ``show``, ``summarise``, ``shown_path``.
+``seeds_markdown``, ``show``, ``summarise``, ``shown_path``, ``trained_student``,
+``lesson_clip``.
 """
 
 from .display import show
@@ -17,10 +18,12 @@ from .results import (
     seeds_markdown,
     summarise,
 )
+from .trained import lesson_clip, trained_student
 
 __all__ = [
     "environment_report",
     "first_clip_of",
+    "lesson_clip",
     "log_rows",
     "open_run",
     "project_root",
@@ -31,4 +34,5 @@ __all__ = [
     "show",
     "shown_path",
     "summarise",
+    "trained_student",
 ]

@@ -1,0 +1,309 @@
+"""What happens inside the modulation layers: taken out by hooks, and proven.
+
+Public names: ``capture``, ``ModulationTrace``, ``BlockTrace``, ``BranchTrace``.
+
+``capture`` runs a network once and writes down, for each block, every part of
+
+    y = proj(q * h(sum_l g_l z_l) * h_t(sum_l g'_l z'_l)).
+
+Nothing of the network is changed or copied: forward hooks listen while it computes,
+and are gone afterwards. A trace proves itself: ``proof`` computes modulators and
+output again from what was written down, and says by how much they differ.
+
+Everything is laid out as (B, T, H, W, C), as in the layer's own input and output.
+Stages and blocks count from 1, as in the drawings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .errors import ModelError
+from .modulation import SpatioTemporalFocalModulation, aggregate
+
+_PLACE = re.compile(r"(?:^|\.)layers\.(\d+)\.blocks\.(\d+)\.modulation$")
+Amount = Literal["q", "m_space", "m_time", "product", "output"]
+Branch = Literal["space", "time"]
+
+
+@dataclass(frozen=True, eq=False)
+class BranchTrace:
+    """One branch of a block: contexts and gates of L + 1 levels, and their answer.
+
+    Attributes:
+        contexts: z_1 ... z_{L+1}, each (B, T, H, W, C). The last is global: of size
+            1 in H and W for the spatial branch, in T for the temporal one.
+        gates: (B, T, H, W, L + 1), raw: no softmax, no sigmoid, of either sign.
+        modulator: (B, T, H, W, C), after the 1 x 1 convolution ``h``.
+    """
+
+    contexts: tuple[Tensor, ...]
+    gates: Tensor
+    modulator: Tensor
+
+    @property
+    def levels(self) -> int:
+        """L + 1: the convolutional levels and the global one."""
+        return len(self.contexts)
+
+    def contribution(self, level: int) -> Tensor:
+        """gate * context of a level, 1 to L + 1: (B, T, H, W, C).
+
+        Summed over the levels, this is what ``h`` turns into the modulator. A gate
+        alone does not say which level counts: its context may be small.
+
+        Raises:
+            ModelError: there is no such level.
+        """
+        if not 1 <= level <= self.levels:
+            raise ModelError(f"levels are 1 to {self.levels}, not {level}")
+        return self.gates[..., level - 1 : level] * self.contexts[level - 1]
+
+
+@dataclass(frozen=True, eq=False)
+class BlockTrace:
+    """The parts of one block's modulation.
+
+    Attributes:
+        stage, block: its place; both count from 1, the block within its stage.
+        name: the layer's name in ``model.named_modules()``.
+        q: the query, (B, T, H, W, C).
+        space, time: the two branches.
+        output: what the layer returned, (B, T, H, W, C).
+    """
+
+    stage: int
+    block: int
+    name: str
+    q: Tensor
+    space: BranchTrace
+    time: BranchTrace
+    output: Tensor
+
+    @property
+    def m_space(self) -> Tensor:
+        """The spatial modulator, (B, T, H, W, C)."""
+        return self.space.modulator
+
+    @property
+    def m_time(self) -> Tensor:
+        """The temporal modulator, (B, T, H, W, C)."""
+        return self.time.modulator
+
+    @property
+    def product(self) -> Tensor:
+        """m_space * m_time, by which the query is multiplied: (B, T, H, W, C)."""
+        return self.m_space * self.m_time
+
+    def norms(self, amount: Amount, sample: int = 0) -> Tensor:
+        """The length (L2 norm over channels) of a part at each token: (T, H, W).
+
+        Args:
+            amount: "q", "m_space", "m_time", "product" or "output".
+            sample: which clip of the batch.
+        """
+        return getattr(self, amount)[sample].norm(dim=-1)
+
+    def contribution_norms(self, branch: Branch, level: int, sample: int = 0) -> Tensor:
+        """The length of gate * context at each token: (T, H, W)."""
+        part = getattr(self, branch).contribution(level)
+        return part[sample].norm(dim=-1)
+
+    def recompute(self, layer: SpatioTemporalFocalModulation) -> BlockTrace:
+        """The block once more, its modulators and output computed from this trace.
+
+        Contexts, gates and query are taken as they stand here; ``layer`` gives the
+        weights of ``h``, ``h_temporal`` and ``proj``.
+        """
+        with torch.no_grad():
+            # (B*T, C, H, W), as the spatial branch has it
+            z = [_frames_first(context) for context in self.space.contexts]
+            m_space = layer.h(aggregate(z, _frames_first(self.space.gates)))
+            m_space = _frames_back(m_space, self.q)
+            # (B, C, T, H*W), as the temporal branch has it
+            z = [_pixels_last(context) for context in self.time.contexts]
+            m_time = layer.h_temporal(aggregate(z, _pixels_last(self.time.gates)))
+            m_time = _pixels_back(m_time, self.q)
+            output = layer.proj(self.q * m_space * m_time)
+        space = BranchTrace(self.space.contexts, self.space.gates, m_space)
+        time = BranchTrace(self.time.contexts, self.time.gates, m_time)
+        return BlockTrace(
+            self.stage, self.block, self.name, self.q, space, time, output
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ModulationTrace:
+    """All blocks of a network, in the order in which they computed.
+
+    Attributes:
+        blocks: one entry per modulation layer.
+        result: what the network returned: for a classifier logits (B, K).
+    """
+
+    blocks: tuple[BlockTrace, ...]
+    result: Any
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __iter__(self) -> Iterator[BlockTrace]:
+        return iter(self.blocks)
+
+    def at(self, stage: int, block: int = 1) -> BlockTrace:
+        """One block by its place, counted from 1.
+
+        Raises:
+            ModelError: there is no such block; the message lists those there are.
+        """
+        for entry in self.blocks:
+            if (entry.stage, entry.block) == (stage, block):
+                return entry
+        known = ", ".join(f"({entry.stage}, {entry.block})" for entry in self.blocks)
+        raise ModelError(
+            f"there is no block {block} in stage {stage}; (stage, block) are {known}"
+        )
+
+    def proof(self, model: nn.Module) -> float:
+        """Largest difference between what was written down and what follows from it.
+
+        Modulators and output of each block are computed again from contexts, gates
+        and query. In float32 on a CPU the difference is 0: the same operations run
+        on the same numbers in the same layout.
+
+        Args:
+            model: the network that was captured, with the same weights.
+        """
+        layers = dict(model.named_modules())
+        worst = 0.0
+        for entry in self.blocks:
+            again = entry.recompute(layers[entry.name])
+            for part in ("m_space", "m_time", "output"):
+                gap = getattr(again, part) - getattr(entry, part)
+                worst = max(worst, float(gap.abs().max()))
+        return worst
+
+
+def capture(model: nn.Module, clip: Tensor) -> ModulationTrace:
+    """Run a network on a clip and write down the parts of every modulation layer.
+
+    Neither weights, gradients nor the training mode are touched; to see what the
+    network does when it predicts, call ``model.eval()`` before. No gradient is
+    recorded. The hooks are removed even if the network raises.
+
+    Args:
+        model: a ``VFLNet``, or a module that holds its blocks under their names.
+        clip: (B, T, 3, H, W) float, normalised, on the model's device.
+
+    Raises:
+        ModelError: the model has no modulation layer; or as the model itself.
+    """
+    layers = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, SpatioTemporalFocalModulation)
+    ]
+    if not layers:
+        raise ModelError(
+            f"{type(model).__name__} has no SpatioTemporalFocalModulation layer to "
+            "look into; create a network with dvfl_lib.create_model"
+        )
+    blocks: list[BlockTrace] = []
+    with torch.no_grad(), ExitStack() as hooks:
+        for name, layer in layers:
+            for handle in _listen(layer, name, blocks):
+                hooks.enter_context(handle)  # removed on the way out
+        result = model(clip)
+    return ModulationTrace(tuple(blocks), result)
+
+
+def _listen(
+    layer: SpatioTemporalFocalModulation, name: str, blocks: list[BlockTrace]
+) -> Iterator[Any]:
+    """Hang hooks on the parts of a layer; the layer's own comes last of all."""
+    stage, block = _place_of(name)
+    seen: dict[str, Tensor] = {}
+
+    def note(key: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        seen[key] = output
+
+    def finish(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        blocks.append(_assemble(layer, (stage, block, name), seen, output))
+        seen.clear()
+
+    for key, part in layer.named_modules():
+        # f, h, ..., and focal_layers.0: the level as a whole, not its convolution
+        if re.fullmatch(r"f|f_temporal|h|h_temporal|focal_layers\w*\.\d+", key):
+            yield part.register_forward_hook(partial(note, key))
+    yield layer.register_forward_hook(finish)
+
+
+def _place_of(name: str) -> tuple[int, int]:
+    found = _PLACE.search(name)
+    if not found:
+        raise ModelError(
+            f"the layer {name or 'itself'!r} is not the modulation of a block; its "
+            "name should end like layers.0.blocks.0.modulation"
+        )
+    return int(found[1]) + 1, int(found[2]) + 1
+
+
+def _assemble(
+    layer: SpatioTemporalFocalModulation,
+    place: tuple[int, int, str],
+    seen: dict[str, Tensor],
+    output: Tensor,
+) -> BlockTrace:
+    """Name and lay out what the hooks of one layer heard."""
+    dim, numbers = layer.dim, range(layer.focal_levels)
+    q, _, gates = seen["f"].split((dim, dim, layer.focal_levels + 1), dim=-1)
+    gates_t = seen["f_temporal"][..., dim:]
+    local = [seen[f"focal_layers.{n}"] for n in numbers]  # (B*T, C, H, W) each
+    # The global level is no module: the mean of the last context, then GELU.
+    whole = F.gelu(local[-1].mean(dim=(2, 3), keepdim=True))  # (B*T, C, 1, 1)
+    space = BranchTrace(
+        tuple(_frames_back(z, q) for z in [*local, whole]),
+        gates,
+        _frames_back(seen["h"], q),
+    )
+    local = [seen[f"focal_layers_temporal.{n}"] for n in numbers]  # (B, C, T, H*W)
+    whole = F.gelu(local[-1].mean(dim=2, keepdim=True))  # (B, C, 1, H*W)
+    time = BranchTrace(
+        tuple(_pixels_back(z, q) for z in [*local, whole]),
+        gates_t,
+        _pixels_back(seen["h_temporal"], q),
+    )
+    return BlockTrace(*place, q, space, time, output)
+
+
+# The layer's two layouts and back. Views, all of them: so a tensor comes back with
+# the strides it had, and a convolution takes the same way through it.
+
+
+def _frames_first(x: Tensor) -> Tensor:
+    """(B, T, H, W, C) -> (B*T, C, H, W)."""
+    return x.flatten(0, 1).permute(0, 3, 1, 2)
+
+
+def _frames_back(x: Tensor, like: Tensor) -> Tensor:
+    """(B*T, C, H, W) -> (B, T, H, W, C); H and W may be 1."""
+    return x.permute(0, 2, 3, 1).unflatten(0, like.shape[:2])
+
+
+def _pixels_last(x: Tensor) -> Tensor:
+    """(B, T, H, W, C) -> (B, C, T, H*W)."""
+    return x.flatten(2, 3).permute(0, 3, 1, 2)
+
+
+def _pixels_back(x: Tensor, like: Tensor) -> Tensor:
+    """(B, C, T, H*W) -> (B, T, H, W, C); T may be 1."""
+    return x.permute(0, 2, 3, 1).unflatten(2, like.shape[2:4])

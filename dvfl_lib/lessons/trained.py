@@ -1,0 +1,156 @@
+"""A small trained network, and clips that it has never seen, without any download.
+
+Public names: ``trained_student``, ``lesson_clip``, ``Asset``, ``STUDENT``.
+
+The network is part of the repository, in ``data/assets/``; ``assets.json`` beside it
+holds its hash and how it was made (``make assets``, see ``assets.py``). The clips are
+drawn when asked for: those of the stand-in's test groups, before they were encoded.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from ..benchmarks.standin_actions import ACTIONS
+from ..benchmarks.standins import TEST_GROUPS, StandinSize, clip_frames
+from ..errors import LessonError
+from ..vfl_net import VFLNet
+from ..video.sampling import segment_indices
+from ..video.transforms import resize_short_side
+from ..weights import load_model
+from .environment import project_root, shown_path
+
+MANIFEST = "assets.json"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A trained network of the course: its file, and what it was trained on.
+
+    Attributes:
+        file: its name in ``data/assets/``.
+        frames: frames per clip.
+        crop, short_side: pixels per side of a clip, and of a frame before cropping.
+        split: the stand-in's pair of lists; the test groups are unknown to it.
+    """
+
+    file: str
+    frames: int
+    crop: int
+    short_side: int
+    split: int
+
+
+STUDENT = Asset("vfl_net_lab_student_64.safetensors", 8, 64, 72, 1)
+
+
+def assets_folder() -> Path:
+    """``data/assets`` of the checkout."""
+    return project_root() / "data" / "assets"
+
+
+def trained_student(folder: Path | None = None) -> tuple[VFLNet, dict[str, Any]]:
+    """The distilled student of teaching size, in eval mode, and how it was made.
+
+    It answers for clips (B, 8, 3, 64, 64), normalised, of twelve made-up actions:
+    a network to look into, which says nothing about real videos.
+
+    Args:
+        folder: where the file and ``assets.json`` are; ``data/assets`` if None.
+
+    Returns the network and its metadata: ``classes``, ``recipe``, ``standin`` (True),
+    ``test`` (top-1 on the stand-in's test list), ``command`` and more.
+
+    Raises:
+        LessonError: a file is missing, or is not the one that ``assets.json`` names.
+    """
+    folder = assets_folder() if folder is None else Path(folder)
+    path, wanted = folder / STUDENT.file, _hash_of(folder)
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise _missing(path, error) from error
+    if found != wanted:
+        raise LessonError(
+            f"{shown_path(path)} is not the file that {MANIFEST} names: its SHA-256 "
+            f"begins with {found[:12]}, not with {str(wanted)[:12]}. Take both files "
+            "from the repository again ('git checkout data/assets'), or train anew: "
+            "'make assets'"
+        )
+    return load_model(path)
+
+
+def _hash_of(folder: Path) -> str:
+    path = folder / MANIFEST
+    try:
+        return json.loads(path.read_text("utf-8"))["files"][STUDENT.file]["sha256"]
+    except OSError as error:
+        raise _missing(path, error) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise LessonError(
+            f"{shown_path(path)} cannot be read or does not name {STUDENT.file} "
+            f"({type(error).__name__}). Take it from the repository again "
+            "('git checkout data/assets'), or write it anew: 'make assets'"
+        ) from error
+
+
+def _missing(path: Path, error: OSError) -> LessonError:
+    return LessonError(
+        f"{shown_path(path)} cannot be read ({error.strerror}). It is part of the "
+        "repository: 'git checkout data/assets' brings it back; 'make assets' trains "
+        "it anew, which takes about half an hour on two CPU cores"
+    )
+
+
+def lesson_clip(
+    action: str, *, group: int = 1, clip: int = 1, seed: int = 0, side: int = 0
+) -> Tensor:
+    """A clip of the stand-in's test groups, drawn here and now: uint8 (8, 3, H, W).
+
+    One frame from the centre of each of 8 segments, resized and cropped in the
+    centre as in the evaluation of the trained student: 64 x 64 pixels. Only the video
+    file between drawing and reading is left out.
+
+    Args:
+        action: one of the stand-in's twelve, such as "Approaching".
+        group: a test group, 1 to 7; each looks different.
+        clip: 1 to 4, another motion in the same scene.
+        seed: of the stand-in.
+        side: pixels per side; 0 for those the student was trained with.
+
+    Raises:
+        LessonError: no such action, group or clip, or a side below 16.
+    """
+    groups = TEST_GROUPS[STUDENT.split]
+    if action not in ACTIONS:
+        raise LessonError(f"there is no action {action!r}; known: {', '.join(ACTIONS)}")
+    if group not in groups:
+        raise LessonError(
+            f"group {group} is no test group: take {groups[0]} to {groups[-1]}"
+        )
+    if not 1 <= clip <= StandinSize().clips_per_group:
+        raise LessonError(f"clips are 1 to {StandinSize().clips_per_group}, not {clip}")
+    side = side or STUDENT.crop
+    if side < 16:
+        raise LessonError(f"a side of {side} pixels is too small; take 16 or more")
+    frames = _drawn(seed, action, group, clip)
+    short_side = round(side * STUDENT.short_side / STUDENT.crop)
+    # clone: where nothing is resized or cropped, it would be the cached tensor
+    return F.center_crop(resize_short_side(frames, short_side), [side, side]).clone()
+
+
+@functools.lru_cache(maxsize=256)
+def _drawn(seed: int, action: str, group: int, clip: int) -> Tensor:
+    """The centres of the segments, uint8 (8, 3, 120, 160): half a megabyte."""
+    video = clip_frames(seed, StandinSize(), action, group, clip)  # (T, 120, 160, 3)
+    chosen = video[segment_indices(len(video), STUDENT.frames)]
+    return torch.from_numpy(chosen).permute(0, 3, 1, 2)  # (8, 3, 120, 160)
