@@ -10,6 +10,8 @@ from pathlib import Path
 
 import nbformat
 import torch
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from ..errors import LessonError
 from ..files import write_whole
@@ -31,16 +33,9 @@ def execute_notebook(path: str | Path, *, record_minutes: bool = True) -> float:
     Returns the seconds it took.
 
     Raises:
-        LessonError: nbclient is not installed, a cell failed (which, and how), or
-            the executed notebook does not pass ``lint_notebook``.
+        LessonError: a cell failed (which, and how), or the executed notebook does
+            not pass ``lint_notebook``.
     """
-    try:
-        from nbclient import NotebookClient
-        from nbclient.exceptions import CellExecutionError
-    except ModuleNotFoundError as error:
-        raise LessonError(
-            "executing a lesson needs nbclient: pip install 'dvfl-lib[lab]'"
-        ) from error
     path = Path(path).absolute()
     stamp_notebook(path)
     notebook = read_notebook(path)
