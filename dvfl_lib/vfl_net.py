@@ -136,7 +136,7 @@ class Stage(nn.Module):
         self.downsample = PatchEmbed(dim, 2 * dim, 2) if merge else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, H, W, C) -> (B, T, H/2, W/2, 2C), or unchanged in the last stage."""
+        """(B, T, H, W, C) -> (B, T, H/2, W/2, 2C), or the same shape if none merges."""
         for block in self.blocks:
             x = block(x)
         return x if self.downsample is None else self.downsample(x)
