@@ -1,14 +1,7 @@
-"""What happens inside the modulation layers: taken out by hooks, and proven.
+"""What was written down of each block, and its proof.
 
-Public names: ``capture``, ``ModulationTrace``, ``BlockTrace``, ``BranchTrace``.
-
-``capture`` runs a network once and writes down, for each block, every part of
-
-    y = proj(q * h(sum_l g_l z_l) * h_t(sum_l g'_l z'_l)).
-
-Nothing of the network is changed or copied: forward hooks listen while it computes,
-and are gone afterwards. A trace proves itself: ``proof`` computes modulators and
-output again from what was written down, and says by how much they differ.
+Public names: ``ModulationTrace``, ``BlockTrace``, ``BranchTrace``, ``Amount``,
+``Branch``; for the other files of this folder ``frames_back``, ``pixels_back``.
 
 Everything is laid out as (B, T, H, W, C), as in the layer's own input and output.
 Stages and blocks count from 1, as in the drawings.
@@ -16,21 +9,15 @@ Stages and blocks count from 1, as in the drawings.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, nn, no_grad
 
-from .errors import ModelError
-from .modulation import SpatioTemporalFocalModulation, aggregate
+from ..errors import ModelError
+from ..modulation import SpatioTemporalFocalModulation, aggregate
 
-_PLACE = re.compile(r"(?:^|\.)layers\.(\d+)\.blocks\.(\d+)\.modulation$")
 Amount = Literal["q", "m_space", "m_time", "product", "output"]
 Branch = Literal["space", "time"]
 
@@ -124,15 +111,15 @@ class BlockTrace:
         Contexts, gates and query are taken as they stand here; ``layer`` gives the
         weights of ``h``, ``h_temporal`` and ``proj``.
         """
-        with torch.no_grad():
+        with no_grad():
             # (B*T, C, H, W), as the spatial branch has it
             z = [_frames_first(context) for context in self.space.contexts]
             m_space = layer.h(aggregate(z, _frames_first(self.space.gates)))
-            m_space = _frames_back(m_space, self.q)
+            m_space = frames_back(m_space, self.q)
             # (B, C, T, H*W), as the temporal branch has it
             z = [_pixels_last(context) for context in self.time.contexts]
             m_time = layer.h_temporal(aggregate(z, _pixels_last(self.time.gates)))
-            m_time = _pixels_back(m_time, self.q)
+            m_time = pixels_back(m_time, self.q)
             output = layer.proj(self.q * m_space * m_time)
         space = BranchTrace(self.space.contexts, self.space.gates, m_space)
         time = BranchTrace(self.time.contexts, self.time.gates, m_time)
@@ -193,98 +180,6 @@ class ModulationTrace:
         return worst
 
 
-def capture(model: nn.Module, clip: Tensor) -> ModulationTrace:
-    """Run a network on a clip and write down the parts of every modulation layer.
-
-    Neither weights, gradients nor the training mode are touched; to see what the
-    network does when it predicts, call ``model.eval()`` before. No gradient is
-    recorded. The hooks are removed even if the network raises.
-
-    Args:
-        model: a ``VFLNet``, or a module that holds its blocks under their names.
-        clip: (B, T, 3, H, W) float, normalised, on the model's device.
-
-    Raises:
-        ModelError: the model has no modulation layer; or as the model itself.
-    """
-    layers = [
-        (name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, SpatioTemporalFocalModulation)
-    ]
-    if not layers:
-        raise ModelError(
-            f"{type(model).__name__} has no SpatioTemporalFocalModulation layer to "
-            "look into; create a network with dvfl_lib.create_model"
-        )
-    blocks: list[BlockTrace] = []
-    with torch.no_grad(), ExitStack() as hooks:
-        for name, layer in layers:
-            for handle in _listen(layer, name, blocks):
-                hooks.enter_context(handle)  # removed on the way out
-        result = model(clip)
-    return ModulationTrace(tuple(blocks), result)
-
-
-def _listen(
-    layer: SpatioTemporalFocalModulation, name: str, blocks: list[BlockTrace]
-) -> Iterator[Any]:
-    """Hang hooks on the parts of a layer; the layer's own comes last of all."""
-    stage, block = _place_of(name)
-    seen: dict[str, Tensor] = {}
-
-    def note(key: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
-        seen[key] = output
-
-    def finish(module: nn.Module, inputs: Any, output: Tensor) -> None:
-        blocks.append(_assemble(layer, (stage, block, name), seen, output))
-        seen.clear()
-
-    for key, part in layer.named_modules():
-        # f, h, ..., and focal_layers.0: the level as a whole, not its convolution
-        if re.fullmatch(r"f|f_temporal|h|h_temporal|focal_layers\w*\.\d+", key):
-            yield part.register_forward_hook(partial(note, key))
-    yield layer.register_forward_hook(finish)
-
-
-def _place_of(name: str) -> tuple[int, int]:
-    found = _PLACE.search(name)
-    if not found:
-        raise ModelError(
-            f"the layer {name or 'itself'!r} is not the modulation of a block; its "
-            "name should end like layers.0.blocks.0.modulation"
-        )
-    return int(found[1]) + 1, int(found[2]) + 1
-
-
-def _assemble(
-    layer: SpatioTemporalFocalModulation,
-    place: tuple[int, int, str],
-    seen: dict[str, Tensor],
-    output: Tensor,
-) -> BlockTrace:
-    """Name and lay out what the hooks of one layer heard."""
-    dim, numbers = layer.dim, range(layer.focal_levels)
-    q, _, gates = seen["f"].split((dim, dim, layer.focal_levels + 1), dim=-1)
-    gates_t = seen["f_temporal"][..., dim:]
-    local = [seen[f"focal_layers.{n}"] for n in numbers]  # (B*T, C, H, W) each
-    # The global level is no module: the mean of the last context, then GELU.
-    whole = F.gelu(local[-1].mean(dim=(2, 3), keepdim=True))  # (B*T, C, 1, 1)
-    space = BranchTrace(
-        tuple(_frames_back(z, q) for z in [*local, whole]),
-        gates,
-        _frames_back(seen["h"], q),
-    )
-    local = [seen[f"focal_layers_temporal.{n}"] for n in numbers]  # (B, C, T, H*W)
-    whole = F.gelu(local[-1].mean(dim=2, keepdim=True))  # (B, C, 1, H*W)
-    time = BranchTrace(
-        tuple(_pixels_back(z, q) for z in [*local, whole]),
-        gates_t,
-        _pixels_back(seen["h_temporal"], q),
-    )
-    return BlockTrace(*place, q, space, time, output)
-
-
 # The layer's two layouts and back. Views, all of them: so a tensor comes back with
 # the strides it had, and a convolution takes the same way through it.
 
@@ -294,7 +189,7 @@ def _frames_first(x: Tensor) -> Tensor:
     return x.flatten(0, 1).permute(0, 3, 1, 2)
 
 
-def _frames_back(x: Tensor, like: Tensor) -> Tensor:
+def frames_back(x: Tensor, like: Tensor) -> Tensor:
     """(B*T, C, H, W) -> (B, T, H, W, C); H and W may be 1."""
     return x.permute(0, 2, 3, 1).unflatten(0, like.shape[:2])
 
@@ -304,6 +199,6 @@ def _pixels_last(x: Tensor) -> Tensor:
     return x.flatten(2, 3).permute(0, 3, 1, 2)
 
 
-def _pixels_back(x: Tensor, like: Tensor) -> Tensor:
+def pixels_back(x: Tensor, like: Tensor) -> Tensor:
     """(B, C, T, H*W) -> (B, T, H, W, C); T may be 1."""
     return x.permute(0, 2, 3, 1).unflatten(2, like.shape[2:4])

@@ -1,0 +1,166 @@
+"""Change one thing, and see what the network says then.
+
+Public names: ``Intervention``, ``answer_to``, ``shuffled``, ``reversed_``, ``frozen``,
+``masked``, ``level_off``, ``branch_off``, ``usual_interventions``.
+
+A map shows where a network's inner numbers are large; whether its answer depends on
+them is another question, and only a change of the input or of the layer answers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ModelError
+from ..modulation import SpatioTemporalFocalModulation
+from .trace import Branch
+
+Hook = Callable[[nn.Module, Any, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """One change.
+
+    Attributes:
+        kind: "order", "freeze", "mask", "level" or "branch".
+        name: what is changed, in words.
+        on_clip: from clip (1, T, 3, H, W) to clip, or None.
+        on_layer: yields (part of a layer, hook), for each modulation layer, or None.
+    """
+
+    kind: str
+    name: str
+    on_clip: Callable[[Tensor], Tensor] | None = None
+    on_layer: (
+        Callable[[SpatioTemporalFocalModulation], Iterator[tuple[nn.Module, Hook]]]
+        | None
+    ) = None
+
+
+def answer_to(model: nn.Module, clip: Tensor, change: Intervention) -> Tensor:
+    """Logits (1, K) of the network under a change; the network stays as it was.
+
+    Args:
+        model: a ``VFLNet``, or a module that holds one.
+        clip: (1, T, 3, H, W) float, normalised, on the model's device.
+        change: see the functions below.
+    """
+    if change.on_clip is not None:
+        clip = change.on_clip(clip)
+    with torch.no_grad(), ExitStack() as hooks:
+        for layer in model.modules():
+            wanted = isinstance(layer, SpatioTemporalFocalModulation)
+            if wanted and change.on_layer is not None:
+                for part, hook in change.on_layer(layer):
+                    hooks.enter_context(part.register_forward_hook(hook))
+        return model(clip)
+
+
+def shuffled(frames: int, seed: int = 0) -> Intervention:
+    """The same frames in a random order (never the true one, from 2 frames on)."""
+    random = torch.Generator().manual_seed(seed)
+    order = torch.randperm(frames, generator=random)
+    while frames > 1 and torch.equal(order, torch.arange(frames)):
+        order = torch.randperm(frames, generator=random)
+    told = " ".join(str(n + 1) for n in order.tolist())
+    return Intervention("order", f"frames shuffled: {told}", lambda c: c[:, order])
+
+
+def reversed_() -> Intervention:
+    """The clip backwards."""
+    return Intervention("order", "clip backwards", lambda clip: clip.flip(1))
+
+
+def frozen(frame: int) -> Intervention:
+    """One frame, counted from 0, in the place of all: nothing moves."""
+
+    def freeze(clip: Tensor) -> Tensor:
+        if not 0 <= frame < clip.shape[1]:
+            raise ModelError(f"there is no frame {frame} in {clip.shape[1]} frames")
+        return clip[:, frame : frame + 1].expand_as(clip)
+
+    return Intervention("freeze", f"frozen at frame {frame + 1}", freeze)
+
+
+def masked(row: int, column: int, parts: int = 4) -> Intervention:
+    """A region grey in all frames: one of parts x parts, counted from 0.
+
+    Grey is ImageNet's mean colour, which is zero after normalisation.
+    """
+    if not (0 <= row < parts and 0 <= column < parts):
+        raise ModelError(f"regions are 0 to {parts - 1}, not ({row}, {column})")
+
+    def cover(clip: Tensor) -> Tensor:
+        clip = clip.clone()
+        height, width = clip.shape[-2:]
+        top, bottom = row * height // parts, (row + 1) * height // parts
+        left, right = column * width // parts, (column + 1) * width // parts
+        clip[..., top:bottom, left:right] = 0.0
+        return clip
+
+    name = f"grey region: row {row + 1}, column {column + 1} of {parts}"
+    return Intervention("mask", name, cover)
+
+
+def level_off(branch: Branch, level: int) -> Intervention:
+    """The gate of one level set to zero in all blocks; levels count from 1."""
+
+    def hooks(
+        layer: SpatioTemporalFocalModulation,
+    ) -> Iterator[tuple[nn.Module, Hook]]:
+        if not 1 <= level <= layer.focal_levels + 1:
+            raise ModelError(f"levels are 1 to {layer.focal_levels + 1}, not {level}")
+        # The last L + 1 outputs of f and f_temporal are the gates.
+        place = level - layer.focal_levels - 2
+
+        def close(module: nn.Module, given: Any, output: Tensor) -> Tensor:
+            output = output.clone()
+            output[..., place] = 0.0
+            return output
+
+        yield (layer.f if branch == "space" else layer.f_temporal), close
+
+    names = {"space": "spatial", "time": "temporal"}
+    return Intervention("level", f"{names[branch]} level {level} off", on_layer=hooks)
+
+
+def branch_off(branch: Branch) -> Intervention:
+    """One modulator set to one in all blocks, so that it changes nothing."""
+
+    def hooks(
+        layer: SpatioTemporalFocalModulation,
+    ) -> Iterator[tuple[nn.Module, Hook]]:
+        part = layer.h if branch == "space" else layer.h_temporal
+        yield part, lambda module, given, output: torch.ones_like(output)
+
+    names = {"space": "spatial", "time": "temporal"}
+    return Intervention("branch", f"{names[branch]} branch off", on_layer=hooks)
+
+
+def usual_interventions(
+    frames: int, levels: int, parts: int = 4
+) -> tuple[Intervention, ...]:
+    """Those that the explorer keeps with each clip.
+
+    Args:
+        frames: T of the clip.
+        levels: L + 1.
+        parts: regions per side.
+    """
+    branches: tuple[Branch, ...] = ("space", "time")
+    grid = [(row, column) for row in range(parts) for column in range(parts)]
+    return (
+        shuffled(frames),
+        reversed_(),
+        *(frozen(frame) for frame in range(frames)),
+        *(masked(row, column, parts) for row, column in grid),
+        *(level_off(b, n) for b in branches for n in range(1, levels + 1)),
+        *(branch_off(branch) for branch in branches),
+    )

@@ -1,0 +1,156 @@
+"""The reduced form of a trace: one number per token and part, small enough to keep.
+
+Public names: ``capture_maps``, ``ModulationMaps``, ``BlockMaps``.
+
+A whole trace holds every channel: of one clip of 8 x 224 x 224 pixels the nano
+network's is about a hundred times as large as what a picture needs. Here each block
+is reduced while the network runs, to lengths (L2 norms over channels) and gates.
+Everything is NumPy, for one clip, with the axes (T, H, W).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..errors import ModelError
+from .listening import walk
+from .trace import BlockTrace, Branch, BranchTrace
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class BlockMaps:
+    """One block's modulation, reduced to a number per token.
+
+    Attributes:
+        stage, block: its place; both count from 1, the block within its stage.
+        channels: C, over which the lengths were taken.
+        q, m_space, m_time, product: lengths of query, modulators and of
+            m_space * m_time, each float32 (T, H, W).
+        gates: for "space" and "time" float32 (L + 1, T, H, W), raw, of either sign.
+        contexts: for "space" and "time" the lengths of the L + 1 contexts. The global
+            ones are (T, 1, 1) and (1, H, W), the others (T, H, W).
+    """
+
+    stage: int
+    block: int
+    channels: int
+    q: Array
+    m_space: Array
+    m_time: Array
+    product: Array
+    gates: dict[str, Array]
+    contexts: dict[str, tuple[Array, ...]]
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """(T, H, W): frames and tokens per side."""
+        return self.q.shape
+
+    @property
+    def levels(self) -> int:
+        """L + 1: the convolutional levels and the global one."""
+        return len(self.contexts["space"])
+
+    def contributions(self, branch: Branch) -> Array:
+        """gate * length of the context, signed: float32 (L + 1, T, H, W).
+
+        Its absolute value is the length of gate * context, and its sign the gate's.
+        """
+        lengths = [np.broadcast_to(z, self.size) for z in self.contexts[branch]]
+        return self.gates[branch] * np.stack(lengths)
+
+
+@dataclass(frozen=True, eq=False)
+class ModulationMaps:
+    """All blocks of a network on one clip.
+
+    Attributes:
+        blocks: in the order in which they computed.
+        logits: float32 (K,).
+    """
+
+    blocks: tuple[BlockMaps, ...]
+    logits: Array
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __iter__(self) -> Iterator[BlockMaps]:
+        return iter(self.blocks)
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """(stage, block) of each block."""
+        return tuple((entry.stage, entry.block) for entry in self.blocks)
+
+    def at(self, stage: int, block: int = 1) -> BlockMaps:
+        """One block by its place, counted from 1.
+
+        Raises:
+            ModelError: there is no such block; the message lists those there are.
+        """
+        if (stage, block) not in self.places:
+            known = ", ".join(map(str, self.places))
+            raise ModelError(
+                f"there is no block {block} in stage {stage}; (stage, block) are "
+                f"{known}"
+            )
+        return self.blocks[self.places.index((stage, block))]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all maps in float16, as they are saved."""
+        arrays = [a for entry in self.blocks for a in _arrays_of(entry)]
+        return sum(2 * array.size for array in arrays)
+
+
+def capture_maps(model: nn.Module, clip: Tensor) -> ModulationMaps:
+    """Run a network on one clip and keep a number per token of each part.
+
+    As ``capture``, but each block is reduced as soon as it has computed.
+
+    Args:
+        model: a ``VFLNet``, or a module that holds its blocks under their names.
+        clip: (1, T, 3, H, W) float, normalised, on the model's device.
+
+    Raises:
+        ModelError: more than one clip; no modulation layer; or as the model itself.
+    """
+    if clip.ndim == 5 and len(clip) != 1:
+        raise ModelError(
+            f"maps are of one clip, (1, T, 3, H, W); got {len(clip)} clips"
+        )
+    blocks, logits = walk(model, clip, _reduce)
+    return ModulationMaps(tuple(blocks), logits[0].float().cpu().numpy())
+
+
+def _arrays_of(entry: BlockMaps) -> list[Array]:
+    contexts = [*entry.contexts["space"], *entry.contexts["time"]]
+    gates = list(entry.gates.values())
+    return [entry.q, entry.m_space, entry.m_time, entry.product, *gates, *contexts]
+
+
+def _reduce(entry: BlockTrace) -> BlockMaps:
+    parts = ("q", "m_space", "m_time", "product")
+    branches: dict[str, BranchTrace] = {"space": entry.space, "time": entry.time}
+    return BlockMaps(
+        entry.stage,
+        entry.block,
+        entry.q.shape[-1],
+        *(_numpy(entry.norms(part)) for part in parts),
+        {name: _numpy(b.gates[0].permute(3, 0, 1, 2)) for name, b in branches.items()},
+        {
+            name: tuple(_numpy(z[0].norm(dim=-1)) for z in b.contexts)
+            for name, b in branches.items()
+        },
+    )
+
+
+def _numpy(x: Tensor) -> Array:
+    return np.ascontiguousarray(x.float().cpu().numpy())
