@@ -1,0 +1,145 @@
+"""Each change changes what it says, and nothing afterwards. Grad-CAM by its formula."""
+
+import numpy as np
+import pytest
+import torch
+
+from dvfl_lib.capture import answer_to, capture, grad_cam, usual_interventions
+from dvfl_lib.capture.interventions import (
+    branch_off,
+    frozen,
+    level_off,
+    masked,
+    reversed_,
+    shuffled,
+)
+from dvfl_lib.errors import ModelError
+from dvfl_lib.modulation import SpatioTemporalFocalModulation
+from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
+
+
+@pytest.fixture
+def model() -> VFLNet:
+    torch.manual_seed(0)
+    return VFLNet(VFLNetConfig(depths=(1, 2), embed_dim=4), 5, init="fan_in").eval()
+
+
+@pytest.fixture
+def clip() -> torch.Tensor:
+    return torch.randn(1, 4, 3, 16, 24, generator=torch.Generator().manual_seed(1))
+
+
+def plain(model, clip):
+    with torch.no_grad():
+        return model(clip)
+
+
+def test_changes_of_the_clip_are_what_they_are_called(model, clip):
+    assert torch.equal(answer_to(model, clip, reversed_()), plain(model, clip.flip(1)))
+    still = clip[:, [2, 2, 2, 2]]
+    assert torch.equal(answer_to(model, clip, frozen(2)), plain(model, still))
+    grey = clip.clone()
+    grey[..., 4:8, 18:24] = 0.0
+    assert torch.equal(answer_to(model, clip, masked(1, 3)), plain(model, grey))
+    change = shuffled(4, seed=3)
+    order = [int(n) - 1 for n in change.name.split(": ")[1].split()]
+    assert sorted(order) == [0, 1, 2, 3] and order != [0, 1, 2, 3]
+    assert torch.equal(answer_to(model, clip, change), plain(model, clip[:, order]))
+
+
+def test_a_shuffle_is_never_the_true_order():
+    for seed in range(20):
+        assert shuffled(2, seed).name.endswith("2 1")
+    assert shuffled(1).name.endswith("1")
+
+
+@pytest.mark.parametrize("branch", ["space", "time"])
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_a_level_is_off_as_if_its_gate_had_no_weights(model, clip, branch, level):
+    found = answer_to(model, clip, level_off(branch, level))
+    for layer in model.modules():
+        if isinstance(layer, SpatioTemporalFocalModulation):
+            gates = layer.f if branch == "space" else layer.f_temporal
+            with torch.no_grad():
+                gates.weight[level - 4] = 0.0
+                gates.bias[level - 4] = 0.0
+    assert torch.allclose(found, plain(model, clip), atol=1e-6)
+
+
+@pytest.mark.parametrize("branch", ["space", "time"])
+def test_a_branch_is_off_as_if_its_modulator_were_one(model, clip, branch):
+    found = answer_to(model, clip, branch_off(branch))
+    for layer in model.modules():
+        if isinstance(layer, SpatioTemporalFocalModulation):
+            part = layer.h if branch == "space" else layer.h_temporal
+            torch.nn.init.zeros_(part.weight)
+            torch.nn.init.ones_(part.bias)
+    assert torch.allclose(found, plain(model, clip), atol=1e-6)
+
+
+def test_without_the_temporal_branch_the_order_does_not_matter(model, clip):
+    """Time is seen by it alone: the rest treats frames one by one, then averages."""
+    off = branch_off("time")
+    there, back = answer_to(model, clip, off), answer_to(model, clip.flip(1), off)
+    assert torch.allclose(there, back, atol=1e-6)
+    assert not torch.allclose(plain(model, clip), plain(model, clip.flip(1)), atol=1e-6)
+
+
+def test_nothing_stays_behind(model, clip):
+    before = plain(model, clip)
+    changes = usual_interventions(4, 3, parts=2)
+    for change in changes:
+        answer_to(model, clip, change)
+    assert torch.equal(plain(model, clip), before)
+    assert not any(m._forward_hooks for m in model.modules())
+    kinds = [change.kind for change in changes]
+    wanted = {"order": 2, "freeze": 4, "mask": 4, "level": 6, "branch": 2}
+    assert {kind: kinds.count(kind) for kind in kinds} == wanted
+    assert len({change.name for change in changes}) == len(changes)
+
+
+def test_impossible_changes_are_refused(model, clip):
+    with pytest.raises(ModelError, match="no frame 4"):
+        answer_to(model, clip, frozen(4))
+    with pytest.raises(ModelError, match="levels are 1 to 3"):
+        answer_to(model, clip, level_off("space", 4))
+    with pytest.raises(ModelError, match="regions are 0 to 3"):
+        masked(4, 0)
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+def test_grad_cam_follows_its_formula(model, clip):
+    """Derivatives by finite differences, in float64."""
+    model, clip = model.double(), clip.double()
+    cam = grad_cam(model, clip, 3)[(2, 2)]
+    output = []
+    block = model.layers[1].blocks[1]
+    with block.register_forward_hook(lambda module, given, y: output.append(y)):
+        plain(model, clip)
+    (y,) = output  # (1, T, H, W, C)
+
+    def answer(y):
+        return model.forward_head(model.norm(y))[0, 3]
+
+    with torch.no_grad():
+        slopes = torch.zeros_like(y)
+        for place in np.ndindex(*y.shape):
+            step = torch.zeros_like(y)
+            step[place] = 1e-5
+            slopes[place] = (answer(y + step) - answer(y - step)) / 2e-5
+    weights = slopes.mean(dim=(0, 1, 2, 3))
+    wanted = (y[0] @ weights).relu().numpy()
+    assert wanted.max() > 0
+    assert np.allclose(cam, wanted, atol=1e-6)
+
+
+def test_grad_cam_gives_a_map_of_every_block_and_leaves_no_gradient(model, clip):
+    wanted = {(1, 1): (4, 4, 6), (2, 1): (4, 2, 3), (2, 2): (4, 2, 3)}
+    assert {k: v.shape for k, v in grad_cam(model, clip, 0).items()} == wanted
+    assert all(p.grad is None for p in model.parameters())
+    frozen_weights = model.requires_grad_(False)
+    again = grad_cam(frozen_weights, clip, 0)
+    assert all(np.isfinite(v).all() for v in again.values())
+    with pytest.raises(ModelError, match="classes are 0 to 4"):
+        grad_cam(model, clip, 5)
+    assert len(capture(model, clip)) == 3
