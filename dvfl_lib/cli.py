@@ -19,21 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import DVFLError, RecipeError
+from .errors import RecipeError, exit_status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (0 good, 1 trouble, 130 stopped)."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        return options.call(options)
-    except DVFLError as error:
-        print(f"dvfl: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("dvfl: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_status("dvfl", lambda: options.call(options))
 
 
 def _parser() -> argparse.ArgumentParser:

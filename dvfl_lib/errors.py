@@ -1,9 +1,14 @@
 """One exception class per kind of trouble, raised where the user's input enters.
 
-Public names: ``DVFLError`` and its children. Each message says which file or
-parameter, what is wrong with it, and what to do. ``DVFLError`` is also a
+Public names: ``DVFLError`` and its children, ``exit_status``. Each message says which
+file or parameter, what is wrong with it, and what to do. ``DVFLError`` is also a
 ``ValueError``, so that code which knows nothing of this library can catch it.
 """
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
 
 
 class DVFLError(ValueError):
@@ -36,3 +41,23 @@ class RunDirectoryError(DVFLError):
 
 class LessonError(DVFLError):
     """A lesson that is damaged, or lacks an asset that it needs."""
+
+
+def exit_status(
+    program: str,
+    call: Callable[[], int],
+    stopped: str = "the same command goes on from here",
+) -> int:
+    """Run a command; a trouble the user can mend becomes one line, not a traceback.
+
+    Returns what ``call`` returns, 1 after a ``DVFLError``, 130 after Ctrl-C; what
+    then is so stands in ``stopped``.
+    """
+    try:
+        return call()
+    except DVFLError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{program}: stopped; {stopped}", file=sys.stderr)
+        return 130

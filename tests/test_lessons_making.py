@@ -273,6 +273,17 @@ def test_the_command_checks_and_tells_by_its_status(tmp_path, capsys):
     assert main([]) == main(["walk"]) == 2
 
 
+def test_a_stopped_command_promises_no_continuation(monkeypatch, capsys):
+    from dvfl_lib.lessons import __main__ as command
+
+    def stop(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "execute_notebook", stop)
+    assert main(["execute", "00_t.ipynb"]) == 130
+    assert capsys.readouterr().err == "lessons: stopped; no file is half written\n"
+
+
 def test_the_table_has_a_row_per_lesson_and_admits_what_is_not_measured():
     rows = lesson_table(ROOT).splitlines()[2:]
     assert len(rows) == len(LESSONS)

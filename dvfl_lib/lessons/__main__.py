@@ -11,7 +11,7 @@ Public names: ``main``.
 
 import sys
 
-from ..errors import DVFLError
+from ..errors import exit_status
 from .display import tidy_notebook
 from .environment import project_root
 from .executing import execute_notebook
@@ -26,26 +26,26 @@ def main(arguments: list[str]) -> int:
     if command not in ("execute", "stamp", "tidy", "check", "table"):
         print(__doc__, file=sys.stderr)
         return 2
+    stopped = "no file is half written"
+    return exit_status("lessons", lambda: _run(command, paths), stopped)
+
+
+def _run(command: str, paths: list[str]) -> int:
+    if command == "table":
+        update_readme(project_root())
     wrong = 0
-    try:
-        if command == "table":
-            update_readme(project_root())
-        for path in paths:
-            if command == "execute":
-                print(f"{path} ...", flush=True)
-                print(f"{path} took {execute_notebook(path):.0f} s", flush=True)
-            elif command == "stamp":
-                stamp_notebook(path)
-            elif command == "tidy":
-                tidy_notebook(path, clean_metadata=True)
-            else:
-                found = lint_notebook(path)
-                wrong += len(found)
-                for line in found:
-                    print(f"{path}: {line}")
-    except DVFLError as error:
-        print(f"lessons: {error}", file=sys.stderr)
-        return 1
+    for path in paths:
+        if command == "execute":
+            print(f"{path} ...", flush=True)
+            print(f"{path} took {execute_notebook(path):.0f} s", flush=True)
+        elif command == "stamp":
+            stamp_notebook(path)
+        elif command == "tidy":
+            tidy_notebook(path, clean_metadata=True)
+        elif command == "check":
+            found = lint_notebook(path)
+            wrong += len(found)
+            print("".join(f"{path}: {line}\n" for line in found), end="")
     return 1 if wrong else 0
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import DVFLError
+from ..errors import exit_status
 from ..files import write_whole
 from ..training import FitResult, Pipeline
 from ..weights import save_checkpoint
@@ -126,14 +126,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=COMMAND, description="train data/assets")
     parser.add_argument("--run-dir", default="", help=f"default: {RUN_DIR}")
     options = parser.parse_args(arguments)
-    try:
-        path = make_student(options.run_dir)
-    except DVFLError as error:
-        print(f"assets: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("assets: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_status("assets", lambda: _make_and_tell(options.run_dir))
+
+
+def _make_and_tell(run_dir: str) -> int:
+    path = make_student(run_dir)
     entry = json.loads((path.parent / MANIFEST).read_text("utf-8"))["files"][path.name]
     top1, clips = entry["test"]["top1"], entry["clips"]["tested on"]
     print(f"{shown_path(path)}: {100 * top1:.1f} % of {clips} stand-in test clips")

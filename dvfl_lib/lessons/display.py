@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from ..figures import alt_text
 from ..figures.drawings import Drawing
-from ..files import write_whole
+from .notebook_file import read_notebook, write_notebook
 
 _KEPT_METADATA = ("dvfl", "kernelspec", "language_info", "widgets")
 
@@ -81,8 +81,11 @@ def tidy_notebook(path: str | Path, *, clean_metadata: bool) -> None:
     Args:
         path: an executed notebook; written whole or not at all.
         clean_metadata: also remove what tells when and by what it was executed.
+
+    Raises:
+        LessonError: it cannot be read as a notebook.
     """
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read_notebook(path)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = _merge_streams(cell.outputs)
@@ -93,4 +96,4 @@ def tidy_notebook(path: str | Path, *, clean_metadata: bool) -> None:
         kept = {k: v for k, v in notebook.metadata.items() if k in _KEPT_METADATA}
         kept["language_info"] = {"name": "python"}
         notebook.metadata = nbformat.NotebookNode(kept)
-    write_whole(Path(path), (nbformat.writes(notebook) + "\n").encode())
+    write_notebook(path, notebook)

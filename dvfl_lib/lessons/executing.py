@@ -8,16 +8,15 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import nbformat
 import torch
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from ..errors import LessonError
-from ..files import write_whole
 from .display import tidy_notebook
 from .lint import lint_notebook
-from .stamping import read_notebook, stamp_notebook
+from .notebook_file import read_notebook, write_notebook
+from .stamping import stamp_notebook
 
 
 def execute_notebook(path: str | Path, *, record_minutes: bool = True) -> float:
@@ -58,7 +57,7 @@ def execute_notebook(path: str | Path, *, record_minutes: bool = True) -> float:
     if record_minutes:
         kind = "minutes_gpu" if torch.cuda.is_available() else "minutes_cpu"
         notebook.metadata["dvfl"][kind] = rounded_minutes(seconds)
-    write_whole(path, (nbformat.writes(notebook) + "\n").encode())
+    write_notebook(path, notebook)
     tidy_notebook(path, clean_metadata=True)
     if wrong := lint_notebook(path):
         raise LessonError("\n".join(f"{path.name}: {line}" for line in wrong))

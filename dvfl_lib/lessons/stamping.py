@@ -14,8 +14,8 @@ from pathlib import Path
 import nbformat
 
 from ..errors import LessonError
-from ..files import write_whole
 from .environment import project_root
+from .notebook_file import read_notebook, write_notebook
 
 SETUP_TAGS = ["setup", "nbval-ignore-output"]
 _COLAB = "https://colab.research.google.com"
@@ -101,25 +101,7 @@ def stamp_notebook(path: str | Path, address: str | None = None) -> bool:
     first.source = text
     setups[0].source = setup_source(address)
     setups[0].metadata["tags"] = list(SETUP_TAGS)
-    after = nbformat.writes(notebook)
-    if after == before:
+    if nbformat.writes(notebook) == before:
         return False
-    write_whole(path, (after + "\n").encode())
+    write_notebook(path, notebook)
     return True
-
-
-def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """A notebook in format 4.
-
-    Raises:
-        LessonError: there is no such file, or it is no notebook with cells.
-    """
-    try:
-        notebook = nbformat.read(path, as_version=4)
-        nbformat.validate(notebook)
-    except Exception as error:  # nbformat lets errors of many kinds through
-        reason = str(error).splitlines()[0]
-        raise LessonError(f"{path} cannot be read as a notebook: {reason}") from error
-    if not notebook.cells:
-        raise LessonError(f"{path} has no cells")
-    return notebook

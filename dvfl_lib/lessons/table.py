@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..errors import LessonError
 from ..files import write_whole
-from .stamping import badge, project_address, read_notebook
+from .notebook_file import read_notebook
+from .stamping import badge, project_address
 
 _HEAD = (
     "| Lesson | Goal | Minutes, CPU | Minutes, GPU | |",
