@@ -1,35 +1,40 @@
 """What a network costs: parameters, multiply-accumulates, memory, time.
 
-Public names: ``count_parameters``, ``count_macs``, ``peak_tensor_memory``,
-``median_seconds``.
+Public names: ``count_parameters``, ``count_macs``, ``macs_of``,
+``peak_tensor_memory``, ``peak_process_memory``, ``median_seconds``.
 
 A *MAC* is one multiplication with its addition. Papers often print MACs under the
 name of FLOPs; strictly one MAC is two of these. Counted are the linear layers and
 the convolutions, which do nearly all of the work; norms, activations and the
 gating products are left out, as most counters leave them out.
 
-Parameters, MACs and memory are counted: they come out the same on every machine.
-Time is measured, and belongs to the machine it was measured on.
+Parameters, MACs and the memory of tensors are counted: they come out the same on
+every machine. Time and the memory of a process are measured, and belong to the
+machine they were measured on.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
+from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from .errors import DVFLError, ModelError
-
-_COUNTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
@@ -41,6 +46,20 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     sizes = {name: p.numel() for name, p in model.named_parameters()}
     temporal = sum(size for name, size in sizes.items() if "temporal" in name)
     return {"total": sum(sizes.values()), "temporal": temporal}
+
+
+def macs_of(function: Callable[..., Any], *inputs: Any) -> int:
+    """Multiply-accumulates of one call: matrix products and convolutions.
+
+    Source: PyTorch's own counter, which takes a MAC for two operations.
+
+    Args:
+        function: a layer, or any callable.
+        inputs: what it is called with; tensors on "meta" are counted without work.
+    """
+    with FlopCounterMode(display=False) as counter:
+        function(*inputs)
+    return counter.get_total_flops() // 2
 
 
 def count_macs(
@@ -66,28 +85,14 @@ def count_macs(
             f"a clip of {frames} frames of {height} x {width} pixels is empty: frames "
             "and size must be at least 1"
         )
-    total = 0
-
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        # weight[0] holds what one output value needs, whatever the kind of layer.
-        nonlocal total
-        total += output.numel() * module.weight[0].numel()
-
     state = {
         name: torch.empty_like(value, device="meta")
         for name, value in model.state_dict(keep_vars=True).items()
     }
     clip = torch.empty(1, frames, 3, height, width, device="meta")
     clip = clip.to(next(iter(state.values())).dtype)
-    layers = [layer for layer in model.modules() if isinstance(layer, _COUNTED)]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
-    try:
-        with torch.no_grad():
-            functional_call(model, state, (clip,))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return total
+    with torch.no_grad():
+        return macs_of(lambda clip: functional_call(model, state, (clip,)), clip)
 
 
 class _AliveBytes(TorchDispatchMode):
@@ -155,6 +160,72 @@ def peak_tensor_memory(function: Callable[..., Any], *inputs: Any) -> int:
     with _AliveBytes(inputs) as alive:
         function(*inputs)
     return alive.peak
+
+
+def peak_process_memory(
+    name: str, frames: int = 8, size: int = 224, *, training: bool = False
+) -> int:
+    """Bytes by which a process grows at most while a network works on one clip.
+
+    Measured by the operating system, on the CPU, in a fresh process of one thread
+    that has built the network, with its weights, and run it once on a tiny clip:
+    neither these nor Python and PyTorch count. Includes the clip.
+
+    Args:
+        name: one of ``list_models()``; it is built with 101 classes.
+        frames, size: the clip is (1, frames, 3, size, size).
+        training: with a backward pass, else an answer alone.
+
+    Raises:
+        ModelError: the process failed, for instance for want of memory.
+    """
+    call = f"_print_growth({name!r}, {frames!r}, {size!r}, {training!r})"
+    child = [sys.executable, "-c", f"from dvfl_lib.cost import _print_growth; {call}"]
+    root = str(Path(__file__).resolve().parents[1])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(child, capture_output=True, text=True, env=env, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ModelError(
+            f"measuring {name} failed in its process (status {done.returncode}): "
+            f"{reason}. Is there enough memory?"
+        )
+    return int(done.stdout)
+
+
+def _print_growth(name: str, frames: int, size: int, training: bool) -> None:
+    """What the fresh process of ``peak_process_memory`` does."""
+    from .vfl_net import create_model
+
+    torch.set_num_threads(1)
+    model = create_model(name, 101)
+
+    def work(*shape: int) -> None:
+        with torch.set_grad_enabled(training):
+            answer = model(torch.randn(shape)).sum()
+            if training:
+                answer.backward()
+        model.zero_grad(set_to_none=True)
+
+    least = model.config.smallest_side
+    work(1, 1, 3, least, least)  # what is loaded at the first call only
+    before = psutil.Process().memory_info().rss
+    work(1, frames, 3, size, size)
+    print(_most_resident_bytes() - before)
+
+
+def _most_resident_bytes() -> int:
+    """The largest resident size this process ever had."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    if sys.platform == "linux":
+        # getrusage also knows the size of the process that started this one.
+        status = Path("/proc/self/status").read_text("utf-8")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
 
 
 def median_seconds(

@@ -1,7 +1,7 @@
 """Spatio-temporal focal modulation: the one layer that the whole course is about.
 
 Public names: ``SpatioTemporalFocalModulation``, ``FocalModulation``,
-``TemporalConv1d``, ``aggregate``.
+``TemporalConv1d``, ``aggregate``, ``summarise``.
 
 Every token asks with a query q, and is answered by two summaries of its
 surroundings: one over space (its own frame), one over time (its own pixel):
@@ -28,16 +28,17 @@ from torch import Tensor, nn
 class TemporalConv1d(nn.Conv1d):
     """A 1-d convolution over time, run for all pixels of a clip at once.
 
-    The weights are those of ``nn.Conv1d``: (C_out, C_in, k), *dense*, because the
-    published parameter counts need dense ones. The input is (B, C, T, N) with N
-    pixels, and the kernel slides along T only: the same sums as B*N separate
-    sequences would give, without moving any memory.
+    The weights are those of ``nn.Conv1d``: (C_out, C_in / groups, k). The networks
+    have *dense* ones (one group), because the published parameter counts need them.
+    The input is (B, C, T, N) with N pixels, and the kernel slides along T only: the
+    same sums as B*N separate sequences would give, without moving any memory.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, T, N) -> (B, C_out, T, N), zero-padded in time."""
-        weight = self.weight.unsqueeze(-1)  # (C_out, C_in, k, 1)
-        return F.conv2d(x, weight, self.bias, padding=(self.padding[0], 0))
+        weight = self.weight.unsqueeze(-1)  # (C_out, C_in / groups, k, 1)
+        padding = (self.padding[0], 0)
+        return F.conv2d(x, weight, self.bias, padding=padding, groups=self.groups)
 
 
 def aggregate(contexts: list[Tensor], gates: Tensor) -> Tensor:
@@ -50,6 +51,23 @@ def aggregate(contexts: list[Tensor], gates: Tensor) -> Tensor:
     for level, context in enumerate(contexts[1:], start=1):
         total = total + context * gates[:, level : level + 1]
     return total
+
+
+def summarise(
+    layers: nn.ModuleList, z: Tensor, gates: Tensor, over: tuple[int, ...]
+) -> Tensor:
+    """The contexts of all levels, summed by their gates: a modulator before ``h``.
+
+    Each level reads the one before it; the last, global one is the mean over the
+    dimensions ``over``. ``z``: z_0, (N, C, ., .); ``gates``: (N, L + 1, ., .).
+    Returns (N, C, ., .).
+    """
+    contexts = []
+    for layer in layers:
+        z = layer(z)
+        contexts.append(z)
+    contexts.append(F.gelu(z.mean(dim=over, keepdim=True)))
+    return aggregate(contexts, gates)
 
 
 class FocalModulation(nn.Module):
@@ -92,12 +110,7 @@ class FocalModulation(nn.Module):
         q, context, gates = self.f(x).split((self.dim, self.dim, levels), dim=-1)
         z = context.permute(0, 3, 1, 2)  # (B, C, H, W)
         g = gates.permute(0, 3, 1, 2)  # (B, L+1, H, W)
-        contexts = []
-        for layer in self.focal_layers:
-            z = layer(z)
-            contexts.append(z)
-        contexts.append(F.gelu(z.mean(dim=(2, 3), keepdim=True)))  # (B, C, 1, 1)
-        modulator = self.h(aggregate(contexts, g))  # (B, C, H, W)
+        modulator = self.h(summarise(self.focal_layers, z, g, (2, 3)))  # (B, C, H, W)
         return self.proj(q * modulator.permute(0, 2, 3, 1))  # (B, H, W, C)
 
 
@@ -150,12 +163,8 @@ class SpatioTemporalFocalModulation(nn.Module):
         batch = context.shape[:2]
         z = context.flatten(0, 1).permute(0, 3, 1, 2)  # (B*T, C, H, W)
         g = gates.flatten(0, 1).permute(0, 3, 1, 2)  # (B*T, L+1, H, W)
-        contexts = []
-        for layer in self.focal_layers:
-            z = layer(z)
-            contexts.append(z)
-        contexts.append(F.gelu(z.mean(dim=(2, 3), keepdim=True)))  # (B*T, C, 1, 1)
-        modulator = self.h(aggregate(contexts, g))  # (B*T, C, H, W)
+        summary = summarise(self.focal_layers, z, g, over=(2, 3))
+        modulator = self.h(summary)  # (B*T, C, H, W)
         return modulator.permute(0, 2, 3, 1).unflatten(0, batch)  # (B, T, H, W, C)
 
     def temporal_modulator(self, context: Tensor, gates: Tensor) -> Tensor:
@@ -167,12 +176,8 @@ class SpatioTemporalFocalModulation(nn.Module):
         pixels = context.shape[2:4]
         z = context.flatten(2, 3).permute(0, 3, 1, 2)  # (B, C, T, H*W)
         g = gates.flatten(2, 3).permute(0, 3, 1, 2)  # (B, L+1, T, H*W)
-        contexts = []
-        for layer in self.focal_layers_temporal:
-            z = layer(z)
-            contexts.append(z)
-        contexts.append(F.gelu(z.mean(dim=2, keepdim=True)))  # (B, C, 1, H*W)
-        modulator = self.h_temporal(aggregate(contexts, g))  # (B, C, T, H*W)
+        summary = summarise(self.focal_layers_temporal, z, g, over=(2,))
+        modulator = self.h_temporal(summary)  # (B, C, T, H*W)
         return modulator.permute(0, 2, 3, 1).unflatten(2, pixels)  # (B, T, H, W, C)
 
     def forward(self, x: Tensor) -> Tensor:

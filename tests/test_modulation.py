@@ -11,7 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from dvfl_lib.modulation import SpatioTemporalFocalModulation, TemporalConv1d
+from dvfl_lib.modulation import (
+    SpatioTemporalFocalModulation,
+    TemporalConv1d,
+    summarise,
+)
 
 DIM = 4
 
@@ -192,15 +196,29 @@ def test_state_dict_has_the_released_names_and_shapes():
     }
 
 
-def test_temporal_convolution_is_conv1d_of_each_pixel():
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_temporal_convolution_is_conv1d_of_each_pixel(groups):
     torch.manual_seed(0)
-    layer = TemporalConv1d(3, 5, 3, padding=1).double()
-    x = torch.randn(2, 3, 4, 6, dtype=torch.float64)  # (B, C, T, N)
-    plain = torch.nn.Conv1d(3, 5, 3, padding=1).double()
+    layer = TemporalConv1d(4, 8, 3, padding=1, groups=groups).double()
+    x = torch.randn(2, 4, 4, 6, dtype=torch.float64)  # (B, C, T, N)
+    plain = torch.nn.Conv1d(4, 8, 3, padding=1, groups=groups).double()
     plain.load_state_dict(layer.state_dict())
     with torch.no_grad():
         each = torch.stack([plain(x[..., n]) for n in range(6)], dim=-1)
         assert torch.allclose(layer(x), each, rtol=0, atol=1e-12)
+
+
+def test_the_summary_by_hand():
+    """Two levels that double and add one; the mean of the second; gates 1, 2, -1."""
+    double, add = torch.nn.Module(), torch.nn.Module()
+    double.forward, add.forward = lambda z: 2 * z, lambda z: z + 1
+    z = torch.tensor([[[1.0, 3.0]]], dtype=torch.float64)  # (N, C, .)
+    gates = torch.tensor([1.0, 2.0, -1.0], dtype=torch.float64)
+    gates = gates.view(1, 3, 1).expand(1, 3, 2)
+    summary = summarise(torch.nn.ModuleList([double, add]), z, gates, over=(2,))
+    local = torch.tensor([[[2 + 2 * 3, 6 + 2 * 7]]], dtype=torch.float64)
+    wanted = local - gelu(torch.tensor(5.0, dtype=torch.float64))  # (3 + 7) / 2
+    assert torch.allclose(summary, wanted, rtol=0, atol=1e-12)
 
 
 def test_zero_query_gives_the_bias_of_the_last_projection():

@@ -5,19 +5,17 @@ import torch
 from torch import nn
 
 from dvfl_lib import modulation
-from lesson_code import definitions, run_cells, same_code
+from lesson_code import definitions, run_cells, same_code, statements
 
 LESSON = "01_focal_modulation"
 
 
-@pytest.mark.parametrize("name", ["FocalModulation", "aggregate"])
+@pytest.mark.parametrize("name", ["FocalModulation", "aggregate", "summarise"])
 def test_the_lesson_shows_the_library_s_code(name):
     assert same_code(definitions(LESSON, name), getattr(modulation, name))
 
 
 def test_every_class_of_the_lesson_is_the_library_s():
-    from lesson_code import statements
-
     shown = {s.name for s in statements(LESSON) if type(s).__name__ == "ClassDef"}
     assert shown == {"FocalModulation"}
 

@@ -25,7 +25,7 @@ def test_every_class_of_the_lesson_has_a_twin_in_the_library():
 @pytest.mark.parametrize("sizes", [(2, 3, 2), (1, 5, 2), (3, 3, 4)])
 @pytest.mark.parametrize("shape", [(2, 5, 4, 6, 8), (1, 1, 3, 3, 8)])
 def test_the_form_for_reading_gives_the_library_s_numbers(sizes, shape):
-    space = run_cells(LESSON, LAYER, "summarise")
+    space = run_cells(LESSON, LAYER)
     torch.manual_seed(0)
     ours = space[LAYER](8, *sizes)
     library = getattr(modulation, LAYER)(8, *sizes)
@@ -36,7 +36,7 @@ def test_the_form_for_reading_gives_the_library_s_numbers(sizes, shape):
 
 
 def test_gradients_agree_too():
-    space = run_cells(LESSON, LAYER, "summarise")
+    space = run_cells(LESSON, LAYER)
     torch.manual_seed(0)
     ours = space[LAYER](8).double()
     library = getattr(modulation, LAYER)(8).double()

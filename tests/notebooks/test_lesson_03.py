@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dvfl_lib import vfl_net
+from dvfl_lib.modulation import TemporalConv1d
 from dvfl_lib.vfl_net import VARIANTS, VFLNetConfig
 from lesson_code import definitions, run_cells, same_code
 
@@ -16,7 +17,7 @@ SAME = ("PatchEmbed", "Mlp", "DropPath", "FocalModulationBlock", "Stage")
 
 @cache
 def lesson() -> dict:
-    return run_cells(LESSON, *SAME, "VFLNet", "DepthwiseTime", "make_depthwise")
+    return run_cells(LESSON, *SAME, "VFLNet", "make_depthwise")
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -88,6 +89,7 @@ def test_depth_wise_time_is_one_window_per_channel():
     lesson()["make_depthwise"](model)
     layers = model.layers[0].blocks[0].modulation.focal_layers_temporal
     assert [tuple(level[0].weight.shape) for level in layers] == [(8, 1, 3), (8, 1, 5)]
+    assert all(type(level[0]) is TemporalConv1d for level in layers)
     z = torch.zeros(1, 8, 6, 4)  # (B, C, T, N)
     z[:, 2] = torch.randn(1, 6, 4)
     out = layers[0][0](z)
@@ -95,5 +97,6 @@ def test_depth_wise_time_is_one_window_per_channel():
         z[0, :, :, 1], layers[0][0].weight, padding=1, groups=8
     )
     torch.testing.assert_close(out[0, :, :, 1], by_torch)
-    assert out[:, 2].abs().sum() > 0
+    others = [channel for channel in range(8) if channel != 2]
+    assert out[:, 2].abs().sum() > 0 and out[:, others].abs().sum() == 0
     assert model(torch.randn(1, 4, 3, 16, 16)).shape == (1, 3)
