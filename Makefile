@@ -7,7 +7,9 @@ SEED = 0
 NAME = ucf101_$(PROFILE)$(if $(filter-out 0,$(SEED)),_seed$(SEED))
 JOBS = 2
 ARGS =
-LESSONS = $(sort $(wildcard notebooks/*.ipynb))
+# 00 comes last: it shows the minutes of all.
+LESSONS = $(filter-out notebooks/00%,$(sort $(wildcard notebooks/*.ipynb))) \
+    $(wildcard notebooks/00*.ipynb)
 PYTHON =
 
 BIN := .venv/bin

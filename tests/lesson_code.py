@@ -1,6 +1,6 @@
 """The code of a lesson, taken out of its cells.
 
-Public names: ``definitions``, ``run_cells``, ``same_code``.
+Public names: ``statements``, ``definitions``, ``run_cells``, ``same_code``.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
 """Every lesson keeps to the form of the course: what a reader can count on."""
 
+import ast
 import json
 import re
 from pathlib import Path
 
 import pytest
+
+from lesson_code import statements
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -92,3 +95,18 @@ def test_sections_are_numbered_in_order(cells):
 def test_the_set_up_cell_is_the_first_code_of_the_lesson(cells):
     first = next(cell for cell in cells if cell["cell_type"] == "code")
     assert "setup" in first["metadata"].get("tags", [])
+
+
+def classes(nodes: list[ast.stmt]) -> set[str]:
+    """The names of all classes defined in these statements, inner ones too."""
+    module = ast.Module(nodes, type_ignores=[])
+    return {n.name for n in ast.walk(module) if isinstance(n, ast.ClassDef)}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_class_of_a_lesson_has_its_name_in_the_library(path):
+    """Who reads on in the library finds what the lesson built."""
+    files = (ROOT / "dvfl_lib").rglob("*.py")
+    library = classes([s for f in files for s in ast.parse(f.read_text("utf-8")).body])
+    assert "VFLNet" in library
+    assert classes(statements(path.stem)) <= library
