@@ -11,7 +11,7 @@ Elsewhere the derivative is exactly zero. Through two blocks everything is reach
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,10 @@ from ..errors import ModelError
 from .listening import blocks_of
 
 Token = tuple[int, int, int]
+
+
+class _Enough(Exception):
+    """The asked block has computed: what comes after it is not needed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +126,14 @@ def _derivatives(
 
     def leave(module: nn.Module, given: Any, output: Tensor) -> None:
         outputs.append(output)
+        raise _Enough
 
     with torch.enable_grad(), ExitStack() as hooks:
         for module in modules:
             hooks.enter_context(module.register_forward_pre_hook(enter))
         hooks.enter_context(modules[-1].register_forward_hook(leave))
-        model(clip.expand(len(tokens), *clip.shape[1:]))
+        with suppress(_Enough):
+            model(clip.expand(len(tokens), *clip.shape[1:]))
         output = outputs[0]  # (P, T, H, W, C)
         _check_tokens(tokens, output.shape[1:4])
         rows = torch.arange(len(tokens))

@@ -1,0 +1,182 @@
+"""What the explorer keeps of one clip: enough for every picture, without a model.
+
+Public names: ``Record``, ``NetworkRecord``, ``TokenReach``, ``Outcome``,
+``softened``, ``rank_correlation``.
+
+Everything is NumPy. A record is made by ``recording.py`` and saved by ``saving.py``.
+Frames, rows and columns count from 0 here; stages and blocks from 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..capture import ModulationMaps
+from ..errors import DVFLError
+
+Array = np.ndarray
+Place = tuple[int, int]  # (stage, block)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenReach:
+    """What chosen tokens of one block depend on, quantised for keeping.
+
+    Attributes:
+        tokens: int (P, 3), each (t, y, x) in the block's own map.
+        sources: the block itself, then the blocks before it, the nearest first.
+        maps: for each source uint8 (P, T, H, W): square root of the size of the
+            derivative, 255 at the largest of each token's map; 0 exactly where
+            nothing is reached.
+    """
+
+    tokens: Array
+    sources: tuple[Place, ...]
+    maps: tuple[Array, ...]
+
+    def nearest(self, token: tuple[int, int, int]) -> int:
+        """The number of the kept token nearest to ``token`` (t, y, x).
+
+        The same frame comes first, then the distance on the map.
+        """
+        gap = np.abs(self.tokens - np.asarray(token)).astype(float)
+        return int((gap[:, 0] * 1e6 + (gap[:, 1:] ** 2).sum(1)).argmin())
+
+    def reached(self, number: int) -> tuple[int, ...]:
+        """How many tokens of each source the kept token ``number`` depends on."""
+        return tuple(int((m[number] > 0).sum()) for m in self.maps)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a network said under one intervention.
+
+    Attributes:
+        kind: "order", "freeze", "mask", "level" or "branch".
+        name: what was changed, in words.
+        logits: float32 (K,).
+    """
+
+    kind: str
+    name: str
+    logits: Array
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkRecord:
+    """One network on the record's clip.
+
+    Attributes:
+        name: such as "student"; what a picker shows.
+        about: one line: which variant, how trained.
+        maps: norms and gates of every block, and the logits.
+        cams: Grad-CAM of each block for the class the network found, (T, H, W).
+        reach: of each block.
+        outcomes: of the usual interventions.
+    """
+
+    name: str
+    about: str
+    maps: ModulationMaps
+    cams: tuple[Array, ...]
+    reach: tuple[TokenReach, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def logits(self) -> Array:
+        """float32 (K,)."""
+        return self.maps.logits
+
+    def last_place_of(self, stage: int) -> Place:
+        """(stage, block) of a stage's last block; of the last stage if it has none."""
+        places = [p for p in self.maps.places if p[0] == stage]
+        return places[-1] if places else self.maps.places[-1]
+
+    def number_of(self, place: Place) -> int:
+        """The position of a block in ``maps``, ``cams`` and ``reach``."""
+        self.maps.at(*place)
+        return self.maps.places.index(place)
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A clip and what one or more networks made of it.
+
+    Attributes:
+        title: such as the action or the file's name.
+        frames: uint8 (T, H, W, 3), as the networks saw them, not normalised.
+        classes: names of the K classes.
+        label: the true class, or "" where it is unknown.
+        standin: the clip, or the training, is made-up data; every picture says so.
+        networks: one or more, with the same classes.
+    """
+
+    title: str
+    frames: Array
+    classes: tuple[str, ...]
+    label: str
+    standin: bool
+    networks: tuple[NetworkRecord, ...]
+
+    def network(self, name: str) -> NetworkRecord:
+        """A network by its name.
+
+        Raises:
+            DVFLError: there is none of that name; the message lists those there are.
+        """
+        for entry in self.networks:
+            if entry.name == name:
+                return entry
+        known = ", ".join(repr(entry.name) for entry in self.networks)
+        raise DVFLError(f"the record holds no network {name!r}; it holds {known}")
+
+
+def softened(logits: Array, temperature: float) -> Array:
+    """softmax(logits / T): (..., K) -> (..., K), in float64.
+
+    Raises:
+        DVFLError: a temperature that is not positive.
+    """
+    if not temperature > 0:
+        raise DVFLError(f"a temperature is above 0, not {temperature}")
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return raised / raised.sum(axis=-1, keepdims=True)
+
+
+def rank_correlation(first: Array, second: Array) -> float:
+    """Spearman's rank correlation of two maps (T, H, W), in [-1, 1].
+
+    Ties share their mean rank. If the maps differ in size, the finer one is averaged
+    down to the coarser. NaN where a map is the same everywhere.
+
+    Raises:
+        DVFLError: sizes of which neither divides the other.
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if first.size < second.size:
+        first, second = second, first
+    first = _averaged(first, second.shape)
+    ranks = [_ranks(entry.ravel()) for entry in (first, second)]
+    centred = [r - r.mean() for r in ranks]
+    scale = np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())
+    return float(centred[0] @ centred[1] / scale) if scale > 0 else float("nan")
+
+
+def _averaged(fine: Array, size: tuple[int, ...]) -> Array:
+    """Means over equal boxes: (T, H, W) -> ``size``."""
+    if len(fine.shape) != len(size) or any(
+        a % b for a, b in zip(fine.shape, size, strict=True)
+    ):
+        raise DVFLError(f"maps of {fine.shape} and {tuple(size)} cannot be compared")
+    (t, h, w), (a, b, c) = size, (n // m for n, m in zip(fine.shape, size, strict=True))
+    return fine.reshape(t, a, h, b, w, c).mean(axis=(1, 3, 5))  # (T, H, W)
+
+
+def _ranks(values: Array) -> Array:
+    """1-based ranks; equal values share the mean of theirs."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return (last - (count - 1) / 2)[place]
