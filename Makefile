@@ -43,7 +43,7 @@ notebooks: $(READY)  ## execute every lesson again, in place (LESSONS= for some)
 figures: $(READY)  ## draw every figure of figures/ again
 	$(BIN)/python -m dvfl_lib.figures figures
 
-assets: $(READY)  ## train the small network of data/assets again
+assets: $(READY)  ## train the small networks of data/assets again
 	$(BIN)/python -m dvfl_lib.lessons.assets
 
 clean:  ## remove the environment and caches; data/ and runs/ stay

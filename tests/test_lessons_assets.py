@@ -1,4 +1,4 @@
-"""The trained student of the lessons: what it says of itself is so, and is checked."""
+"""The trained networks of the lessons: what they say of themselves is so."""
 
 import hashlib
 import json
@@ -13,8 +13,8 @@ import torch
 from dvfl_lib.benchmarks.standin_actions import ACTIONS
 from dvfl_lib.benchmarks.standins import StandinSize, clip_frames, encode_avi
 from dvfl_lib.errors import LessonError, RunDirectoryError
-from dvfl_lib.lessons import assets, lesson_clip, trained_student
-from dvfl_lib.lessons.trained import MANIFEST, STUDENT
+from dvfl_lib.lessons import assets, lesson_clip, trained_network, trained_student
+from dvfl_lib.lessons.trained import ASSETS, MANIFEST, STUDENT
 from dvfl_lib.recipes import EvaluateRecipe, recipe_for
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews, Sample
@@ -23,7 +23,8 @@ from dvfl_lib.video.transforms import evaluation_crops, normalise
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "data" / "assets"
-ENTRY = json.loads((FOLDER / MANIFEST).read_text("utf-8"))["files"][STUDENT.file]
+ENTRIES = json.loads((FOLDER / MANIFEST).read_text("utf-8"))["files"]
+ENTRY = ENTRIES[STUDENT.file]
 
 
 def test_the_student_is_the_one_that_the_manifest_describes():
@@ -34,6 +35,29 @@ def test_the_student_is_the_one_that_the_manifest_describes():
         assert metadata[key] == ENTRY[key]
     assert ENTRY["bytes"] == (FOLDER / STUDENT.file).stat().st_size < 2**20
     assert {"python", "torch"} <= ENTRY["versions"].keys()
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_every_network_is_the_one_that_the_manifest_describes(name):
+    model, metadata = trained_network(name)
+    entry = ENTRIES[ASSETS[name].file]
+    assert not model.training and metadata["standin"] is True
+    for key in ("seed", "clips", "epochs", "chosen_epoch", "test", "command", "what"):
+        assert metadata[key] == entry[key]
+    recipe = recipe_for("demo", assets.OVERRIDES).to_dict()
+    assert json.loads(json.dumps(recipe)) == metadata["recipe"]
+    assert entry["what"].startswith(assets.WHAT[ASSETS[name].role])
+
+
+def test_the_student_s_teacher_is_the_one_beside_it():
+    teacher = ENTRIES[ASSETS["teacher"].file]
+    assert teacher["test"]["top1"] == ENTRY["test"]["top1_teacher"]
+    assert set(ENTRIES) == {asset.file for asset in ASSETS.values()}
+
+
+def test_an_unknown_network_is_refused():
+    with pytest.raises(LessonError, match="no network 'pupil'; known: student"):
+        trained_network("pupil")
 
 
 def test_the_student_was_made_by_the_command_as_it_is_now():
@@ -140,11 +164,12 @@ def test_the_student_is_as_good_on_drawn_clips_as_the_manifest_says():
 
 
 class FakeRun:
-    """A finished run whose student was never trained."""
+    """A finished run whose networks were never trained."""
 
     def __init__(self) -> None:
         torch.manual_seed(0)
         self.model = create_model("vfl_net_lab_student", len(ACTIONS))
+        self.other = create_model("vfl_net_lab_teacher", len(ACTIONS))
         self.recipe = recipe_for("demo", assets.OVERRIDES)
         self.settings = SimpleNamespace(seed=assets.SEED, split="1")
         self.train_list = SimpleNamespace(standin=True, classes=ACTIONS)
@@ -160,17 +185,16 @@ class FakeRun:
         return SimpleNamespace(history=[{}] * 24, best_epoch=23)
 
     def trained(self, role: str) -> torch.nn.Module:
-        assert role == "distilled"
-        return self.model
+        return self.model if role != "teacher" else self.other
 
     def evaluate(self, role: str) -> SimpleNamespace:
-        top1 = {"teacher": 0.9, "distilled": 0.87654321}[role]
+        top1 = {"teacher": 0.9, "distilled": 0.87654321, "baseline": 0.8}[role]
         return SimpleNamespace(top1=SimpleNamespace(value=top1), views="2 x 3")
 
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path) -> SimpleNamespace:
-    """``make_student`` with a run that is finished at once, into another folder."""
+    """``make_networks`` with a run that is finished at once, into another folder."""
     told = SimpleNamespace(run=FakeRun(), asked={})
 
     def open_run(**asked):
@@ -188,7 +212,7 @@ def test_the_command_trains_with_these_settings_and_exports(fake, tmp_path, caps
     assert fake.asked["overrides"] == assets.OVERRIDES and fake.asked["seed"] == 0
     assert fake.asked["profile"] == "demo" and fake.asked["split"] == "1"
     assert fake.asked["run_dir"] == str(tmp_path / "run")
-    assert fake.run.trained_roles == ["teacher", "distilled"]
+    assert fake.run.trained_roles == ["teacher", "distilled", "baseline"]
     path = tmp_path / "assets" / STUDENT.file
     model, metadata = trained_student(path.parent)
     for name, value in fake.run.model.state_dict().items():
@@ -196,7 +220,7 @@ def test_the_command_trains_with_these_settings_and_exports(fake, tmp_path, caps
     assert metadata["test"]["top1"] == 0.876543
     assert metadata["epochs"] == {"teacher": 24, "distilled": 24}
     first = path.read_bytes()
-    assets.make_student()
+    assets.make_networks()
     assert path.read_bytes() == first
     assert fake.asked["run_dir"] == str(ROOT / "runs" / "small64")
     entry = json.loads((path.parent / MANIFEST).read_text())["files"][path.name]
@@ -216,7 +240,7 @@ def test_trouble_is_told_in_a_line(fake, monkeypatch, capsys, error, status):
 
 
 def test_git_keeps_the_assets_and_ignores_data_sets():
-    paths = ["data/README.md", *(f"data/assets/{f}" for f in (STUDENT.file, MANIFEST))]
+    paths = ["data/README.md", *(f"data/assets/{f}" for f in (*ENTRIES, MANIFEST))]
     others = ["data/cache/frames_72/x", "data/ucf101_standin/a.avi", "data/x.avi"]
     command = ["git", "check-ignore", "--no-index", "--", *paths, *others]
     try:

@@ -3,7 +3,7 @@
 Public names: ``open_run``, ``environment_report``, ``project_root``, ``role_name``,
 ``first_clip_of``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
 ``seeds_markdown``, ``show``, ``summarise``, ``shown_path``, ``trained_student``,
-``lesson_clip``.
+``trained_network``, ``lesson_clip``.
 """
 
 from .display import show
@@ -18,7 +18,7 @@ from .results import (
     seeds_markdown,
     summarise,
 )
-from .trained import lesson_clip, trained_student
+from .trained import lesson_clip, trained_network, trained_student
 
 __all__ = [
     "environment_report",
@@ -34,5 +34,6 @@ __all__ = [
     "show",
     "shown_path",
     "summarise",
+    "trained_network",
     "trained_student",
 ]

@@ -1,10 +1,10 @@
-"""``python -m dvfl_lib.lessons.assets``: train the network of data/assets again.
+"""``python -m dvfl_lib.lessons.assets``: train the networks of data/assets again.
 
-Public names: ``make_student``, ``main``.
+Public names: ``make_networks``, ``export_networks``, ``main``.
 
 The pipeline of lesson 07, on the stand-in at 64 x 64 pixels: a teacher, then the
-student distilled from it with all labels. A run that is finished is only exported;
-one that was interrupted goes on.
+student distilled from it, and the same student without distillation, both with all
+labels. A run that is finished is only exported; one that was interrupted goes on.
 """
 
 from __future__ import annotations
@@ -23,11 +23,16 @@ from ..training import FitResult, Pipeline
 from ..weights import save_checkpoint
 from .environment import project_root, shown_path, versions
 from .opening import open_run
-from .trained import MANIFEST, STUDENT, assets_folder
+from .trained import ASSETS, MANIFEST, STUDENT, assets_folder
 
 COMMAND = "python -m dvfl_lib.lessons.assets"
 RUN_DIR = "runs/small64"
 SEED = 0
+WHAT = {
+    "distilled": "student of teaching size, distilled",
+    "baseline": "student of teaching size, without distillation",
+    "teacher": "teacher of teaching size",
+}
 # The demo profile with frames of twice the side: maps of 16 x 16 tokens can be looked
 # at, those of 8 x 8 hardly. All labels, because here the network is not compared.
 OVERRIDES: dict[str, Any] = {
@@ -40,10 +45,10 @@ OVERRIDES: dict[str, Any] = {
 }
 
 
-def make_student(
+def make_networks(
     run_dir: str = "", folder: Path | None = None, progress: bool = True
 ) -> Path:
-    """Train teacher and student, or go on with that; write the student and its entry.
+    """Train all three, or go on with that; write them and their entries.
 
     Args:
         run_dir: the run's folder, ``runs/small64`` of the checkout if empty; each
@@ -51,7 +56,7 @@ def make_student(
         folder: where to write; ``data/assets`` if None.
         progress: show bars.
 
-    Returns the path of the weights.
+    Returns the path of the manifest.
 
     Raises:
         DVFLError: one of its children, as ``Pipeline``.
@@ -67,42 +72,53 @@ def make_student(
         progress=progress,
     )
     run.fill_cache()
-    fits = {role: run.train(role) for role in ("teacher", "distilled")}
-    return export_student(run, fits, folder)
+    fits = {role: run.train(role) for role in ("teacher", "distilled", "baseline")}
+    return export_networks(run, fits, folder)
 
 
-def export_student(
+def export_networks(
     run: Pipeline, fits: dict[str, FitResult], folder: Path | None = None
 ) -> Path:
-    """Write the finished student of a run, and its entry in ``assets.json``."""
+    """Write the finished networks of a run, and their entries in ``assets.json``."""
     folder = assets_folder() if folder is None else folder
-    told = _told(run, fits)
-    path = folder / STUDENT.file
-    save_checkpoint(
-        run.trained("distilled"),
-        path,
-        recipe=run.recipe.to_dict(),
-        extra={"classes": list(run.train_list.classes), **told},
-    )
-    content = path.read_bytes()
-    entry = {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
-        **told,
-        "overrides": OVERRIDES,
-        "versions": versions(),
-    }
-    manifest = json.dumps({"files": {STUDENT.file: entry}}, indent=2)
+    entries = {}
+    for asset in ASSETS.values():
+        told = _told(run, fits, asset.role)
+        path = folder / asset.file
+        save_checkpoint(
+            run.trained(asset.role),
+            path,
+            recipe=run.recipe.to_dict(),
+            extra={"classes": list(run.train_list.classes), **told},
+        )
+        content = path.read_bytes()
+        entries[asset.file] = {
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "bytes": len(content),
+            **told,
+            "overrides": OVERRIDES,
+            "versions": versions(),
+        }
+    manifest = json.dumps({"files": entries}, indent=2)
     write_whole(folder / MANIFEST, (manifest + "\n").encode())
-    return path
+    return folder / MANIFEST
 
 
-def _told(run: Pipeline, fits: dict[str, FitResult]) -> dict[str, Any]:
-    """How the student was made and how good it is; no times, so the same each time."""
-    results = {role: run.evaluate(role) for role in fits}
+def _told(run: Pipeline, fits: dict[str, FitResult], role: str) -> dict[str, Any]:
+    """How one was made and how good it is; no times, so the same each time."""
+    result = run.evaluate(role)
+    # Of a distilled student, what it learned from belongs to its story.
+    roles = ("teacher", role) if role == "distilled" else (role,)
+    test = {
+        "list": f"stand-in for UCF101, test list {run.settings.split}",
+        "views": str(result.views),
+        "top1": round(result.top1.value, 6),
+    }
+    if role == "distilled":
+        test["top1_teacher"] = round(run.evaluate("teacher").top1.value, 6)
     return {
         "standin": run.train_list.standin,
-        "what": "student of teaching size, distilled, trained on the stand-in",
+        "what": f"{WHAT[role]}, trained on the stand-in",
         "command": COMMAND,
         "seed": run.settings.seed,
         "clips": {
@@ -110,14 +126,9 @@ def _told(run: Pipeline, fits: dict[str, FitResult]) -> dict[str, Any]:
             "held out to choose the epoch": len(run.held_out_samples),
             "tested on": len(run.test_list),
         },
-        "epochs": {role: len(fit.history) for role, fit in fits.items()},
-        "chosen_epoch": {role: fit.best_epoch for role, fit in fits.items()},
-        "test": {
-            "list": f"stand-in for UCF101, test list {run.settings.split}",
-            "views": str(results["distilled"].views),
-            "top1": round(results["distilled"].top1.value, 6),
-            "top1_teacher": round(results["teacher"].top1.value, 6),
-        },
+        "epochs": {name: len(fits[name].history) for name in roles},
+        "chosen_epoch": {name: fits[name].best_epoch for name in roles},
+        "test": test,
     }
 
 
@@ -130,10 +141,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make_and_tell(run_dir: str) -> int:
-    path = make_student(run_dir)
-    entry = json.loads((path.parent / MANIFEST).read_text("utf-8"))["files"][path.name]
-    top1, clips = entry["test"]["top1"], entry["clips"]["tested on"]
-    print(f"{shown_path(path)}: {100 * top1:.1f} % of {clips} stand-in test clips")
+    manifest = make_networks(run_dir)
+    for name, entry in json.loads(manifest.read_text("utf-8"))["files"].items():
+        top1, clips = entry["test"]["top1"], entry["clips"]["tested on"]
+        path = shown_path(manifest.with_name(name))
+        print(f"{path}: {100 * top1:.1f} % of {clips} stand-in test clips")
     return 0
 
 

@@ -1,10 +1,12 @@
 """A small trained network, and clips that it has never seen, without any download.
 
-Public names: ``trained_student``, ``lesson_clip``, ``Asset``, ``STUDENT``.
+Public names: ``trained_network``, ``trained_student``, ``lesson_clip``, ``Asset``,
+``STUDENT``, ``BASELINE``, ``TEACHER``, ``ASSETS``.
 
-The network is part of the repository, in ``data/assets/``; ``assets.json`` beside it
-holds its hash and how it was made (``make assets``, see ``assets.py``). The clips are
-drawn when asked for: those of the stand-in's test groups, before they were encoded.
+The networks are part of the repository, in ``data/assets/``; ``assets.json`` beside
+them holds their hashes and how they were made (``make assets``, see ``assets.py``).
+The clips are drawn when asked for: those of the stand-in's test groups, before they
+were encoded.
 """
 
 from __future__ import annotations
@@ -37,20 +39,25 @@ class Asset:
     """A trained network of the course: its file, and what it was trained on.
 
     Attributes:
+        role: its role in the run that made it.
         file: its name in ``data/assets/``.
         frames: frames per clip.
         crop, short_side: pixels per side of a clip, and of a frame before cropping.
         split: the stand-in's pair of lists; the test groups are unknown to it.
     """
 
+    role: str
     file: str
-    frames: int
-    crop: int
-    short_side: int
-    split: int
+    frames: int = 8
+    crop: int = 64
+    short_side: int = 72
+    split: int = 1
 
 
-STUDENT = Asset("vfl_net_lab_student_64.safetensors", 8, 64, 72, 1)
+STUDENT = Asset("distilled", "vfl_net_lab_student_64.safetensors")
+BASELINE = Asset("baseline", "vfl_net_lab_student_64_baseline.safetensors")
+TEACHER = Asset("teacher", "vfl_net_lab_teacher_64.safetensors")
+ASSETS = {"student": STUDENT, "baseline": BASELINE, "teacher": TEACHER}
 
 
 def assets_folder() -> Path:
@@ -58,23 +65,31 @@ def assets_folder() -> Path:
     return project_root() / "data" / "assets"
 
 
-def trained_student(folder: Path | None = None) -> tuple[VFLNet, dict[str, Any]]:
-    """The distilled student of teaching size, in eval mode, and how it was made.
+def trained_network(
+    name: str, folder: Path | None = None
+) -> tuple[VFLNet, dict[str, Any]]:
+    """A small trained network, in eval mode, and how it was made.
 
     It answers for clips (B, 8, 3, 64, 64), normalised, of twelve made-up actions:
     a network to look into, which says nothing about real videos.
 
     Args:
+        name: "student" (distilled), "baseline" (the same student, trained on labels
+            alone) or "teacher".
         folder: where the file and ``assets.json`` are; ``data/assets`` if None.
 
     Returns the network and its metadata: ``classes``, ``recipe``, ``standin`` (True),
     ``test`` (top-1 on the stand-in's test list), ``command`` and more.
 
     Raises:
-        LessonError: a file is missing, or is not the one that ``assets.json`` names.
+        LessonError: no such network; a file is missing, or is not the one that
+            ``assets.json`` names.
     """
+    if name not in ASSETS:
+        raise LessonError(f"there is no network {name!r}; known: {', '.join(ASSETS)}")
     folder = assets_folder() if folder is None else Path(folder)
-    path, wanted = folder / STUDENT.file, _hash_of(folder)
+    path = folder / ASSETS[name].file
+    wanted = _hash_of(path)
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -89,15 +104,20 @@ def trained_student(folder: Path | None = None) -> tuple[VFLNet, dict[str, Any]]
     return load_model(path)
 
 
-def _hash_of(folder: Path) -> str:
-    path = folder / MANIFEST
+def trained_student(folder: Path | None = None) -> tuple[VFLNet, dict[str, Any]]:
+    """The distilled student: ``trained_network("student", folder)``."""
+    return trained_network("student", folder)
+
+
+def _hash_of(file: Path) -> str:
+    path = file.with_name(MANIFEST)
     try:
-        return json.loads(path.read_text("utf-8"))["files"][STUDENT.file]["sha256"]
+        return json.loads(path.read_text("utf-8"))["files"][file.name]["sha256"]
     except OSError as error:
         raise _missing(path, error) from error
     except (ValueError, KeyError, TypeError) as error:
         raise LessonError(
-            f"{shown_path(path)} cannot be read or does not name {STUDENT.file} "
+            f"{shown_path(path)} cannot be read or does not name {file.name} "
             f"({type(error).__name__}). Take it from the repository again "
             "('git checkout data/assets'), or write it anew: 'make assets'"
         ) from error
@@ -107,7 +127,7 @@ def _missing(path: Path, error: OSError) -> LessonError:
     return LessonError(
         f"{shown_path(path)} cannot be read ({error.strerror}). It is part of the "
         "repository: 'git checkout data/assets' brings it back; 'make assets' trains "
-        "it anew, which takes about half an hour on two CPU cores"
+        "it anew, which takes about forty minutes on two CPU cores"
     )
 
 
