@@ -1,0 +1,171 @@
+"""Every control, without a front end: what it changes, and what it leaves."""
+
+import re
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+
+from dvfl_lib.errors import DVFLError
+from dvfl_lib.explorer import record_clip
+from dvfl_lib.explorer.widgets import Explorer
+from dvfl_lib.vfl_net import create_model
+
+PICTURES = {"row_a", "row_b", "reach", "compare", "lines", "bars"}
+
+
+@pytest.fixture(scope="module")
+def record():
+    torch.manual_seed(0)
+    names = {"student": "vfl_net_lab_student", "teacher": "vfl_net_lab_teacher"}
+    networks = {
+        role: create_model(name, 3, init="fan_in").eval()
+        for role, name in names.items()
+    }
+    random = torch.Generator().manual_seed(1)
+    frames = torch.randint(0, 256, (3, 3, 32, 32), generator=random, dtype=torch.uint8)
+    title = "<script>alert(1)</script>"
+    more = {"title": title, "label": "<b>run", "standin": True, "grid": 2, "regions": 2}
+    return record_clip(frames, networks, ("jump", "<b>run", "sit"), **more)
+
+
+@pytest.fixture
+def explorer(record):
+    return Explorer(record)
+
+
+def changed_by(explorer, name, value) -> set[str]:
+    """Names of the pictures that differ after a control was set."""
+    before = {n: p.value for n, p in explorer.pictures.items()}
+    explorer.controls[name].value = value
+    return {n for n, p in explorer.pictures.items() if p.value != before[n]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("frame", 2, {"row_a", "row_b", "reach", "compare", "lines"}),
+        ("place", (2, 1), {"row_a", "row_b", "reach", "compare", "lines"}),
+        ("network", "teacher", PICTURES),
+        ("row", 7, {"row_a", "row_b", "reach", "compare", "lines"}),
+        ("column", 7, {"row_a", "row_b", "reach", "compare", "lines"}),
+        ("shared", False, {"row_a", "row_b", "compare"}),
+        ("signed", False, {"row_b", "lines"}),
+        ("overlay", 0.5, {"row_a", "row_b", "compare"}),
+        ("compare", "student", {"compare", "bars"}),
+        ("temperature", 10.0, {"bars"}),
+        ("change", 0, {"bars"}),
+        ("play", 0, {"row_a", "row_b", "reach", "compare", "lines"}),
+    ],
+)
+def test_a_control_changes_what_it_concerns_and_nothing_else(
+    explorer, name, value, wanted
+):
+    assert changed_by(explorer, name, value) == wanted
+    assert explorer.status.value == ""
+
+
+def test_the_view_follows_the_controls(explorer):
+    for name, value in (("row", 3), ("shared", False), ("temperature", 4.0)):
+        explorer.controls[name].value = value
+        assert getattr(explorer.view, name) == pytest.approx(value)
+    explorer.controls["play"].value = 0
+    assert explorer.controls["frame"].value == explorer.view.frame == 0
+
+
+def test_the_token_stays_at_its_place_in_the_picture(explorer):
+    explorer.controls["row"].value = 7
+    explorer.controls["place"].value = (3, 1)
+    assert (explorer.view.row, explorer.controls["row"].value) == (1, 1)
+    assert explorer.controls["row"].max == 1
+    explorer.controls["place"].value = (1, 1)
+    assert explorer.controls["row"].max == 7 and explorer.view.row == 6
+
+
+def test_buttons_move_the_token_and_stop_at_the_border(explorer):
+    explorer.controls["row"].value = 0
+    explorer.controls["up"].click()
+    assert explorer.view.row == 0
+    explorer.controls["down"].click()
+    explorer.controls["right"].click()
+    assert (explorer.view.row, explorer.view.column) == (1, 5)
+    explorer.controls["left"].click()
+    assert explorer.view.column == 4
+
+
+def test_another_network_keeps_stage_and_offers_its_own_blocks(explorer):
+    explorer.controls["network"].value = "teacher"
+    explorer.controls["place"].value = (3, 2)
+    explorer.controls["network"].value = "student"
+    assert explorer.view.place == explorer.controls["place"].value == (3, 1)
+    labels = [label for label, _ in explorer.controls["place"].options]
+    assert labels[1] == "stage 2, block 1 (4 x 4 tokens)"
+
+
+def test_no_control_runs_a_network(explorer, monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError("a network ran")
+
+    monkeypatch.setattr(torch.nn.Module, "__call__", fail)
+    for name, value in (("frame", 0), ("place", (3, 1)), ("change", 4), ("row", 1)):
+        explorer.controls[name].value = value
+    assert (explorer.view.place, explorer.view.change) == ((3, 1), 4)
+
+
+def test_what_comes_from_a_file_is_escaped(explorer):
+    explorer.controls["change"].value = 0
+    texts = [w.value for w in explorer.children if hasattr(w, "value")]
+    texts += [explorer.pictures[n].value for n in ("lines", "bars")]
+    html = "".join(text for text in texts if isinstance(text, str))
+    assert "<script" not in html and "<b>run" not in html
+    assert "&lt;script&gt;" in html and "&lt;b&gt;run (true)" in html
+    assert "(stand-in data)" in html
+
+
+def test_every_picture_is_told_in_words(explorer):
+    for name, words in explorer.words.items():
+        assert len(words.value) > 60, name
+    for name in ("lines", "bars"):
+        svg = explorer.pictures[name].value
+        assert re.search(r'role="img" aria-label="[^"]{20,}"', svg)
+    words = explorer.words["reach"].value
+    assert f"{8 * 8 + 2} of {3 * 8 * 8} tokens" in words
+
+
+def test_an_error_is_shown_and_raised(explorer, monkeypatch):
+    def fail(record, view):
+        raise DVFLError("no <picture>")
+
+    monkeypatch.setitem(
+        __import__("dvfl_lib.explorer.widgets", fromlist=["x"])._PICTURES, "row_a", fail
+    )
+    with pytest.raises(DVFLError):
+        explorer.controls["frame"].value = 0
+    assert "no &lt;picture&gt;" in explorer.status.value
+
+
+def test_only_core_widgets_that_colab_has(explorer):
+    def walk(widget):
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from walk(child)
+
+    kinds = {type(widget) for widget in walk(explorer)}
+    kinds.remove(Explorer)  # a VBox
+    assert all(kind.__module__.startswith("ipywidgets.") for kind in kinds)
+    assert not {"Stack", "TagsInput", "Output"} & {kind.__name__ for kind in kinds}
+    assert ipywidgets.__version__ >= "7.7.1"
+
+
+def test_what_a_notebook_stores_of_it_is_short(explorer):
+    assert len(repr(explorer)) < 200 and "student, teacher" in repr(explorer)
+
+
+def test_probabilities_are_those_of_the_record(explorer, record):
+    logits = record.network("student").logits
+    explorer.controls["temperature"].value = 2.0
+    shares = np.exp(logits / 2) / np.exp(logits / 2).sum()
+    bars = explorer.pictures["bars"].value
+    for share in shares:
+        assert f"{100 * share:.1f} %" in bars
