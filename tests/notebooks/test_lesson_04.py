@@ -1,0 +1,96 @@
+"""What lesson 04 says of its pictures is what its cells printed."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dvfl_lib.lessons.trained import ASSETS, MANIFEST
+
+ROOT = Path(__file__).resolve().parents[2]
+LESSON = ROOT / "notebooks" / "04_seeing_modulators.ipynb"
+CELLS = json.loads(LESSON.read_text("utf-8"))["cells"]
+
+
+def printed(start: str) -> str:
+    """What the cell whose code holds ``start`` printed."""
+    (cell,) = [
+        c for c in CELLS if c["cell_type"] == "code" and start in "".join(c["source"])
+    ]
+    return "".join(
+        "".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream"
+    )
+
+
+def numbers(line: str) -> list[float]:
+    return [float(n) for n in re.findall(r"[-+]?\d+\.\d+", line)]
+
+
+def rows(text: str) -> dict[str, list[float]]:
+    """The numbers at the end of each line, by the words before them."""
+    found = [
+        re.match(r"(.*?)[:\s]+((?:[-+]?\d+\.\d+\s*)+)$", t) for t in text.split("\n")
+    ]
+    return {m[1].strip(): numbers(m[2]) for m in found if m}
+
+
+def test_the_accuracies_are_those_of_the_manifest_and_the_baseline_is_best():
+    entries = json.loads((ROOT / "data/assets" / MANIFEST).read_text("utf-8"))["files"]
+    wanted = [100 * entries[a.file]["test"]["top1"] for a in ASSETS.values()]
+    lines = printed("networks[name], story").strip().splitlines()
+    assert [numbers(line)[0] for line in lines] == pytest.approx(wanted, abs=0.05)
+    assert max(wanted) == wanted[list(ASSETS).index("baseline")]
+
+
+def test_the_trace_proves_itself():
+    assert "largest error is 0.0" in printed("trace.proof(student)")
+
+
+def test_length_and_grad_cam_agree_in_the_last_stage_only():
+    agree = numbers(printed("rank_correlation(seen.maps.at(*place).product, cam)"))
+    assert agree[-1] > 0.5 and max(agree[:-1]) < 0.2
+
+
+def test_space_lives_on_its_first_level_and_time_does_not():
+    lines = printed("share = 100 * sizes / sizes.sum()").strip().splitlines()
+    first = {t[:13].strip(): int(re.search(r"\['(\d+) %", t)[1]) for t in lines}
+    assert all(v > 70 for k, v in first.items() if "space" in k)
+    assert first["stage 3 time"] < 50 and first["stage 2 time"] < 50
+
+
+def test_a_frozen_clip_keeps_its_temporal_modulator():
+    moving = numbers(printed("mean length, frozen against moving"))
+    assert moving[:2] == [1.0, 1.0] and 0.3 < moving[2] < 0.9
+
+
+def test_one_block_is_a_cross_and_two_are_everything():
+    lines = printed("back to the input of stage").strip().splitlines()
+    found = [re.match(r"stage (\d), back .* (\d): (\d+) of (\d+)", t) for t in lines]
+    assert len(found) == 6
+    for m in found:
+        own, side = m[1] == m[2], 16 // 2 ** (int(m[2]) - 1)
+        assert int(m[4]) == 8 * side * side
+        assert int(m[3]) == (side * side + 7 if own else int(m[4]))
+
+
+def test_interventions_say_what_the_text_says():
+    table = rows(printed("changes = ["))
+    assert max(table["clip backwards"]) < 0.05
+    assert max(table["temporal branch off"]) <= 0.1
+    pairs = zip(table["spatial branch off"], table["nothing"], strict=True)
+    assert all(0.6 < off / on <= 1.1 for off, on in pairs)
+
+
+def test_distillation_did_not_bring_the_maps_together():
+    table = rows(printed("pairs = [("))
+    student, baseline, both = (
+        table[f"{pair}: stages 1 to 3"]
+        for pair in (
+            "student and teacher",
+            "baseline and teacher",
+            "student and baseline",
+        )
+    )
+    assert sum(student) <= sum(baseline)
+    assert all(b > max(s, t) for s, t, b in zip(student, baseline, both, strict=True))
