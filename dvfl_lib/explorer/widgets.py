@@ -217,12 +217,12 @@ class Explorer(widgets.VBox):
         title = f"<b>{escape(self.record.title)}{mark}</b>"
         return (
             widgets.HTML(title),
-            widgets.HBox([c["play"], c["frame"], c["network"]]),
-            widgets.HBox([c["place"], c["overlay"]]),
+            _row([c["play"], c["frame"], c["network"]]),
+            _row([c["place"], c["overlay"]]),
             widgets.HBox(
                 [c["row"], c["column"], c["left"], c["right"], c["up"], c["down"]]
             ),
-            widgets.HBox([c["shared"], c["signed"]]),
+            _row([c["shared"], c["signed"]]),
             self.status,
             *(part for n in ("row_a", "row_b") for part in (p[n], self.words[n])),
             p["lines"],
@@ -230,11 +230,16 @@ class Explorer(widgets.VBox):
             p["reach"],
             self.words["reach"],
             widgets.HTML("<b>Two networks, and one change</b>"),
-            widgets.HBox([c["compare"], c["temperature"], c["change"]]),
+            _row([c["compare"], c["temperature"], c["change"]]),
             p["compare"],
             self.words["compare"],
             p["bars"],
         )
+
+
+def _row(parts: list[widgets.Widget]) -> widgets.HBox:
+    """Controls side by side; on a narrow page they go on in the next line."""
+    return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap"))
 
 
 def _slider(name: str, value: int, most: int) -> widgets.IntSlider:
