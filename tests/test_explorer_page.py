@@ -7,30 +7,17 @@ import zlib
 
 import numpy as np
 import pytest
-import torch
 
 from dvfl_lib.errors import RunDirectoryError
-from dvfl_lib.explorer import record_clip
 from dvfl_lib.explorer.page import unpack_array, write_page
-from dvfl_lib.vfl_net import create_model
+from small_record import small_record
 
 HOSTILE = "</script><script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
 def record():
-    torch.manual_seed(0)
-    model = create_model("vfl_net_lab_student", 3).eval()
-    frames = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
-    return record_clip(
-        frames,
-        {"student": model},
-        ["a", HOSTILE, "c"],
-        title=HOSTILE,
-        standin=True,
-        grid=2,
-        regions=2,
-    )
+    return small_record(title=HOSTILE, classes=("a", HOSTILE, "c"))
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from dvfl_lib.errors import RunDirectoryError
-from dvfl_lib.explorer import first_view, record_clip, save_gif, save_strip
+from dvfl_lib.explorer import first_view, save_gif, save_strip
 from dvfl_lib.explorer.pictures import (
     compare_row,
     painted,
@@ -18,22 +17,12 @@ from dvfl_lib.explorer.pictures import (
     row_b,
 )
 from dvfl_lib.explorer.view import moved_to
-from dvfl_lib.vfl_net import create_model
+from small_record import small_record
 
 
 @pytest.fixture(scope="module")
 def record():
-    torch.manual_seed(0)
-    names = {"student": "vfl_net_lab_student", "teacher": "vfl_net_lab_teacher"}
-    networks = {
-        role: create_model(name, 3, init="fan_in").eval()
-        for role, name in names.items()
-    }
-    random = torch.Generator().manual_seed(1)
-    frames = torch.randint(0, 256, (3, 3, 32, 48), generator=random, dtype=torch.uint8)
-    frames[0] //= 4
-    more = {"title": "noise", "standin": True, "grid": 2, "regions": 1}
-    return record_clip(frames, networks, ("jump", "run", "sit"), **more)
+    return small_record((3, 32, 48), regions=1)
 
 
 @pytest.fixture

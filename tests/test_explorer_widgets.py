@@ -8,26 +8,17 @@ import pytest
 import torch
 
 from dvfl_lib.errors import DVFLError
-from dvfl_lib.explorer import record_clip
+from dvfl_lib.explorer import widgets
 from dvfl_lib.explorer.widgets import Explorer
-from dvfl_lib.vfl_net import create_model
+from small_record import small_record
 
 PICTURES = {"row_a", "row_b", "reach", "compare", "lines", "bars"}
 
 
 @pytest.fixture(scope="module")
 def record():
-    torch.manual_seed(0)
-    names = {"student": "vfl_net_lab_student", "teacher": "vfl_net_lab_teacher"}
-    networks = {
-        role: create_model(name, 3, init="fan_in").eval()
-        for role, name in names.items()
-    }
-    random = torch.Generator().manual_seed(1)
-    frames = torch.randint(0, 256, (3, 3, 32, 32), generator=random, dtype=torch.uint8)
-    title = "<script>alert(1)</script>"
-    more = {"title": title, "label": "<b>run", "standin": True, "grid": 2, "regions": 2}
-    return record_clip(frames, networks, ("jump", "<b>run", "sit"), **more)
+    names = {"title": "<script>alert(1)</script>", "label": "<b>run"}
+    return small_record(**names, classes=("jump", "<b>run", "sit"))
 
 
 @pytest.fixture
@@ -45,46 +36,55 @@ def changed_by(explorer, name, value) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "value", "wanted"),
     [
-        ("frame", 2, {"row_a", "row_b", "reach", "compare", "lines"}),
+        ("frame", 3, {"row_a", "row_b", "reach", "compare", "lines"}),
         ("place", (2, 1), {"row_a", "row_b", "reach", "compare", "lines"}),
         ("network", "teacher", PICTURES),
-        ("row", 7, {"row_a", "row_b", "reach", "compare", "lines"}),
-        ("column", 7, {"row_a", "row_b", "reach", "compare", "lines"}),
+        ("row", 8, {"row_a", "row_b", "reach", "compare", "lines"}),
+        ("column", 8, {"row_a", "row_b", "reach", "compare", "lines"}),
         ("shared", False, {"row_a", "row_b", "compare"}),
         ("signed", False, {"row_b", "lines"}),
         ("overlay", 0.5, {"row_a", "row_b", "compare"}),
         ("compare", "student", {"compare", "bars"}),
         ("temperature", 10.0, {"bars"}),
         ("change", 0, {"bars"}),
-        ("play", 0, {"row_a", "row_b", "reach", "compare", "lines"}),
+        ("play", 1, {"row_a", "row_b", "reach", "compare", "lines"}),
     ],
 )
 def test_a_control_changes_what_it_concerns_and_nothing_else(
     explorer, name, value, wanted
 ):
+    if name == "shared":  # seen where the frame is not the one with the peak
+        explorer.controls["frame"].value = 1
     assert changed_by(explorer, name, value) == wanted
     assert explorer.status.value == ""
 
 
 def test_the_view_follows_the_controls(explorer):
-    for name, value in (("row", 3), ("shared", False), ("temperature", 4.0)):
+    for name, value in (("shared", False), ("temperature", 4.0), ("overlay", 0.3)):
         explorer.controls[name].value = value
         assert getattr(explorer.view, name) == pytest.approx(value)
-    explorer.controls["play"].value = 0
-    assert explorer.controls["frame"].value == explorer.view.frame == 0
+    explorer.controls["play"].value = 1
+    assert explorer.controls["frame"].value == 1 and explorer.view.frame == 0
+
+
+def test_controls_count_as_the_captions_do(explorer):
+    explorer.controls["row"].value, explorer.controls["column"].value = 3, 1
+    assert (explorer.view.row, explorer.view.column) == (2, 0)
+    assert "token row 3, column 1" in explorer.pictures["lines"].value
+    assert [explorer.controls[n].min for n in ("frame", "row", "column")] == [1, 1, 1]
 
 
 def test_the_token_stays_at_its_place_in_the_picture(explorer):
-    explorer.controls["row"].value = 7
+    explorer.controls["row"].value = 8
     explorer.controls["place"].value = (3, 1)
-    assert (explorer.view.row, explorer.controls["row"].value) == (1, 1)
-    assert explorer.controls["row"].max == 1
+    assert (explorer.view.row, explorer.controls["row"].value) == (1, 2)
+    assert explorer.controls["row"].max == 2
     explorer.controls["place"].value = (1, 1)
-    assert explorer.controls["row"].max == 7 and explorer.view.row == 6
+    assert explorer.controls["row"].max == 8 and explorer.view.row == 6
 
 
 def test_buttons_move_the_token_and_stop_at_the_border(explorer):
-    explorer.controls["row"].value = 0
+    explorer.controls["row"].value = 1
     explorer.controls["up"].click()
     assert explorer.view.row == 0
     explorer.controls["down"].click()
@@ -108,7 +108,7 @@ def test_no_control_runs_a_network(explorer, monkeypatch):
         raise AssertionError("a network ran")
 
     monkeypatch.setattr(torch.nn.Module, "__call__", fail)
-    for name, value in (("frame", 0), ("place", (3, 1)), ("change", 4), ("row", 1)):
+    for name, value in (("frame", 1), ("place", (3, 1)), ("change", 4), ("row", 1)):
         explorer.controls[name].value = value
     assert (explorer.view.place, explorer.view.change) == ((3, 1), 4)
 
@@ -137,11 +137,9 @@ def test_an_error_is_shown_and_raised(explorer, monkeypatch):
     def fail(record, view):
         raise DVFLError("no <picture>")
 
-    monkeypatch.setitem(
-        __import__("dvfl_lib.explorer.widgets", fromlist=["x"])._PICTURES, "row_a", fail
-    )
+    monkeypatch.setitem(widgets._PICTURES, "row_a", fail)
     with pytest.raises(DVFLError):
-        explorer.controls["frame"].value = 0
+        explorer.controls["frame"].value = 1
     assert "no &lt;picture&gt;" in explorer.status.value
 
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from .listening import blocks_of
+from .trace import in_place
 
 Token = tuple[int, int, int]
 
@@ -85,11 +86,7 @@ def dependency(
         ModelError: no such block or token, or more than one clip.
     """
     places = dict(blocks_of(model))
-    if (stage, block) not in places:
-        raise ModelError(
-            f"there is no block {block} in stage {stage}; (stage, block) are "
-            f"{', '.join(map(str, places))}"
-        )
+    in_place(places, stage, block)
     if clip.ndim != 5 or len(clip) != 1:
         raise ModelError(f"a clip is (1, T, 3, H, W); got {tuple(clip.shape)}")
     before = list(places)[: list(places).index((stage, block)) + 1]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from .listening import walk
-from .trace import BlockTrace, Branch, BranchTrace
+from .trace import BlockTrace, Branch, BranchTrace, in_place
 
 Array = np.ndarray
 
@@ -95,13 +95,7 @@ class ModulationMaps:
         Raises:
             ModelError: there is no such block; the message lists those there are.
         """
-        if (stage, block) not in self.places:
-            known = ", ".join(map(str, self.places))
-            raise ModelError(
-                f"there is no block {block} in stage {stage}; (stage, block) are "
-                f"{known}"
-            )
-        return self.blocks[self.places.index((stage, block))]
+        return in_place(dict(zip(self.places, self.blocks, strict=True)), stage, block)
 
     @property
     def nbytes(self) -> int:

@@ -1,7 +1,8 @@
 """What was written down of each block, and its proof.
 
 Public names: ``ModulationTrace``, ``BlockTrace``, ``BranchTrace``, ``Amount``,
-``Branch``; for the other files of this folder ``frames_back``, ``pixels_back``.
+``Branch``; for the other files of this folder ``in_place``, ``frames_back``,
+``pixels_back``.
 
 Everything is laid out as (B, T, H, W, C), as in the layer's own input and output.
 Stages and blocks count from 1, as in the drawings.
@@ -9,9 +10,9 @@ Stages and blocks count from 1, as in the drawings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn, no_grad
 
@@ -20,6 +21,21 @@ from ..modulation import SpatioTemporalFocalModulation, aggregate
 
 Amount = Literal["q", "m_space", "m_time", "product", "output"]
 Branch = Literal["space", "time"]
+Found = TypeVar("Found")
+
+
+def in_place(blocks: Mapping[tuple[int, int], Found], stage: int, block: int) -> Found:
+    """What belongs to a place, out of a mapping by (stage, block).
+
+    Raises:
+        ModelError: there is no such block; the message lists those there are.
+    """
+    if (stage, block) not in blocks:
+        raise ModelError(
+            f"there is no block {block} in stage {stage}; (stage, block) are "
+            f"{', '.join(map(str, blocks))}"
+        )
+    return blocks[stage, block]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,13 +168,7 @@ class ModulationTrace:
         Raises:
             ModelError: there is no such block; the message lists those there are.
         """
-        for entry in self.blocks:
-            if (entry.stage, entry.block) == (stage, block):
-                return entry
-        known = ", ".join(f"({entry.stage}, {entry.block})" for entry in self.blocks)
-        raise ModelError(
-            f"there is no block {block} in stage {stage}; (stage, block) are {known}"
-        )
+        return in_place({(e.stage, e.block): e for e in self.blocks}, stage, block)
 
     def proof(self, model: nn.Module) -> float:
         """Largest difference between what was written down and what follows from it.

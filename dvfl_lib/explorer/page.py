@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 
 from ..files import write_whole
+from .pictures import COLOURS
 from .record import NetworkRecord, Record
 
 Array = np.ndarray
@@ -98,7 +98,7 @@ def pack_record(record: Record) -> tuple[dict[str, Any], bytes]:
         "label": record.label,
         "standin": record.standin,
         "frames": packer.put(record.frames),
-        "luts": {name: packer.put(_lut(name)).copy() for name in ("cividis", "PuOr_r")},
+        "luts": {name: packer.put(colours) for name, colours in COLOURS.items()},
         "networks": [_pack_network(packer, entry) for entry in record.networks],
     }
     return told, zlib.compress(b"".join(packer.pieces), 9)
@@ -110,11 +110,6 @@ def unpack_array(place: dict[str, Any], raw: bytes) -> Array:
     count = int(np.prod(place["shape"]))
     kept = np.frombuffer(raw, dtype, count, place["at"]).reshape(place["shape"])
     return kept if place["kind"] == "u1" else kept * place["step"] + place["base"]
-
-
-def _lut(name: str) -> Array:
-    """256 colours of a map of matplotlib, uint8 (256, 3)."""
-    return colormaps[name](np.arange(256), bytes=True)[:, :3]
 
 
 def _pack_network(packer: _Packer, entry: NetworkRecord) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Rows of maps as PNG, made from a record without matplotlib: a few milliseconds.
 
 Public names: ``Picture``, ``row_a``, ``row_b``, ``reach_rows``, ``compare_row``,
-``strip``.
+``strip``, ``COLOURS``.
 
 Amounts are in cividis from zero up, signed values in purple and orange with white at
 zero; both keep their order for colour-blind eyes and in grey print.
@@ -25,8 +25,9 @@ from .view import View
 Array = np.ndarray
 SIDE = 128  # pixels of a map
 GAP, TOP, BAR = 10, 22, 84
-_TABLES = {
-    name: (matplotlib.colormaps[name](np.arange(256))[:, :3] * 255).astype(np.uint8)
+# 256 colours each, uint8 (256, 3).
+COLOURS: dict[str, Array] = {
+    name: matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3]
     for name in (AMOUNT, SIGNED)
 }
 
@@ -180,7 +181,7 @@ def painted(values: Array, top: float, signed: bool) -> Array:
     """Colours (H, W, 3) of a map on a scale from 0, or from -top, to top."""
     share = (values / top + 1) / 2 if signed else values / top
     steps = (share * 255).round().clip(0, 255).astype(np.uint8)
-    return _TABLES[SIGNED if signed else AMOUNT][steps]
+    return COLOURS[SIGNED if signed else AMOUNT][steps]
 
 
 def _scaled(picture: Array, side: int) -> Array:

@@ -3,8 +3,8 @@
 Public names: ``Record``, ``NetworkRecord``, ``TokenReach``, ``Outcome``,
 ``softened``, ``rank_correlation``.
 
-Everything is NumPy. A record is made by ``recording.py`` and saved by ``saving.py``.
-Frames, rows and columns count from 0 here; stages and blocks from 1.
+Maps and frames are NumPy arrays. A record is made by ``recording.py`` and saved by
+``saving.py``. Frames, rows and columns count from 0 here; stages and blocks from 1.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torchmetrics.functional import spearman_corrcoef
 
 from ..capture import ModulationMaps
 from ..errors import DVFLError
@@ -141,9 +143,7 @@ def softened(logits: Array, temperature: float) -> Array:
     """
     if not temperature > 0:
         raise DVFLError(f"a temperature is above 0, not {temperature}")
-    scaled = np.asarray(logits, dtype=np.float64) / temperature
-    raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return raised / raised.sum(axis=-1, keepdims=True)
+    return (torch.as_tensor(logits).double() / temperature).softmax(dim=-1).numpy()
 
 
 def rank_correlation(first: Array, second: Array) -> float:
@@ -159,10 +159,10 @@ def rank_correlation(first: Array, second: Array) -> float:
     if first.size < second.size:
         first, second = second, first
     first = _averaged(first, second.shape)
-    ranks = [_ranks(entry.ravel()) for entry in (first, second)]
-    centred = [r - r.mean() for r in ranks]
-    scale = np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())
-    return float(centred[0] @ centred[1] / scale) if scale > 0 else float("nan")
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return float("nan")
+    pair = (torch.from_numpy(np.ascontiguousarray(e)).ravel() for e in (first, second))
+    return float(spearman_corrcoef(*pair))
 
 
 def _averaged(fine: Array, size: tuple[int, ...]) -> Array:
@@ -173,10 +173,3 @@ def _averaged(fine: Array, size: tuple[int, ...]) -> Array:
         raise DVFLError(f"maps of {fine.shape} and {tuple(size)} cannot be compared")
     (t, h, w), (a, b, c) = size, (n // m for n, m in zip(fine.shape, size, strict=True))
     return fine.reshape(t, a, h, b, w, c).mean(axis=(1, 3, 5))  # (T, H, W)
-
-
-def _ranks(values: Array) -> Array:
-    """1-based ranks; equal values share the mean of theirs."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    return (last - (count - 1) / 2)[place]

@@ -48,6 +48,10 @@ _CONCERNS: dict[str, tuple[str, ...]] = {
 }
 
 
+# These controls count from 1, as the captions do; the view counts from 0.
+_COUNTED = ("frame", "row", "column")
+
+
 class Explorer(widgets.VBox):
     """Look into a record: the last expression of a cell shows it.
 
@@ -98,14 +102,14 @@ class Explorer(widgets.VBox):
         late = {"continuous_update": False}
         wide = {"style": {"description_width": "90px"}}
         make: dict[str, Any] = {
-            "play": widgets.Play(min=0, max=frames - 1, value=view.frame, interval=400),
-            "frame": _slider("frame", view.frame, frames - 1),
+            "play": widgets.Play(min=1, max=frames, value=view.frame + 1, interval=400),
+            "frame": _slider("frame", view.frame, frames),
             "network": widgets.Dropdown(options=names, description="network", **wide),
             "place": widgets.Dropdown(
                 options=self._places(view.network), description="block", **wide
             ),
-            "row": _slider("row", view.row, height - 1),
-            "column": _slider("column", view.column, width - 1),
+            "row": _slider("row", view.row, height),
+            "column": _slider("column", view.column, width),
             "shared": widgets.Checkbox(
                 value=True, description="one scale for all frames"
             ),
@@ -178,7 +182,8 @@ class Explorer(widgets.VBox):
             self.view = moved_to(record, view, view.network, tuple(value))
             self._follow(new_network=False)
         else:
-            self.view = replace(view, **{name: value})
+            counted = value - 1 if name in _COUNTED else value
+            self.view = replace(view, **{name: counted})
         self._draw(_CONCERNS[name])
 
     def _follow(self, *, new_network: bool) -> None:
@@ -193,8 +198,8 @@ class Explorer(widgets.VBox):
             controls["place"].value = view.place
             sides = view.maps(self.record).size[1:]
             for name, side in zip(("row", "column"), sides, strict=True):
-                controls[name].max = side - 1
-                controls[name].value = getattr(view, name)
+                controls[name].max = side
+                controls[name].value = getattr(view, name) + 1
         finally:
             self._quiet = False
 
@@ -203,11 +208,8 @@ class Explorer(widgets.VBox):
             if name in _PICTURES:
                 picture = _PICTURES[name](self.record, self.view)
                 self.pictures[name].value = picture.png
-                self.words[
-                    name
-                ].value = (
-                    f"<small style='color:#595959'>{escape(picture.words)}</small>"
-                )
+                said = f"<small style='color:#595959'>{escape(picture.words)}</small>"
+                self.words[name].value = said
             else:
                 self.pictures[name].value = _DRAWN[name](self.record, self.view)
 
@@ -219,9 +221,7 @@ class Explorer(widgets.VBox):
             widgets.HTML(title),
             _row([c["play"], c["frame"], c["network"]]),
             _row([c["place"], c["overlay"]]),
-            widgets.HBox(
-                [c["row"], c["column"], c["left"], c["right"], c["up"], c["down"]]
-            ),
+            _row([c["row"], c["column"], c["left"], c["right"], c["up"], c["down"]]),
             _row([c["shared"], c["signed"]]),
             self.status,
             *(part for n in ("row_a", "row_b") for part in (p[n], self.words[n])),
@@ -243,10 +243,10 @@ def _row(parts: list[widgets.Widget]) -> widgets.HBox:
 
 
 def _slider(name: str, value: int, most: int) -> widgets.IntSlider:
-    """Counts from 0, as the record does."""
+    """From 1 to ``most``; ``value`` counts from 0, as the view does."""
     return widgets.IntSlider(
-        value=value,
-        min=0,
+        value=value + 1,
+        min=1,
         max=most,
         description=name,
         continuous_update=False,

@@ -23,7 +23,8 @@ from .table import update_readme
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 good, 1 trouble, 2 not understood."""
     command, *paths = arguments or [""]
-    if command not in ("execute", "stamp", "tidy", "check", "table"):
+    known = command in ("execute", "stamp", "tidy", "check", "table")
+    if not known or any(path.startswith("-") for path in paths):
         print(__doc__, file=sys.stderr)
         return 2
     stopped = "no file is half written"

@@ -4,11 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 
-from dvfl_lib.explorer import record_clip
 from dvfl_lib.explorer.page import write_page
-from dvfl_lib.vfl_net import create_model
+from small_record import small_record
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = shutil.which("chromium")
@@ -37,11 +35,7 @@ MOVES = [
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    torch.manual_seed(0)
-    names = ("student", "other")
-    models = {n: create_model("vfl_net_lab_student", 3).eval() for n in names}
-    frames = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
-    record = record_clip(frames, models, ["a", "b", "c"], grid=2, regions=2)
+    record = small_record((4, 32, 32))
     return write_page(record, tmp_path_factory.mktemp("page") / "page.html")
 
 
@@ -81,6 +75,10 @@ def test_every_control_changes_the_picture(page):
     page.locator("#map-input").focus()
     page.keyboard.press("ArrowRight")
     assert look(page, "map-input") != before
+    for button in ("down", "up", "left", "right"):
+        before = look(page, "map-input")
+        page.click(f"#{button}")
+        assert look(page, "map-input") != before, f"{button} moved nothing"
     page.locator("#map-space").click(position={"x": 100, "y": 100})
     page.click("#play")
     page.wait_for_function("document.getElementById('frame').value !== '0'")

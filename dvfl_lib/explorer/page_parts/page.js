@@ -25,6 +25,7 @@ const short = (v) => (v === 0 ? "0" : Number(v.toPrecision(3)).toString());
 function ends(v, signed) {
   let low = Infinity, high = -Infinity;
   for (const a of v) { if (a < low) low = a; if (a > high) high = a; }
+  if (!signed) low = Math.min(0, low);  // amounts are shown from zero up
   if (signed) { high = Math.max(Math.abs(low), Math.abs(high)); low = -high; }
   return [low, high];
 }
@@ -128,14 +129,10 @@ function rowA() {
   input.previousSibling.textContent = "input frame";
   input.setAttribute("aria-label", `input frame ${state.t + 1} of ${T}, token at row ${state.y + 1}, column ${state.x + 1}`);
   const parts = [["space", "|spatial modulator|"], ["time", "|temporal modulator|"], ["product", "|product|"], ["cam", "Grad-CAM"]];
-  const cam = get(b.cam);
-  const all = ["space", "time", "product"].map((k) => scaled(get(b[k]), at, n, false));
-  const common = [Math.min(...all.map((r) => r[0])), Math.max(...all.map((r) => r[1]))];
   for (const [key, name] of parts) {
-    const range = key === "cam" ? scaled(cam, at, n, false) : common;
+    const range = scaled(get(b[key]), at, n, false);
     map("map-" + key, row, name, get(b[key]), at, b.size, range, "cividis", 1 - $("overlay").value);
-    if (key === "product") bar(row, "bar-a", common, "cividis", "lengths", $("map-product").parentNode);
-    if (key === "cam") bar(row, "bar-cam", range, "cividis", "Grad-CAM", $("map-cam").parentNode);
+    bar(row, "bar-" + key, range, "cividis", name, $("map-" + key).parentNode);
   }
 }
 function levels(rowId, prefix, what, p) {

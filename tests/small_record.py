@@ -1,0 +1,34 @@
+"""A record of untrained networks on noise: quick to make, with all its parts.
+
+Public names: ``small_record``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from dvfl_lib.explorer import Record, record_clip
+from dvfl_lib.vfl_net import create_model
+
+NETWORKS = {"student": "vfl_net_lab_student", "teacher": "vfl_net_lab_teacher"}
+
+
+def small_record(size: tuple[int, int, int] = (3, 32, 32), **more: Any) -> Record:
+    """Student and teacher on frames of noise (T, H, W), the first of them dark.
+
+    ``more`` goes to ``record_clip``.
+    """
+    torch.manual_seed(0)
+    networks = {
+        role: create_model(name, 3, init="fan_in").eval()
+        for role, name in NETWORKS.items()
+    }
+    frames, height, width = size
+    random = torch.Generator().manual_seed(1)
+    noise = torch.randint(0, 256, (frames, 3, height, width), generator=random)
+    noise[0] //= 4
+    told = {"title": "noise", "standin": True, "grid": 2, "regions": 2} | more
+    classes = told.pop("classes", ("jump", "run", "sit"))
+    return record_clip(noise.to(torch.uint8), networks, classes, **told)
