@@ -16,7 +16,7 @@ BIN := .venv/bin
 # Virtual environments do not survive being moved: the mark names the folder.
 READY := .venv/ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
-.PHONY: help run test setup lint notebooks figures assets clean
+.PHONY: help run test setup lint notebooks figures screenshots assets clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ notebooks: $(READY)  ## execute every lesson again, in place (LESSONS= for some)
 
 figures: $(READY)  ## draw every figure of figures/ again
 	$(BIN)/python -m dvfl_lib.figures figures
+
+screenshots: $(READY)  ## picture the explorer again, in a Chromium that is there
+	$(BIN)/python tests/browser/screenshots.py figures
 
 assets: $(READY)  ## train the small networks of data/assets again
 	$(BIN)/python -m dvfl_lib.lessons.assets

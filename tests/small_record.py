@@ -1,6 +1,6 @@
 """A record of untrained networks on noise: quick to make, with all its parts.
 
-Public names: ``small_record``.
+Public names: ``small_record``, ``small_networks``.
 """
 
 from __future__ import annotations
@@ -15,16 +15,21 @@ from dvfl_lib.vfl_net import create_model
 NETWORKS = {"student": "vfl_net_lab_student", "teacher": "vfl_net_lab_teacher"}
 
 
+def small_networks() -> dict[str, torch.nn.Module]:
+    """Untrained student and teacher, the same in every call."""
+    torch.manual_seed(0)
+    return {
+        role: create_model(name, 3, init="fan_in").eval()
+        for role, name in NETWORKS.items()
+    }
+
+
 def small_record(size: tuple[int, int, int] = (3, 32, 32), **more: Any) -> Record:
     """Student and teacher on frames of noise (T, H, W), the first of them dark.
 
     ``more`` goes to ``record_clip``.
     """
-    torch.manual_seed(0)
-    networks = {
-        role: create_model(name, 3, init="fan_in").eval()
-        for role, name in NETWORKS.items()
-    }
+    networks = small_networks()
     frames, height, width = size
     random = torch.Generator().manual_seed(1)
     noise = torch.randint(0, 256, (frames, 3, height, width), generator=random)

@@ -10,6 +10,7 @@ from dvfl_lib.capture.interventions import (
     frozen,
     level_off,
     masked,
+    only_in,
     reversed_,
     shuffled,
 )
@@ -41,6 +42,9 @@ def test_changes_of_the_clip_are_what_they_are_called(model, clip):
     grey = clip.clone()
     grey[..., 4:8, 18:24] = 0.0
     assert torch.equal(answer_to(model, clip, masked(1, 3)), plain(model, grey))
+    grey = clip.clone()
+    grey[..., 8:16, 12:18] = 0.0
+    assert torch.equal(answer_to(model, clip, masked(1, 2, (2, 4))), plain(model, grey))
     change = shuffled(4, seed=3)
     order = [int(n) - 1 for n in change.name.split(": ")[1].split()]
     assert sorted(order) == [0, 1, 2, 3] and order != [0, 1, 2, 3]
@@ -77,6 +81,22 @@ def test_a_branch_is_off_as_if_its_modulator_were_one(model, clip, branch):
     assert torch.allclose(found, plain(model, clip), atol=1e-6)
 
 
+def test_a_change_in_one_block_leaves_the_others(model, clip):
+    found = answer_to(model, clip, only_in(branch_off("time"), 2, 1))
+    layers = [
+        m for m in model.modules() if isinstance(m, SpatioTemporalFocalModulation)
+    ]
+    assert len(layers) == 3
+    part = layers[1].h_temporal  # stage 1 has one block, stage 2 has two
+    torch.nn.init.zeros_(part.weight)
+    torch.nn.init.ones_(part.bias)
+    assert torch.allclose(found, plain(model, clip), atol=1e-6)
+    with pytest.raises(ModelError, match="no block 3 in stage 2"):
+        answer_to(model, clip, only_in(branch_off("time"), 2, 3))
+    with pytest.raises(ModelError, match="changes the clip"):
+        only_in(reversed_(), 1, 1)
+
+
 def test_without_the_temporal_branch_the_order_does_not_matter(model, clip):
     """Time is seen by it alone: the rest treats frames one by one, then averages."""
     off = branch_off("time")
@@ -103,7 +123,7 @@ def test_impossible_changes_are_refused(model, clip):
         answer_to(model, clip, frozen(4))
     with pytest.raises(ModelError, match="levels are 1 to 3"):
         answer_to(model, clip, level_off("space", 4))
-    with pytest.raises(ModelError, match="regions are 0 to 3"):
+    with pytest.raises(ModelError, match="no region .* in 4 x 4 regions"):
         masked(4, 0)
     assert not any(m._forward_hooks for m in model.modules())
 

@@ -11,11 +11,11 @@ from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.explorer import first_view, save_gif, save_strip
 from dvfl_lib.explorer.pictures import (
     compare_row,
-    painted,
     reach_rows,
     row_a,
     row_b,
 )
+from dvfl_lib.explorer.sheet import painted
 from dvfl_lib.explorer.view import moved_to
 from small_record import small_record
 

@@ -1,6 +1,7 @@
 """Every control, without a front end: what it changes, and what it leaves."""
 
 import re
+import sys
 
 import ipywidgets
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import torch
 
 from dvfl_lib.errors import DVFLError
-from dvfl_lib.explorer import widgets
+from dvfl_lib.explorer import clicking, widgets
+from dvfl_lib.explorer.live import LiveControls
 from dvfl_lib.explorer.widgets import Explorer
-from small_record import small_record
+from small_record import small_networks, small_record
 
 PICTURES = {"row_a", "row_b", "reach", "compare", "lines", "bars"}
 
@@ -143,17 +145,43 @@ def test_an_error_is_shown_and_raised(explorer, monkeypatch):
     assert "no &lt;picture&gt;" in explorer.status.value
 
 
-def test_only_core_widgets_that_colab_has(explorer):
-    def walk(widget):
-        yield widget
-        for child in getattr(widget, "children", ()):
-            yield from walk(child)
+def kinds_in(widget) -> set[type]:
+    inner = [kinds_in(child) for child in getattr(widget, "children", ())]
+    return {type(widget)}.union(*inner)
 
-    kinds = {type(widget) for widget in walk(explorer)}
-    kinds.remove(Explorer)  # a VBox
+
+def test_only_core_widgets_where_no_clicks_are(record, monkeypatch):
+    monkeypatch.setattr(clicking, "anywidget", None)
+    explorer = Explorer(record, small_networks())
+    kinds = kinds_in(explorer) - {Explorer, LiveControls}  # boxes
     assert all(kind.__module__.startswith("ipywidgets.") for kind in kinds)
     assert not {"Stack", "TagsInput", "Output"} & {kind.__name__ for kind in kinds}
     assert ipywidgets.__version__ >= "7.7.1"
+    texts = [w.value for w in explorer.children if isinstance(w, ipywidgets.HTML)]
+    assert any("These pick the token" in text for text in texts)
+
+
+def test_colab_gets_core_widgets(record, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    assert type(Explorer(record).pictures["row_a"]) is ipywidgets.Image
+
+
+def test_a_click_on_a_map_picks_its_token(explorer):
+    pytest.importorskip("anywidget")
+    picture = explorer._shown["row_a"]
+    left, top, wide, high = picture.boxes[2]  # the temporal modulator, 8 x 8 tokens
+    before = explorer.pictures["row_a"].value
+    at = [left + 6.5 / 8 * wide, top + 1.5 / 8 * high]
+    explorer.pictures["row_a"].clicked = [*at, 1]
+    assert (explorer.view.row, explorer.view.column) == (1, 6)
+    assert (
+        explorer.controls["row"].value == 2 and explorer.controls["column"].value == 7
+    )
+    assert explorer.pictures["row_a"].value != before
+    assert "token row 2, column 7" in explorer.pictures["lines"].value
+    assert explorer.pictures["row_a"].words == explorer._shown["row_a"].words
+    explorer.pictures["row_a"].clicked = [left, 5.0, 2]  # on the words above
+    assert (explorer.view.row, explorer.view.column) == (1, 6)
 
 
 def test_what_a_notebook_stores_of_it_is_short(explorer):

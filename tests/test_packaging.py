@@ -28,6 +28,7 @@ COLAB = {
     "numpy": "2.1.0",
     "matplotlib": "3.10.0",
     "ipywidgets": "7.7.1",
+    "traitlets": "5.7.1",
 }
 # Modules whose name is not their distribution's.
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "IPython": "ipython"}
@@ -97,12 +98,28 @@ def test_decord_is_asked_for_only_where_it_has_a_wheel(system, machine, wanted):
     assert marker.evaluate(where) is wanted
 
 
-def imported_packages(folder: Path) -> dict[str, str]:
+def optional_imports(tree: ast.AST) -> set[ast.AST]:
+    """Imports in a ``try`` that goes on without what is missing."""
+    return {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.Try)
+        and any("ImportError" in ast.dump(handler) for handler in block.handlers)
+        for part in block.body
+        for node in ast.walk(part)
+    }
+
+
+def imported_packages(folder: Path, *, optional: bool) -> dict[str, str]:
     """Top-level packages that the code under a folder imports -> one such file."""
     found = {}
     for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        guarded = optional_imports(tree)
+        for node in ast.walk(tree):
             names = []
+            if (node in guarded) != optional:
+                continue
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -113,10 +130,14 @@ def imported_packages(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "declared"), [("dvfl_lib", CORE), ("tests", ALL)], ids=["lib", "tests"]
+    ("folder", "declared", "optional"),
+    [("dvfl_lib", CORE, False), ("dvfl_lib", ALL, True), ("tests", ALL, False)],
+    ids=["lib", "lib, optional", "tests"],
 )
-def test_everything_imported_is_declared(folder, declared):
+def test_everything_imported_is_declared(folder, declared, optional):
     """The library may use what it asks for, the tests the extras as well.
+
+    In the library an extra may only be imported where it may be missing.
 
     The names of what a declared package always brings (Jupyter's parts for
     ipywidgets and papermill) do not count: what is imported is declared itself.
@@ -125,7 +146,9 @@ def test_everything_imported_is_declared(folder, declared):
     known = {name_of(requirement) for requirement in declared}
     undeclared = {
         package: where
-        for package, where in imported_packages(ROOT / folder).items()
+        for package, where in imported_packages(
+            ROOT / folder, optional=optional
+        ).items()
         if package not in sys.stdlib_module_names
         and package not in ours
         and canonicalize_name(DISTRIBUTION.get(package, package)) not in known

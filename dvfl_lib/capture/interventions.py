@@ -1,7 +1,7 @@
 """Change one thing, and see what the network says then.
 
 Public names: ``Intervention``, ``answer_to``, ``shuffled``, ``reversed_``, ``frozen``,
-``masked``, ``level_off``, ``branch_off``, ``usual_interventions``.
+``masked``, ``level_off``, ``branch_off``, ``only_in``, ``usual_interventions``.
 
 A map shows where a network's inner numbers are large; whether its answer depends on
 them is another question, and only a change of the input or of the layer answers it.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from ..modulation import SpatioTemporalFocalModulation
-from .trace import Branch
+from .listening import blocks_of
+from .trace import Branch, in_place
 
 Hook = Callable[[nn.Module, Any, Tensor], Tensor]
 
@@ -33,6 +34,7 @@ class Intervention:
         name: what is changed, in words.
         on_clip: from clip (1, T, 3, H, W) to clip, or None.
         on_layer: yields (part of a layer, hook), for each modulation layer, or None.
+        place: (stage, block) of the one block that ``on_layer`` is for; None for all.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class Intervention:
         Callable[[SpatioTemporalFocalModulation], Iterator[tuple[nn.Module, Hook]]]
         | None
     ) = None
+    place: tuple[int, int] | None = None
 
 
 def answer_to(model: nn.Module, clip: Tensor, change: Intervention) -> Tensor:
@@ -55,12 +58,34 @@ def answer_to(model: nn.Module, clip: Tensor, change: Intervention) -> Tensor:
     if change.on_clip is not None:
         clip = change.on_clip(clip)
     with torch.no_grad(), ExitStack() as hooks:
-        for layer in model.modules():
-            wanted = isinstance(layer, SpatioTemporalFocalModulation)
-            if wanted and change.on_layer is not None:
-                for part, hook in change.on_layer(layer):
-                    hooks.enter_context(part.register_forward_hook(hook))
+        for layer in _layers(model, change):
+            for part, hook in change.on_layer(layer):
+                hooks.enter_context(part.register_forward_hook(hook))
         return model(clip)
+
+
+def _layers(
+    model: nn.Module, change: Intervention
+) -> list[SpatioTemporalFocalModulation]:
+    """The modulation layers that a change is for."""
+    if change.on_layer is None:
+        return []
+    if change.place is not None:
+        model = in_place(dict(blocks_of(model)), *change.place)
+    kind = SpatioTemporalFocalModulation
+    return [layer for layer in model.modules() if isinstance(layer, kind)]
+
+
+def only_in(change: Intervention, stage: int, block: int) -> Intervention:
+    """The same change of the layers, in one block alone; both count from 1.
+
+    Raises:
+        ModelError: a change of the clip, which is the same for all blocks.
+    """
+    if change.on_layer is None:
+        raise ModelError(f"{change.name!r} changes the clip, not a block")
+    name = f"{change.name} in stage {stage}, block {block} only"
+    return replace(change, name=name, place=(stage, block))
 
 
 def shuffled(frames: int, seed: int = 0) -> Intervention:
@@ -89,23 +114,32 @@ def frozen(frame: int) -> Intervention:
     return Intervention("freeze", f"frozen at frame {frame + 1}", freeze)
 
 
-def masked(row: int, column: int, parts: int = 4) -> Intervention:
-    """A region grey in all frames: one of parts x parts, counted from 0.
+def masked(row: int, column: int, parts: int | tuple[int, int] = 4) -> Intervention:
+    """A region grey in all frames: one of ``parts`` per side, counted from 0.
 
     Grey is ImageNet's mean colour, which is zero after normalisation.
+
+    Args:
+        row, column: which region.
+        parts: how many regions there are from top to bottom and from left to right;
+            one number for both. With a map's (H, W), a region is that of one token.
     """
-    if not (0 <= row < parts and 0 <= column < parts):
-        raise ModelError(f"regions are 0 to {parts - 1}, not ({row}, {column})")
+    rows, columns = (parts, parts) if isinstance(parts, int) else parts
+    if not (0 <= row < rows and 0 <= column < columns):
+        raise ModelError(
+            f"there is no region ({row}, {column}) in {rows} x {columns} regions"
+        )
 
     def cover(clip: Tensor) -> Tensor:
         clip = clip.clone()
         height, width = clip.shape[-2:]
-        top, bottom = row * height // parts, (row + 1) * height // parts
-        left, right = column * width // parts, (column + 1) * width // parts
+        top, bottom = row * height // rows, (row + 1) * height // rows
+        left, right = column * width // columns, (column + 1) * width // columns
         clip[..., top:bottom, left:right] = 0.0
         return clip
 
-    name = f"grey region: row {row + 1}, column {column + 1} of {parts}"
+    told = rows if rows == columns else f"{rows} x {columns}"
+    name = f"grey region: row {row + 1}, column {column + 1} of {told}"
     return Intervention("mask", name, cover)
 
 

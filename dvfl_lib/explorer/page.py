@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from ..files import write_whole
-from .pictures import COLOURS
 from .record import NetworkRecord, Record
+from .sheet import COLOURS
 
 Array = np.ndarray
 _PARTS = Path(__file__).parent / "page_parts"

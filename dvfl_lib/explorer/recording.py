@@ -1,6 +1,6 @@
 """Making a record: every network once over the clip, then all that costs time.
 
-Public names: ``record_clip``, ``record_video``, ``usual_tokens``.
+Public names: ``record_clip``, ``record_video``, ``usual_tokens``, ``quantised``.
 """
 
 from __future__ import annotations
@@ -143,9 +143,7 @@ def _record_network(
         for c in changes
     )
     reach = tuple(
-        _quantised(
-            dependency(model, clip, b.stage, b.block, usual_tokens(b.size, grid))
-        )
+        quantised(dependency(model, clip, b.stage, b.block, usual_tokens(b.size, grid)))
         for b in maps
         if grid
     )
@@ -154,7 +152,7 @@ def _record_network(
     )
 
 
-def _quantised(found: Dependency) -> TokenReach:
+def quantised(found: Dependency) -> TokenReach:
     """Square roots in 255 steps; what is reached at all stays above zero."""
     maps = []
     for sizes in found.sizes:  # (P, T, H, W)

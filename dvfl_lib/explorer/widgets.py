@@ -2,23 +2,30 @@
 
 Public names: ``Explorer``.
 
-No control runs a network: all of them read the record. Pictures are PNG bytes in
-``Image`` widgets, lines and bars SVG in ``HTML`` widgets, and below each picture
-stands in words what it shows.
+No control runs a network: all of them read the record. Only the buttons of live.py
+do, which are there where networks are given. Pictures are PNG bytes in ``Image``
+widgets, lines and bars SVG in ``HTML`` widgets, and below each picture stands in
+words what it shows. With the optional package anywidget a click on a map picks its
+token (clicking.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
+from torch import nn
 
+from .clicking import can_click, picture_widget, put
+from .controls import block_options, change_options, make_controls
 from .lines import probability_bars, token_lines
-from .pictures import Picture, compare_row, reach_rows, row_a, row_b
+from .live import LiveControls
+from .pictures import compare_row, reach_rows, row_a, row_b
 from .record import Record
+from .sheet import Picture, token_at
 from .view import View, first_view, moved_to
 
 _PICTURES: dict[str, Callable[[Record, View], Picture]] = {
@@ -32,6 +39,7 @@ _DRAWN: dict[str, Callable[[Record, View], str]] = {
     "bars": probability_bars,
 }
 _EVERY = (*_PICTURES, *_DRAWN)
+_PICKED = ("row_a", "row_b", "compare")  # where a click picks a token
 # Which pictures a control changes; the others are left as they are.
 _CONCERNS: dict[str, tuple[str, ...]] = {
     "frame": ("row_a", "row_b", "reach", "compare", "lines"),
@@ -46,9 +54,7 @@ _CONCERNS: dict[str, tuple[str, ...]] = {
     "temperature": ("bars",),
     "change": ("bars",),
 }
-
-
-# These controls count from 1, as the captions do; the view counts from 0.
+# Controls that count from 1, as captions do; the view counts from 0.
 _COUNTED = ("frame", "row", "column")
 
 
@@ -57,6 +63,9 @@ class Explorer(widgets.VBox):
 
     Args:
         record: see ``record_clip`` and ``load_record``.
+        networks: the record's networks by name, in eval mode, to ask them more:
+            then ``live`` has the buttons. What they answer is added to ``record``,
+            which ``save_record`` keeps.
 
     Attributes:
         record: what is shown.
@@ -66,15 +75,20 @@ class Explorer(widgets.VBox):
             "compare", "temperature", "change".
         pictures: the widgets by name: "row_a", "row_b", "reach", "compare" (Image),
             "lines", "bars" (HTML); ``words`` has the words below each Image.
+        live: the buttons that ask a network, or None.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(
+        self, record: Record, networks: Mapping[str, nn.Module] | None = None
+    ) -> None:
         super().__init__()
         self.record, self.view = record, first_view(record)
-        self.controls = self._make_controls()
+        self.controls = make_controls(record, self.view)
         self.pictures: dict[str, Any] = {
-            name: widgets.Image(format="png") for name in _PICTURES
+            name: picture_widget(self._picker(name) if name in _PICKED else None)
+            for name in _PICTURES
         } | {name: widgets.HTML() for name in _DRAWN}
+        self._shown: dict[str, Picture] = {}
         self.words = {name: widgets.HTML() for name in _PICTURES}
         self.status = widgets.HTML()
         self._quiet = False
@@ -87,6 +101,9 @@ class Explorer(widgets.VBox):
         widgets.link(
             (self.controls["play"], "value"), (self.controls["frame"], "value")
         )
+        self.live = None
+        if networks:
+            self.live = LiveControls(networks, self._state, self._answered, self._tell)
         self._draw(_EVERY)
         self.children = self._arranged()
 
@@ -94,60 +111,6 @@ class Explorer(widgets.VBox):
         # Not that of a box: it would hold every picture, byte by byte.
         networks = ", ".join(entry.name for entry in self.record.networks)
         return f"Explorer of {self.record.title!r}: {networks}"
-
-    def _make_controls(self) -> dict[str, Any]:
-        record, view = self.record, self.view
-        frames, height, width = view.maps(record).size
-        names = [entry.name for entry in record.networks]
-        late = {"continuous_update": False}
-        wide = {"style": {"description_width": "90px"}}
-        make: dict[str, Any] = {
-            "play": widgets.Play(min=1, max=frames, value=view.frame + 1, interval=400),
-            "frame": _slider("frame", view.frame, frames),
-            "network": widgets.Dropdown(options=names, description="network", **wide),
-            "place": widgets.Dropdown(
-                options=self._places(view.network), description="block", **wide
-            ),
-            "row": _slider("row", view.row, height),
-            "column": _slider("column", view.column, width),
-            "shared": widgets.Checkbox(
-                value=True, description="one scale for all frames"
-            ),
-            "signed": widgets.Checkbox(value=True, description="gates with their sign"),
-            "overlay": widgets.FloatSlider(
-                min=0.0, max=1.0, step=0.1, description="frame over map", **late, **wide
-            ),
-            "compare": widgets.Dropdown(
-                options=names, value=view.compare, description="beside", **wide
-            ),
-            "temperature": widgets.FloatLogSlider(
-                value=1.0, min=-0.3, max=1.3, step=0.1, description="T", **late, **wide
-            ),
-            "change": widgets.Dropdown(
-                options=self._changes(view.network), description="change", **wide
-            ),
-        }
-        for name, icon in zip(("up", "down", "left", "right"), "↑↓←→", strict=True):
-            layout = widgets.Layout(width="40px")
-            make[name] = widgets.Button(
-                description=icon, tooltip=f"token one {name}", layout=layout
-            )
-        return make
-
-    def _places(self, network: str) -> list[tuple[str, tuple[int, int]]]:
-        """Names of blocks that say the map's size."""
-        maps = self.record.network(network).maps
-        return [
-            (
-                f"stage {b.stage}, block {b.block} ({b.size[1]} x {b.size[2]} tokens)",
-                (b.stage, b.block),
-            )
-            for b in maps
-        ]
-
-    def _changes(self, network: str) -> list[tuple[str, int]]:
-        outcomes = self.record.network(network).outcomes
-        return [("none", -1)] + [(o.name, n) for n, o in enumerate(outcomes)]
 
     def _listener(self, name: str) -> Callable[[dict[str, Any]], None]:
         def changed(event: dict[str, Any]) -> None:
@@ -157,11 +120,40 @@ class Explorer(widgets.VBox):
                 self._change(name, event["new"])
                 self.status.value = ""
             except Exception as error:
-                told = escape(f"{type(error).__name__}: {error}")
-                self.status.value = f"<b style='color:#a00'>{told}</b>"
+                self._tell(error)
                 raise
 
         return changed
+
+    def _state(self) -> tuple[Record, View]:
+        return self.record, self.view
+
+    def _tell(self, error: Exception) -> None:
+        told = escape(f"{type(error).__name__}: {error}")
+        self.status.value = f"<b style='color:#a00'>{told}</b>"
+
+    def _picker(self, name: str) -> Callable[[float, float], None]:
+        """What a click at a pixel of a picture does: both sliders move there."""
+
+        def picked(x: float, y: float) -> None:
+            size = self.view.maps(self.record).size[1:]
+            token = token_at(self._shown[name], x, y, size)
+            if token is not None:
+                self.view = replace(self.view, row=token[0], column=token[1])
+                self._follow(new_network=False)
+                self._draw(_CONCERNS["row"])
+
+        return picked
+
+    def _answered(self, record: Record, outcome: bool) -> None:
+        """A network was asked: show what it said."""
+        self.record, self.status.value = record, ""
+        if outcome:
+            last = len(self.view.entry(record).outcomes) - 1
+            self.controls["change"].options = change_options(record, self.view.network)
+            self.controls["change"].value = last
+        else:
+            self._draw(("reach",))
 
     def _stepper(self, name: str, step: int) -> Callable[[Any], None]:
         """A button that moves a slider; at the border it stays."""
@@ -192,8 +184,8 @@ class Explorer(widgets.VBox):
         self._quiet = True
         try:
             if new_network:
-                controls["place"].options = self._places(view.network)
-                controls["change"].options = self._changes(view.network)
+                controls["place"].options = block_options(self.record, view.network)
+                controls["change"].options = change_options(self.record, view.network)
                 controls["change"].value = view.change
             controls["place"].value = view.place
             sides = view.maps(self.record).size[1:]
@@ -202,12 +194,15 @@ class Explorer(widgets.VBox):
                 controls[name].value = getattr(view, name) + 1
         finally:
             self._quiet = False
+        if self.live is not None:
+            self.live.follow()
 
     def _draw(self, names: Iterable[str]) -> None:
         for name in names:
             if name in _PICTURES:
                 picture = _PICTURES[name](self.record, self.view)
-                self.pictures[name].value = picture.png
+                self._shown[name] = picture
+                put(self.pictures[name], picture)
                 said = f"<small style='color:#595959'>{escape(picture.words)}</small>"
                 self.words[name].value = said
             else:
@@ -217,10 +212,12 @@ class Explorer(widgets.VBox):
         c, p = self.controls, self.pictures
         mark = " (stand-in data)" if self.record.standin else ""
         title = f"<b>{escape(self.record.title)}{mark}</b>"
+        how = "A click on a map, or these, pick" if can_click() else "These pick"
         return (
             widgets.HTML(title),
             _row([c["play"], c["frame"], c["network"]]),
             _row([c["place"], c["overlay"]]),
+            widgets.HTML(f"<small>{how} the token.</small>"),
             _row([c["row"], c["column"], c["left"], c["right"], c["up"], c["down"]]),
             _row([c["shared"], c["signed"]]),
             self.status,
@@ -231,6 +228,7 @@ class Explorer(widgets.VBox):
             self.words["reach"],
             widgets.HTML("<b>Two networks, and one change</b>"),
             _row([c["compare"], c["temperature"], c["change"]]),
+            *([self.live] if self.live else []),
             p["compare"],
             self.words["compare"],
             p["bars"],
@@ -240,15 +238,3 @@ class Explorer(widgets.VBox):
 def _row(parts: list[widgets.Widget]) -> widgets.HBox:
     """Controls side by side; on a narrow page they go on in the next line."""
     return widgets.HBox(parts, layout=widgets.Layout(flex_flow="row wrap"))
-
-
-def _slider(name: str, value: int, most: int) -> widgets.IntSlider:
-    """From 1 to ``most``; ``value`` counts from 0, as the view does."""
-    return widgets.IntSlider(
-        value=value + 1,
-        min=1,
-        max=most,
-        description=name,
-        continuous_update=False,
-        style={"description_width": "60px"},
-    )

@@ -1,16 +1,14 @@
 """The explorer's page in a browser without a network: every control does something."""
 
-import shutil
-
 import numpy as np
 import pytest
+from driving import CHROMIUM, on_page
 
 from dvfl_lib.explorer.page import write_page
 from small_record import small_record
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine")
 SET = """([id, value]) => { const e = document.getElementById(id);
   if (e.type === 'checkbox') e.checked = value; else e.value = value;
   const start = performance.now();
@@ -41,21 +39,8 @@ def path(tmp_path_factory):
 
 @pytest.fixture
 def page(path):
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(
-            offline=True, viewport={"width": 1200, "height": 900}
-        )
-        page = context.new_page()
-        page.faults = []
-        page.on("pageerror", lambda e: page.faults.append(str(e)))
-        page.on(
-            "console", lambda m: m.type == "error" and page.faults.append(str(m.text))
-        )
-        page.goto(path.as_uri())
-        page.wait_for_selector("body[data-ready='1']", timeout=20000)
+    with on_page(path) as page:
         yield page
-        browser.close()
 
 
 def look(page, name):

@@ -189,7 +189,7 @@ function rowC() {
 function reach() {
   const b = block(), row = $("row-reach"), r = b.reach;
   row.replaceChildren();
-  if (!r) { $("reach-told").textContent = "This record keeps no dependencies."; return; }
+  if (!r || !r.tokens.length) { $("reach-told").textContent = "The record keeps no dependencies of this block."; return; }
   let best = 0, least = Infinity;
   r.tokens.forEach(([t, y, x], i) => {
     const gap = 1e6 * Math.abs(t - state.t) + (y - state.y) ** 2 + (x - state.x) ** 2;

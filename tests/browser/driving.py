@@ -1,0 +1,112 @@
+"""A real browser on the explorer: its page from disk, its widgets in JupyterLab.
+
+Public names: ``CHROMIUM``, ``on_page``, ``in_lab``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+EXPLORER = ".jp-OutputArea .jupyter-widgets.widget-vbox"
+# The application itself is asked: a click before the kernel is there would be lost.
+RUN = """async (name) => {
+    const app = window.jupyterapp;
+    await app.restored;
+    const panel = await app.commands.execute('docmanager:open', {path: name});
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    app.shell.activateById(panel.id);
+    app.shell.collapseLeft();
+    await app.commands.execute('notebook:run-all-cells');
+}"""
+# Cells outside of the window must stay in the page, or a test cannot find them.
+TRACKER = '{"windowingMode": "none"}'
+
+
+@contextmanager
+def _browser(width: int, height: int, offline: bool) -> Iterator[Any]:
+    """A page whose errors are collected in ``page.faults``."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"]
+        )
+        context = browser.new_context(
+            offline=offline, viewport={"width": width, "height": height}
+        )
+        page = context.new_page()
+        page.faults = []
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        yield page
+        browser.close()
+
+
+@contextmanager
+def on_page(path: Path, height: int = 900) -> Iterator[Any]:
+    """The explorer's page, opened from disk with the network cut off."""
+    with _browser(1200, height, offline=True) as page:
+        page.on(
+            "console", lambda m: m.type == "error" and page.faults.append(str(m.text))
+        )
+        page.goto(path.as_uri())
+        page.wait_for_selector("body[data-ready='1']", timeout=20_000)
+        yield page
+
+
+@contextmanager
+def in_lab(lesson: str, folder: Path) -> Iterator[Any]:
+    """A copy of a lesson, run from its first cell to its last in a JupyterLab.
+
+    Args:
+        lesson: name of its file.
+        folder: an empty one; becomes a checkout whose lesson may be written to.
+    """
+    (folder / "notebooks").mkdir()
+    shutil.copy(ROOT / "notebooks" / lesson, folder / "notebooks")
+    for part in ("dvfl_lib", "data", "pyproject.toml"):
+        (folder / part).symlink_to(ROOT / part)
+    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    (settings / "tracker.jupyterlab-settings").write_text(TRACKER)
+    with _server(folder) as address, _browser(1200, 2200, offline=False) as page:
+        page.goto(f"{address}/lab")
+        page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
+        page.set_default_timeout(60_000)
+        page.evaluate(RUN, f"notebooks/{lesson}")
+        yield page
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--IdentityProvider.token=", "--LabApp.news_url=None"]
+    command += [f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
+    command += [f"--LabApp.user_settings_dir={folder / 'settings'}"]
+    command += [f"--LabApp.workspaces_dir={folder / 'workspaces'}"]
+    with (folder / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    try:
+        for _ in range(240):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
