@@ -28,7 +28,6 @@ COLAB = {
     "numpy": "2.1.0",
     "matplotlib": "3.10.0",
     "ipywidgets": "7.7.1",
-    "traitlets": "5.7.1",
 }
 # Modules whose name is not their distribution's.
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "IPython": "ipython"}
