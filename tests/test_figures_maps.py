@@ -136,3 +136,11 @@ def test_lines_go_through_their_points_in_their_colours():
 def test_lines_that_cannot_be_drawn_are_refused(lines, says):
     with pytest.raises(DVFLError, match=says):
         line_figure(lines, x="x", y="y", log_y=True)
+
+
+def test_a_token_is_framed_on_a_finer_picture_too():
+    picture, tokens = np.zeros((8, 16, 3), np.uint8), np.ones((4, 4))
+    figure = heat_maps([[picture, tokens]], mark=(1, 3), tokens=(4, 4))
+    boxes = [axis.patches[-1] for axis in figure.axes[:2]]
+    assert [b.get_xy() for b in boxes] == [(11.5, 1.5), (2.5, 0.5)]
+    assert [(b.get_width(), b.get_height()) for b in boxes] == [(4, 2), (1, 1)]

@@ -35,6 +35,7 @@ def heat_maps(
     numbers: bool = False,
     shared: Shared = "all",
     mark: tuple[int, int] | None = None,
+    tokens: tuple[int, int] | None = None,
     standin: bool = False,
     colour_bar: bool = True,
 ) -> Figure:
@@ -48,6 +49,7 @@ def heat_maps(
         numbers: write each value into its square (for maps of a few tokens).
         shared: one scale for "all" maps, one per "row", or "none".
         mark: (row, column) of a token to frame in every map.
+        tokens: (rows, columns) that ``mark`` is counted in; without it each map's own.
         standin: write "stand-in data" into the title.
         colour_bar: show the scale, unless each map has its own.
 
@@ -69,7 +71,9 @@ def heat_maps(
         axis.spines[:].set_visible(False)
         if column < len(grid[row]) and grid[row][column] is not None:
             scale = (scales[row][column], colours)
-            _draw(axis, grid[row][column], scale, numbers, mark)
+            _draw(axis, grid[row][column], scale, numbers)
+            if mark is not None:
+                _frame_token(axis, mark, grid[row][column].shape, tokens)
         if row == 0 and column < len(column_names):
             axis.set_title(column_names[column], fontsize=9, color=GREY, pad=3)
         if column == 0 and row_names:
@@ -140,7 +144,6 @@ def _draw(
     entry: np.ndarray,
     scale: tuple[Normalize | None, str],
     numbers: bool,
-    mark: tuple[int, int] | None,
 ) -> None:
     """One map or picture in its place."""
     norm, colours = scale
@@ -150,8 +153,6 @@ def _draw(
         axis.imshow(entry, cmap=colours, norm=norm, interpolation="none")
         if numbers:
             _write_numbers(axis, entry, norm, colours)
-    if mark is not None:
-        _frame_token(axis, mark)
 
 
 def _write_numbers(axis: Axes, entry: np.ndarray, norm: Normalize, cmap: str) -> None:
@@ -165,12 +166,20 @@ def _write_numbers(axis: Axes, entry: np.ndarray, norm: Normalize, cmap: str) ->
         axis.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
 
 
-def _frame_token(axis: Axes, mark: tuple[int, int]) -> None:
+def _frame_token(
+    axis: Axes,
+    mark: tuple[int, int],
+    shape: tuple[int, ...],
+    tokens: tuple[int, int] | None,
+) -> None:
     """A frame in white and the query's blue: seen on light and on dark."""
-    corner = (mark[1] - 0.5, mark[0] - 0.5)
+    rows, columns = tokens or shape[:2]
+    high, wide = shape[0] / rows, shape[1] / columns
+    corner = (mark[1] * wide - 0.5, mark[0] * high - 0.5)
     for colour, width in (("white", 4.0), (PALETTE["q"], 2.0)):
         outline = {"facecolor": "none", "edgecolor": colour, "linewidth": width}
-        axis.add_patch(Rectangle(corner, 1, 1, zorder=3, clip_on=False, **outline))
+        box = Rectangle(corner, wide, high, zorder=3, clip_on=False, **outline)
+        axis.add_patch(box)
 
 
 def _add_bars(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dvfl_lib.benchmarks.standin_actions import PAIRS
 from dvfl_lib.lessons.trained import ASSETS, MANIFEST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,12 +36,12 @@ def rows(text: str) -> dict[str, list[float]]:
     return {m[1].strip(): numbers(m[2]) for m in found if m}
 
 
-def test_the_accuracies_are_those_of_the_manifest_and_the_baseline_is_best():
+def test_the_accuracies_are_those_of_the_manifest_and_the_teacher_is_the_worst():
     entries = json.loads((ROOT / "data/assets" / MANIFEST).read_text("utf-8"))["files"]
     wanted = [100 * entries[a.file]["test"]["top1"] for a in ASSETS.values()]
-    lines = printed("networks[name], story").strip().splitlines()
+    lines = printed("networks[name], story").strip().splitlines()[:3]
     assert [numbers(line)[0] for line in lines] == pytest.approx(wanted, abs=0.05)
-    assert max(wanted) == wanted[list(ASSETS).index("baseline")]
+    assert min(wanted) == wanted[list(ASSETS).index("teacher")]
 
 
 def test_the_trace_proves_itself():
@@ -59,9 +60,18 @@ def test_space_lives_on_its_first_level_and_time_does_not():
     assert first["stage 3 time"] < 50 and first["stage 2 time"] < 50
 
 
-def test_a_frozen_clip_keeps_its_temporal_modulator():
-    moving = numbers(printed("mean length, frozen against moving"))
-    assert moving[:2] == [1.0, 1.0] and 0.3 < moving[2] < 0.9
+def test_a_modulator_at_rest_is_all_ones():
+    lines = printed("rest = layer.h_temporal.bias.detach()").strip().splitlines()
+    for line, channels in zip(lines, (16, 32, 64), strict=True):
+        mean, length = numbers(line)
+        assert mean == 1.0 and length == pytest.approx(channels**0.5, abs=0.1)
+
+
+def test_a_frozen_clip_keeps_its_temporal_modulator_from_rest():
+    lines = printed("mean distance: moving").strip().splitlines()
+    pairs = [numbers(line) for line in lines]
+    assert all(frozen >= moving for moving, frozen in pairs[:2])
+    assert 10 < pairs[2][1] < pairs[2][0]
 
 
 def test_one_block_is_a_cross_and_two_are_everything():
@@ -74,12 +84,39 @@ def test_one_block_is_a_cross_and_two_are_everything():
         assert int(m[3]) == (side * side + 7 if own else int(m[4]))
 
 
+def test_backwards_every_network_names_the_reversal():
+    pairs = {a: b for pair in PAIRS for a, b in (pair, pair[::-1])}
+    lines = printed("backwards.logits.argmax()").strip().splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        action, said = re.match(r"(\w+) +backwards: (.*)", line).groups()
+        assert said.split(", ") == [pairs[action]] * 3
+
+
 def test_interventions_say_what_the_text_says():
     table = rows(printed("changes = ["))
-    assert max(table["clip backwards"]) < 0.05
-    assert max(table["temporal branch off"]) <= 0.1
-    pairs = zip(table["spatial branch off"], table["nothing"], strict=True)
-    assert all(0.6 < off / on <= 1.1 for off, on in pairs)
+    assert max(table["temporal branch off"]) < 0.1
+    lost = {
+        name: [on - off for on, off in zip(table["nothing"], values, strict=True)]
+        for name, values in table.items()
+    }
+    assert all(cost < 0.2 for cost in lost["spatial branch off"])
+    assert all(cost < 0.1 for cost in lost["spatial level 1 off"])
+    assert all(0.25 < cost < 0.35 for cost in lost["temporal level 2 off"][:2])
+    lines = printed("share = 100 * sizes / sizes.sum()").strip().splitlines()
+    shares = {t[:13].strip(): re.findall(r"(\d+) %", t) for t in lines}
+    first = [int(v[0]) for k, v in shares.items() if "space" in k]
+    second = [int(v[1]) for k, v in shares.items() if "time" in k]
+    assert (min(first), max(first)) == (73, 83)
+    assert (min(second), max(second)) == (14, 43)
+    assert "same answer both ways: True" in printed("torch.allclose(forwards")
+
+
+def test_all_answers_but_one_are_right():
+    lines = printed("share.argmax()").strip().splitlines()
+    wrong = [t for t in lines if t.split()[0] != t.split()[3]]
+    assert len(lines) == 12 and len(wrong) == 1
+    assert wrong[0].split()[:4] == ["Approaching", "student", "says", "Swelling"]
 
 
 def test_distillation_did_not_bring_the_maps_together():
@@ -92,5 +129,6 @@ def test_distillation_did_not_bring_the_maps_together():
             "student and baseline",
         )
     )
-    assert sum(student) <= sum(baseline)
+    assert all(s < b for s, b in zip(student[:2], baseline[:2], strict=True))
+    assert student[2] > baseline[2]
     assert all(b > max(s, t) for s, t, b in zip(student, baseline, both, strict=True))
