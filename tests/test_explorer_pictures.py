@@ -8,16 +8,16 @@ import pytest
 from PIL import Image
 
 from dvfl_lib.errors import RunDirectoryError
-from dvfl_lib.explorer import first_view, save_gif, save_strip
+from dvfl_lib.explorer import first_view, save_gif, save_strip, strip
 from dvfl_lib.explorer.pictures import (
     compare_row,
     reach_rows,
     row_a,
     row_b,
 )
-from dvfl_lib.explorer.sheet import painted
+from dvfl_lib.explorer.sheet import painted, token_at
 from dvfl_lib.explorer.view import moved_to
-from small_record import small_record
+from small_record import other_record, small_record
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +106,96 @@ def test_pngs_are_whole_pictures(record, view):
         picture = make(record, view)
         read = np.asarray(Image.open(io.BytesIO(picture.png)))
         assert np.array_equal(read, picture.array)
+
+
+def test_a_map_lies_on_the_pixels_that_it_covers():
+    """35 x 63 pixels hold 8 x 15 tokens of 4: 3 pixels beyond them in both ways."""
+    record = small_record((2, 35, 63), grid=0, regions=1)
+    view = replace(first_view(record), row=7, column=14)
+    picture, scale = row_a(record, view), 124 / 35
+    left, top, wide, high = picture.boxes[1]
+    assert (wide, high) == pytest.approx((60 * scale, 32 * scale), abs=0.6)
+    spatial = picture.array[int(top) :, int(left) :]
+    white = (spatial[:124, : int(63 * scale)] == 255).all(axis=2)
+    edges = round(32 * scale), round(60 * scale)
+    assert white[edges[0] + 3 :].all() and white[:, edges[1] + 3 :].all()
+    assert not white[: edges[0] - 30, : edges[1] - 30].any()
+    # The frame on the input is around the token's own pixels.
+    without = row_a(record, replace(view, row=0, column=0)).array
+    input_ = (picture.array != without).any(axis=2)[int(top) :, : int(63 * scale)]
+    rows, columns = np.argwhere(input_[60:]).T
+    assert rows.min() + 60 == pytest.approx(28 * scale, abs=3)
+    assert rows.max() + 60 == pytest.approx(32 * scale, abs=3)
+    assert columns.min() == pytest.approx(56 * scale, abs=3)
+    assert columns.max() == pytest.approx(60 * scale, abs=3)
+    inside = left + 59.5 * scale, top + 31.5 * scale
+    assert token_at(picture, *inside, (8, 15)) == (7, 14)
+    assert token_at(picture, left + 61.5 * scale, top + 5, (8, 15)) is None
+
+
+def test_an_overlay_is_the_part_of_the_frame_below_the_map():
+    record = small_record((1, 35, 63), grid=0, regions=1)
+    frames = np.zeros_like(record.frames)
+    frames[:, :, :60:4] = 255  # in all tokens, and no row that is cut off
+    frames[:, :, 60:] = 77
+    record = replace(record, frames=frames)
+    picture = row_a(record, replace(first_view(record), overlay=1.0))
+    left, top, wide, high = (round(n) for n in picture.boxes[2])
+    shown = picture.array[top : top + high, left : left + wide, 0].mean(axis=0)
+    start = shown[: round(wide * 4 / 60)]
+    assert start.argmax() < len(start) / 2  # the first column of a token, not another
+    assert shown[-round(wide * 2 / 60) :].max() < 60  # the last columns are black
+
+
+def flat(record, value: float):
+    """The record with every map of the first network the same everywhere."""
+    first = record.networks[0]
+    parts = ("q", "m_space", "m_time", "product")
+    blocks = tuple(
+        replace(
+            block,
+            **{part: np.full_like(block.q, value) for part in parts},
+            gates={n: np.full_like(g, value) for n, g in block.gates.items()},
+        )
+        for block in first.maps.blocks
+    )
+    first = replace(first, maps=replace(first.maps, blocks=blocks))
+    return replace(record, networks=(first, *record.networks[1:]))
+
+
+def test_a_map_of_zeros_has_the_colour_of_zero(record):
+    zeros = flat(record, 0.0)
+    view = first_view(zeros)
+    nothing = painted(np.zeros((1, 1)), 1.0, signed=False)[0, 0]
+    for shared in (True, False):
+        array = strip(zeros, replace(view, shared=shared)).array
+        product = array[3 * (88 + 44) + 40 :][:84, : round(84 * 1.5)]
+        assert (product == nothing).all()
+        gates = row_b(zeros, replace(view, shared=shared)).array[44:160, 2:180]
+        assert (gates.min(axis=2) > 240).mean() > 0.9  # white, but for the frame
+    assert (painted(np.zeros((1, 1)), 0.0, signed=False)[0, 0] == nothing).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (36, "No rank correlation: maps of 9 x 9 and 12 x 12 do not fit"),
+        (35, "No rank correlation: the maps cover other pixels"),
+    ],
+)
+def test_maps_that_cannot_be_compared_are_shown_and_it_is_said(size, said):
+    record = other_record(size)
+    view = replace(first_view(record), compare="fine")
+    picture = compare_row(record, view)
+    assert said in picture.words and len(picture.boxes) == 2
+
+
+def test_a_flat_map_has_no_correlation(record, view):
+    words = compare_row(flat(record, 1.0), view).words
+    assert "No rank correlation: a map is the same everywhere" in words
+
+
+def test_a_stage_that_the_other_lacks_is_told():
+    record = other_record(32)
+    view = replace(moved_to(record, first_view(record), "coarse", (3, 1)))
+    assert "short, stage 2, block 1" in compare_row(record, view).words

@@ -7,17 +7,22 @@ Public names: ``row_a``, ``row_b``, ``reach_rows``, ``compare_row``, ``strip``,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from .record import Record, rank_correlation
-from .sheet import SIDE, Array, Cell, Marked, Picture, compose
-from .view import View
+from ..errors import DVFLError
+from .covering import covered
+from .record import NetworkRecord, Place, Record, rank_correlation
+from .sheet import SIDE, Array, Cell, Marked, Picture, Share, compose
+from .view import View, check_view
 
 
 def row_a(record: Record, view: View) -> Picture:
     """Input, both modulators, their product, and Grad-CAM for comparison."""
+    check_view(record, view, "row_a")
     maps, entry = view.maps(record), view.entry(record)
+    share = _share(record, entry, view.place)
     parts = {
         "spatial": maps.m_space,
         "temporal": maps.m_time,
@@ -25,22 +30,23 @@ def row_a(record: Record, view: View) -> Picture:
         "Grad-CAM": entry.cams[entry.number_of(view.place)],
     }
     cells = [Cell(f"input, frame {view.frame + 1}", record.frames[view.frame])]
-    cells += [_cell(name, part, view) for name, part in parts.items()]
+    cells += [_cell(name, part, view, share) for name, part in parts.items()]
     label = f"{_where(view)}: lengths of modulators, and Grad-CAM"
     return _compose(record, [(label, cells)], view, _said(cells, label))
 
 
 def row_b(record: Record, view: View) -> Picture:
     """Spatial gates, then gate * length of the context, of each level."""
-    maps = view.maps(record)
-    rows = []
+    check_view(record, view, "row_b")
+    maps, rows = view.maps(record), []
+    share = _share(record, view.entry(record), view.place)
     for name, part in (
         ("gate", maps.gates["space"]),
         ("contribution", maps.contributions("space")),
     ):
         part = part if view.signed else np.abs(part)
         cells = [
-            _cell(f"{name}, {level}", part[n], view, view.signed, part)
+            _cell(f"{name}, {level}", part[n], view, share, view.signed, part)
             for n, level in enumerate(level_names(maps.levels))
         ]
         rows.append((f"spatial {name}s", cells))
@@ -50,6 +56,7 @@ def row_b(record: Record, view: View) -> Picture:
 
 def reach_rows(record: Record, view: View) -> Picture:
     """What the kept token nearest to the chosen one depends on, block by block."""
+    check_view(record, view, "reach_rows")
     entry = view.entry(record)
     number = entry.number_of(view.place)
     if not entry.reach or not len(entry.reach[number].tokens):
@@ -64,8 +71,9 @@ def reach_rows(record: Record, view: View) -> Picture:
         said = f"input of stage {source[0]}, block {source[1]}"
         said += f": {count} of {maps[kept].size} tokens (square-root scale)"
         told.append(said)
+        share = _share(record, entry, source)
         cells = [
-            Cell(f"frame {n + 1}", frame / 255, 1.0)
+            Cell(f"frame {n + 1}", frame / 255, 1.0, share=share)
             for n, frame in enumerate(maps[kept])
         ]
         rows.append((said, cells))
@@ -75,23 +83,34 @@ def reach_rows(record: Record, view: View) -> Picture:
 
 def compare_row(record: Record, view: View) -> Picture:
     """The products of two networks, matched by stage, and how alike they are."""
-    other = record.network(view.compare)
+    check_view(record, view, "compare_row")
+    entry, other = view.entry(record), view.beside(record)
     place = other.last_place_of(view.place[0])
     own, beside = view.maps(record).product, other.maps.at(*place).product
-    alike = rank_correlation(own, beside)
-    cells = [_cell(view.network, own, view), _cell(view.compare, beside, view)]
+    shares = _share(record, entry, view.place), _share(record, other, place)
+    cells = [
+        _cell(entry.name, own, view, shares[0]),
+        _cell(other.name, beside, view, shares[1]),
+    ]
+    alike = "no rank correlation: the maps cover other pixels"
+    if shares[0] == shares[1]:
+        alike = _alike(own, beside)
+    where = "" if place[0] == view.place[0] else f"stage {place[0]}, "
     words = (
-        f"Product at stage {view.place[0]}: {view.network}, block {view.place[1]}, and "
-        f"{view.compare}, block {place[1]}. Rank correlation over all frames "
-        f"{alike:+.2f}."
+        f"Product at stage {view.place[0]}: {entry.name}, block {view.place[1]}, and "
+        f"{other.name}, {where}block {place[1]}. {alike[0].upper()}{alike[1:]}."
     )
-    label = f"product, rank correlation over all frames {alike:+.2f}"
-    return _compose(record, [(label, cells)], view, words)
+    return _compose(record, [(f"product, {alike}", cells)], view, words)
 
 
 def strip(record: Record, view: View) -> Picture:
-    """Input, modulators and product over all frames, as one picture to keep."""
-    maps = view.maps(record)
+    """Input, modulators and product over all frames, as one picture to keep.
+
+    Raises:
+        DVFLError: a view of what the record does not hold.
+    """
+    check_view(record, view, "strip")
+    maps, share = view.maps(record), _share(record, view.entry(record), view.place)
     frames = [Cell(f"frame {n + 1}", f) for n, f in enumerate(record.frames)]
     rows = [(f"{record.title}: input", frames)]
     for name, part in (
@@ -99,9 +118,10 @@ def strip(record: Record, view: View) -> Picture:
         ("temporal modulator", maps.m_time),
         ("product", maps.product),
     ):
-        tops = [part.max() if view.shared else frame.max() for frame in part]
-        pairs = zip(part, tops, strict=True)
-        cells = [Cell(f"frame {n + 1}", m, float(t)) for n, (m, t) in enumerate(pairs)]
+        cells = [
+            _cell(f"frame {n + 1}", part, replace(view, frame=n), share)
+            for n in range(len(part))
+        ]
         rows.append((f"{_where(view)}: {name}", cells))
     words = f"{record.title}. {_where(view)}: input, modulators, product in each frame."
     return _compose(record, rows, None, words, side=88)
@@ -116,20 +136,46 @@ def _where(view: View) -> str:
     return f"{view.network}, stage {view.place[0]}, block {view.place[1]}"
 
 
+def _alike(own: Array, beside: Array) -> str:
+    """How alike two maps are, in words; also where no number can say it."""
+    try:
+        alike = rank_correlation(own, beside)
+    except DVFLError:
+        sizes = (f"{h} x {w}" for _, h, w in (own.shape, beside.shape))
+        return f"no rank correlation: maps of {' and '.join(sizes)} do not fit"
+    if np.isnan(alike):
+        return "no rank correlation: a map is the same everywhere"
+    return f"rank correlation over all frames {alike:+.2f}"
+
+
+def _share(record: Record, entry: NetworkRecord, place: Place) -> Share:
+    """How much of a frame's height and width a map covers."""
+    height, width = record.frames.shape[1:3]
+    high, wide = covered(record, entry, place)
+    return high / height, wide / width
+
+
 def _cell(
-    name: str, part: Array, view: View, signed: bool = False, scale: Array | None = None
+    name: str,
+    part: Array,
+    view: View,
+    share: Share,
+    signed: bool = False,
+    scale: Array | None = None,
 ) -> Cell:
     """One frame of ``part`` (T, H, W), on the scale of all frames or its own."""
     values = part[view.frame]
     if scale is None:
         scale = part
     seen = scale if view.shared else scale[..., view.frame, :, :]
-    return Cell(name, values, float(np.abs(seen).max()) or 1.0, signed)
+    return Cell(name, values, float(np.abs(seen).max()) or 1.0, signed, share)
 
 
 def _said(cells: Sequence[Cell], label: str) -> str:
     parts = [
-        f"{c.name} {c.values.min():.2g} to {c.values.max():.2g}" for c in cells if c.top
+        f"{c.name} {c.values.min():.2g} to {c.values.max():.2g}"
+        for c in cells
+        if c.is_map
     ]
     return f"{label}. {'; '.join(parts)}."
 
@@ -144,8 +190,13 @@ def _compose(
     """The rows as one picture; a token is framed where a view is given."""
     marked = None
     if view is not None:
-        size, under = view.maps(record).size[1:], record.frames[view.frame]
-        marked = Marked((view.row, view.column), size, under, view.overlay)
+        marked = Marked(
+            (view.row, view.column),
+            view.maps(record).size[1:],
+            _share(record, view.entry(record), view.place),
+            record.frames[view.frame],
+            view.overlay,
+        )
     ratio = record.frames.shape[2] / record.frames.shape[1]
     note = " (stand-in data)" if record.standin else ""
     return compose(rows, words, ratio, note=note, marked=marked, side=side)

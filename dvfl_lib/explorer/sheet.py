@@ -26,6 +26,7 @@ from ..figures.style import GREY, PALETTE
 
 Array = np.ndarray
 Box = tuple[float, float, float, float]  # left, top, width, height in pixels
+Share = tuple[float, float]  # of a height and a width
 SIDE = 128  # pixels of a map
 GAP, TOP, BAR = 10, 22, 84
 # Loading a font takes longer than drawing a row with it.
@@ -45,7 +46,8 @@ class Picture:
         png: the encoded picture.
         words: what it shows, for who cannot see it.
         array: uint8 (height, width, 3).
-        boxes: where the maps are that show the chosen token, empty if none do.
+        boxes: where a click picks a token, one box for each cell; empty if no token
+            is marked.
     """
 
     png: bytes
@@ -61,12 +63,27 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One map: a name, values (H, W) or a picture (H, W, 3), and its scale."""
+    """One map: a name, values (H, W) or a picture (H, W, 3), and its scale.
+
+    Attributes:
+        name: written above it.
+        values: of the map.
+        top: the end of the scale; without a meaning for a picture.
+        signed: the scale goes from -top to top, else from 0.
+        share: of the cell's height and width, from its upper left corner, that the
+            map covers; the rest stays blank.
+    """
 
     name: str
     values: Array
-    top: float = 0.0  # the end of the scale; 0 for a picture
+    top: float = 0.0
     signed: bool = False
+    share: Share = (1.0, 1.0)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it has a scale: pictures have none."""
+        return self.values.ndim == 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +93,14 @@ class Marked:
     Attributes:
         token: (row, column), framed.
         size: (rows, columns) of the map that the token is counted in.
+        share: of a cell's height and width that this map covers.
         under: uint8 (H, W, 3), shows through the maps.
         overlay: how strongly, 0 to 1.
     """
 
     token: tuple[int, int]
     size: tuple[int, int]
+    share: Share
     under: Array
     overlay: float = 0.0
 
@@ -104,16 +123,19 @@ def token_at(
 
 
 def painted(values: Array, top: float, signed: bool) -> Array:
-    """Colours (H, W, 3) of a map on a scale from 0, or from -top, to top."""
+    """Colours (H, W, 3) of a map on a scale from 0, or from -top, to top.
+
+    On a scale of no length everything has the colour of zero.
+    """
+    top = top or 1.0
     share = (values / top + 1) / 2 if signed else values / top
     steps = (share * 255).round().clip(0, 255).astype(np.uint8)
     return COLOURS[SIGNED if signed else AMOUNT][steps]
 
 
-def _scaled(picture: Array, side: int) -> Array:
-    """Nearest neighbour to a height of ``side`` pixels, the ratio of sides kept."""
-    height, width = picture.shape[:2]
-    size = (max(1, round(side * width / height)), side)
+def _scaled(picture: Array, high: float, wide: float) -> Array:
+    """Nearest neighbour to a height and a width in pixels."""
+    size = (max(1, round(wide)), max(1, round(high)))
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST))
 
 
@@ -145,19 +167,16 @@ def compose(
     for number, (label, cells) in enumerate(rows):
         y = number * (side + 2 * TOP)
         _write(sheet, (0, y + 2), label + note, "black")
-        alike = len({cell.top for cell in cells if cell.top}) <= 1
+        alike = len({cell.top for cell in cells if cell.is_map}) <= 1
         for place, cell in enumerate(cells):
             x = place * (round(side * ratio) + GAP)
-            name = (
-                cell.name
-                if alike or not cell.top
-                else f"{cell.name}, to {cell.top:.2g}"
-            )
-            _write(sheet, (x, y + TOP), name)
-            box = _paste(sheet, cell, (x, y + 2 * TOP - 4), marked, side - 4)
+            own = "" if alike or not cell.is_map else f", to {cell.top:.2g}"
+            _write(sheet, (x, y + TOP), cell.name + own)
+            box = (x, y + 2 * TOP - 4, round((side - 4) * ratio), side - 4)
+            _paste(sheet, cell, box, marked)
             if marked is not None:
-                _frame(draw, box, marked)
-                boxes.append(box)
+                boxes.append(_part(box, marked.share))
+                _frame(draw, boxes[-1], marked)
         _bar(sheet, cells, (width, y + 2 * TOP - 4), side)
     file = io.BytesIO()
     sheet.save(file, "png", compress_level=3, compress_type=zlib.Z_FILTERED)
@@ -182,21 +201,30 @@ def _write(
     )
 
 
-def _paste(
-    sheet: Image.Image,
-    cell: Cell,
-    corner: tuple[int, int],
-    marked: Marked | None,
-    side: int,
-) -> Box:
-    colours = painted(cell.values, cell.top, cell.signed) if cell.top else cell.values
-    big = _scaled(colours, side)
-    if cell.top and marked is not None and marked.overlay > 0:
-        under = np.asarray(Image.fromarray(marked.under).resize(big.T.shape[1:]))
+def _part(box: Box, share: Share) -> Box:
+    """The upper left part of a box."""
+    left, top, wide, high = box
+    return left, top, wide * share[1], high * share[0]
+
+
+def _paste(sheet: Image.Image, cell: Cell, box: Box, marked: Marked | None) -> None:
+    left, top, wide, high = _part(box, cell.share)
+    colours = cell.values
+    if cell.is_map:
+        colours = painted(cell.values, cell.top, cell.signed)
+    big = _scaled(colours, high, wide)
+    if cell.is_map and marked is not None and marked.overlay > 0:
+        under = _scaled_frame(marked.under, cell.share, big.shape[:2])
         share = marked.overlay
         big = (big * (1 - share) + under * share).astype(np.uint8)
-    sheet.paste(Image.fromarray(big), corner)
-    return (*corner, big.shape[1], big.shape[0])
+    sheet.paste(Image.fromarray(big), (round(left), round(top)))
+
+
+def _scaled_frame(frame: Array, share: Share, size: tuple[int, int]) -> Array:
+    """The part of a frame that a map covers, smoothly scaled to (height, width)."""
+    height, width = (round(s * n) for s, n in zip(share, frame.shape, strict=False))
+    part = Image.fromarray(frame[:height, :width])
+    return np.asarray(part.resize((size[1], size[0])))
 
 
 def _frame(draw: ImageDraw.ImageDraw, box: Box, marked: Marked) -> None:
@@ -216,7 +244,7 @@ def _bar(
     side: int,
 ) -> None:
     """The scale of a row's maps, with the numbers of its ends where all share them."""
-    maps = [cell for cell in cells if cell.top]
+    maps = [cell for cell in cells if cell.is_map]
     if not maps:
         return
     signed = maps[0].signed
