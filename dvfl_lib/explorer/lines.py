@@ -2,29 +2,46 @@
 
 Public names: ``token_lines``, ``probability_bars``.
 
-SVG because a front end draws it at any size, and because it takes no time to make.
+SVG because a front end draws it at any size, and because it takes no time to make. A
+browser's font is not known here: widths of text are estimated, rather too wide, and
+what is still wider is cut off before it runs into a bar.
 Whatever came from a file (names, titles) is escaped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
+from unicodedata import east_asian_width
 
 import numpy as np
 
 from ..figures.style import GREY, PALETTE, colour_of
 from .pictures import level_names
 from .record import Record, softened
-from .view import View
+from .view import View, check_view
 
 _LEVELS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
 _W, _H, _LEFT, _RIGHT = 380, 150, 44, 90
 _TEXT = 'font-family="sans-serif" font-size="12"'
+_CHANGE = "#E69F00"  # what a network says after a change
+_INKS = ("#D55E00", "#0072B2", "#000000", "#009E73", "#CC79A7", "#56B4E9", "#999999")
+_BAR, _MOST = 260, 300  # pixels of a bar at 100 %, and of the longest name
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What is shown of one network: its name, colour and probabilities (K,)."""
+
+    name: str
+    colour: str
+    shares: np.ndarray
 
 
 def token_lines(record: Record, view: View) -> str:
     """Row C: at the chosen token, temporal gates and both modulators over time."""
+    check_view(record, view, "token_lines")
     maps, (y, x) = view.maps(record), (view.row, view.column)
     names = level_names(maps.levels)
     gates = {n: maps.gates["time"][i][:, y, x] for i, n in enumerate(names)}
@@ -40,18 +57,44 @@ def token_lines(record: Record, view: View) -> str:
 
 
 def probability_bars(record: Record, view: View, most: int = 5) -> str:
-    """Softened probabilities of both networks, and of the first one after a change."""
-    entry, beside = view.entry(record), record.network(view.compare)
-    answers = {view.network: entry.logits}
+    """Softened probabilities of both networks, and of the first one after a change.
+
+    Shown are the ``most`` likeliest classes, the likeliest of each answer, and the
+    true one.
+    """
+    check_view(record, view, "probability_bars")
+    entry, beside = view.entry(record), view.beside(record)
+    colours = _colours(record)
+
+    def answer(name: str, colour: str, logits: np.ndarray) -> _Answer:
+        return _Answer(name, colour, softened(logits, view.temperature))
+
+    answers = [answer(entry.name, colours[entry.name], entry.logits)]
     if view.change >= 0:
         change = entry.outcomes[view.change]
-        answers[f"{view.network}, {change.name}"] = change.logits
-    if view.compare != view.network:
-        answers[view.compare] = beside.logits
-    shares = {n: softened(z, view.temperature) for n, z in answers.items()}
-    order = np.argsort(-shares[view.network], kind="stable")[:most]
-    chosen = list(dict.fromkeys([*order, *(int(s.argmax()) for s in shares.values())]))
-    return _bars(record, shares, chosen, view)
+        name = f"{entry.name}, {change.name}"
+        answers.append(answer(name, _CHANGE, change.logits))
+    if beside is not entry:
+        colour = colours[beside.name]
+        if colour == colours[entry.name]:  # more networks than colours
+            colour = next(ink for ink in _INKS if ink != colour)
+        answers.append(answer(beside.name, colour, beside.logits))
+    order = np.argsort(-answers[0].shares, kind="stable")[:most].tolist()
+    order += [int(a.shares.argmax()) for a in answers]
+    order += [n for n, name in enumerate(record.classes) if name == record.label]
+    return _bars(record, answers, list(dict.fromkeys(order)), view)
+
+
+def _colours(record: Record) -> dict[str, str]:
+    """A colour for each network; none twice, and none that of a change."""
+    found: dict[str, str] = {}
+    for n, entry in enumerate(record.networks):
+        wanted = colour_of(entry.name, n)
+        if wanted == _CHANGE or wanted in found.values():
+            spare = [ink for ink in _INKS if ink not in found.values()]
+            wanted = spare[0] if spare else _INKS[n % len(_INKS)]
+        found[entry.name] = wanted
+    return found
 
 
 def _lines(
@@ -85,19 +128,27 @@ def _lines(
         parts.append(f'<text x="4" y="{y:.1f}" fill="{GREY}">{value:.3g}</text>')
     ends = _spread([at(count - 1, v[-1])[1] for v in lines.values()])
     for (name, series), end in zip(lines.items(), ends, strict=True):
-        points = " ".join(
-            "{:.1f},{:.1f}".format(*at(n, v)) for n, v in enumerate(series)
-        )
-        colour = colours[name]
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" '
-            f'stroke-width="2"/><text x="{_W - _RIGHT + 6}" y="{end + 4:.1f}" '
-            f'fill="{colour}">{escape(name)}</text>'
-        )
+        places, colour = [at(n, v) for n, v in enumerate(series)], colours[name]
+        parts += [
+            _trace(places, colour),
+            f'<text x="{_W - _RIGHT + 6}" y="{end + 4:.1f}" fill="{colour}">'
+            f"{escape(name)}</text>",
+        ]
     said = "; ".join(
         f"{name} {min(v):.2g} to {max(v):.2g}" for name, v in lines.items()
     )
     return _svg(_W, _H, parts, f"{title}: {said}")
+
+
+def _trace(places: Sequence[tuple[float, float]], colour: str) -> str:
+    """A line, or a dot where one frame is all there is."""
+    if len(places) == 1:
+        x, y = places[0]
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>'
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    return (
+        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+    )
 
 
 def _spread(places: Sequence[float], least: float = 13.0) -> list[float]:
@@ -113,40 +164,64 @@ def _spread(places: Sequence[float], least: float = 13.0) -> list[float]:
 
 
 def _bars(
-    record: Record, shares: Mapping[str, np.ndarray], chosen: list[int], view: View
+    record: Record, answers: Sequence[_Answer], chosen: Sequence[int], view: View
 ) -> str:
     """Groups of bars, one group per class."""
-    step, group = 15, 15 * len(shares) + 9
-    height, parts = 40 + group * len(chosen), []
+    group = 15 * len(answers) + 9
     title = f"probabilities at T = {view.temperature:.3g}"
-    parts.append(f'<text x="4" y="14">{title}</text>')
-    x = 4.0
-    colours = {}
-    for n, name in enumerate(shares):
-        colours[name] = "#E69F00" if ", " in name else colour_of(name, n)
-    for n, place in enumerate(chosen):
+    parts = [f'<text x="4" y="14">{title}</text>']
+    names = [
+        record.classes[k] + (" (true)" if record.classes[k] == record.label else "")
+        for k in chosen
+    ]
+    left = 16 + min(_MOST, max(_width(name) for name in names))
+    right = 60 + max(_width(answer.name) for answer in answers)
+    for n, (k, name) in enumerate(zip(chosen, names, strict=True)):
         y = 28 + n * group
-        true = record.classes[place] == record.label
-        name = record.classes[place] + (" (true)" if true else "")
-        parts.append(f'<text x="{x}" y="{y + 12}">{escape(name)}</text>')
-        for k, (network, share) in enumerate(shares.items()):
-            top, wide = y + k * step, 300 * float(share[place])
+        parts.append(
+            f'<svg x="4" y="{y}" width="{left - 12:.0f}" height="16">'
+            f'<title>{escape(name)}</title><text y="12">{escape(_cut(name))}</text>'
+            "</svg>"
+        )
+        for row, answer in enumerate(answers):
+            top, share = y + row * 15, float(answer.shares[k])
+            told = escape(answer.name) if n == 0 else ""
             parts.append(
-                f'<rect x="150" y="{top}" width="{wide:.1f}" height="12" '
-                f'fill="{colours[network]}"/><text x="{156 + wide:.1f}" '
-                f'y="{top + 11}" fill="{GREY}">{100 * share[place]:.1f} % '
-                f"{escape(network) if n == 0 else ''}</text>"
+                f'<rect x="{left:.0f}" y="{top}" width="{_BAR * share:.1f}" '
+                f'height="12" fill="{answer.colour}"/>'
+                f'<text x="{left + _BAR * share + 6:.1f}" y="{top + 11}" '
+                f'fill="{GREY}">{100 * share:.1f} % {told}</text>'
             )
-    said = "; ".join(
-        f"{network}: {record.classes[int(s.argmax())]} {100 * s.max():.0f} %"
-        for network, s in shares.items()
-    )
-    return _svg(760, height, parts, f"{title}: {said}")
+    best = [(a.name, int(a.shares.argmax()), a.shares.max()) for a in answers]
+    said = "; ".join(f"{a}: {record.classes[k]} {100 * s:.0f} %" for a, k, s in best)
+    size = (round(left + _BAR + right), 40 + group * len(chosen))
+    return _svg(*size, parts, f"{title}: {said}")
+
+
+def _width(text: str) -> float:
+    """Pixels that a text of size 12 takes at most in a usual font."""
+
+    def width_of(letter: str) -> float:
+        if east_asian_width(letter) in "WF" or letter in "MWmw@%":
+            return 12.0
+        return 9.5 if letter.isupper() else 7.6
+
+    return sum(map(width_of, text))
+
+
+def _cut(name: str) -> str:
+    """A name that is too long, up to where it fits."""
+    if _width(name) <= _MOST:
+        return name
+    while name and _width(name + "…") > _MOST:
+        name = name[:-1]
+    return name + "…"
 
 
 def _svg(width: int, height: int, parts: Sequence[str], words: str) -> str:
     said = escape(words, quote=True)
     return (
         f'<svg role="img" aria-label="{said}" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" {_TEXT}>{"".join(parts)}</svg>'
+        f'viewBox="0 0 {width} {height}" style="max-width:100%;height:auto" {_TEXT}>'
+        f"{''.join(parts)}</svg>"
     )
