@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 
 import ipywidgets
 import numpy as np
@@ -12,7 +13,7 @@ from dvfl_lib.errors import DVFLError
 from dvfl_lib.explorer import clicking, widgets
 from dvfl_lib.explorer.live import LiveControls
 from dvfl_lib.explorer.widgets import Explorer
-from small_record import small_networks, small_record
+from small_record import other_record, small_networks, small_record
 
 PICTURES = {"row_a", "row_b", "reach", "compare", "lines", "bars"}
 
@@ -139,10 +140,89 @@ def test_an_error_is_shown_and_raised(explorer, monkeypatch):
     def fail(record, view):
         raise DVFLError("no <picture>")
 
+    drawn = widgets._PICTURES["row_a"]
     monkeypatch.setitem(widgets._PICTURES, "row_a", fail)
+    before = {n: p.value for n, p in explorer.pictures.items()}
     with pytest.raises(DVFLError):
         explorer.controls["frame"].value = 1
     assert "no &lt;picture&gt;" in explorer.status.value
+    same = {n for n, p in explorer.pictures.items() if p.value == before[n]}
+    assert same == {"row_a", "bars"}  # the others are drawn all the same
+    with pytest.raises(DVFLError):  # row A is still that of another frame
+        explorer.controls["temperature"].value = 2.0
+    assert "no &lt;picture&gt;" in explorer.status.value
+    monkeypatch.setitem(widgets._PICTURES, "row_a", drawn)
+    explorer.controls["temperature"].value = 4.0
+    assert explorer.status.value == ""
+    assert explorer.pictures["row_a"].value != before["row_a"]
+    wanted = drawn(explorer.record, explorer.view).words
+    assert explorer._shown["row_a"].words == wanted
+
+
+def test_an_error_of_a_click_is_shown_too(explorer, monkeypatch):
+    def fail(record, view):
+        raise DVFLError("no <picture>")
+
+    left, top, *_ = explorer._shown["row_a"].boxes[1]
+    monkeypatch.setitem(widgets._PICTURES, "row_b", fail)
+    with pytest.raises(DVFLError):
+        explorer._picker("row_a")(left + 1, top + 1)
+    assert "no &lt;picture&gt;" in explorer.status.value
+
+
+def test_networks_that_cannot_be_compared_stop_nothing():
+    explorer = Explorer(other_record(36))
+    explorer.controls["compare"].value = "fine"
+    assert "9 x 9 and 12 x 12 do not fit" in explorer.words["compare"].value
+    for place in explorer.record.network("coarse").maps.places:
+        explorer.controls["place"].value = place
+    explorer.controls["network"].value = "short"
+    assert explorer.status.value == "" and explorer.view.place == (2, 1)
+
+
+def shown_in(widget) -> list:
+    """The widgets of a tree that hold no others."""
+    inner = getattr(widget, "children", None)
+    if inner is None:
+        return [widget]
+    return [leaf for child in inner for leaf in shown_in(child)]
+
+
+def test_one_network_is_not_shown_beside_itself(record, explorer):
+    assert explorer.pictures["compare"] in shown_in(explorer)
+    alone = Explorer(replace(record, networks=record.networks[1:]))
+    shown = shown_in(alone)
+    assert alone.pictures["compare"] not in shown
+    assert alone.controls["compare"] not in shown
+    assert alone.controls["change"] in shown
+    assert not any("Two networks" in str(getattr(w, "value", "")) for w in shown)
+    alone.controls["frame"].value = 1
+    assert alone.status.value == "" and alone.pictures["bars"].value.count("<rect") == 3
+
+
+@pytest.mark.parametrize("networks", [[], [1], {"student": 3}, small_networks])
+def test_networks_without_names_are_refused(record, networks):
+    with pytest.raises(DVFLError, match="networks are given by name"):
+        Explorer(record, networks)
+
+
+def test_networks_that_the_record_lacks_are_refused(record):
+    model = small_networks()["student"]
+    with pytest.raises(DVFLError, match="holds no network 'pupil'"):
+        Explorer(record, {"pupil": model})
+    assert Explorer(record, {}).live is None
+
+
+def test_pictures_keep_their_size_and_labels_are_whole(record, monkeypatch):
+    monkeypatch.setattr(clicking, "anywidget", None)
+    explorer = Explorer(record, small_networks())
+    for name in ("row_a", "row_b", "reach", "compare"):
+        layout = explorer.pictures[name].layout
+        assert (layout.align_self, layout.max_width) == ("flex-start", "100%")
+    for name in ("place", "change", "overlay", "network", "compare"):
+        control = explorer.controls[name]
+        assert control.style.description_width == "110px"
+        assert int(control.layout.width.removesuffix("px")) >= 360
 
 
 def kinds_in(widget) -> set[type]:

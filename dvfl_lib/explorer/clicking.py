@@ -76,7 +76,9 @@ def picture_widget(listener: Listener | None) -> Any:
         listener: called with the pixel (x, y) of each click; None for no clicks.
     """
     if listener is None or not can_click():
-        return ipywidgets.Image(format="png")
+        # Its box would stretch it to the full width, which blurs it.
+        layout = {"align_self": "flex-start", "max_width": "100%"}
+        return ipywidgets.Image(format="png", layout=layout)
     widget = ClickPicture()
     widget.observe(lambda event: listener(*event["new"][:2]), "clicked")
     return widget

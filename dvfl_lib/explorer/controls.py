@@ -1,6 +1,7 @@
 """The controls of the explorer: sliders, menus, boxes and arrow buttons.
 
-Public names: ``make_controls``, ``block_options``, ``change_options``.
+Public names: ``make_controls``, ``block_options``, ``change_options``,
+``of_width``.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ def make_controls(record: Record, view: View) -> dict[str, Any]:
     frames, height, width = view.maps(record).size
     names = [entry.name for entry in record.networks]
     late = {"continuous_update": False}
-    wide = {"style": {"description_width": "90px"}}
+    wide, widest = of_width(360), of_width(430)
     make: dict[str, Any] = {
         "play": widgets.Play(min=1, max=frames, value=view.frame + 1, interval=400),
         "frame": _slider("frame", view.frame, frames),
         "network": widgets.Dropdown(options=names, description="network", **wide),
         "place": widgets.Dropdown(
-            options=block_options(record, view.network), description="block", **wide
+            options=block_options(record, view.network), description="block", **widest
         ),
         "row": _slider("row", view.row, height),
         "column": _slider("column", view.column, width),
@@ -40,7 +41,9 @@ def make_controls(record: Record, view: View) -> dict[str, Any]:
             value=1.0, min=-0.3, max=1.3, step=0.1, description="T", **late, **wide
         ),
         "change": widgets.Dropdown(
-            options=change_options(record, view.network), description="change", **wide
+            options=change_options(record, view.network),
+            description="change",
+            **widest,
         ),
     }
     for name, icon in zip(("up", "down", "left", "right"), "↑↓←→", strict=True):
@@ -49,6 +52,14 @@ def make_controls(record: Record, view: View) -> dict[str, Any]:
             description=icon, tooltip=f"token one {name}", layout=layout
         )
     return make
+
+
+def of_width(pixels: int) -> dict[str, dict[str, str]]:
+    """Options of a control whose label and longest choice must be seen whole."""
+    return {
+        "style": {"description_width": "110px"},
+        "layout": {"width": f"{pixels}px", "max_width": "98%"},
+    }
 
 
 def block_options(record: Record, network: str) -> list[tuple[str, tuple[int, int]]]:

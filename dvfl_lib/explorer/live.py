@@ -11,7 +11,9 @@ from typing import Any
 import ipywidgets as widgets
 from torch import nn
 
+from ..errors import DVFLError
 from .asking import ask, measure_token, question_names
+from .controls import of_width
 from .record import Record
 from .view import View
 
@@ -27,6 +29,9 @@ class LiveControls(widgets.HBox):
         answered: gets the new record, and whether it is a new outcome (else a new
             token) that it holds.
         troubled: gets an error.
+
+    Raises:
+        DVFLError: networks that are not given by name, or that the record lacks.
     """
 
     def __init__(
@@ -37,9 +42,10 @@ class LiveControls(widgets.HBox):
         troubled: Callable[[Exception], None],
     ) -> None:
         super().__init__(layout=widgets.Layout(flex_flow="row wrap"))
+        _check_networks(networks, state()[0])
         self.networks, self._state = dict(networks), state
         self._answered, self._troubled = answered, troubled
-        self.question = widgets.Dropdown(description="question")
+        self.question = widgets.Dropdown(description="question", **of_width(430))
         self.ask = widgets.Button(description="ask the network")
         self.measure = widgets.Button(description="measure this token")
         self.ask.on_click(lambda button: self._run(outcome=True))
@@ -75,3 +81,15 @@ class LiveControls(widgets.HBox):
         finally:
             for button in buttons:
                 button.disabled = False
+
+
+def _check_networks(networks: Any, record: Record) -> None:
+    if not isinstance(networks, Mapping) or not all(
+        isinstance(model, nn.Module) for model in networks.values()
+    ):
+        raise DVFLError(
+            "networks are given by name, as to record_clip: "
+            "Explorer(record, {'student': model})"
+        )
+    for name in networks:
+        record.network(name)  # refuses a name that the record lacks

@@ -26,7 +26,7 @@ from .live import LiveControls
 from .pictures import compare_row, reach_rows, row_a, row_b
 from .record import Record
 from .sheet import Picture, token_at
-from .view import View, first_view, moved_to
+from .view import View, check_record, first_view, moved_to
 
 _PICTURES: dict[str, Callable[[Record, View], Picture]] = {
     "row_a": row_a,
@@ -76,11 +76,15 @@ class Explorer(widgets.VBox):
         pictures: the widgets by name: "row_a", "row_b", "reach", "compare" (Image),
             "lines", "bars" (HTML); ``words`` has the words below each Image.
         live: the buttons that ask a network, or None.
+
+    Raises:
+        DVFLError: what is given is no record, or networks that it does not hold.
     """
 
     def __init__(
         self, record: Record, networks: Mapping[str, nn.Module] | None = None
     ) -> None:
+        check_record(record, "Explorer")
         super().__init__()
         self.record, self.view = record, first_view(record)
         self.controls = make_controls(record, self.view)
@@ -92,6 +96,7 @@ class Explorer(widgets.VBox):
         self.words = {name: widgets.HTML() for name in _PICTURES}
         self.status = widgets.HTML()
         self._quiet = False
+        self._late: set[str] = set()  # pictures that are not yet drawn as they are
         for name in _CONCERNS:
             self.controls[name].observe(self._listener(name), "value")
         for name, step in (("up", -1), ("down", 1)):
@@ -102,7 +107,7 @@ class Explorer(widgets.VBox):
             (self.controls["play"], "value"), (self.controls["frame"], "value")
         )
         self.live = None
-        if networks:
+        if networks is not None and networks != {}:
             self.live = LiveControls(networks, self._state, self._answered, self._tell)
         self._draw(_EVERY)
         self.children = self._arranged()
@@ -114,16 +119,19 @@ class Explorer(widgets.VBox):
 
     def _listener(self, name: str) -> Callable[[dict[str, Any]], None]:
         def changed(event: dict[str, Any]) -> None:
-            if self._quiet:
-                return
-            try:
-                self._change(name, event["new"])
-                self.status.value = ""
-            except Exception as error:
-                self._tell(error)
-                raise
+            if not self._quiet:
+                self._act(lambda: self._change(name, event["new"]))
 
         return changed
+
+    def _act(self, act: Callable[[], None]) -> None:
+        """Do what a control asks for; what goes wrong is told above the pictures."""
+        try:
+            act()
+            self.status.value = ""
+        except Exception as error:
+            self._tell(error)
+            raise
 
     def _state(self) -> tuple[Record, View]:
         return self.record, self.view
@@ -141,7 +149,7 @@ class Explorer(widgets.VBox):
             if token is not None:
                 self.view = replace(self.view, row=token[0], column=token[1])
                 self._follow(new_network=False)
-                self._draw(_CONCERNS["row"])
+                self._act(lambda: self._draw(_CONCERNS["row"]))
 
         return picked
 
@@ -198,20 +206,36 @@ class Explorer(widgets.VBox):
             self.live.follow()
 
     def _draw(self, names: Iterable[str]) -> None:
-        for name in names:
-            if name in _PICTURES:
-                picture = _PICTURES[name](self.record, self.view)
-                self._shown[name] = picture
-                put(self.pictures[name], picture)
-                said = f"<small style='color:#595959'>{escape(picture.words)}</small>"
-                self.words[name].value = said
-            else:
-                self.pictures[name].value = _DRAWN[name](self.record, self.view)
+        """Draw some pictures, and those again that an error kept from it before."""
+        self._late.update(names)
+        if len(self.record.networks) == 1:
+            self._late.discard("compare")  # there is nothing beside
+        troubles = []
+        for name in sorted(self._late, key=_EVERY.index):
+            try:
+                self._draw_one(name)
+                self._late.remove(name)
+            except Exception as error:
+                troubles.append(error)  # the others are drawn all the same
+        if troubles:
+            raise troubles[0]
+
+    def _draw_one(self, name: str) -> None:
+        if name in _DRAWN:
+            self.pictures[name].value = _DRAWN[name](self.record, self.view)
+            return
+        picture = _PICTURES[name](self.record, self.view)
+        self._shown[name] = picture
+        put(self.pictures[name], picture)
+        said = f"<small style='color:#595959'>{escape(picture.words)}</small>"
+        self.words[name].value = said
 
     def _arranged(self) -> tuple[widgets.Widget, ...]:
         c, p = self.controls, self.pictures
         mark = " (stand-in data)" if self.record.standin else ""
         title = f"<b>{escape(self.record.title)}{mark}</b>"
+        several = len(self.record.networks) > 1  # else there is nothing beside
+        below = "Two networks, and one change" if several else "One change"
         how = "A click on a map, or these, pick" if can_click() else "These pick"
         return (
             widgets.HTML(title),
@@ -226,11 +250,10 @@ class Explorer(widgets.VBox):
             widgets.HTML("<b>What the token depends on</b>"),
             p["reach"],
             self.words["reach"],
-            widgets.HTML("<b>Two networks, and one change</b>"),
-            _row([c["compare"], c["temperature"], c["change"]]),
+            widgets.HTML(f"<b>{below}</b>"),
+            _row([*([c["compare"]] if several else []), c["temperature"], c["change"]]),
             *([self.live] if self.live else []),
-            p["compare"],
-            self.words["compare"],
+            *([p["compare"], self.words["compare"]] if several else []),
             p["bars"],
         )
 
