@@ -54,7 +54,8 @@ def test_changes_of_the_clip_are_what_they_are_called(model, clip):
 def test_a_shuffle_is_never_the_true_order():
     for seed in range(20):
         assert shuffled(2, seed).name.endswith("2 1")
-    assert shuffled(1).name.endswith("1")
+    with pytest.raises(ModelError, match="frames is a whole number from 2"):
+        shuffled(1)
 
 
 @pytest.mark.parametrize("branch", ["space", "time"])
@@ -118,6 +119,13 @@ def test_nothing_stays_behind(model, clip):
     assert len({change.name for change in changes}) == len(changes)
 
 
+def test_of_one_frame_nothing_about_time_is_changed():
+    kinds = [change.kind for change in usual_interventions(1, 3, parts=1)]
+    assert kinds == ["mask"] + ["level"] * 6 + ["branch"] * 2
+    kinds = {change.kind for change in usual_interventions(2, 3, parts=0)}
+    assert kinds == {"order", "freeze", "level", "branch"}
+
+
 def test_impossible_changes_are_refused(model, clip):
     with pytest.raises(ModelError, match="no frame 4"):
         answer_to(model, clip, frozen(4))
@@ -125,6 +133,23 @@ def test_impossible_changes_are_refused(model, clip):
         answer_to(model, clip, level_off("space", 4))
     with pytest.raises(ModelError, match="no region .* in 4 x 4 regions"):
         masked(4, 0)
+    with pytest.raises(ModelError, match="64 x 64 regions are more than 16 x 24"):
+        answer_to(model, clip, masked(0, 0, 64))
+    for frames in (3, 8):
+        with pytest.raises(ModelError, match=f"{frames} frames does not fit .* of 4"):
+            answer_to(model, clip, shuffled(frames))
+    for change in (branch_off, lambda branch: level_off(branch, 1)):
+        with pytest.raises(ModelError, match="'space' or 'time', not 'spatial'"):
+            change("spatial")
+    for number in (-1, 1.5, "1", True, None):
+        for change in (frozen, lambda n: masked(n, 0), lambda n: masked(0, n)):
+            with pytest.raises(ModelError, match="is a whole number from"):
+                change(number)
+    for parts in (0, 2.0, (2, 0)):
+        with pytest.raises(ModelError, match="parts is a whole number from 1"):
+            masked(0, 0, parts)
+    with pytest.raises(ModelError, match="level is a whole number from 1"):
+        level_off("time", 0)
     assert not any(m._forward_hooks for m in model.modules())
 
 
@@ -162,4 +187,6 @@ def test_grad_cam_gives_a_map_of_every_block_and_leaves_no_gradient(model, clip)
     assert all(np.isfinite(v).all() for v in again.values())
     with pytest.raises(ModelError, match="classes are 0 to 4"):
         grad_cam(model, clip, 5)
+    with pytest.raises(ModelError, match="more than memory=1e-06 GiB"):
+        grad_cam(model, clip, 0, memory=1e-6)
     assert len(capture(model, clip)) == 3

@@ -17,11 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from .budget import counted
+from .checks import check_gradients, check_ready, one_answer, whole
 from .listening import blocks_of
 
 
 def grad_cam(
-    model: nn.Module, clip: Tensor, target: int
+    model: nn.Module, clip: Tensor, target: int, *, memory: float = 4.0
 ) -> dict[tuple[int, int], np.ndarray]:
     """relu(sum_c w_c y_c) of each block's output y; w_c is the mean derivative.
 
@@ -32,14 +34,17 @@ def grad_cam(
         model: a ``VFLNet``, or a module that holds its blocks under their names.
         clip: (1, T, 3, H, W) float, normalised, on the model's device.
         target: the class, counted from 0.
+        memory: GiB that the passes may take.
 
     Returns for each (stage, block) a map float32 (T, H, W), zero or more.
 
     Raises:
-        ModelError: no such class, or more than one clip.
+        ModelError: no such class, more than one clip, training mode, or more than
+            ``memory`` needed.
     """
-    if clip.ndim != 5 or len(clip) != 1:
-        raise ModelError(f"a clip is (1, T, 3, H, W); got {tuple(clip.shape)}")
+    check_ready(model, clip)
+    check_gradients(model)
+    target = whole("target", target)
     places = dict(blocks_of(model))
     outputs: list[Tensor] = []
 
@@ -49,10 +54,10 @@ def grad_cam(
         outputs.append(output)
         return output
 
-    with torch.enable_grad(), ExitStack() as hooks:
+    with torch.enable_grad(), counted(model, memory), ExitStack() as hooks:
         for module in places.values():
             hooks.enter_context(module.register_forward_hook(leave))
-        logits = model(clip)
+        logits = one_answer(model(clip))
         if not 0 <= target < logits.shape[1]:
             raise ModelError(f"classes are 0 to {logits.shape[1] - 1}, not {target}")
         gradients = torch.autograd.grad(logits[0, target], outputs)

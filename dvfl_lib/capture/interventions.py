@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from ..modulation import SpatioTemporalFocalModulation
+from .checks import check_branch, check_ready, one_answer, whole
 from .listening import blocks_of
 from .trace import Branch, in_place
 
@@ -54,14 +55,19 @@ def answer_to(model: nn.Module, clip: Tensor, change: Intervention) -> Tensor:
         model: a ``VFLNet``, or a module that holds one.
         clip: (1, T, 3, H, W) float, normalised, on the model's device.
         change: see the functions below.
+
+    Raises:
+        ModelError: training mode, more than one clip, or a change that does not fit
+            the clip or the network.
     """
+    check_ready(model, clip)
     if change.on_clip is not None:
         clip = change.on_clip(clip)
     with torch.no_grad(), ExitStack() as hooks:
         for layer in _layers(model, change):
             for part, hook in change.on_layer(layer):
                 hooks.enter_context(part.register_forward_hook(hook))
-        return model(clip)
+        return one_answer(model(clip))
 
 
 def _layers(
@@ -89,13 +95,27 @@ def only_in(change: Intervention, stage: int, block: int) -> Intervention:
 
 
 def shuffled(frames: int, seed: int = 0) -> Intervention:
-    """The same frames in a random order (never the true one, from 2 frames on)."""
+    """The same frames in a random order, never the true one.
+
+    Args:
+        frames: T of the clip, 2 or more.
+        seed: of the order.
+    """
+    frames, seed = whole("frames", frames, 2), whole("seed", seed)
     random = torch.Generator().manual_seed(seed)
     order = torch.randperm(frames, generator=random)
-    while frames > 1 and torch.equal(order, torch.arange(frames)):
+    while torch.equal(order, torch.arange(frames)):
         order = torch.randperm(frames, generator=random)
     told = " ".join(str(n + 1) for n in order.tolist())
-    return Intervention("order", f"frames shuffled: {told}", lambda c: c[:, order])
+
+    def shuffle(clip: Tensor) -> Tensor:
+        if clip.shape[1] != frames:
+            raise ModelError(
+                f"an order of {frames} frames does not fit a clip of {clip.shape[1]}"
+            )
+        return clip[:, order]
+
+    return Intervention("order", f"frames shuffled: {told}", shuffle)
 
 
 def reversed_() -> Intervention:
@@ -105,9 +125,10 @@ def reversed_() -> Intervention:
 
 def frozen(frame: int) -> Intervention:
     """One frame, counted from 0, in the place of all: nothing moves."""
+    frame = whole("frame", frame)
 
     def freeze(clip: Tensor) -> Tensor:
-        if not 0 <= frame < clip.shape[1]:
+        if frame >= clip.shape[1]:
             raise ModelError(f"there is no frame {frame} in {clip.shape[1]} frames")
         return clip[:, frame : frame + 1].expand_as(clip)
 
@@ -124,8 +145,10 @@ def masked(row: int, column: int, parts: int | tuple[int, int] = 4) -> Intervent
         parts: how many regions there are from top to bottom and from left to right;
             one number for both. With a map's (H, W), a region is that of one token.
     """
-    rows, columns = (parts, parts) if isinstance(parts, int) else parts
-    if not (0 <= row < rows and 0 <= column < columns):
+    rows, columns = parts if isinstance(parts, tuple) else (parts, parts)
+    rows, columns = whole("parts", rows, 1), whole("parts", columns, 1)
+    row, column = whole("row", row), whole("column", column)
+    if not (row < rows and column < columns):
         raise ModelError(
             f"there is no region ({row}, {column}) in {rows} x {columns} regions"
         )
@@ -135,6 +158,11 @@ def masked(row: int, column: int, parts: int | tuple[int, int] = 4) -> Intervent
         height, width = clip.shape[-2:]
         top, bottom = row * height // rows, (row + 1) * height // rows
         left, right = column * width // columns, (column + 1) * width // columns
+        if top == bottom or left == right:
+            raise ModelError(
+                f"{rows} x {columns} regions are more than {height} x {width} pixels "
+                "have room for; take fewer"
+            )
         clip[..., top:bottom, left:right] = 0.0
         return clip
 
@@ -145,11 +173,13 @@ def masked(row: int, column: int, parts: int | tuple[int, int] = 4) -> Intervent
 
 def level_off(branch: Branch, level: int) -> Intervention:
     """The gate of one level set to zero in all blocks; levels count from 1."""
+    check_branch(branch)
+    level = whole("level", level, 1)
 
     def hooks(
         layer: SpatioTemporalFocalModulation,
     ) -> Iterator[tuple[nn.Module, Hook]]:
-        if not 1 <= level <= layer.focal_levels + 1:
+        if level > layer.focal_levels + 1:
             raise ModelError(f"levels are 1 to {layer.focal_levels + 1}, not {level}")
         # The last L + 1 outputs of f and f_temporal are the gates.
         place = level - layer.focal_levels - 2
@@ -167,6 +197,7 @@ def level_off(branch: Branch, level: int) -> Intervention:
 
 def branch_off(branch: Branch) -> Intervention:
     """One modulator set to one in all blocks, so that it changes nothing."""
+    check_branch(branch)
 
     def hooks(
         layer: SpatioTemporalFocalModulation,
@@ -184,16 +215,21 @@ def usual_interventions(
     """Those that the explorer keeps with each clip.
 
     Args:
-        frames: T of the clip.
+        frames: T of the clip. One frame has no order and cannot move, so that nothing
+            about time is changed then.
         levels: L + 1.
-        parts: regions per side.
+        parts: regions per side; 0 for none.
     """
+    frames, levels = whole("frames", frames, 1), whole("levels", levels, 1)
+    parts = whole("parts", parts)
     branches: tuple[Branch, ...] = ("space", "time")
     grid = [(row, column) for row in range(parts) for column in range(parts)]
+    times: tuple[Intervention, ...] = ()
+    if frames > 1:
+        stills = (frozen(frame) for frame in range(frames))
+        times = (shuffled(frames), reversed_(), *stills)
     return (
-        shuffled(frames),
-        reversed_(),
-        *(frozen(frame) for frame in range(frames)),
+        *times,
         *(masked(row, column, parts) for row, column in grid),
         *(level_off(b, n) for b in branches for n in range(1, levels + 1)),
         *(branch_off(branch) for branch in branches),

@@ -10,7 +10,7 @@ and are gone afterwards.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, TypeVar
@@ -40,7 +40,8 @@ def capture(model: nn.Module, clip: Tensor) -> ModulationTrace:
         clip: (B, T, 3, H, W) float, normalised, on the model's device.
 
     Raises:
-        ModelError: the model has no modulation layer; or as the model itself.
+        ModelError: the model has no modulation layer, or is more than one network; or
+            as the model itself.
     """
     blocks, result = walk(model, clip, lambda entry: entry)
     return ModulationTrace(tuple(blocks), result)
@@ -65,22 +66,41 @@ def walk(
             f"{type(model).__name__} has no SpatioTemporalFocalModulation layer to "
             "look into; create a network with dvfl_lib.create_model"
         )
-    kept: list[Kept] = []
+    _check_one_network([(_place_of(name), name) for name, _ in layers])
+    kept: dict[str, Kept] = {}
+
+    def hand_over(entry: BlockTrace) -> None:
+        if entry.name in kept:
+            raise ModelError(
+                f"the layer {entry.name!r} computed twice in one pass; give a module "
+                "that runs each block once"
+            )
+        kept[entry.name] = keep(entry)
+
     with torch.no_grad(), ExitStack() as hooks:
         for name, layer in layers:
-            for handle in _listen(layer, name, lambda entry: kept.append(keep(entry))):
+            for handle in _listen(layer, name, hand_over):
                 hooks.enter_context(handle)  # removed on the way out
         result = model(clip)
-    return kept, result
+    return list(kept.values()), result
 
 
 def blocks_of(
     model: nn.Module,
 ) -> Iterator[tuple[tuple[int, int], FocalModulationBlock]]:
-    """(stage, block) and module of each block, in the order in which they compute."""
-    for name, module in model.named_modules():
-        if isinstance(module, FocalModulationBlock):
-            yield _place_of(f"{name}.modulation")[:2], module
+    """(stage, block) and module of each block, in the order in which they compute.
+
+    Raises:
+        ModelError: two blocks of one place, or a block that has none.
+    """
+    blocks = [
+        (_place_of(f"{name}.modulation"), name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, FocalModulationBlock)
+    ]
+    _check_one_network([(place, name) for place, name, _ in blocks])
+    for place, _, module in blocks:
+        yield place, module
 
 
 def _listen(
@@ -114,6 +134,19 @@ def _place_of(name: str) -> tuple[int, int]:
             "name should end like layers.0.blocks.0.modulation"
         )
     return int(found[1]) + 1, int(found[2]) + 1
+
+
+def _check_one_network(places: Iterable[tuple[tuple[int, int], str]]) -> None:
+    """Refuse a module that holds two networks: their blocks would be mixed."""
+    seen: dict[tuple[int, int], str] = {}
+    for place, name in places:
+        if place in seen:
+            raise ModelError(
+                f"both {seen[place]!r} and {name!r} are block {place[1]} of stage "
+                f"{place[0]}: this module holds more than one network; give one of "
+                "them by itself"
+            )
+        seen[place] = name
 
 
 def _assemble(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from ..errors import ModelError
+from .checks import check_branch, check_ready, one_answer
 from .listening import walk
 from .trace import BlockTrace, Branch, BranchTrace, in_place
 
@@ -61,7 +61,11 @@ class BlockMaps:
         """gate * length of the context, signed: float32 (L + 1, T, H, W).
 
         Its absolute value is the length of gate * context, and its sign the gate's.
+
+        Raises:
+            ModelError: a branch that is none.
         """
+        check_branch(branch)
         lengths = [np.broadcast_to(z, self.size) for z in self.contexts[branch]]
         return self.gates[branch] * np.stack(lengths)
 
@@ -114,14 +118,12 @@ def capture_maps(model: nn.Module, clip: Tensor) -> ModulationMaps:
         clip: (1, T, 3, H, W) float, normalised, on the model's device.
 
     Raises:
-        ModelError: more than one clip; no modulation layer; or as the model itself.
+        ModelError: more than one clip; training mode; no modulation layer; an answer
+            that is no logits; or as the model itself.
     """
-    if clip.ndim == 5 and len(clip) != 1:
-        raise ModelError(
-            f"maps are of one clip, (1, T, 3, H, W); got {len(clip)} clips"
-        )
-    blocks, logits = walk(model, clip, _reduce)
-    return ModulationMaps(tuple(blocks), logits[0].float().cpu().numpy())
+    check_ready(model, clip)
+    blocks, result = walk(model, clip, _reduce)
+    return ModulationMaps(tuple(blocks), _numpy(one_answer(result)[0]))
 
 
 def _arrays_of(entry: BlockMaps) -> list[Array]:
