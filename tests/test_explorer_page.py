@@ -4,11 +4,13 @@ import base64
 import json
 import re
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dvfl_lib.errors import RunDirectoryError
+from dvfl_lib.errors import DVFLError, RunDirectoryError
+from dvfl_lib.explorer.covering import covered
 from dvfl_lib.explorer.page import unpack_array, write_page
 from small_record import small_record
 
@@ -70,3 +72,62 @@ def test_unwritable_path_is_told(record, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunDirectoryError):
         write_page(record, tmp_path / "file" / "page.html")
+    with pytest.raises(RunDirectoryError):
+        write_page(record, tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "a\0b", None, "~nobody-there/x"])
+def test_what_names_no_file_is_refused(record, path):
+    with pytest.raises(RunDirectoryError, match="write_page"):
+        write_page(record, path)
+
+
+def test_the_home_folder_is_found(record, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert write_page(record, "~/page.html") == tmp_path / "page.html"
+    assert (tmp_path / "page.html").is_file()
+
+
+def test_what_is_no_record_is_refused(tmp_path):
+    with pytest.raises(DVFLError, match=r"takes a Record, not 'clip.npz'.*load_record"):
+        write_page("clip.npz", tmp_path / "page.html")
+
+
+def test_a_title_that_is_no_utf8_is_written(record, tmp_path):
+    odd = replace(record, title="caf\udce9.mp4")
+    assert "caf?.mp4: modulator" in write_page(odd, tmp_path / "p.html").read_text(
+        "utf-8"
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("part", ["map", "logits", "outcome"])
+def test_numbers_that_no_page_can_show_are_refused(record, tmp_path, part, value):
+    entry = record.networks[1]
+    block = entry.maps.blocks[2]
+    bad = np.full_like(entry.logits, value)
+    if part == "map":
+        block = replace(block, product=np.full_like(block.product, value))
+        blocks = (*entry.maps.blocks[:2], block, *entry.maps.blocks[3:])
+        entry = replace(entry, maps=replace(entry.maps, blocks=blocks))
+        said = "teacher, stage 3, block 1"
+    elif part == "logits":
+        entry = replace(entry, maps=replace(entry.maps, logits=bad))
+        said = "logits of teacher"
+    else:
+        last = replace(entry.outcomes[-1], logits=bad)
+        entry = replace(entry, outcomes=(*entry.outcomes[:-1], last))
+        said = f"teacher, {last.name}"
+    spoilt = replace(record, networks=(record.networks[0], entry))
+    with pytest.raises(DVFLError, match=f"{said}: there are values"):
+        write_page(spoilt, tmp_path / "page.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_page_is_told_what_a_map_covers(tmp_path):
+    record = small_record((1, 35, 63), grid=0, regions=1)
+    page = write_page(record, tmp_path / "page.html").read_text("utf-8")
+    told = json.loads(inside(page, "told"))
+    for entry, kept in zip(record.networks, told["networks"], strict=True):
+        for place, block in zip(entry.maps.places, kept["blocks"], strict=True):
+            assert tuple(block["covered"]) == covered(record, entry, place)

@@ -7,7 +7,8 @@ import pytest
 from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.explorer.paths import file_path
 
-BAD = ("", ".", "..", "/", "a/..", "a\0b", "~nobody-of-that-name/x", 3, None, b"x")
+BAD = ("", ".", "..", "/", "a/..", "a\0b", "\ud800", "x" * 300, "~nobody-there/x")
+BAD += (3, None, b"x")
 
 
 @pytest.mark.parametrize("path", BAD)

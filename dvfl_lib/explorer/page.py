@@ -18,12 +18,17 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import DVFLError
 from ..files import write_whole
+from .covering import covered
+from .paths import file_path
 from .record import NetworkRecord, Record
 from .sheet import COLOURS
+from .view import check_record
 
 Array = np.ndarray
 _PARTS = Path(__file__).parent / "page_parts"
+_SCRIPTS = ("data.js", "canvas.js", "page.js")  # one scope, in this order
 _BRANCHES = ("space", "time")
 
 
@@ -34,9 +39,13 @@ class _Packer:
         self.pieces: list[bytes] = []
         self.length = 0
 
-    def put(self, values: Array) -> dict[str, Any]:
-        """Append an array, bytes as they are, anything else in 16-bit steps."""
-        values = np.asarray(values)
+    def put(self, values: Array, where: str) -> dict[str, Any]:
+        """Append an array, bytes as they are, anything else in 16-bit steps.
+
+        Raises:
+            DVFLError: a value that is no finite number; ``where`` says of what.
+        """
+        values = _finite(values, where)
         base, step = 0.0, 1.0
         if values.dtype == np.uint8:
             kind, kept = "u1", values
@@ -65,11 +74,14 @@ def write_page(record: Record, path: str | Path) -> Path:
 
     Args:
         record: what is shown.
-        path: of the HTML file.
+        path: of the HTML file; "~" is the home folder.
 
     Raises:
-        RunDirectoryError: the folder cannot be written.
+        DVFLError: what is given is no record, or holds a number that is not finite.
+        RunDirectoryError: the path names no file, or its folder cannot be written.
     """
+    check_record(record, "write_page")
+    path = file_path(path, "write_page")
     told, blob = pack_record(record)
     title = f"{record.title or 'A clip'}: modulator explorer"
     if record.standin:
@@ -77,15 +89,15 @@ def write_page(record: Record, path: str | Path) -> Path:
     parts = {
         "TITLE": html.escape(title),
         "STYLE": (_PARTS / "page.css").read_text("utf-8"),
-        "SCRIPT": (_PARTS / "page.js").read_text("utf-8"),
-        "TOLD": json.dumps(told).replace("<", "\\u003c"),
+        "SCRIPT": "".join((_PARTS / name).read_text("utf-8") for name in _SCRIPTS),
+        "TOLD": json.dumps(told, allow_nan=False).replace("<", "\\u003c"),
         "BLOB": base64.b64encode(blob).decode("ascii"),
     }
     # Taken apart at the marks, so that no value can be mistaken for a mark.
     pieces = (_PARTS / "page.html").read_text("utf-8").split("@@")
     text = "".join(parts[p] if n % 2 else p for n, p in enumerate(pieces))
-    path = Path(path)
-    write_whole(path, text.encode("utf-8"))
+    # A title made of a file's name may hold bytes that are no UTF-8.
+    write_whole(path, text.encode("utf-8", "replace"))
     return path
 
 
@@ -97,9 +109,9 @@ def pack_record(record: Record) -> tuple[dict[str, Any], bytes]:
         "classes": list(record.classes),
         "label": record.label,
         "standin": record.standin,
-        "frames": packer.put(record.frames),
-        "luts": {name: packer.put(colours) for name, colours in COLOURS.items()},
-        "networks": [_pack_network(packer, entry) for entry in record.networks],
+        "frames": packer.put(record.frames, "frames"),
+        "luts": {name: packer.put(lut, name) for name, lut in COLOURS.items()},
+        "networks": [_pack_network(packer, record, e) for e in record.networks],
     }
     return told, zlib.compress(b"".join(packer.pieces), 9)
 
@@ -112,36 +124,66 @@ def unpack_array(place: dict[str, Any], raw: bytes) -> Array:
     return kept if place["kind"] == "u1" else kept * place["step"] + place["base"]
 
 
-def _pack_network(packer: _Packer, entry: NetworkRecord) -> dict[str, Any]:
-    blocks = []
-    for number, block in enumerate(entry.maps):
-        told = {
-            "stage": block.stage,
-            "block": block.block,
-            "size": list(block.size),
-            "levels": block.levels,
-            "space": packer.put(block.m_space),
-            "time": packer.put(block.m_time),
-            "product": packer.put(block.product),
-            "cam": packer.put(entry.cams[number]),
-            "gates": {b: packer.put(block.gates[b]) for b in _BRANCHES},
-            "contribution": packer.put(block.contributions("space")),
-        }
-        if number < len(entry.reach):
-            reach = entry.reach[number]
-            told["reach"] = {
-                "tokens": reach.tokens.tolist(),
-                "sources": [list(place) for place in reach.sources],
-                "maps": [packer.put(m) for m in reach.maps],
-            }
-        blocks.append(told)
+def _finite(values: Any, where: str) -> Array:
+    values = np.asarray(values)
+    if not np.isfinite(values).all():
+        raise DVFLError(
+            f"{where}: there are values that are no finite numbers, which a page "
+            "cannot show; look for NaN in the network's weights"
+        )
+    return values
+
+
+def _pack_network(
+    packer: _Packer, record: Record, entry: NetworkRecord
+) -> dict[str, Any]:
     return {
         "name": entry.name,
         "about": entry.about,
-        "logits": [float(v) for v in entry.logits],
-        "blocks": blocks,
+        "logits": _finite(entry.logits, f"logits of {entry.name}").tolist(),
+        "blocks": [
+            _pack_block(packer, record, entry, number)
+            for number in range(len(entry.maps))
+        ],
         "outcomes": [
-            {"kind": o.kind, "name": o.name, "logits": [float(v) for v in o.logits]}
+            {
+                "kind": o.kind,
+                "name": o.name,
+                "logits": _finite(o.logits, f"{entry.name}, {o.name}").tolist(),
+            }
             for o in entry.outcomes
         ],
     }
+
+
+def _pack_block(
+    packer: _Packer, record: Record, entry: NetworkRecord, number: int
+) -> dict[str, Any]:
+    block = entry.maps.blocks[number]
+    place = (block.stage, block.block)
+
+    def put(values: Array) -> dict[str, Any]:
+        where = f"{entry.name}, stage {block.stage}, block {block.block}"
+        return packer.put(values, where)
+
+    told = {
+        "stage": block.stage,
+        "block": block.block,
+        "size": list(block.size),
+        "covered": list(covered(record, entry, place)),  # pixels: height, width
+        "levels": block.levels,
+        "space": put(block.m_space),
+        "time": put(block.m_time),
+        "product": put(block.product),
+        "cam": put(entry.cams[number]),
+        "gates": {branch: put(block.gates[branch]) for branch in _BRANCHES},
+        "contribution": put(block.contributions("space")),
+    }
+    if number < len(entry.reach):
+        reach = entry.reach[number]
+        told["reach"] = {
+            "tokens": reach.tokens.tolist(),
+            "sources": [list(source) for source in reach.sources],
+            "maps": [put(maps) for maps in reach.maps],
+        }
+    return told

@@ -5,6 +5,7 @@ Public names: ``file_path``.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,21 @@ def file_path(path: Any, name: str) -> Path:
         raise RunDirectoryError(
             f"{name}: there is no home folder for {str(path)!r}; write the path in full"
         ) from None
-    if "\0" in str(found) or found.name in ("", ".."):
+    if found.name in ("", "..") or not _can_be(found):
         raise RunDirectoryError(f"{name}: {str(path)!r} names no file")
-    if os.path.isdir(found):  # Path.is_dir raises for a name that is too long
+    if found.is_dir():
         raise RunDirectoryError(
             f"{name}: {found} is a folder; add a file's name to the path"
         )
     return found
+
+
+def _can_be(path: Path) -> bool:
+    """Whether the system could have a file of this path, there or not."""
+    try:
+        os.lstat(path)
+    except ValueError:  # NUL, or half a character
+        return False
+    except OSError as trouble:
+        return trouble.errno != errno.ENAMETOOLONG
+    return True

@@ -53,14 +53,24 @@ def _browser(width: int, height: int, offline: bool) -> Iterator[Any]:
 
 
 @contextmanager
-def on_page(path: Path, height: int = 900) -> Iterator[Any]:
-    """The explorer's page, opened from disk with the network cut off."""
-    with _browser(1200, height, offline=True) as page:
+def on_page(
+    path: Path, height: int = 900, *, width: int = 1200, before: str = ""
+) -> Iterator[Any]:
+    """The explorer's page, opened from disk with the network cut off.
+
+    Args:
+        path: of the page.
+        height, width: of the window.
+        before: a script that runs before those of the page.
+    """
+    with _browser(width, height, offline=True) as page:
+        page.add_init_script(before)
         page.on(
             "console", lambda m: m.type == "error" and page.faults.append(str(m.text))
         )
         page.goto(path.as_uri())
-        page.wait_for_selector("body[data-ready='1']", timeout=20_000)
+        done = "body[data-ready='1'], body.failed"
+        page.wait_for_selector(done, timeout=20_000)
         yield page
 
 
