@@ -27,6 +27,16 @@ _EMPTY_PACKET_BYTES = 16
 # last frame or two are often missing from sound files.
 SOUND_SHARE = 0.9
 
+# FFmpeg knows several hundred formats. Some of them are no video but a list of other
+# files to open (HLS, concat, DASH, numbered pictures), and one takes any text for a
+# picture of a terminal. So a file may be one of these, and open no other.
+_FORMATS = (
+    *("avi", "mov", "matroska", "webm", "mpeg", "mpegts", "mpegvideo", "m4v", "flv"),
+    *("asf", "ogg", "ivf", "mxf", "nut", "dv", "wtv", "rm", "h264", "hevc", "mjpeg"),
+    *("yuv4mpegpipe", "gif", "apng", "png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe"),
+)
+_OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+
 av.logging.set_level(None)  # FFmpeg writes to stderr; errors arrive as exceptions
 
 
@@ -54,14 +64,20 @@ class FrameIndex:
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:
-    """The path of a file that exists and is not empty.
+    """The absolute path of a file that exists and is not empty.
+
+    Absolute, because FFmpeg takes a relative name such as "file:a.mp4" for an address.
 
     Raises:
-        VideoError: missing, a folder, or zero bytes long.
+        VideoError: no path, missing, a folder, or zero bytes long.
     """
-    path = Path(path)
+    if not isinstance(path, (str, os.PathLike)):
+        raise VideoError(f"the path of a video is needed, not {type(path).__name__}")
+    path = Path(path).absolute()
     try:
         size = path.stat().st_size
+    except ValueError:  # NUL, or half a character
+        raise VideoError(f"{str(path)!r} cannot be the name of a file") from None
     except OSError as error:
         raise VideoError(
             f"{path}: cannot be found ({error.strerror}). Check the path, or unpack "
@@ -80,10 +96,12 @@ def open_container(path: Path) -> av.container.InputContainer:
     """PyAV's container of a video file, set to one decoding thread.
 
     Raises:
-        VideoError: not a video, or without a video stream.
+        VideoError: not a video of a known format, or without a video stream.
     """
     try:
-        container = av.open(str(path), metadata_errors="ignore")
+        container = av.open(
+            str(path.absolute()), metadata_errors="ignore", options=dict(_OPTIONS)
+        )
     except (av.FFmpegError, OSError) as error:
         raise VideoError(
             f"{path}: cannot be opened as a video ({error.strerror}). It is damaged "
@@ -114,7 +132,7 @@ def index_frames(path: str | os.PathLike[str]) -> FrameIndex:
     """
     path = check_file(path)
     stat = path.stat()
-    return _index(str(path.absolute()), stat.st_size, stat.st_mtime_ns)
+    return _index(str(path), stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=65536)

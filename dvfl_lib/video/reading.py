@@ -218,8 +218,9 @@ class DecordReader(VideoReader):
 
         decord.logging.set_level(decord.logging.QUIET)
         try:
+            # A name that is no UTF-8 cannot be handed over to decord.
             self._video = decord.VideoReader(str(path), num_threads=1)
-        except (decord.DECORDError, RuntimeError) as error:
+        except (decord.DECORDError, RuntimeError, UnicodeEncodeError) as error:
             raise VideoError(f"{path}: decord cannot open it") from error
 
     @property
@@ -282,15 +283,16 @@ def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoRead
             "decord is not installed here; `pip install decord`, or use backend='pyav'"
         )
     index = index_frames(path)
+    path = Path(path).absolute()  # FFmpeg takes "file:a.mp4" for an address
     if asked == "pyav" or not has_decord or (asked == "auto" and not index.closed):
-        return PyAVReader(Path(path), index)
+        return PyAVReader(path, index)
     try:
-        reader = DecordReader(Path(path), index)
+        reader = DecordReader(path, index)
     except VideoError:
         if asked == "decord":
             raise
-        return PyAVReader(Path(path), index)
+        return PyAVReader(path, index)
     if asked == "auto" and not reader.agrees:
         reader.close()
-        return PyAVReader(Path(path), index)
+        return PyAVReader(path, index)
     return reader
