@@ -197,7 +197,8 @@ def test_one_network_is_not_shown_beside_itself(record, explorer):
     assert alone.controls["change"] in shown
     assert not any("Two networks" in str(getattr(w, "value", "")) for w in shown)
     alone.controls["frame"].value = 1
-    assert alone.status.value == "" and alone.pictures["bars"].value.count("<rect") == 3
+    assert alone.status.value == "" and alone.pictures["compare"].value == b""
+    assert alone.pictures["bars"].value.count("<rect") == 3
 
 
 @pytest.mark.parametrize("networks", [[], [1], {"student": 3}, small_networks])

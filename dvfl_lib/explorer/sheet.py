@@ -123,11 +123,7 @@ def token_at(
 
 
 def painted(values: Array, top: float, signed: bool) -> Array:
-    """Colours (H, W, 3) of a map on a scale from 0, or from -top, to top.
-
-    On a scale of no length everything has the colour of zero.
-    """
-    top = top or 1.0
+    """Colours (H, W, 3) of a map on a scale from 0, or from -top, to top."""
     share = (values / top + 1) / 2 if signed else values / top
     steps = (share * 255).round().clip(0, 255).astype(np.uint8)
     return COLOURS[SIGNED if signed else AMOUNT][steps]

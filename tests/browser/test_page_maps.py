@@ -154,7 +154,7 @@ def test_a_click_picks_the_token_below_it(shown):
 
 
 @pytest.mark.parametrize("size", [(3, 32, 32), (2, 32, 90), (2, 90, 32)])
-@pytest.mark.parametrize("width", [400, 1200])
+@pytest.mark.parametrize("width", [300, 400, 1200])
 def test_a_scale_stays_beside_its_map(shown, size, width):
     page = shown(small_record(size, grid=1, regions=1), width=width)
     page.evaluate(SET, ["network", 1])

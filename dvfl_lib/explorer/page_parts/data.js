@@ -25,8 +25,8 @@ async function unpack() {
 function ends(v, signed) {
   let low = 0, high = 0;
   for (const a of v) { if (a < low) low = a; if (a > high) high = a; }
-  if (signed) { high = Math.max(-low, high) || 1; low = -high; }
-  return high > low ? [low, high] : [0, 1];
+  if (signed) { const far = Math.max(-low, high) || 1; return [-far, far]; }
+  return [low, high > low ? high : 1];
 }
 function scaled(v, at, n, signed) {
   if (!$("shared").checked) return ends(v.subarray(at, at + n), signed);
