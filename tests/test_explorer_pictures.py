@@ -112,11 +112,11 @@ def test_a_map_lies_on_the_pixels_that_it_covers():
     """35 x 63 pixels hold 8 x 15 tokens of 4: 3 pixels beyond them in both ways."""
     record = small_record((2, 35, 63), grid=0, regions=1)
     view = replace(first_view(record), row=7, column=14)
-    picture, scale = row_a(record, view), 124 / 35
+    picture, scale = row_a(record, view), 110 / 35
     left, top, wide, high = picture.boxes[1]
     assert (wide, high) == pytest.approx((60 * scale, 32 * scale), abs=0.6)
     spatial = picture.array[int(top) :, int(left) :]
-    white = (spatial[:124, : int(63 * scale)] == 255).all(axis=2)
+    white = (spatial[:110, : int(63 * scale)] == 255).all(axis=2)
     edges = round(32 * scale), round(60 * scale)
     assert white[edges[0] + 3 :].all() and white[:, edges[1] + 3 :].all()
     assert not white[: edges[0] - 30, : edges[1] - 30].any()
@@ -198,3 +198,14 @@ def test_a_stage_that_the_other_lacks_is_told():
     record = other_record(32)
     view = replace(moved_to(record, first_view(record), "coarse", (3, 1)))
     assert "short, stage 2, block 1" in compare_row(record, view).words
+
+
+def test_names_stand_apart_above_narrow_maps_and_wide_rows_stay_small():
+    tall = small_record((2, 90, 30), grid=0, regions=1)
+    boxes = row_a(tall, first_view(tall)).boxes
+    steps = np.diff([left for left, *_ in boxes])
+    assert steps.min() > 80 and boxes[0][2] < 45  # "temporal, to 4.1" is wider
+    wide = small_record((2, 32, 128), grid=0, regions=1)
+    picture = row_a(wide, first_view(wide))
+    assert picture.array.shape[1] < 1200
+    assert picture.boxes[0][2] / picture.boxes[0][3] == pytest.approx(4, rel=0.03)

@@ -198,5 +198,6 @@ def _compose(
             view.overlay,
         )
     ratio = record.frames.shape[2] / record.frames.shape[1]
+    side = max(32, round(side * min(1, 1.6 / ratio)))  # a wide row would be scaled down
     note = " (stand-in data)" if record.standin else ""
     return compose(rows, words, ratio, note=note, marked=marked, side=side)

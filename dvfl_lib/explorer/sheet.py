@@ -154,7 +154,10 @@ def compose(
         marked: the token, and the frame below the maps.
         side: height of a cell in pixels.
     """
-    width = max([len(c) for _, c in rows] or [1]) * (round(side * ratio) + GAP)
+    names = [_names(cells) for _, cells in rows]
+    texts = (_mask(name).width for row in names for name in row)
+    pitch = max([round(side * ratio), *texts]) + GAP  # no name runs into the next
+    width = max([len(c) for _, c in rows] or [1]) * pitch
     height = max(1, len(rows)) * (side + 2 * TOP)
     sheet = Image.new("RGB", (max(width, 520) + BAR, height), "white")
     draw, boxes = ImageDraw.Draw(sheet), []
@@ -163,11 +166,9 @@ def compose(
     for number, (label, cells) in enumerate(rows):
         y = number * (side + 2 * TOP)
         _write(sheet, (0, y + 2), label + note, "black")
-        alike = len({cell.top for cell in cells if cell.is_map}) <= 1
         for place, cell in enumerate(cells):
-            x = place * (round(side * ratio) + GAP)
-            own = "" if alike or not cell.is_map else f", to {cell.top:.2g}"
-            _write(sheet, (x, y + TOP), cell.name + own)
+            x = place * pitch
+            _write(sheet, (x, y + TOP), names[number][place])
             box = (x, y + 2 * TOP - 4, round((side - 4) * ratio), side - 4)
             _paste(sheet, cell, box, marked)
             if marked is not None:
@@ -177,6 +178,15 @@ def compose(
     file = io.BytesIO()
     sheet.save(file, "png", compress_level=3, compress_type=zlib.Z_FILTERED)
     return Picture(file.getvalue(), words + note, np.asarray(sheet), tuple(boxes))
+
+
+def _names(cells: Sequence[Cell]) -> list[str]:
+    """The cells' names; with the end of its scale where a row's scales differ."""
+    alike = len({cell.top for cell in cells if cell.is_map}) <= 1
+    return [
+        cell.name if alike or not cell.is_map else f"{cell.name}, to {cell.top:.2g}"
+        for cell in cells
+    ]
 
 
 @functools.lru_cache(maxsize=1024)
