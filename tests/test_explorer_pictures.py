@@ -15,6 +15,7 @@ from dvfl_lib.explorer.pictures import (
     row_a,
     row_b,
 )
+from dvfl_lib.explorer.record import rank_correlation
 from dvfl_lib.explorer.sheet import painted, token_at
 from dvfl_lib.explorer.view import moved_to
 from small_record import other_record, small_record
@@ -73,6 +74,17 @@ def test_words_give_the_numbers_of_the_maps(record, view):
     assert words.endswith("(stand-in data)")
     unsigned = row_b(record, replace(view, signed=False)).words
     assert " -" not in unsigned and " -" in row_b(record, view).words
+
+
+def test_it_is_said_how_far_grad_cam_agrees(record, view):
+    maps, entry = view.maps(record), view.entry(record)
+    cam = entry.cams[entry.number_of(view.place)]
+    wanted = rank_correlation(maps.product, cam)
+    words = row_a(record, view).words
+    assert f"Product and Grad-CAM: rank correlation over all frames {wanted:+.2f}" in (
+        words
+    )
+    assert not np.isnan(wanted) and abs(wanted) < 0.99
 
 
 def test_reach_has_a_row_for_every_block_before(record, view):

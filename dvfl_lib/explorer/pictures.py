@@ -32,7 +32,11 @@ def row_a(record: Record, view: View) -> Picture:
     cells = [Cell(f"input, frame {view.frame + 1}", record.frames[view.frame])]
     cells += [_cell(name, part, view, share) for name, part in parts.items()]
     label = f"{_where(view)}: lengths of modulators, and Grad-CAM"
-    return _compose(record, [(label, cells)], view, _said(cells, label))
+    words = _said(cells, label) + (
+        f" Product and Grad-CAM: {_alike(parts['product'], parts['Grad-CAM'])}. Where "
+        "they part, a long modulator is not what speaks for the class."
+    )
+    return _compose(record, [(label, cells)], view, words)
 
 
 def row_b(record: Record, view: View) -> Picture:

@@ -60,16 +60,19 @@ function ranks(v) {
 // Spearman's rank correlation of two blocks' products, in words.
 const known = new Map();
 function alike(a, b) {
-  const key = `${a.product.at} ${b.product.at}`;
-  if (!known.has(key)) known.set(key, spearman(a, b));
+  if (a.covered.join() !== b.covered.join()) return "none (the maps cover other pixels)";
+  return spearman(a.product, b.product, a.size, b.size);
+}
+function spearman(a, b, from, to) {
+  const key = `${a.at} ${b.at}`;
+  if (!known.has(key)) known.set(key, correlated(get(a), get(b), from, to));
   return known.get(key);
 }
-function spearman(a, b) {
-  if (a.covered.join() !== b.covered.join()) return "none (the maps cover other pixels)";
-  let p = get(a.product), q = get(b.product), from = a.size, to = b.size;
+function correlated(p, q, from, to) {
+  const sizes = `${from[1]} x ${from[2]} and ${to[1]} x ${to[2]}`;
   if (p.length < q.length) { [p, q] = [q, p]; [from, to] = [to, from]; }
   p = averaged(p, from, to);
-  if (!p) return `none (maps of ${a.size[1]} x ${a.size[2]} and ${b.size[1]} x ${b.size[2]} do not fit)`;
+  if (!p) return `none (maps of ${sizes} do not fit)`;
   p = ranks(p); q = ranks(q);
   const m = (p.length + 1) / 2; let pq = 0, pp = 0, qq = 0;
   for (let i = 0; i < p.length; i++) { pq += (p[i] - m) * (q[i] - m); pp += (p[i] - m) ** 2; qq += (q[i] - m) ** 2; }

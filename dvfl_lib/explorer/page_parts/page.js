@@ -22,6 +22,7 @@ function rowA() {
     const canvas = map("map-" + key, row, text, b, get(b[key]), at, range, "cividis");
     bar(canvas, "bar-" + key, range, "cividis", text);
   }
+  $("cam-told").textContent = `Product and Grad-CAM: rank correlation over all frames ${spearman(b.product, b.cam, b.size, b.size)}. Where they part, a long modulator is not what speaks for the class.`;
 }
 function levels(rowId, prefix, what, p) {
   const b = block(), [T, h, w] = b.size, n = h * w, row = $(rowId), signed = $("signed").checked;
