@@ -113,7 +113,6 @@ def test_a_move_of_the_frame_is_measured(page, capsys):
         page.wait_for_function(f"window.moves.length > {number}", timeout=10_000)
         page.wait_for_timeout(200)
     times = sorted(page.evaluate("window.moves"))
-    assert len(times) == 40
     assert len(times) == 40  # each key moved the picture once
     p95 = times[int(0.95 * len(times))]
     with capsys.disabled():
