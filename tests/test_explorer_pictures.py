@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dvfl_lib.errors import RunDirectoryError
-from dvfl_lib.explorer import first_view, save_gif, save_strip, strip
+from dvfl_lib.explorer import first_view, pictures, save_gif, save_strip, strip
 from dvfl_lib.explorer.pictures import (
     compare_row,
     reach_rows,
@@ -85,6 +85,24 @@ def test_it_is_said_how_far_grad_cam_agrees(record, view):
         words
     )
     assert not np.isnan(wanted) and abs(wanted) < 0.99
+
+
+def test_ranks_are_taken_once_for_all_frames(record, view, monkeypatch):
+    asked = []
+
+    def counted(*maps):
+        asked.append(maps)
+        return rank_correlation(*maps)
+
+    pictures._compared.cache_clear()
+    monkeypatch.setattr(pictures, "rank_correlation", counted)
+    for frame in range(3):
+        for make in (row_a, compare_row):
+            make(record, replace(view, frame=frame))
+    assert len(asked) == 2
+    other = moved_to(record, view, "student", (2, 1))
+    assert compare_row(record, other).words != compare_row(record, view).words
+    assert len(asked) == 3
 
 
 def test_reach_has_a_row_for_every_block_before(record, view):
