@@ -45,6 +45,11 @@ def test_changes_of_the_clip_are_what_they_are_called(model, clip):
     grey = clip.clone()
     grey[..., 8:16, 12:18] = 0.0
     assert torch.equal(answer_to(model, clip, masked(1, 2, (2, 4))), plain(model, grey))
+    grey = clip.clone()
+    grey[..., 6:12, 14:21] = 0.0
+    change = masked(1, 2, (2, 3), within=(12, 21))
+    assert torch.equal(answer_to(model, clip, change), plain(model, grey))
+    assert change.name.endswith("of 2 x 3 in the upper left 12 x 21 pixels")
     change = shuffled(4, seed=3)
     order = [int(n) - 1 for n in change.name.split(": ")[1].split()]
     assert sorted(order) == [0, 1, 2, 3] and order != [0, 1, 2, 3]
@@ -135,6 +140,8 @@ def test_impossible_changes_are_refused(model, clip):
         masked(4, 0)
     with pytest.raises(ModelError, match="64 x 64 regions are more than 16 x 24"):
         answer_to(model, clip, masked(0, 0, 64))
+    with pytest.raises(ModelError, match="17 x 8 pixels are more than the frames have"):
+        answer_to(model, clip, masked(0, 0, 2, within=(17, 8)))
     for frames in (3, 8):
         with pytest.raises(ModelError, match=f"{frames} frames does not fit .* of 4"):
             answer_to(model, clip, shuffled(frames))

@@ -135,7 +135,12 @@ def frozen(frame: int) -> Intervention:
     return Intervention("freeze", f"frozen at frame {frame + 1}", freeze)
 
 
-def masked(row: int, column: int, parts: int | tuple[int, int] = 4) -> Intervention:
+def masked(
+    row: int,
+    column: int,
+    parts: int | tuple[int, int] = 4,
+    within: tuple[int, int] | None = None,
+) -> Intervention:
     """A region grey in all frames: one of ``parts`` per side, counted from 0.
 
     Grey is ImageNet's mean colour, which is zero after normalisation.
@@ -144,6 +149,9 @@ def masked(row: int, column: int, parts: int | tuple[int, int] = 4) -> Intervent
         row, column: which region.
         parts: how many regions there are from top to bottom and from left to right;
             one number for both. With a map's (H, W), a region is that of one token.
+        within: height and width in pixels, from the upper left corner, that the
+            regions divide; None for the whole frame. A map covers less than that
+            where sizes do not divide.
     """
     rows, columns = parts if isinstance(parts, tuple) else (parts, parts)
     rows, columns = whole("parts", rows, 1), whole("parts", columns, 1)
@@ -155,7 +163,12 @@ def masked(row: int, column: int, parts: int | tuple[int, int] = 4) -> Intervent
 
     def cover(clip: Tensor) -> Tensor:
         clip = clip.clone()
-        height, width = clip.shape[-2:]
+        height, width = within or clip.shape[-2:]
+        if height > clip.shape[-2] or width > clip.shape[-1]:
+            raise ModelError(
+                f"{height} x {width} pixels are more than the frames have: "
+                f"{clip.shape[-2]} x {clip.shape[-1]}"
+            )
         top, bottom = row * height // rows, (row + 1) * height // rows
         left, right = column * width // columns, (column + 1) * width // columns
         if top == bottom or left == right:
@@ -166,7 +179,9 @@ def masked(row: int, column: int, parts: int | tuple[int, int] = 4) -> Intervent
         clip[..., top:bottom, left:right] = 0.0
         return clip
 
-    told = rows if rows == columns else f"{rows} x {columns}"
+    told = str(rows) if rows == columns else f"{rows} x {columns}"
+    if within is not None:
+        told += f" in the upper left {within[0]} x {within[1]} pixels"
     name = f"grey region: row {row + 1}, column {column + 1} of {told}"
     return Intervention("mask", name, cover)
 
