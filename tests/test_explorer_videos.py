@@ -1,13 +1,20 @@
 """Awkward videos in the explorer: sensible maps, or a clear message."""
 
+import os
+import shutil
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dvfl_lib.errors import DVFLError, VideoError
-from dvfl_lib.explorer import load_record, record_video, save_record
+from dvfl_lib.explorer import load_record, record_video, save_record, write_page
 from dvfl_lib.vfl_net import create_model
+from dvfl_lib.video.reading import open_video
+from dvfl_lib.video.transforms import evaluation_crops, normalise
 
 CLASSES = ("jump", "run", "sit")
 
@@ -81,6 +88,63 @@ def test_a_crop_that_does_not_fit_is_refused(tmp_path, networks):
     path = write_video(tmp_path / "video.mp4", 4, 64, 64)
     with pytest.raises(DVFLError, match="does not fit"):
         record_video(path, networks, CLASSES, crop=80, short_side=72)
+
+
+def test_the_centre_is_that_of_an_evaluation(tmp_path, networks):
+    """To the pixel, also where the rest at both sides is odd: 97 - 64."""
+    path = write_video(tmp_path / "video.mp4", 8, 72, 97)
+    record = record_video(path, networks, CLASSES, grid=0, regions=0)
+    with open_video(path) as reader:
+        clip = evaluation_crops(reader.read(range(8)), 72, 64)[0]
+    frames = torch.from_numpy(record.frames).permute(0, 3, 1, 2)
+    assert torch.allclose(normalise(frames), clip, atol=1e-6)
+
+
+def test_a_thread_of_pixels_is_refused(tmp_path, networks):
+    path = tmp_path / "thread.png"
+    Image.fromarray(np.zeros((1, 20_000, 3), np.uint8)).save(path)
+    with pytest.raises(VideoError, match="20000 x 1 pixels; a side may be at most"):
+        record_video(path, networks, CLASSES, grid=0, regions=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"crop": 64.0}, "crop is a whole number from 1"),
+        ({"crop": 0}, "crop is a whole number from 1"),
+        ({"frames": 1.5}, "frames is a whole number from 1"),
+        ({"frames": 0}, "frames is a whole number from 1"),
+        ({"short_side": 0}, "short_side is a whole number from 1"),
+        ({"short_side": "72"}, "short_side is a whole number from 1"),
+        ({"crop": 8}, "too small"),
+        ({"grid": -1}, "grid is a whole number from 0"),
+        ({"title": None}, "title is a string"),
+    ],
+)
+def test_impossible_sizes_are_refused(tmp_path, networks, given, says):
+    path = write_video(tmp_path / "video.mp4", 4, 80, 80)
+    with pytest.raises(DVFLError, match=says):
+        record_video(path, networks, CLASSES, **given)
+
+
+@pytest.mark.parametrize("path", ["a\0b.mp4", "~nobody-there/x.mp4", "", None, 3])
+def test_what_is_no_path_is_refused(networks, path):
+    with pytest.raises(VideoError, match="record_video"):
+        record_video(path, networks, CLASSES)
+
+
+def test_a_name_that_is_no_utf8_is_recorded_saved_and_shown(tmp_path, networks):
+    made = write_video(tmp_path / "video.mp4", 4, 80, 80)
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    try:
+        shutil.copy(made, path)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    record = record_video(path, networks, CLASSES, grid=0, regions=0)
+    assert record.title == "caf?.mp4"
+    saved = save_record(record, tmp_path / "clip.npz")
+    page = write_page(load_record(saved), tmp_path / "clip.html")
+    assert "caf?.mp4" in page.read_text("utf-8")
 
 
 def test_real_clips_are_taken(real_data, networks):

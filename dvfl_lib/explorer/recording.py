@@ -6,25 +6,49 @@ Public names: ``record_clip``, ``record_video``, ``usual_tokens``, ``quantised``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from ..capture import (
     Dependency,
+    ModulationMaps,
     answer_to,
     capture_maps,
     dependency,
     grad_cam,
     usual_interventions,
 )
-from ..errors import DVFLError
+from ..capture.checks import whole
+from ..errors import DVFLError, RunDirectoryError, VideoError
 from ..video.reading import open_video
 from ..video.sampling import segment_indices
-from ..video.transforms import evaluation_crops, normalise, resize_short_side
+from ..video.transforms import denormalise, evaluation_crops, normalise
+from .paths import file_path
 from .record import NetworkRecord, Outcome, Record, TokenReach
+from .validation import check_request, check_words, validate, validate_maps
+
+# Wider or higher than this by its short side, a video is no picture of anything, and
+# scaled up it would fill the memory.
+_LONGEST = 50
+# Seconds after which a bar appears: a recording of a small network shows none.
+_PATIENCE = 20
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How much is computed; see ``record_clip``."""
+
+    grid: int
+    regions: int
+    probes: int
+    memory: float
+    progress: bool
 
 
 def record_clip(
@@ -38,40 +62,51 @@ def record_clip(
     about: Mapping[str, str] | None = None,
     grid: int = 4,
     regions: int = 4,
+    probes: int = 2,
+    memory: float = 4.0,
+    progress: bool = True,
 ) -> Record:
     """All that the explorer shows of one clip, computed once.
 
+    It takes seconds for the lab networks. At published sizes dependencies take long:
+    on one CPU core ``vfl_net_nano`` at 8 x 224 x 224 takes 1.5 minutes and 3 GiB with
+    ``grid=1, probes=1``, and half an hour with ``grid=4, probes=2``; time grows with
+    grid squared times probes. ``grid=0`` leaves them out.
+
     Args:
         frames: uint8 (T, 3, H, W), already of the size that the networks take.
-        networks: by name, on the CPU or one device, in eval mode.
+        networks: by name, on the CPU or one device, in eval mode, in float32.
         classes: names of the classes, as many as each network's outputs.
         title, label, standin: see ``Record``.
         about: one line for each network.
         grid: what a token depends on is kept for ``grid`` x ``grid`` tokens of each
             frame and block (fewer where the map is smaller); 0 keeps none.
-        regions: regions per side that are covered one by one.
+        regions: regions per side that are covered one by one; 0 covers none.
+        probes: random vectors for each of these tokens; more are more exact.
+        memory: GiB that derivatives may take; at least one token's must fit.
+        progress: whether a bar is shown where it takes long.
 
     Raises:
-        DVFLError: no network, one in training mode, or other classes than outputs.
-        ModelError: frames that are no clip, or too small for a network.
+        DVFLError: no network, one in training mode or with NaN in its answers, other
+            classes than outputs, or an argument of another kind.
+        ModelError: frames that are no clip, or too small for a network; more memory
+            needed than ``memory``.
     """
-    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8:
-        raise DVFLError(
-            "frames are uint8 (T, 3, H, W); got "
-            f"{str(frames.dtype).removeprefix('torch.')} {tuple(frames.shape)}"
-        )
-    if not networks:
-        raise DVFLError("a record needs at least one network")
-    clip = normalise(frames)[None]  # (1, T, 3, H, W)
     about = about or {}
+    check_request(frames, networks, classes, about)
+    check_words(tuple(classes), title, label, standin)
+    least = {"grid": (grid, 0), "regions": (regions, 0), "probes": (probes, 1)}
+    counts = (whole(name, *given) for name, given in least.items())
+    effort = _Effort(*counts, memory, bool(progress))
+    clip = normalise(frames)[None]  # (1, T, 3, H, W)
     entries = tuple(
-        _record_network(
-            name, model, clip, about.get(name, ""), len(classes), grid, regions
-        )
+        _record_network(name, model, clip, about.get(name, ""), len(classes), effort)
         for name, model in networks.items()
     )
     pictures = frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()  # (T, H, W, 3)
-    return Record(title, pictures, tuple(classes), label, standin, entries)
+    record = Record(title, pictures, tuple(classes), label, standin, entries)
+    validate(record)
+    return record
 
 
 def record_video(
@@ -82,7 +117,7 @@ def record_video(
     frames: int = 8,
     crop: int = 64,
     short_side: int = 72,
-    **more: object,
+    **more: Any,
 ) -> Record:
     """As ``record_clip``, for a video file: one frame from each of equal segments.
 
@@ -91,20 +126,32 @@ def record_video(
     Args:
         path: any video that FFmpeg reads; of one frame or many, of any size.
         frames, crop, short_side: as the networks were trained.
-        more: as for ``record_clip``.
+        more: as for ``record_clip``, such as ``grid``, ``memory`` or ``progress``.
 
     Raises:
-        VideoError: the file is missing, damaged, or no video; the message says which.
+        VideoError: the file is missing, damaged, no video, or far longer than high;
+            the message says which.
     """
-    path = Path(path).expanduser()
+    try:
+        path = file_path(path, "record_video")
+    except RunDirectoryError as error:
+        raise VideoError(str(error)) from None
+    frames, crop = whole("frames", frames, 1), whole("crop", crop, 1)
+    short_side = whole("short_side", short_side, 1)
     with open_video(path) as reader:
+        sides = sorted((reader.height, reader.width))
+        if sides[1] > _LONGEST * sides[0]:
+            raise VideoError(
+                f"{path}: is {reader.width} x {reader.height} pixels; a side may be "
+                f"at most {_LONGEST} times as long as the other. Cut it first"
+            )
         read = reader.read(segment_indices(reader.num_frames, frames))
-    # The same resize and crop as in an evaluation; only the pixels are kept.
-    evaluation_crops(read[:1], short_side, crop)  # refuses what does not fit
-    read = resize_short_side(read, short_side)
-    top, left = ((side - crop) // 2 for side in read.shape[-2:])
-    read = read[..., top : top + crop, left : left + crop]
-    return record_clip(read, networks, classes, **{"title": path.name, **more})
+    # The same resize and crop as in an evaluation; then back to the pixels.
+    view = evaluation_crops(read, short_side, crop)[0]  # (T, 3, crop, crop)
+    read = (denormalise(view) * 255).round().to(torch.uint8)
+    # A name of other bytes than UTF-8 is shown with a mark in their place.
+    title = str(path.name).encode("utf-8", "replace").decode("utf-8")
+    return record_clip(read, networks, classes, **{"title": title, **more})
 
 
 def usual_tokens(size: tuple[int, int, int], grid: int) -> list[tuple[int, int, int]]:
@@ -117,47 +164,73 @@ def usual_tokens(size: tuple[int, int, int], grid: int) -> list[tuple[int, int, 
     return [(t, y, x) for t in range(frames) for y in rows for x in columns]
 
 
+def quantised(found: Dependency) -> TokenReach:
+    """Square roots in 255 steps; what is reached at all stays above zero.
+
+    Raises:
+        DVFLError: derivatives that are not finite.
+    """
+    maps = []
+    for sizes in found.sizes:  # (P, T, H, W)
+        if not np.isfinite(sizes).all():
+            raise DVFLError(
+                f"the derivatives of block {(found.stage, found.block)} are NaN or "
+                "infinite: its numbers are too large"
+            )
+        root = np.sqrt(sizes)
+        top = root.max(axis=(1, 2, 3), keepdims=True)
+        steps = np.ceil(255 * (root / np.where(top > 0, top, 1)))
+        maps.append(steps.astype(np.uint8))
+    return TokenReach(np.array(found.tokens), found.sources, tuple(maps))
+
+
 def _record_network(
     name: str,
     model: nn.Module,
     clip: Tensor,
     about: str,
     classes: int,
-    grid: int,
-    regions: int,
+    effort: _Effort,
 ) -> NetworkRecord:
-    if model.training:
-        raise DVFLError(f"network {name!r} is in training mode; call its eval() first")
-    device = next(model.parameters()).device
-    clip = clip.to(device)
-    maps = capture_maps(model, clip)
-    if len(maps.logits) != classes:
-        raise DVFLError(
-            f"network {name!r} answers for {len(maps.logits)} classes, but {classes} "
-            "names were given"
-        )
-    cams = grad_cam(model, clip, int(maps.logits.argmax()))
-    changes = usual_interventions(clip.shape[1], maps.blocks[0].levels, regions)
-    outcomes = tuple(
-        Outcome(c.kind, c.name, answer_to(model, clip, c)[0].float().cpu().numpy())
-        for c in changes
-    )
-    reach = tuple(
-        quantised(dependency(model, clip, b.stage, b.block, usual_tokens(b.size, grid)))
-        for b in maps
-        if grid
-    )
-    return NetworkRecord(
-        name, about, maps, tuple(cams[place] for place in maps.places), reach, outcomes
-    )
+    """Everything of one network; its name stands before what goes wrong."""
+    try:
+        weights = list(model.parameters())
+        clip = clip.to(weights[0].device) if weights else clip
+        maps = capture_maps(model, clip)
+        if len(maps.logits) != classes:
+            raise DVFLError(
+                f"it answers for {len(maps.logits)} classes, but {classes} names were "
+                "given"
+            )
+        # Before all that takes time: a network that gives NaN is of no use.
+        validate_maps("its answer", maps, (clip.shape[1], *clip.shape[3:]), classes)
+        target = int(maps.logits.argmax())
+        cams = grad_cam(model, clip, target, memory=effort.memory)
+        outcomes, reach = _probe(name, model, clip, maps, effort)
+    except DVFLError as error:
+        raise type(error)(f"network {name!r}: {error}") from error
+    kept = tuple(cams[place] for place in maps.places)
+    return NetworkRecord(name, about, maps, kept, reach, outcomes)
 
 
-def quantised(found: Dependency) -> TokenReach:
-    """Square roots in 255 steps; what is reached at all stays above zero."""
-    maps = []
-    for sizes in found.sizes:  # (P, T, H, W)
-        root = np.sqrt(sizes)
-        top = root.max(axis=(1, 2, 3), keepdims=True)
-        steps = np.ceil(255 * (root / np.where(top > 0, top, 1)))
-        maps.append(steps.astype(np.uint8))
-    return TokenReach(np.array(found.tokens), found.sources, tuple(maps))
+def _probe(
+    name: str, model: nn.Module, clip: Tensor, maps: ModulationMaps, effort: _Effort
+) -> tuple[tuple[Outcome, ...], tuple[TokenReach, ...]]:
+    """Interventions and dependencies, with a bar if that takes long."""
+    changes = usual_interventions(clip.shape[1], maps.blocks[0].levels, effort.regions)
+    wanted = [usual_tokens(b.size, effort.grid) if effort.grid else [] for b in maps]
+    steps = len(changes) + sum(map(len, wanted))
+    show = {"disable": not effort.progress, "delay": _PATIENCE, "leave": False}
+    outcomes, reach = [], []
+    with tqdm(total=steps, desc=f"recording {name}", **show) as bar:
+        for change in changes:
+            logits = answer_to(model, clip, change)[0].float().cpu().numpy()
+            outcomes.append(Outcome(change.kind, change.name, logits))
+            bar.update()
+        more = {"probes": effort.probes, "memory": effort.memory, "advance": bar.update}
+        for block, tokens in zip(maps, wanted, strict=True):
+            if tokens:
+                place = (block.stage, block.block)
+                found = dependency(model, clip, *place, tokens, **more)
+                reach.append(quantised(found))
+    return tuple(outcomes), tuple(reach)

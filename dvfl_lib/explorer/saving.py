@@ -4,15 +4,14 @@ Public names: ``save_record``, ``load_record``.
 
 The file is a NumPy archive (.npz, compressed): arrays, and a description as JSON in
 an array of bytes. Nothing in it is executed when it is read (no pickles). Maps are
-kept as float16 with a factor for each, so that neither large nor small values are
-lost; the rest is exact.
+kept as float16, counted from an offset and by a factor of their own, so that neither
+small nor nearly flat values are lost; the rest is exact.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,13 @@ import numpy as np
 from ..capture import BlockMaps, ModulationMaps
 from ..errors import DVFLError
 from ..files import write_whole
+from .archive import read_arrays
+from .paths import file_path
 from .record import NetworkRecord, Outcome, Record, TokenReach
+from .validation import validate
+from .view import check_record
 
-VERSION = 1
+VERSION = 2
 _MAPS = ("q", "m_space", "m_time", "product")
 _BRANCHES = ("space", "time")
 
@@ -32,8 +35,12 @@ def save_record(record: Record, path: str | Path) -> Path:
     """Write a record whole or not at all.
 
     Raises:
-        RunDirectoryError: the folder cannot be written.
+        DVFLError: it is no record, or not a whole one.
+        RunDirectoryError: the path names no file, or the folder cannot be written.
     """
+    check_record(record, "save_record")
+    validate(record)
+    path = file_path(path, "save_record")
     arrays: dict[str, np.ndarray] = {"frames": record.frames}
     told: dict[str, Any] = {
         "version": VERSION,
@@ -46,59 +53,63 @@ def save_record(record: Record, path: str | Path) -> Path:
             for number, entry in enumerate(record.networks)
         ],
     }
-    arrays["about"] = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)
+    about = json.dumps(told, allow_nan=False).encode()
+    arrays["about"] = np.frombuffer(about, dtype=np.uint8)
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
-    path = Path(path)
     write_whole(path, file.getvalue())
     return path
 
 
-def load_record(path: str | Path) -> Record:
+def load_record(path: str | Path, *, memory: float = 1.0) -> Record:
     """Read a record; the inverse of ``save_record``.
 
+    Args:
+        path: of the file.
+        memory: GiB that its arrays may take. A small file can unpack to much.
+
     Raises:
-        DVFLError: the file is missing, damaged, or of another kind or version.
+        DVFLError: the file is missing, damaged, too large, or of another kind or
+            version.
     """
-    path = Path(path)
+    path = file_path(path, "load_record")
+    arrays = _read(path, memory)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            told = json.loads(file["about"].tobytes())
-            if told["version"] != VERSION:
-                raise DVFLError(
-                    f"{path} was written by another version ({told['version']}, this "
-                    f"is {VERSION}); record the clip again"
-                )
-            networks = [
-                _unpack(file, f"n{number}", entry)
-                for number, entry in enumerate(told["networks"])
-            ]
-            frames = file["frames"]
-    except FileNotFoundError:
-        raise DVFLError(f"there is no file {path}") from None
+        told = json.loads(arrays["about"].tobytes(), parse_constant=_refuse)
+        version = told["version"]
+        if version == VERSION:
+            record = _unpack_record(arrays, told)
+            validate(record)
+            return record
+    # Whatever a changed file says: a wrong type, a missing name, too deep a list, ...
+    except Exception as error:
+        raise _damaged(path, error) from None
+    raise DVFLError(
+        f"{path} was written by another version ({str(version)[:20]}, this is "
+        f"{VERSION}); record the clip again"
+    )
+
+
+def _read(path: Path, memory: float) -> dict[str, np.ndarray]:
+    try:
+        return read_arrays(path, memory)
     except DVFLError:
         raise
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise DVFLError(
-            f"{path} is no record of the explorer, or is damaged "
-            f"({type(error).__name__}); record the clip again"
-        ) from None
-    return Record(
-        told["title"],
-        frames,
-        tuple(told["classes"]),
-        told["label"],
-        bool(told["standin"]),
-        tuple(networks),
+    # zipfile, zlib and NumPy raise a dozen kinds for damaged files.
+    except Exception as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> DVFLError:
+    told = str(error) if isinstance(error, DVFLError) else type(error).__name__
+    return DVFLError(
+        f"{path} is no record of the explorer, or is damaged ({told}); record the "
+        "clip again"
     )
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _pack(
@@ -106,29 +117,28 @@ def _pack(
 ) -> dict[str, Any]:
     """Put a network's arrays under names that begin with ``mark``; the rest told."""
 
-    def put(name: str, values: np.ndarray) -> float:
-        factor = float(np.abs(values).max()) or 1.0
-        arrays[f"{mark}.{name}"] = (values / factor).astype(np.float16)
-        return factor
+    def put(name: str, values: np.ndarray) -> list[float]:
+        arrays[f"{mark}.{name}"], scale = _halved(values)
+        return scale
 
     blocks = []
     for number, block in enumerate(entry.maps):
-        base, factors = f"b{number}", {}
+        base, scales = f"b{number}", {}
         for name in _MAPS:
-            factors[name] = put(f"{base}.{name}", getattr(block, name))
+            scales[name] = put(f"{base}.{name}", getattr(block, name))
         for branch in _BRANCHES:
             name = f"gates.{branch}"
-            factors[name] = put(f"{base}.{name}", block.gates[branch])
+            scales[name] = put(f"{base}.{name}", block.gates[branch])
             for level, lengths in enumerate(block.contexts[branch]):
                 name = f"contexts.{branch}.{level}"
-                factors[name] = put(f"{base}.{name}", lengths)
-        factors["cam"] = put(f"{base}.cam", entry.cams[number])
+                scales[name] = put(f"{base}.{name}", lengths)
+        scales["cam"] = put(f"{base}.cam", entry.cams[number])
         blocks.append(
             {
                 "place": [block.stage, block.block],
                 "channels": block.channels,
                 "levels": block.levels,
-                "factors": factors,
+                "scales": scales,
             }
         )
     for number, reach in enumerate(entry.reach):
@@ -146,14 +156,54 @@ def _pack(
     }
 
 
-def _unpack(file: Any, mark: str, told: dict[str, Any]) -> NetworkRecord:
+def _halved(values: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """float16 between -1 and 1, and the offset and factor that lead back.
+
+    Values of one sign are counted from the one nearest to zero, so that a nearly flat
+    map keeps its steps; values of both signs from zero, so that they keep their sign.
+    """
+    wide = values.astype(np.float64)
+    low, high = float(wide.min()), float(wide.max())
+    offset = low if low > 0 else high if high < 0 else 0.0
+    factor = float(np.abs(wide - offset).max()) or 1.0
+    return ((wide - offset) / factor).astype(np.float16), [offset, factor]
+
+
+def _widened(values: np.ndarray, scale: list[float]) -> np.ndarray:
+    """The inverse of ``_halved``, in float32."""
+    if values.dtype != np.float16:
+        raise ValueError("a map that is not float16")
+    offset, factor = scale
+    with np.errstate(all="ignore"):  # what is not finite is refused afterwards
+        return (values.astype(np.float64) * factor + offset).astype(np.float32)
+
+
+def _unpack_record(arrays: dict[str, np.ndarray], told: dict[str, Any]) -> Record:
+    if not isinstance(told["classes"], list):  # a string would become its letters
+        raise DVFLError("the names of classes are no list")
+    networks = tuple(
+        _unpack(arrays, f"n{number}", entry)
+        for number, entry in enumerate(told["networks"])
+    )
+    return Record(
+        told["title"],
+        arrays["frames"],
+        tuple(told["classes"]),
+        told["label"],
+        told["standin"],
+        networks,
+    )
+
+
+def _unpack(
+    arrays: dict[str, np.ndarray], mark: str, told: dict[str, Any]
+) -> NetworkRecord:
     blocks, cams = [], []
     for number, entry in enumerate(told["blocks"]):
-        factors = entry["factors"]
+        scales = entry["scales"]
 
-        def get(name: str, number: int = number, factors: dict = factors) -> np.ndarray:
-            values = file[f"{mark}.b{number}.{name}"].astype(np.float32)
-            return values * np.float32(factors[name])
+        def get(name: str, number: int = number, scales: dict = scales) -> np.ndarray:
+            return _widened(arrays[f"{mark}.b{number}.{name}"], scales[name])
 
         levels = range(entry["levels"])
         blocks.append(
@@ -171,18 +221,18 @@ def _unpack(file: Any, mark: str, told: dict[str, Any]) -> NetworkRecord:
         cams.append(get("cam"))
     reach = tuple(
         TokenReach(
-            file[f"{mark}.r{number}.tokens"],
+            arrays[f"{mark}.r{number}.tokens"],
             tuple((int(stage), int(block)) for stage, block in sources),
-            tuple(file[f"{mark}.r{number}.{n}"] for n in range(len(sources))),
+            tuple(arrays[f"{mark}.r{number}.{n}"] for n in range(len(sources))),
         )
         for number, sources in enumerate(told["reach"])
     )
-    logits = file[f"{mark}.outcomes"]
+    logits = arrays[f"{mark}.outcomes"]
     outcomes = tuple(
         Outcome(kind, name, values)
         for (kind, name), values in zip(told["outcomes"], logits, strict=True)
     )
-    maps = ModulationMaps(tuple(blocks), file[f"{mark}.logits"])
+    maps = ModulationMaps(tuple(blocks), arrays[f"{mark}.logits"])
     return NetworkRecord(
         told["name"], told["about"], maps, tuple(cams), reach, outcomes
     )
