@@ -54,14 +54,48 @@ def test_every_question_is_answered_as_the_network_answers(record, networks, cli
         )
 
 
-def test_a_new_order_is_new_each_time(record, networks):
-    view, seen = first_view(record), set()
-    for _ in range(3):
+def test_a_new_order_is_new_each_time_until_all_were_asked(record, networks):
+    """Of three frames there are five orders but the true one."""
+    view = first_view(record)
+    for _ in range(4):  # the record holds one
+        before = record.network("student").outcomes
         record = ask(record, view, networks["student"], "new order")
-        seen.add(record.network("student").outcomes[-1].name)
-    assert len(seen) > 1  # of five orders of three frames
+        assert len(record.network("student").outcomes) == len(before) + 1
     names = [o.name for o in record.network("student").outcomes]
-    assert len(set(names)) == len(names)
+    orders = {n.split(": ")[1] for n in names if n.startswith("frames shuffled")}
+    assert orders == {"1 3 2", "2 1 3", "2 3 1", "3 1 2", "3 2 1"}
+    with pytest.raises(DVFLError, match="all 5 orders of 3 frames were asked"):
+        ask(record, view, networks["student"], "new order")
+    # Asked for something else in between, it goes on all the same.
+    record = ask(record, view, networks["student"], "freeze this frame")
+    assert len(record.network("student").outcomes) == len(names)
+
+
+def test_of_one_frame_no_time_is_asked(networks):
+    record = small_record((1, 32, 32), grid=0)
+    names = question_names(record, first_view(record))
+    assert not {"new order", "freeze this frame"} & set(names)
+    assert len(names) == 1 + 2 * (1 + 3)
+    assert not any("frame" in o.name for o in record.networks[0].outcomes)
+    question = "temporal branch off in this block"
+    new = ask(record, first_view(record), networks["student"], question)
+    assert new.networks[0].outcomes[-1].name.startswith("temporal branch off")
+
+
+def test_grey_lies_where_the_token_is_if_sizes_do_not_divide(networks):
+    """A frame of 35 x 63 pixels has 2 x 3 tokens of 16 pixels in stage 3."""
+    record = small_record((2, 35, 63), grid=0)
+    view = moved_to(record, first_view(record), "student", (3, 1))
+    view = replace(view, row=1, column=2)
+    new = ask(record, view, networks["student"], "grey where the token is")
+    outcome = new.network("student").outcomes[-1]
+    assert "of 2 x 3 in the upper left 32 x 48 pixels" in outcome.name
+    frames = torch.from_numpy(record.frames).permute(0, 3, 1, 2)
+    grey = normalise(frames)[None]
+    grey[..., 16:32, 32:48] = 0
+    with torch.no_grad():
+        wanted = networks["student"](grey)[0].numpy()
+    assert np.array_equal(outcome.logits, wanted)
 
 
 def test_a_measured_token_is_the_one_shown(record, networks, clip):
@@ -96,11 +130,51 @@ def test_what_cannot_be_asked_is_refused(record, networks):
     view = first_view(record)
     with pytest.raises(DVFLError, match="no question"):
         ask(record, view, networks["student"], "why")
-    with pytest.raises(DVFLError, match="training mode"):
-        ask(record, view, create_model("vfl_net_lab_student", 3), "new order")
-    other = create_model("vfl_net_lab_student", 4).eval()
-    with pytest.raises(DVFLError, match="4 classes, but the record has 3"):
-        ask(record, view, other, "new order")
+    with pytest.raises(DVFLError, match="a network is a torch module"):
+        ask(record, view, "student", "new order")
+    with pytest.raises(DVFLError, match="ask takes a Record"):
+        ask("clip.npz", view, networks["student"], "new order")
+    with pytest.raises(DVFLError, match="view.row is a whole number"):
+        measure_token(record, replace(view, row=99), networks["student"])
+    with pytest.raises(DVFLError, match="more than memory=0.0001 GiB"):
+        measure_token(record, view, networks["student"], memory=1e-4)
+
+
+def by_both(record, model):
+    """Both ways to ask a network."""
+    view = replace(first_view(record), frame=0, row=0, column=0)
+    yield lambda: ask(record, view, model, "new order")
+    yield lambda: measure_token(record, view, model)
+
+
+def test_another_network_than_the_recorded_one_is_refused(record, networks):
+    torch.manual_seed(7)
+    other = create_model("vfl_net_lab_student", 3, init="fan_in").eval()
+    for model in (other, networks["teacher"]):
+        for way in by_both(record, model):
+            with pytest.raises(DVFLError, match="not the network that was recorded"):
+                way()
+    changed = small_networks()["student"]
+    with torch.no_grad():
+        changed.layers[2].blocks[0].mlp.fc2.weight.mul_(1.5)
+    four = create_model("vfl_net_lab_student", 4).eval()
+    training = small_networks()["student"]
+    training.layers[1].train()
+    broken = small_networks()["student"]
+    with torch.no_grad():
+        broken.head.bias[0] = float("nan")
+    for model, says in (
+        (changed, "not the network that was recorded"),
+        (four, "4 classes, but the record has 3"),
+        (create_model("vfl_net_lab_student", 3), "training mode"),
+        (training, "training mode"),
+        (broken, "NaN or infinity"),
+    ):
+        for way in by_both(record, model):
+            with pytest.raises(DVFLError, match=says):
+                way()
+    for way in by_both(record, small_networks()["student"]):  # the same weights
+        assert way() is not record
 
 
 def test_buttons_ask_and_the_answer_is_chosen(record, networks):
