@@ -117,10 +117,8 @@ def dependency(
     for part in (slice(n, n + share) for n in range(0, len(tokens), share)):
         parts.append(graph.sizes(tokens[part], signs[:, part]))
         advance(len(tokens[part]))
-    sizes = [np.concatenate(same) for same in zip(*parts, strict=True)]
-    return Dependency(
-        stage, block, tuple(tokens), tuple(before[::-1]), tuple(sizes[::-1])
-    )
+    sizes = tuple(np.concatenate(same) for same in zip(*parts, strict=True))
+    return Dependency(stage, block, tuple(tokens), tuple(before[::-1]), sizes[::-1])
 
 
 class _Graph:
