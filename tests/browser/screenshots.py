@@ -61,9 +61,8 @@ def _keep(path: Path, content: bytes) -> None:
     told.add_text("Description", NAMES[path.name])
     told.add_text("Explorer", fingerprint())
     file = io.BytesIO()
-    Image.open(io.BytesIO(content)).convert("RGB").quantize(256).save(
-        file, "png", pnginfo=told, optimize=True
-    )
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    picture.save(file, "png", pnginfo=told, optimize=True)
     write_whole(path, file.getvalue())
     print(path)
 
