@@ -152,6 +152,7 @@ class Pipeline(RunData):
             r.augment,
             clips_seed,
             self.cache(r.data.short_side),
+            self.train_list.flip_labels,
         )
         distilled = role == "distilled"
         part, optim = self._optim_of(role)
