@@ -12,9 +12,17 @@ from typing import Any
 
 from ..errors import DatasetError
 from .base import VideoDataset
+from .folder import load_folder
+from .kinetics400 import load_kinetics400
+from .ssv2 import load_ssv2
 from .ucf101 import load_ucf101
 
-_LOADERS: dict[str, Callable[..., VideoDataset]] = {"ucf101": load_ucf101}
+_LOADERS: dict[str, Callable[..., VideoDataset]] = {
+    "folder": load_folder,
+    "kinetics400": load_kinetics400,
+    "ssv2": load_ssv2,
+    "ucf101": load_ucf101,
+}
 
 
 def list_datasets() -> list[str]:
