@@ -9,14 +9,9 @@ import pytest
 import torch
 
 from dvfl_lib.benchmarks import create_dataset, list_datasets
-from dvfl_lib.benchmarks.ucf101 import (
-    ListedClip,
-    authors_split,
-    group_of,
-    read_classes,
-    read_list,
-    straddling_groups,
-)
+from dvfl_lib.benchmarks.listed_clips import ListedClip
+from dvfl_lib.benchmarks.ucf101 import read_classes, read_list
+from dvfl_lib.benchmarks.ucf_names import authors_split, group_of, straddling_groups
 from dvfl_lib.errors import DatasetError
 from helpers import moving_frames, write_video
 
@@ -150,7 +145,7 @@ def test_a_missing_or_packed_data_set_is_explained(root, tmp_path_factory):
     with pytest.raises(DatasetError, match="no folder UCF-101"):
         create_dataset("ucf101", root)
     (root / "UCF101.rar").touch()
-    with pytest.raises(DatasetError, match="UCF101.rar is still packed"):
+    with pytest.raises(DatasetError, match="Still packed there: UCF101.rar"):
         create_dataset("ucf101", root)
 
 

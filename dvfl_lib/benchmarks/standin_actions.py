@@ -1,7 +1,7 @@
 """Small moving scenes whose *action* only time can tell: what the stand-ins show.
 
-Public names: ``ACTIONS``, ``PAIRS``, ``FAMILIES``, ``Scene``, ``draw_scene``,
-``render_clip``.
+Public names: ``ACTIONS``, ``VERBS``, ``PAIRS``, ``FAMILIES``, ``Scene``,
+``draw_scene``, ``render_clip``.
 
 A few textured shapes stand before a textured ground. An action changes their
 height, spread, size or visibility from one end state to another. Actions come in
@@ -40,6 +40,22 @@ PAIRS: tuple[tuple[str, str], ...] = tuple(_CHANGES)
 ACTIONS: tuple[str, ...] = tuple(
     sorted((name for pair in PAIRS for name in pair), key=str.lower)
 )
+# The actions as HMDB51 would call them: rise and rise_to_front begin alike, a trap
+# for those who take the class from the beginning of a name.
+VERBS: dict[str, str] = {
+    "Appearing": "appear",
+    "Approaching": "approach",
+    "Gathering": "gather",
+    "Receding": "recede",
+    "RiseToFront": "rise_to_front",
+    "Rising": "rise",
+    "Scattering": "scatter",
+    "Shrinking": "shrink",
+    "Sinking": "sink",
+    "SinkToBack": "sink_to_back",
+    "Swelling": "swell",
+    "Vanishing": "vanish",
+}
 # Which pairs share a change: a teacher should find these wrong answers likely.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "height": ("Rising", "Sinking", "RiseToFront", "SinkToBack"),

@@ -19,6 +19,8 @@ from pathlib import Path
 from ...errors import DatasetError
 from .contents import StandinSize, clip_frames, standin_families, standin_pairs
 from .encoding import encode_clip
+from .hmdb51 import plan_hmdb51
+from .ucf50 import plan_ucf50
 from .ucf101 import TEST_GROUPS, plan_ucf101
 from .writing import StandinPlan, write_plan
 
@@ -35,7 +37,9 @@ __all__ = [
 ]
 
 _PLANS: dict[str, Callable[[StandinSize], StandinPlan]] = {
+    "hmdb51": plan_hmdb51,
     "ucf101": plan_ucf101,
+    "ucf50": plan_ucf50,
 }
 
 

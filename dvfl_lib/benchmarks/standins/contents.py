@@ -14,11 +14,21 @@ import numpy as np
 from ...errors import DatasetError
 from ...video.seeding import derive_seed
 from ..base import first_few
-from ..standin_actions import ACTIONS, FAMILIES, PAIRS, draw_scene, pair_of, render_clip
+from ..standin_actions import (
+    ACTIONS,
+    FAMILIES,
+    PAIRS,
+    VERBS,
+    draw_scene,
+    pair_of,
+    render_clip,
+)
 
 # Each benchmark names classes in its own way; these are all the names of an action,
 # without regard to case, spaces and punctuation.
-_OTHER_NAMES: dict[str, tuple[str, ...]] = {}
+_NAMES: dict[str, tuple[str, ...]] = {
+    action: (action, VERBS[action]) for action in ACTIONS
+}
 
 
 @dataclass(frozen=True)
@@ -61,8 +71,7 @@ def action_of(class_name: str) -> str:
     Raises:
         DatasetError: it is of no stand-in.
     """
-    for action in ACTIONS:
-        names = (action, *_OTHER_NAMES.get(action, ()))
+    for action, names in _NAMES.items():
         if _plain(class_name) in map(_plain, names):
             return action
     raise DatasetError(f"the class {class_name!r} is not one of the stand-ins' actions")
