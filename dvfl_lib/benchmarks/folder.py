@@ -32,7 +32,6 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DatasetError
@@ -83,29 +82,9 @@ def load_folder(
             "split must be '1' for a folder that is divided into train and test, or "
             f"a share for testing such as '0.2', or '0.2:7' with a seed: not {split!r}"
         )
-    lists = {side: _side(root, side, ".csv") for side in SUBSETS}
-    folders = {side: _side(root, side, "") for side in SUBSETS}
-    given = root / "classes.txt"
-    names = read_class_names(given) if given.is_file() else None
-    divided = any(lists.values()) or folders["test"] is not None
-    if share is not None and divided:
-        raise DatasetError(
-            f"{root} is divided already, and split {split!r} would divide it. Ask for "
-            "split '1'"
-        )
-    if any(lists.values()):
-        both = _both(root, lists, ".csv")
-        classes, sides = samples_of_lists(root, both, names)
-    elif share is None:
-        both = _both(root, folders, "/<class>")
-        classes, sides = samples_of_folders(root, both, names)
-    else:
-        classes, every = samples_of_folders(root, {"all": root}, names)
-        seed = int(share[2] or 0)
-        sides = divide(every["all"], classes, float(share[1]), seed)
+    classes, sides = _read(root, share)
     refuse_copies(sides)
-    _warn_of_empty(classes, sides[subset], root, subset)
-    return VideoDataset(
+    dataset = VideoDataset(
         "folder",
         root,
         str(split),
@@ -116,6 +95,31 @@ def load_folder(
         marked_standin(root),
         mirror_labels(classes),
     )
+    _warn_of_empty(dataset)
+    return dataset
+
+
+def _read(
+    root: Path, share: re.Match[str] | None
+) -> tuple[tuple[str, ...], dict[str, list[Sample]]]:
+    """Classes, and side -> videos, of whichever layout ``root`` has."""
+    given = root / "classes.txt"
+    names = read_class_names(given) if given.is_file() else None
+    lists = {side: _side(root, side, ".csv") for side in SUBSETS}
+    if share is None and any(lists.values()):
+        return samples_of_lists(root, _both(root, lists, ".csv"), names)
+    folders = {side: _side(root, side, "") for side in SUBSETS}
+    if share is None:
+        both = _both(root, folders, "/<class>")
+        return samples_of_folders(root, both, names)
+    if any(lists.values()) or folders["test"] is not None:
+        raise DatasetError(
+            f"{root} is divided already, and split {share[0]!r} would divide it again. "
+            "Ask for split '1'"
+        )
+    classes, every = samples_of_folders(root, {"all": root}, names)
+    seed = int(share[2] or 0)
+    return classes, divide(every["all"], classes, float(share[1]), seed)
 
 
 def _side(root: Path, side: str, suffix: str) -> Path | None:
@@ -132,7 +136,7 @@ def _side(root: Path, side: str, suffix: str) -> Path | None:
         others = [path.name for path in found if path != named_test[0]]
         warnings.warn(
             f"{root}: {named_test[0].name} is read, {first_few(others)} is not",
-            stacklevel=4,
+            stacklevel=6,
         )
         return named_test[0]
     if len(found) > 1:
@@ -175,13 +179,12 @@ def _has_sides(folder: Path) -> bool:
     return "train" in names and not names.isdisjoint(_SIDES["test"])
 
 
-def _warn_of_empty(
-    classes: Sequence[str], samples: Sequence[Sample], root: Path, subset: str
-) -> None:
-    there = {sample.label for sample in samples}
-    empty = [name for label, name in enumerate(classes) if label not in there]
+def _warn_of_empty(dataset: VideoDataset) -> None:
+    there = {sample.label for sample in dataset.samples}
+    empty = [name for k, name in enumerate(dataset.classes) if k not in there]
     if empty:
         warnings.warn(
-            f"{root}: no video of subset {subset!r} shows {first_few(empty)}",
+            f"{dataset.root}: no video of subset {dataset.subset!r} shows "
+            f"{first_few(empty)}",
             stacklevel=4,
         )

@@ -20,6 +20,7 @@ from .base import first_few
 from .disk import read_text
 
 _HEADER = ("path", "label", "group")
+_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def label_in(row: Row, label_of: Mapping[str, int], numbers: bool, file: Path) -
     where = f"{file}, line {row.line}"
     by_name = label_of.get(row.label)
     number = None
-    if numbers and re.fullmatch(r"-?[0-9]{1,9}", row.label):
+    if numbers and _NUMBER.fullmatch(row.label):
         number = int(row.label)
     in_range = number is not None and 0 <= number < len(label_of)
     if by_name is not None and in_range and by_name != number:
@@ -175,7 +176,7 @@ def samples_of_lists(
     numbers = names is not None
     if names is None:
         labels = {row.label for row in rows["train"]}
-        if labels and all(label.isdecimal() for label in labels):
+        if labels and all(map(_NUMBER.fullmatch, labels)):
             raise DatasetError(
                 f"{lists['train']}: its labels are numbers. Write {root}/classes.txt, "
                 "a name in each line, the first for label 0"

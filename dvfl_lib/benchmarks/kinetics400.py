@@ -257,7 +257,7 @@ def _locate(
             )
         warnings.warn(f"{told}. The missing ones are left out", stacklevel=4)
     seen = {sample.label for sample in samples}
-    if len(seen) < len(classes):
+    if samples and len(seen) < len(classes):
         warnings.warn(
             f"{videos}: only {len(seen)} of the {len(classes)} classes occur among the "
             f"{len(samples)} clips of subset {subset!r}; their labels are still those "
