@@ -122,7 +122,7 @@ def test_the_wrong_level_is_recognised(divided, tmp_path_factory):
     assert_refused(divided / "train/Walk", "Videos lie directly in it")
     above = tmp_path_factory.mktemp("above")
     shutil.copytree(divided, above / "mine")
-    assert_refused(above, "Is .*mine the folder to give")
+    assert_refused(above, r"Did you mean .*mine\?")
     assert_refused(above, "only the class mine", "0.2")
     assert_refused(above / "nowhere", "no such folder")
 

@@ -40,6 +40,7 @@ from .base import SUBSETS, VideoDataset, first_few
 from .disk import is_video, list_folder, marked_standin, need_folder, packed_in
 from .duplicates import refuse_copies
 from .folder_lists import read_class_names, samples_of_lists
+from .listed_clips import nearby
 from .mirror import mirror_labels
 from .own_folders import divide, samples_of_folders
 
@@ -168,15 +169,14 @@ def _hint(root: Path) -> str:
             " Videos lie directly in it: give each class a folder, or is "
             f"{root.parent} meant?"
         )
-    for entry in entries:
-        if entry.is_dir() and _has_sides(Path(entry.path)):
-            return f" Is {entry.path} the folder to give?"
-    return packed_in([root])
+    return packed_in([root]) + nearby(root, _has_sides)
 
 
 def _has_sides(folder: Path) -> bool:
-    names = {os.path.splitext(entry.name.lower())[0] for entry in list_folder(folder)}
-    return "train" in names and not names.isdisjoint(_SIDES["test"])
+    def there(name: str) -> bool:
+        return os.path.isdir(folder / name) or os.path.isfile(folder / f"{name}.csv")
+
+    return all(any(map(there, names)) for names in _SIDES.values())
 
 
 def _warn_of_empty(dataset: VideoDataset) -> None:

@@ -7,6 +7,7 @@ The layout of the CVDF's copy::
     root/train/<youtube id>_<start>_<end>.mp4     both times with six digits
     root/val/...
     root/annotations/train.csv, val.csv
+    root/replacement/...                          optional, see below
 
 The lists may also lie in ``root`` or in ``root/kinetics400``, and Deepmind's name
 for the second is ``validate.csv``. ``train`` and ``val`` may instead hold a folder
@@ -14,9 +15,11 @@ for each class, written with spaces or with underscores; a folder that contradic
 the list is refused. Without a list, such folders give the labels.
 
 No copy is whole: videos vanish from YouTube, and about 1,400 files of the archives
-are damaged. A clip that the list names and the disk lacks is left out, and a warning
-says how many there are. Files that are there and cannot be read are noticed by
-whatever reads them (``data.max_unreadable``).
+are damaged. The CVDF gives whole ones for these in an archive of their own; unpacked
+into ``replacement``, they are taken in place of the others. A clip that the list
+names and the disk lacks is left out, and a warning says how many there are. Files
+that are there and cannot be read are noticed by whatever reads them
+(``data.max_unreadable``).
 
 There is one division. ``subset="test"`` is the *validation* list, on which results
 are reported. Its copies differ in size (19,404 to 19,881 videos are known), so state
@@ -42,6 +45,7 @@ from .kinetics_lists import (
     kinetics_classes,
     read_csv,
 )
+from .listed_clips import nearby
 
 _NAMES = {"train": ("train",), "test": ("val", "validate")}
 _LIST_FOLDERS = ("annotations", "", "kinetics400")
@@ -88,10 +92,12 @@ def load_kinetics400(
     if videos is None:
         raise DatasetError(
             f"{root}: there is no folder {' or '.join(_NAMES[subset])}."
-            f"{_hint(root)} {_WHERE}"
+            f"{packed_in([root])}{nearby(root, _is_root)} {_WHERE}"
         )
     classes = _standin_classes(lists) if standin else kinetics_classes()
-    disk = _scan(videos, classes, listed=lists[subset] is not None)
+    listed = lists[subset] is not None
+    disk = _scan(videos, classes, listed)
+    _replace(disk, root / "replacement", listed)
     if lists[subset] is None:
         samples = _samples_of_folders(disk, videos)
     else:
@@ -114,18 +120,9 @@ def _find(root: Path, side: str, suffix: str, folders: Sequence[str]) -> Path | 
     return found[0] if found else None
 
 
-def _hint(root: Path) -> str:
-    """What the user may have meant by a root without the right folder."""
-    packed = packed_in([root])
-    if packed:
-        return packed
-    for name in ("train", "val"):
-        below = next((p for p in root.glob(f"*/{name}") if p.is_dir()), None)
-        if below is not None:
-            return f" Is {below.parent} the folder to give?"
-    if root.name in ("train", "val", "validate"):
-        return f" Is {root.parent} the folder to give?"
-    return ""
+def _is_root(folder: Path) -> bool:
+    sides = _NAMES.values()
+    return all(any(os.path.isdir(folder / n) for n in names) for names in sides)
 
 
 def _standin_classes(lists: dict[str, Path | None]) -> tuple[str, ...]:
@@ -171,6 +168,25 @@ def _scan(videos: Path, classes: Sequence[str], listed: bool) -> _Disk:
         elif is_video(entry.name):
             take(entry, None)
     return disk
+
+
+def _replace(disk: _Disk, folder: Path, listed: bool) -> None:
+    """Put the files of the archive of replacements in place of their namesakes."""
+    found: dict[str, Path] = {}
+    for place, _, names in os.walk(folder):
+        for name in sorted(names):
+            stem = os.path.splitext(name)[0]
+            if name.startswith(".") or not is_video(name):
+                continue
+            if stem in found:
+                raise DatasetError(
+                    f"{found[stem]} and {Path(place, name)} are both there. Keep the "
+                    "one that is meant"
+                )
+            found[stem] = Path(place, name)
+    for stem, path in found.items():
+        if listed or stem in disk:
+            disk[stem] = path, disk.get(stem, (None, None))[1]
 
 
 def _samples_of_folders(disk: _Disk, videos: Path) -> list[Sample]:

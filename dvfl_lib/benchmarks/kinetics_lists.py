@@ -20,12 +20,11 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 from ..errors import DatasetError
 from .disk import read_text
+from .listed_clips import official_classes
 
 _COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 # What the lists of each side write in the column "split".
@@ -48,11 +47,9 @@ class ListedClip:
         return f"{self.youtube_id}_{self.start:06d}_{self.end:06d}"
 
 
-@lru_cache(maxsize=1)
 def kinetics_classes() -> tuple[str, ...]:
     """The 400 names in their official order."""
-    file = files("dvfl_lib.benchmarks").joinpath("classes/kinetics400.txt")
-    return tuple(file.read_text("utf-8").splitlines())
+    return official_classes("kinetics400")
 
 
 def class_key(name: str) -> str:

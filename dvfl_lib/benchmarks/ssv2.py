@@ -37,6 +37,7 @@ from ..errors import DatasetError
 from ..video.clips import Sample
 from .base import SUBSETS, VideoDataset, first_few
 from .disk import list_folder, marked_standin, need_folder, packed_in, read_text
+from .listed_clips import nearby
 from .mirror import mirror_labels
 
 _VIDEOS = "20bn-something-something-v2"
@@ -228,14 +229,12 @@ def _find_lists(root: Path, wanted: str) -> tuple[Path, str]:
         )
     raise DatasetError(
         f"{root}: there is no labels.json and no {_PREFIXES[1]}labels.json."
-        f"{_deeper(root)}{packed_in([root])} {_WHERE}"
+        f"{nearby(root, _is_root)}{packed_in([root])} {_WHERE}"
     )
 
 
-def _deeper(root: Path) -> str:
-    """A hint where the data set lies one folder further down."""
-    below = next((p.parent for p in root.glob(f"*/{_VIDEOS}") if p.is_dir()), None)
-    return f" Is {below} the folder to give?" if below else ""
+def _is_root(folder: Path) -> bool:
+    return os.path.isdir(folder / _VIDEOS)
 
 
 def _find_videos(root: Path) -> Path:
@@ -246,9 +245,8 @@ def _find_videos(root: Path) -> Path:
         return root
     packed = packed_in([root], prefixes=(f"{_VIDEOS}-",))
     how = f" The parts are one archive: {_UNPACK}." if packed else ""
-    raise DatasetError(
-        f"{root}: there is no folder {_VIDEOS}.{packed}{how}{_deeper(root)} {_WHERE}"
-    )
+    hint = how or nearby(root, _is_root)
+    raise DatasetError(f"{root}: there is no folder {_VIDEOS}.{packed}{hint} {_WHERE}")
 
 
 def _locate(clips: list[ListedClip], videos: Path) -> list[Sample]:
