@@ -98,6 +98,15 @@ def test_files_are_those_of_ucf101(small):
     assert first_test == "Appearing/v_Appearing_g08_c01.avi"
 
 
+def test_mark_and_lists_are_those_of_the_first_release(small):
+    """Data sets written then must still be taken for whole ones of the same kind."""
+    files = [small / "STANDIN.json", *sorted((small / "ucfTrainTestlist").iterdir())]
+    content = b"".join(file.read_bytes() for file in files)
+    assert hashlib.sha256(content).hexdigest() == (
+        "85c9289bb2c09ea71a2552384e40b48783efc0ab289f7ce0ea5336a413c4a062"
+    )
+
+
 def test_the_order_of_labels_is_not_that_of_a_plain_sort():
     """The trap of UCF101's Hammering and HammerThrow is in the stand-in too."""
     plain = sorted(ACTIONS)

@@ -50,6 +50,7 @@ from .listed_clips import (
     official_classes,
     read_lines,
     scan_classes,
+    with_parent,
 )
 from .standin_actions import VERBS
 
@@ -159,7 +160,7 @@ def load_hmdb51(
         raise DatasetError(f"subset must be 'train' or 'test', not {subset!r}")
     root = need_folder(root, f"{_VIDEOS} and {_LISTS}. {_WHERE}")
     lists = _find_lists(root)
-    standin = marked_standin(root, lists.parent)
+    standin = marked_standin(*with_parent(root, _VIDEOS))
     classes = tuple(sorted(VERBS.values())) if standin else official_classes("hmdb51")
     _check_lists(lists, classes)
     videos = _find_videos(root, classes)
@@ -187,8 +188,8 @@ def _list_classes(folder: Path) -> set[str]:
 
 
 def _find_lists(root: Path) -> Path:
-    beside = [root.parent] if root.name == _VIDEOS else []
-    places = [place / name for place in (root, *beside) for name in _LIST_PLACES]
+    roots = with_parent(root, _VIDEOS)
+    places = [place / name for place in roots for name in _LIST_PLACES]
     found = next((place for place in places if _list_classes(place)), None)
     if found is None:
         hint = nearby(root, lambda folder: bool(_list_classes(folder / _LISTS)))

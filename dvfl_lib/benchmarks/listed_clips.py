@@ -1,7 +1,7 @@
 """From the lines of a list to files in one folder per class.
 
 Public names: ``ListedClip``, ``official_classes``, ``read_lines``, ``scan_classes``,
-``locate``, ``nearby``, ``Disk``.
+``locate``, ``nearby``, ``with_parent``, ``Disk``.
 
 Names on the disk are compared without regard to case, because copies differ in it.
 Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
@@ -10,6 +10,7 @@ Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -68,8 +69,17 @@ def nearby(root: Path, holds: Callable[[Path], bool]) -> str:
     """ " Did you mean X?" where a folder one step below or two above fits, or ""."""
     below = [Path(entry.path) for entry in list_folder(root) if entry.is_dir()]
     above = list(root.absolute().parents)[:2]
-    fits = next((folder for folder in (*below, *above) if holds(folder)), None)
-    return f" Did you mean {fits}?" if fits else ""
+    for folder in (*below, *above):
+        # A neighbour may not be ours to look into: lost+found, for one.
+        with suppress(OSError, DatasetError):
+            if holds(folder):
+                return f" Did you mean {folder}?"
+    return ""
+
+
+def with_parent(root: Path, name: str) -> list[Path]:
+    """The root, and the folder above where the user named the inner folder itself."""
+    return [root, root.parent] if root.name == name else [root]
 
 
 def scan_classes(videos: Path, classes: Iterable[str]) -> Disk:

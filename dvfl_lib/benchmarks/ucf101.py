@@ -27,7 +27,14 @@ from pathlib import Path
 from ..errors import DatasetError
 from .base import SUBSETS, VideoDataset
 from .disk import marked_standin, need_folder, packed_in
-from .listed_clips import ListedClip, locate, nearby, read_lines, scan_classes
+from .listed_clips import (
+    ListedClip,
+    locate,
+    nearby,
+    read_lines,
+    scan_classes,
+    with_parent,
+)
 from .ucf_names import authors_from_disk, group_of, straddling_groups
 
 OFFICIAL_SPLITS = ("1", "2", "3")
@@ -126,7 +133,7 @@ def load_ucf101(
         videos,
         f"unpack UCF101.rar again. {_WHERE}",
     )
-    standin = marked_standin(root, lists.parent)
+    standin = marked_standin(*with_parent(root, _VIDEOS))
     return VideoDataset(
         "ucf101", root, split, subset, classes, samples, frames, standin
     )
@@ -153,8 +160,8 @@ def _official(
 
 def _find_folders(root: Path) -> tuple[Path, Path]:
     """(folder of the lists, folder of the class folders)."""
-    beside = [root.parent] if root.name == _VIDEOS else []
-    places = [place / name for place in (root, *beside) for name in (_LISTS, "")]
+    roots = with_parent(root, _VIDEOS)
+    places = [place / name for place in roots for name in (_LISTS, "")]
     lists = next((p for p in places if (p / "classInd.txt").is_file()), None)
     if lists is None:
         hint = nearby(root, lambda f: (f / _LISTS / "classInd.txt").is_file())

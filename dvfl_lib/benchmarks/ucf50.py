@@ -41,6 +41,7 @@ from .listed_clips import (
     nearby,
     official_classes,
     scan_classes,
+    with_parent,
 )
 from .standin_actions import ACTIONS
 from .ucf_names import authors_from_disk, group_number, group_of
@@ -101,7 +102,7 @@ def load_ucf50(
         raise DatasetError(f"subset must be 'train' or 'test', not {subset!r}")
     root = need_folder(root, f"{_VIDEOS}. {_WHERE}")
     videos = _find_videos(root)
-    standin = marked_standin(root, videos, videos.parent)
+    standin = marked_standin(*with_parent(root, _VIDEOS))
     classes = tuple(sorted(ACTIONS)) if standin else official_classes("ucf50")
     _refuse_strangers(videos, classes)
     disk = scan_classes(videos, classes)
