@@ -64,7 +64,7 @@ _FLAG_OF = {"train": 1, "test": 2}
 _OFFICIAL_COUNT = {"train": 70, "test": 30}  # of every class
 _WHERE = (
     "hmdb51_org.rar and test_train_splits.rar are at "
-    "https://serre-lab.clps.brown.edu/wp-content/uploads/2013/10/"
+    "https://huggingface.co/datasets/Serrelab/hmdb51"
 )
 
 
