@@ -1,6 +1,7 @@
 """What every benchmark gives: labelled samples with groups, and a look at a clip.
 
-Public names: ``VideoDataset``, ``SUBSETS``, ``STANDIN_FILE``, ``first_few``.
+Public names: ``VideoDataset``, ``MissingVideos``, ``SUBSETS``, ``STANDIN_FILE``,
+``first_few``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,14 @@ def first_few(names: Iterable[object], count: int = 3) -> str:
     names = list(names)
     rest = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(str(name) for name in names[:count]) + rest
+
+
+class MissingVideos(DatasetError):
+    """Videos that a list names and the disk lacks; ``names`` are all of them."""
+
+    def __init__(self, message: str, names: Iterable[str]) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 class VideoDataset(Dataset):

@@ -1,6 +1,6 @@
 """Files of equal content in places where they must not be.
 
-Public names: ``refuse_copies``.
+Public names: ``refuse_copies``, ``equal_files``.
 """
 
 from __future__ import annotations
@@ -40,13 +40,30 @@ def _alike(
     return parts
 
 
+def equal_files(paths: Iterable[Path]) -> list[list[Path]]:
+    """Groups of files of one content; empty files are of no group.
+
+    Files are compared by size, then by their beginning, and only then as a whole.
+
+    Raises:
+        DatasetError: a file cannot be read.
+    """
+    try:
+        size = {path: path.stat().st_size for path in sorted(set(paths))}
+        alike = _alike([[path for path in size if size[path]]], size.__getitem__)
+        return _alike(_alike(alike, _head), _all)
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename}: cannot be read ({error.strerror})"
+        ) from error
+
+
 def refuse_copies(sides: Mapping[str, Sequence[Sample]]) -> None:
     """Refuse a video that is on two sides, or under two labels, by its content.
 
     A copy of a training video among the test videos would make the score too high; a
     video with two labels has a wrong one. Copies on one side under one label are let
-    be. Files are compared by size, then by their beginning, and only then as a whole;
-    empty ones are left to whoever reads them.
+    be. Empty files are left to whoever reads them.
 
     Args:
         sides: "train" and "test", with their videos.
@@ -55,17 +72,8 @@ def refuse_copies(sides: Mapping[str, Sequence[Sample]]) -> None:
         DatasetError: such copies are there, or a file cannot be read.
     """
     every = [(side, sample) for side, mine in sides.items() for sample in mine]
-    try:
-        size = {sample.path: sample.path.stat().st_size for _, sample in every}
-        alike = _alike(
-            [[x for x in every if size[x[1].path]]], lambda x: size[x[1].path]
-        )
-        alike = _alike(alike, lambda x: _head(x[1].path))
-        alike = _alike(alike, lambda x: _all(x[1].path))
-    except OSError as error:
-        raise DatasetError(
-            f"{error.filename}: cannot be read ({error.strerror})"
-        ) from error
+    same = equal_files({sample.path for _, sample in every})
+    alike = [[x for x in every if x[1].path in paths] for paths in same]
     across = [group for group in alike if len({side for side, _ in group}) > 1]
     double = [group for group in alike if len({s.label for _, s in group}) > 1]
     for groups, trouble in (

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..video.clips import Sample
-from .base import first_few
+from .base import MissingVideos, first_few
 from .disk import list_folder, read_text
 
 # {class in lower case: {file name in lower case: path}}
@@ -142,7 +142,7 @@ def locate(
         advice: what to do where some are missing, for messages.
 
     Raises:
-        DatasetError: files missing or empty.
+        MissingVideos: files missing or empty.
     """
     samples, missing, empty = [], [], []
     for clip in clips:
@@ -155,9 +155,10 @@ def locate(
             samples.append(Sample(path, clip.label, group_of(clip), clip.name))
     for names, trouble in ((missing, "missing"), (empty, "empty files")):
         if names:
-            raise DatasetError(
+            raise MissingVideos(
                 f"{videos}: {len(names)} of {len(clips)} videos of the list are "
                 f"{trouble}: {first_few(names)}. The archive may be half unpacked: "
-                f"{advice}"
+                f"{advice}",
+                names,
             )
     return samples

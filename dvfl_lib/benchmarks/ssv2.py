@@ -35,7 +35,7 @@ from typing import Any
 
 from ..errors import DatasetError
 from ..video.clips import Sample
-from .base import SUBSETS, VideoDataset, first_few
+from .base import SUBSETS, MissingVideos, VideoDataset, first_few
 from .disk import list_folder, marked_standin, need_folder, packed_in, read_text
 from .listed_clips import nearby
 from .mirror import mirror_labels
@@ -253,11 +253,12 @@ def _locate(clips: list[ListedClip], videos: Path) -> list[Sample]:
     disk = {entry.name for entry in list_folder(videos)}
     missing = [clip.name for clip in clips if clip.name not in disk]
     if missing:
-        raise DatasetError(
+        raise MissingVideos(
             f"{videos}: {len(missing)} of {len(clips)} videos of the list are missing: "
             f"{first_few(missing)}."
             f"{packed_in([videos, videos.parent], prefixes=(f'{_VIDEOS}-',))} "
-            f"The archive may be half unpacked: {_UNPACK}. {_WHERE}"
+            f"The archive may be half unpacked: {_UNPACK}. {_WHERE}",
+            missing,
         )
     return [
         Sample(videos / clip.name, clip.label, clip.number, clip.name) for clip in clips

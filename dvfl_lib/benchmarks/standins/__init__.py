@@ -1,6 +1,6 @@
 """Small data sets in exactly the layout of a benchmark, to learn and test on.
 
-Public names: ``write_standin``, ``list_standins``, ``StandinSize``,
+Public names: ``write_standin``, ``list_standins``, ``plan_standin``, ``StandinSize``,
 ``standin_pairs``, ``standin_families``, ``write_ucf101_standin``.
 
 A stand-in is real video files and real list files, so the same loaders and the
@@ -30,6 +30,7 @@ __all__ = [
     "clip_frames",
     "encode_clip",
     "list_standins",
+    "plan_standin",
     "standin_families",
     "standin_pairs",
     "write_standin",
@@ -46,6 +47,20 @@ _PLANS: dict[str, Callable[[StandinSize], StandinPlan]] = {
 def list_standins() -> list[str]:
     """The benchmarks that have a stand-in."""
     return sorted(_PLANS)
+
+
+def plan_standin(name: str, size: StandinSize) -> StandinPlan:
+    """Which files a stand-in of that size has.
+
+    Raises:
+        DatasetError: unknown name.
+    """
+    plan = _PLANS.get(str(name).lower())
+    if plan is None:
+        raise DatasetError(
+            f"there is no stand-in for {name!r}. Known: {', '.join(list_standins())}"
+        )
+    return plan(size)
 
 
 def write_standin(
@@ -77,13 +92,8 @@ def write_standin(
         DatasetError: unknown name; the folder holds something else, or cannot be
             written.
     """
-    plan = _PLANS.get(str(name).lower())
-    if plan is None:
-        raise DatasetError(
-            f"there is no stand-in for {name!r}. Known: {', '.join(list_standins())}"
-        )
     size = size or StandinSize()
-    return write_plan(root, plan(size), seed, size, workers, progress)
+    return write_plan(root, plan_standin(name, size), seed, size, workers, progress)
 
 
 def write_ucf101_standin(
