@@ -32,11 +32,18 @@ def first_few(names: Iterable[object], count: int = 3) -> str:
 
 
 class MissingVideos(DatasetError):
-    """Videos that a list names and the disk lacks; ``names`` are all of them."""
+    """Videos that a list names and the disk lacks.
 
-    def __init__(self, message: str, names: Iterable[str]) -> None:
+    Attributes:
+        names: all of them.
+        samples: the others, which are there.
+    """
+
+    def __init__(
+        self, message: str, names: Iterable[str], samples: Iterable[Sample]
+    ) -> None:
         super().__init__(message)
-        self.names = tuple(names)
+        self.names, self.samples = tuple(names), tuple(samples)
 
 
 class VideoDataset(Dataset):

@@ -159,6 +159,7 @@ def locate(
                 f"{videos}: {len(names)} of {len(clips)} videos of the list are "
                 f"{trouble}: {first_few(names)}. The archive may be half unpacked: "
                 f"{advice}",
-                names,
+                [*missing, *empty],
+                samples,
             )
     return samples

@@ -252,6 +252,11 @@ def _find_videos(root: Path) -> Path:
 def _locate(clips: list[ListedClip], videos: Path) -> list[Sample]:
     disk = {entry.name for entry in list_folder(videos)}
     missing = [clip.name for clip in clips if clip.name not in disk]
+    samples = [
+        Sample(videos / clip.name, clip.label, clip.number, clip.name)
+        for clip in clips
+        if clip.name in disk
+    ]
     if missing:
         raise MissingVideos(
             f"{videos}: {len(missing)} of {len(clips)} videos of the list are missing: "
@@ -259,7 +264,6 @@ def _locate(clips: list[ListedClip], videos: Path) -> list[Sample]:
             f"{packed_in([videos, videos.parent], prefixes=(f'{_VIDEOS}-',))} "
             f"The archive may be half unpacked: {_UNPACK}. {_WHERE}",
             missing,
+            samples,
         )
-    return [
-        Sample(videos / clip.name, clip.label, clip.number, clip.name) for clip in clips
-    ]
+    return samples

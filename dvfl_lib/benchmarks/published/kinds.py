@@ -70,6 +70,8 @@ class Benchmark:
     clips: int | None  # files of the unpacked data set
     counts: tuple[Count, ...]
     parts: tuple[Part, ...]
+    official: bool = True  # whether it has official lists
+    also: tuple[int, ...] = ()  # other numbers of clips that are met
     by_hand: str = ""  # what the reader must fetch; empty: nothing
 
     def count(self, split: str, subset: str) -> int | None:

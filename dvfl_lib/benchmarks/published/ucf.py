@@ -16,6 +16,8 @@ UCF50 = Benchmark(
     classes=50,
     # The number of rows of the DVFL-Net authors' lists; the page says 6,676.
     clips=6681,
+    also=(6676,),
+    official=False,
     # 80/20 cut of the DVFL-Net authors (rows of their lists). No official split.
     counts=counts({"authors": (5360, 1321)}),
     parts=(
