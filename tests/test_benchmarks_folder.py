@@ -84,8 +84,8 @@ def test_a_division_is_a_function_of_share_seed_and_names(undivided):
     assert (len(train), len(test)) == (16, 4)
     assert sorted(s.label for s in test.samples) == [0, 1, 2, 3]
     assert not {s.name for s in train.samples} & {s.name for s in test.samples}
-    assert both(undivided, "0.2:0")[1].samples == test.samples
-    draws = {tuple(both(undivided, f"0.2:{seed}")[1].samples) for seed in range(5)}
+    assert both(undivided, "0.2-seed0")[1].samples == test.samples
+    draws = {tuple(both(undivided, f"0.2-seed{seed}")[1].samples) for seed in range(5)}
     assert len(draws) == 5
     assert len(both(undivided, "0.01")[1]) == 4  # at least one of each class
     assert len(both(undivided, ".99")[0]) == 4
@@ -100,7 +100,7 @@ def test_a_class_that_cannot_be_divided_is_named(undivided):
     assert_refused(undivided, "the class 'Walk' has 1 groups", "0.2")
 
 
-@pytest.mark.parametrize("split", ["2", "0", "0.0", "1.0", "-0.2", "0.2:x", "train"])
+@pytest.mark.parametrize("split", ["2", "0", "0.0", "1.0", "-0.2", "0.2-seedx", "train"])
 def test_other_splits_are_refused(undivided, split):
     assert_refused(undivided, "split must be '1' .* or a share", split)
 
@@ -246,6 +246,6 @@ def test_the_real_training_folders_alone(real_data):
     root = real_data / "real_clips/arid6/train"
     if not root.is_dir():
         pytest.skip("no arid6 among the real clips")
-    train, test = both(root, "0.2:1")
+    train, test = both(root, "0.2-seed1")
     assert (len(train), len(test)) == (120, 30)
     assert {s.label for s in test.samples} == set(range(6))

@@ -12,8 +12,10 @@ from torchvision.transforms import v2
 
 from dvfl_lib.benchmarks import VideoDataset
 from dvfl_lib.benchmarks.mirror import mirror_labels
-from dvfl_lib.recipes import AugmentRecipe, DataRecipe
+from dvfl_lib.recipes import AugmentRecipe, DataRecipe, recipe_for
+from dvfl_lib.training import pipeline, run_data
 from dvfl_lib.training.fingerprint import fingerprint
+from dvfl_lib.training.run_data import RunSettings
 from dvfl_lib.video.clips import ClipKey, Sample, TrainingClips
 from dvfl_lib.video.frame_cache import FrameCache
 from dvfl_lib.video.seeding import fixed_rng
@@ -166,3 +168,24 @@ def test_a_data_set_carries_its_pairs(samples):
     what = ("x", Path("root"), "1", "train", ("l", "r"), samples[:2])
     assert VideoDataset(*what).flip_labels is None
     assert VideoDataset(*what, flip_labels=PAIR).flip_labels == PAIR
+
+
+def test_the_pipeline_trains_with_the_pairs_of_its_data_set(
+    samples, tmp_path, monkeypatch
+):
+    every = [replace(s, group=f"g{k}") for s in samples for k in range(2)]
+    dataset = VideoDataset("x", tmp_path, "1", "train", "abcd", every, flip_labels=PAIR)
+    monkeypatch.setattr(run_data, "create_dataset", lambda *_, **__: dataset)
+    given = []
+    monkeypatch.setattr(pipeline, "fit", lambda model, clips, **_: given.append(clips))
+    settings = RunSettings(
+        recipe=recipe_for("demo"),
+        dataset="x",
+        data_root=tmp_path,
+        split="1",
+        run_dir=tmp_path / "run",
+        cache_dir=tmp_path / "cache",
+    )
+    for role in ("teacher", "baseline"):
+        pipeline.Pipeline(settings).train(role)
+    assert [clips.flip_labels for clips in given] == [PAIR, PAIR]

@@ -45,7 +45,7 @@ from .mirror import mirror_labels
 from .own_folders import divide, samples_of_folders
 
 _SIDES = {"train": ("train",), "test": ("test", "val", "validate", "validation")}
-_SHARE = re.compile(r"(0?\.\d+)(?::(\d+))?")
+_SHARE = re.compile(r"(0?\.\d+)(?:-seed(\d+))?")
 _LAYOUTS = (
     "It should hold train.csv and test.csv, or train/<class>/ and test/<class>/, or "
     "<class>/ with split='0.2'"
@@ -64,7 +64,7 @@ def load_folder(
         split: "1" is the division that ``root`` has: its lists, or its folders
             ``train`` and ``test``. "0.2" divides class folders that are not divided:
             of each class a fifth of the groups, at least one, is for testing. Which,
-            follows from the names and a seed: "0.2:7" is seed 7, "0.2" seed 0.
+            follows from the names and a seed: "0.2-seed7", or 0 for "0.2".
         subset: "train" or "test".
         frames: T of the clips that ``__getitem__`` shows.
 
@@ -81,7 +81,7 @@ def load_folder(
     if (share is None or float(share[1]) == 0) and str(split) != "1":
         raise DatasetError(
             "split must be '1' for a folder that is divided into train and test, or "
-            f"a share for testing such as '0.2', or '0.2:7' with a seed: not {split!r}"
+            f"a share for testing such as '0.2', or '0.2-seed7': not {split!r}"
         )
     classes, sides = _read(root, share)
     refuse_copies(sides)

@@ -20,6 +20,8 @@ from ...errors import DatasetError
 from .contents import StandinSize, clip_frames, standin_families, standin_pairs
 from .encoding import encode_clip
 from .hmdb51 import plan_hmdb51
+from .kinetics400 import plan_kinetics400
+from .ssv2 import plan_ssv2
 from .ucf50 import plan_ucf50
 from .ucf101 import TEST_GROUPS, plan_ucf101
 from .writing import StandinPlan, write_plan
@@ -39,6 +41,8 @@ __all__ = [
 
 _PLANS: dict[str, Callable[[StandinSize], StandinPlan]] = {
     "hmdb51": plan_hmdb51,
+    "kinetics400": plan_kinetics400,
+    "ssv2": plan_ssv2,
     "ucf101": plan_ucf101,
     "ucf50": plan_ucf50,
 }

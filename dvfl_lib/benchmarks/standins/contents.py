@@ -18,6 +18,8 @@ from ..standin_actions import (
     ACTIONS,
     FAMILIES,
     PAIRS,
+    PHRASES,
+    TEMPLATES,
     VERBS,
     draw_scene,
     pair_of,
@@ -27,7 +29,8 @@ from ..standin_actions import (
 # Each benchmark names classes in its own way; these are all the names of an action,
 # without regard to case, spaces and punctuation.
 _NAMES: dict[str, tuple[str, ...]] = {
-    action: (action, VERBS[action]) for action in ACTIONS
+    action: (action, VERBS[action], TEMPLATES[action], PHRASES[action])
+    for action in ACTIONS
 }
 
 
