@@ -100,7 +100,9 @@ def test_a_class_that_cannot_be_divided_is_named(undivided):
     assert_refused(undivided, "the class 'Walk' has 1 groups", "0.2")
 
 
-@pytest.mark.parametrize("split", ["2", "0", "0.0", "1.0", "-0.2", "0.2-seedx", "train"])
+@pytest.mark.parametrize(
+    "split", ["2", "0", "0.0", "1.0", "-0.2", "0.2-seedx", "train"]
+)
 def test_other_splits_are_refused(undivided, split):
     assert_refused(undivided, "split must be '1' .* or a share", split)
 

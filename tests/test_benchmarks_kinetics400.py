@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dvfl_lib.benchmarks import create_dataset
+from dvfl_lib.benchmarks.base import MissingVideos
 from dvfl_lib.benchmarks.kinetics_lists import class_key, kinetics_classes
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.recipes import AugmentRecipe, DataRecipe
@@ -141,8 +142,10 @@ def test_missing_clips_are_left_out_and_counted(root):
     with pytest.raises(DatasetError, match="2 are there .*less than min_present=0.75"):
         create_dataset("kinetics400", root, min_present=0.75)
     (root / "train/_-cDeFgHi01_000001_000011.mp4").unlink()
-    with pytest.raises(DatasetError, match="1 are there .*less than min_present=0.5"):
+    with pytest.raises(MissingVideos, match="1 are there .*min_present=0.5") as caught:
         create_dataset("kinetics400", root)
+    assert len(caught.value.names) == 3
+    assert [s.label for s in caught.value.samples] == [308]
     assert len(load(root, min_present=0.25, says="1 are there")) == 1
     (root / "train/-aBcDeFgHi0_000044_000054.mp4").unlink()
     with pytest.raises(DatasetError, match="0 are there and 4 .100.0%. are missing"):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..video.clips import Sample
-from .base import first_few
+from .base import MissingVideos, first_few
 from .disk import read_text
 
 _HEADER = ("path", "label", "group")
@@ -191,9 +191,11 @@ def samples_of_lists(
     for side, samples in sides.items():
         missing = [s.name for s in samples if not s.path.is_file()]
         if missing:
-            raise DatasetError(
+            raise MissingVideos(
                 f"{lists[side]}: {len(missing)} of {len(samples)} videos are not "
-                f"there: {first_few(missing)}. Paths are below {root}"
+                f"there: {first_few(missing)}. Paths are below {root}",
+                missing,
+                [s for s in samples if s.path.is_file()],
             )
     return names, sides
 

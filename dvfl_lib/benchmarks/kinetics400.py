@@ -36,7 +36,7 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..video.clips import Sample
-from .base import SUBSETS, VideoDataset, first_few
+from .base import SUBSETS, MissingVideos, VideoDataset, first_few
 from .disk import is_video, list_folder, marked_standin, need_folder, packed_in
 from .kinetics_lists import (
     ListedClip,
@@ -265,11 +265,13 @@ def _locate(
             f"{first_few(missing)}"
         )
         if not samples or len(samples) < min_present * len(clips):
-            raise DatasetError(
+            raise MissingVideos(
                 f"{told}. That is less than min_present={min_present:g} of the list."
                 f"{packed_in([videos, videos.parent])} Unpack the rest, or, if so few "
                 "are meant, cut the list to them: the labels stay those of the 400 "
-                f"classes. {_WHERE}"
+                f"classes. {_WHERE}",
+                missing,
+                samples,
             )
         warnings.warn(f"{told}. The missing ones are left out", stacklevel=4)
     seen = {sample.label for sample in samples}
