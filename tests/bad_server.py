@@ -21,6 +21,7 @@ class BadServer:
 
     def __init__(self, content: bytes) -> None:
         self.content = content
+        self.files: dict[str, bytes] = {}  # by path; if any, nothing else is served
         self.etag = '"one"'
         self.asked: list[dict[str, str]] = []  # headers of each request, with "path"
         self.address = ""
@@ -60,6 +61,11 @@ class _Handler(BaseHTTPRequestHandler):
         if told.statuses:
             extra = {"Retry-After": told.retry_after} if told.retry_after else {}
             return self._answer(told.statuses.pop(0), extra, b"no")
+        content = told.content
+        if told.files:
+            if self.path.lstrip("/") not in told.files:
+                return self._answer(404, {}, b"no")
+            content = told.files[self.path.lstrip("/")]
         status, extra, start = 200, {"Content-Type": told.content_type}, 0
         if told.etag:
             extra["ETag"] = told.etag
@@ -69,12 +75,12 @@ class _Handler(BaseHTTPRequestHandler):
         same = self.headers.get("If-Range") in (None, told.etag)
         if wanted and told.ranges and same:
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            size = len(told.content)
+            size = len(content)
             if start >= size:
                 return self._answer(416, {"Content-Range": f"bytes */{size}"}, b"")
             status, start = 206, start + told.wrong_range
             extra["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-        self._answer(status, extra, told.content[start:])
+        self._answer(status, extra, content[start:])
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         told, good = self.told, status in (200, 206)

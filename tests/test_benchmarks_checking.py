@@ -1,49 +1,22 @@
 """A look at a data set finds what is wrong with it, and nothing else."""
 
-import hashlib
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from dvfl_lib.benchmarks.check_report import CheckReport, Side
 from dvfl_lib.benchmarks.checking import check_dataset
 from dvfl_lib.benchmarks.published import PUBLISHED
-from dvfl_lib.benchmarks.standins import (
-    StandinSize,
-    list_standins,
-    plan_standin,
-    writing,
-)
-from dvfl_lib.benchmarks.standins.writing import write_plan
+from dvfl_lib.benchmarks.standins import list_standins
 from dvfl_lib.benchmarks.unlisted import unlisted_files
 from dvfl_lib.errors import DatasetError
-from helpers import moving_frames
+from small_standins import write_small
 
-SMALL = StandinSize(groups=25, clips_per_group=1, min_frames=8, max_frames=8)
-TINY = (64, 48)  # pixels
 CLIP = "UCF-101/Rising/v_Rising_g03_c01.avi"  # a test clip of split 1
 OTHER = "UCF-101/Rising/v_Rising_g09_c01.avi"  # a training clip of split 1
-
-
-def quick_frames(seed, size, action, group, clip) -> np.ndarray:
-    """In place of drawn actions: no two clips are equal, and all are made at once."""
-    frames = moving_frames(8)
-    key = hashlib.sha256(f"{action} {group} {clip}".encode()).digest()
-    frames[:, :32] = np.frombuffer(key, np.uint8)[None, :, None, None]
-    return frames
-
-
-def write_small(name: str, root: Path) -> Path:
-    """A stand-in of a benchmark in small pictures, written in a second."""
-    plan = replace(plan_standin(name, SMALL), frame_size=TINY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "clip_frames", quick_frames)
-        return write_plan(root, plan, 0, SMALL, workers=1, progress=False)
 
 
 @pytest.fixture(scope="module")

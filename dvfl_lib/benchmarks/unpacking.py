@@ -168,6 +168,7 @@ def _unpack_rar(archive: Path, stage: Stage, progress: bool) -> None:
             return
         except ToolFailed as reason:
             reasons.append(f"{tool.name}: {reason}")
+    stage.remove()  # a rar is unpacked in one go or not at all
     if not tools:
         raise DatasetError(
             f"{archive}: there is no program here to unpack it. {HOW_TO_INSTALL}"
