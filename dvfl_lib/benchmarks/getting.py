@@ -72,11 +72,7 @@ def get_dataset(
     if prefer and prefer not in {c.name for part in parts for c in part.choices}:
         names = first_few((c.name for p in parts for c in p.choices), 9)
         raise DatasetError(f"there is no archive {prefer!r}; there are {names}")
-    archives = root / ARCHIVES
-    try:
-        archives.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatasetError(f"{root}: cannot be written ({error.strerror})") from error
+    archives = _make(root / ARCHIVES)
     work = _Work(benchmark, root, archives, prefer, discard, patience, progress, say)
     try:
         with FileLock(archives / ".lock", timeout=0):
@@ -92,6 +88,14 @@ def get_dataset(
             "command again"
         )
     return root
+
+
+def _make(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be written ({error.strerror})") from error
+    return folder
 
 
 def _choose_parts(benchmark: Benchmark, only: Iterable[str]) -> list[Part]:
