@@ -37,14 +37,8 @@ class ListedClip:
     """One line of a list."""
 
     youtube_id: str
-    start: int  # seconds
-    end: int
+    stem: str  # the name of its file, without the suffix
     label: int
-
-    @property
-    def stem(self) -> str:
-        """The name of its file, without the suffix."""
-        return f"{self.youtube_id}_{self.start:06d}_{self.end:06d}"
 
 
 def kinetics_classes() -> tuple[str, ...]:
@@ -117,7 +111,8 @@ def _clip(file: Path, line: int, row: dict[str, str], label: int) -> ListedClip:
         raise DatasetError(
             f"{file}, line {line}: {times[0]!r} to {times[1]!r} is no time in seconds"
         )
-    return ListedClip(row["youtube_id"], start, end, label)
+    stem = f"{row['youtube_id']}_{start:06d}_{end:06d}"
+    return ListedClip(row["youtube_id"], stem, label)
 
 
 def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
