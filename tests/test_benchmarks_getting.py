@@ -5,7 +5,6 @@ import io
 import json
 import tarfile
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from filelock import FileLock
 
 from bad_server import BadServer, serve
 from dvfl_lib.benchmarks import getting
-from dvfl_lib.benchmarks.addresses import check_address
 from dvfl_lib.benchmarks.downloading import Patience
 from dvfl_lib.benchmarks.getting import get_dataset
 from dvfl_lib.benchmarks.published import PUBLISHED, Archive, Benchmark, Digest, Part
@@ -335,31 +333,3 @@ def test_a_root_that_cannot_be_made_is_a_plain_message(server, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DatasetError, match="cannot be written"):
         get(small(server), tmp_path / "file" / "data")
-
-
-# --- what is published -------------------------------------------------------------
-
-
-@pytest.mark.parametrize("known", PUBLISHED.values(), ids=list(PUBLISHED))
-def test_what_is_published_is_well_formed(known):
-    """Addresses are https; hashes have their length; numbers fit together."""
-    assert known == replace(PUBLISHED[known.name])
-    check_address(known.page)
-    for part in known.parts:
-        assert bool(part.choices) != bool(part.list_address)
-        if part.list_address:
-            check_address(part.list_address)
-        for choice in part.choices:
-            for address in choice.addresses:
-                assert not check_address(address)
-                assert address.endswith("/" + choice.name)
-            assert choice.addresses or known.by_hand
-            if choice.digest:
-                assert choice.digest.kind == "sha256"
-                assert len(bytes.fromhex(choice.digest.value)) == 32
-            # A weaker promise must be backed by something else.
-            assert choice.size is None or choice.size > 100_000
-    for split in {count.split for count in known.counts}:
-        sides = [known.count(split, subset) for subset in ("train", "test")]
-        assert None not in sides and known.clips and sum(sides) <= known.clips
-    assert known.count("no such split", "train") is None
