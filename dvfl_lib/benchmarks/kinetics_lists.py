@@ -1,6 +1,7 @@
 """The lists of Kinetics-400: which clip is of which class.
 
-Public names: ``kinetics_classes``, ``class_key``, ``read_csv``, ``ListedClip``.
+Public names: ``kinetics_classes``, ``class_key``, ``csv_labels``, ``read_csv``,
+``ListedClip``.
 
 A list is a CSV file with the header ``label,youtube_id,time_start,time_end,split``
 (older ones add ``is_cc``); labels of several words are quoted.

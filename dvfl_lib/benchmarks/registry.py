@@ -47,8 +47,10 @@ def create_dataset(
         name: see ``list_datasets``.
         root: the folder of the unpacked data set.
         split: the benchmark's name of a split; for UCF101 "1", "2", "3", "authors".
-            UCF50 has no split "1"; see ``load_ucf50``.
-        subset: ``"train"`` or ``"test"``.
+            UCF50 has no split "1"; see ``load_ucf50``. "folder" has shares such as
+            "0.2" as well; see ``load_folder``.
+        subset: ``"train"`` or ``"test"``; the latter is the validation list of
+            Something-Something V2 and Kinetics-400.
         options: passed on to the loader, such as ``frames=8``.
 
     Raises:
