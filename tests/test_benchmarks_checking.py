@@ -70,6 +70,13 @@ def test_the_standin_of_every_benchmark_is_good(name, tmp_path):
     assert report.clips > 290
 
 
+def test_a_standin_is_known_from_its_inner_folder_too(whole):
+    report = look(whole / "UCF-101", quick=True)
+    assert report.standin and "STAND-IN" in report.text()
+    assert {side.expected for side in report.sides} == {None}
+    assert report.good, report.text()
+
+
 def test_a_removed_file_is_missing(copy):
     (copy / CLIP).unlink()
     report = look(copy)

@@ -138,14 +138,16 @@ def _load(
     published, found = PUBLISHED.get(name), []
     for split, subset in product(map(str, splits), SUBSETS):
         side = Side(split, subset)
-        if published and not report.standin:
-            side.expected = published.count(split, subset)
+        side.expected = published.count(split, subset) if published else None
         report.sides.append(side)
         samples: Iterable[Sample] = ()
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             try:
-                samples = create_dataset(name, root, split, subset).samples
+                dataset = create_dataset(name, root, split, subset)
+                samples = dataset.samples
+                # The mark may lie above the folder that was given.
+                report.standin |= dataset.standin
             except MissingVideos as error:
                 side.trouble, samples = str(error), error.samples
                 report.missing += error.names
@@ -155,6 +157,8 @@ def _load(
             found.append(_Loaded(split, subset, tuple(samples)))
             side.found = len(found[-1].samples)
         report.notes += [str(warning.message) for warning in told]
+    for side in report.sides if report.standin else ():
+        side.expected = None  # the published numbers are not its own
     report.missing = sorted(set(report.missing))
     report.notes = list(dict.fromkeys(report.notes))
     return found
@@ -177,9 +181,9 @@ def _count(
         return
     report.clips = len(listed) if listed else None
     published = PUBLISHED.get(name)
-    if published and published.clips and not published.official:
+    if published and not (published.official or report.standin):
         # Without official lists, only the total can tell.
-        report.clips_expected = [published.clips, *published.also]
+        report.clips_expected = [published.clips or 0, *published.also]
 
 
 # --- the files -----------------------------------------------------------------
