@@ -6,7 +6,7 @@ import os
 import shutil
 import tarfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -362,6 +362,16 @@ def test_a_member_longer_than_it_states_is_refused(tmp_path):
     with pytest.raises(DatasetError, match="damaged or cut short"):
         quietly(archive, tmp_path / "to")
     assert everything(tmp_path) == {"a.zip"}
+
+
+@pytest.mark.parametrize(("stated", "says"), [(4, "longer than"), (6, "missing")])
+def test_no_member_is_written_that_is_not_as_long_as_stated(tmp_path, stated, says):
+    """Whatever a reader of archives lets through."""
+    archive = write(tmp_path / "a.zip", b"")
+    stage = stage_file.Stage(tmp_path / "to", archive)
+    with pytest.raises(DatasetError, match=says):
+        stage.put(PurePosixPath("a.avi"), stated, io.BytesIO(b"12345"))
+    assert not content_of(stage.folder)
 
 
 # --- interruptions ------------------------------------------------------------
