@@ -1,7 +1,7 @@
 """The one-page report of a run, as ``report.md`` and as one ``report.html``.
 
 Public names: ``RunSummary``, ``NetworkResult``, ``ReportFigure``, ``write_report``,
-``PUBLISHED``.
+``figure_parts``, ``PUBLISHED``.
 
 The HTML holds its pictures and asks nothing of a network. Published numbers stand
 in a table of their own, each with its source; none shares a column with a
@@ -147,7 +147,7 @@ def _page(run_dir: Path, summary: RunSummary) -> list[Part]:
         Heading("What distillation did"),
         *_gain(gain, summary),
         *(Text(note) for note in summary.notes),
-        *_figures(run_dir, summary),
+        *figure_parts(run_dir, summary.figures),
         *_unreadable(summary, results),
         Heading("Time"),
         _seconds_table(summary),
@@ -260,10 +260,10 @@ def _gain(gain: Comparison, summary: RunSummary) -> list[Part]:
     return [verdict, Table(["what", "value"], rows, caption), Text(limits)]
 
 
-def _figures(run_dir: Path, summary: RunSummary) -> list[Part]:
+def figure_parts(run_dir: Path, figures: Sequence[ReportFigure]) -> list[Part]:
+    """The pictures of a page under a heading; nothing where there is none."""
     pictures = [
-        Picture(run_dir / f.file, f.caption, f.alt or f.caption)
-        for f in summary.figures
+        Picture(run_dir / f.file, f.caption, f.alt or f.caption) for f in figures
     ]
     return [Heading("Figures"), *pictures] if pictures else []
 
