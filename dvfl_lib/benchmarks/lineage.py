@@ -1,6 +1,6 @@
 """Which list a network learned from, and on which lists it may then be scored.
 
-Public names: ``TrainingList``, ``training_list``, ``objection``.
+Public names: ``TrainingList``, ``training_list``, ``drawing_of``, ``objection``.
 
 Splits of one benchmark cut the same videos in several ways: what split 1 trains on,
 split 2 tests. A network that is scored on videos it learned from looks better than
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
@@ -65,22 +66,26 @@ def training_list(dataset: VideoDataset) -> TrainingList:
     Raises:
         DatasetError: the mark of a stand-in cannot be read.
     """
-    return TrainingList(dataset.name, dataset.split, _drawing(dataset))
+    drawing = drawing_of(dataset.root) if dataset.standin else None
+    return TrainingList(dataset.name, dataset.split, drawing)
 
 
-def _drawing(dataset: VideoDataset) -> int | None:
-    if not dataset.standin:
+def drawing_of(root: Path) -> int | None:
+    """The seed of the stand-in in a folder, or None where it holds no stand-in.
+
+    Raises:
+        DatasetError: its mark cannot be read.
+    """
+    # The user may have named the inner folder of a data set.
+    marks = [place / STANDIN_FILE for place in (root, root.parent)]
+    mark = next((mark for mark in marks if mark.is_file()), None)
+    if mark is None:
         return None
-    places = (dataset.root, dataset.root.parent)
-    mark = next(
-        (p / STANDIN_FILE for p in places if (p / STANDIN_FILE).is_file()), None
-    )
     try:
         return int(json.loads(mark.read_text("utf-8"))["seed"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"{dataset.root}: its {STANDIN_FILE} does not name a seed ({error}). Write "
-            "the stand-in anew"
+            f"{mark}: does not name a seed ({error}). Write the stand-in anew"
         ) from None
 
 

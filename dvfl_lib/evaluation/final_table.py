@@ -145,7 +145,7 @@ def _cells(row: FinalRow) -> list[str]:
         published.network,
         _percent(published.top1),
         _percent(published.top5),
-        f"{published.split_rule}; {published.views}",
+        "" if published.top1 is None else f"{published.split_rule}; {published.views}",
         row.comparable,
     ]
 
@@ -190,10 +190,15 @@ def split_table(rows: Sequence[FinalRow]) -> Table:
 
 
 def source_table(rows: Sequence[FinalRow]) -> Table:
-    """Where each published number of the final table stands."""
-    found = dict.fromkeys(row.published for row in rows if row.published is not None)
+    """Where the published numbers of the final table stand."""
+    names: dict[tuple[str, str, str], dict[str, None]] = {}
+    for row in rows:
+        if (p := row.published) is not None:
+            place = (data_name(p.benchmark, False), p.source, p.address)
+            names.setdefault(place, {})[p.network] = None
     cells = [
-        [data_name(p.benchmark, False), p.network, p.source, p.address] for p in found
+        [benchmark, ", ".join(found), source, address]
+        for (benchmark, source, address), found in names.items()
     ]
     columns = ["benchmark", "published for", "source", "address"]
     return Table(columns, cells, "Stated by the authors; none of it reproduced here.")

@@ -158,9 +158,9 @@ def differences(published: PublishedResult, measured: Evaluation) -> list[str]:
     Comparable means: real data of the same benchmark, the same network, the same rule
     for the test list, the same views, and every video scored.
     """
-    why = []
     if published.top1 is None:
-        why.append("no published number is known")
+        return ["no published number is known"]
+    why = []
     if measured.standin:
         why.append("stand-in data")
     if measured.dataset != published.benchmark:
