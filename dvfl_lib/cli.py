@@ -4,7 +4,7 @@ Public names: ``main``.
 
 * ``dvfl run``    executes notebook 07 into ``runs/<name>``; again: goes on
 * ``dvfl train``  the same steps without a notebook, for ``accelerate launch``
-* ``dvfl data``   writes the stand-in, or describes a data set
+* ``dvfl data``   fetches, checks or describes a data set, or writes a stand-in
 * ``dvfl models`` lists the networks
 """
 
@@ -13,12 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .cli_data import add_data_commands
 from .errors import RecipeError, exit_status
 
 
@@ -37,18 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     for command, call in ((run, _run), (train, _train)):
         _add_run_options(command)
         command.set_defaults(call=call)
-    data = commands.add_parser("data", help="stand-ins and data sets").add_subparsers(
-        required=True, metavar="what"
-    )
-    standin = data.add_parser("standin", help="write a small UCF101 of drawn actions")
-    standin.add_argument("root", help="folder to write it to")
-    standin.add_argument("--seed", type=int, default=0)
-    standin.set_defaults(call=_standin)
-    show = data.add_parser("show", help="describe a data set that is on disk")
-    show.add_argument("name")
-    show.add_argument("root")
-    show.add_argument("--split", default="1")
-    show.set_defaults(call=_show)
+    add_data_commands(commands.add_parser("data", help="data sets and stand-ins"))
     models = commands.add_parser("models", help="list the networks")
     models.set_defaults(call=_models)
     return parser
@@ -161,22 +150,6 @@ def _train(options: argparse.Namespace) -> int:
             print(f"{role_name(role):<24} top-1 {result.top1}")
         print(f"The same parameters for notebook 07 report on {run.settings.run_dir}")
     processes().wait_for_everyone()
-    return 0
-
-
-def _standin(options: argparse.Namespace) -> int:
-    from .benchmarks.standins import write_ucf101_standin
-
-    workers = os.cpu_count() or 1
-    print(write_ucf101_standin(options.root, seed=options.seed, workers=workers))
-    return 0
-
-
-def _show(options: argparse.Namespace) -> int:
-    from .benchmarks import create_dataset
-
-    for subset in ("train", "test"):
-        print(create_dataset(options.name, options.root, options.split, subset))
     return 0
 
 

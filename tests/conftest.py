@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from dvfl_lib.benchmarks.standins import StandinSize, write_standin
+
 torch.set_num_threads(1)
 
 
@@ -24,3 +26,13 @@ def real_data() -> Path:
     if folder is None:
         pytest.skip("no real data: set DVFL_REAL_DATA to a folder with real clips")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_standins(tmp_path_factory) -> dict[str, str]:
+    """The same drawings, of seed 1, in the form of two benchmarks; few and short."""
+    root = tmp_path_factory.mktemp("benchmarks")
+    size = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=9)
+    for name in ("ucf101", "hmdb51"):
+        write_standin(name, root / name, 1, size, workers=1, progress=False)
+    return {name: str(root / name) for name in ("ucf101", "hmdb51")}

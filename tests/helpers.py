@@ -36,12 +36,13 @@ def write_video(
     gop: int = 12,
     bframes: int = 0,
     options: dict[str, str] | None = None,
+    pix_fmt: str = "yuv420p",
 ) -> Path:
     """Encode uint8 (T, H, W, 3) frames; the container follows from the suffix."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options=options or {})
         stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pix_fmt
         stream.bit_rate = 2_000_000
         stream.codec_context.gop_size = gop
         stream.codec_context.max_b_frames = bframes

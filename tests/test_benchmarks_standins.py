@@ -7,6 +7,7 @@ classifiers that see frames without their order and stay at chance within pairs.
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,10 +31,14 @@ from dvfl_lib.benchmarks.standin_actions import (
 from dvfl_lib.benchmarks.standins import (
     StandinSize,
     clip_frames,
+    list_standins,
     standin_families,
     standin_pairs,
+    write_standin,
     write_ucf101_standin,
+    writing,
 )
+from dvfl_lib.benchmarks.standins.ucf101 import plan_ucf101
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.video.reading import open_video
 
@@ -93,6 +98,15 @@ def test_files_are_those_of_ucf101(small):
     assert first_test == "Appearing/v_Appearing_g08_c01.avi"
 
 
+def test_mark_and_lists_are_those_of_the_first_release(small):
+    """Data sets written then must still be taken for whole ones of the same kind."""
+    files = [small / "STANDIN.json", *sorted((small / "ucfTrainTestlist").iterdir())]
+    content = b"".join(file.read_bytes() for file in files)
+    assert hashlib.sha256(content).hexdigest() == (
+        "85c9289bb2c09ea71a2552384e40b48783efc0ab289f7ce0ea5336a413c4a062"
+    )
+
+
 def test_the_order_of_labels_is_not_that_of_a_plain_sort():
     """The trap of UCF101's Hammering and HammerThrow is in the stand-in too."""
     plain = sorted(ACTIONS)
@@ -115,32 +129,28 @@ def test_another_seed_gives_other_frames():
 
 
 def test_an_interrupted_writing_goes_on(small, tmp_path, monkeypatch):
-    from dvfl_lib.benchmarks import standins
-
     written = []
-    encode = standins.encode_avi
+    encode = writing.encode_clip
 
-    def killed_after_five(path, frames):
+    def killed_after_five(path, *rest):
         if len(written) == 5:
             raise KeyboardInterrupt
         written.append(path)
-        encode(path, frames)
+        encode(path, *rest)
 
-    monkeypatch.setattr(standins, "encode_avi", killed_after_five)
+    monkeypatch.setattr(writing, "encode_clip", killed_after_five)
     with pytest.raises(KeyboardInterrupt):
         write_ucf101_standin(tmp_path / "s", size=SMALL, workers=1, progress=False)
     assert not (tmp_path / "s" / "STANDIN.json").exists()
     (tmp_path / "s" / "UCF-101" / "Rising" / ".v_Rising_g03_c01.7.avi").write_text("?")
-    monkeypatch.setattr(standins, "encode_avi", encode)
+    monkeypatch.setattr(writing, "encode_clip", encode)
     done = write_ucf101_standin(tmp_path / "s", size=SMALL, workers=1, progress=False)
     assert digest(done) == digest(small)
 
 
 def test_a_call_killed_before_its_first_clip_can_be_repeated(small, tmp_path):
-    from dvfl_lib.benchmarks import standins
-
     root, what = tmp_path / "s", json.loads((small / "STANDIN.json").read_text())
-    standins._make_room(root, what, clips=1)  # then killed
+    writing._make_room(root, what, plan_ucf101(SMALL))  # then killed
     done = write_ucf101_standin(root, size=SMALL, workers=1, progress=False)
     assert digest(done) == digest(small)
 
@@ -148,14 +158,12 @@ def test_a_call_killed_before_its_first_clip_can_be_repeated(small, tmp_path):
 def test_too_small_a_disk_is_refused_and_leaves_nothing_in_the_way(
     small, tmp_path, monkeypatch
 ):
-    from dvfl_lib.benchmarks import standins
-
     full = shutil.disk_usage(tmp_path)._replace(free=10)
     with monkeypatch.context() as patch:
-        patch.setattr(standins.shutil, "disk_usage", lambda _: full)
+        patch.setattr(writing.shutil, "disk_usage", lambda _: full)
         with pytest.raises(DatasetError, match="are free"):
             write_ucf101_standin(tmp_path / "s", size=SMALL, progress=False)
-    standins._make_room(tmp_path / "s", {"seed": 7}, clips=1)
+    writing._make_room(tmp_path / "s", {"seed": 7}, plan_ucf101(SMALL))
     with pytest.raises(DatasetError, match="another stand-in"):
         write_ucf101_standin(tmp_path / "s", size=SMALL, progress=False)
 
@@ -190,6 +198,36 @@ def test_it_never_writes_over_other_data(small, tmp_path):
         write_ucf101_standin(tmp_path / "real", size=SMALL, progress=False)
     with pytest.raises(DatasetError, match="another stand-in"):
         write_ucf101_standin(small, seed=5, size=SMALL, progress=False)
+
+
+def test_official_lists_alone_are_other_data_too(tmp_path):
+    (tmp_path / "ucfTrainTestlist").mkdir()
+    (tmp_path / "ucfTrainTestlist" / "classInd.txt").write_text("1 ApplyEyeMakeup")
+    with pytest.raises(DatasetError, match="not a stand-in"):
+        write_ucf101_standin(tmp_path, size=SMALL, progress=False)
+    assert os.listdir(tmp_path) == ["ucfTrainTestlist"]
+
+
+def test_a_lost_list_is_written_again(small, tmp_path):
+    copy = shutil.copytree(small, tmp_path / "copy")
+    (copy / "ucfTrainTestlist" / "testlist02.txt").unlink()
+    write_ucf101_standin(copy, size=SMALL, workers=1, progress=False)
+    assert digest(copy) == digest(small)
+
+
+def test_stand_ins_are_asked_for_by_name(small, tmp_path):
+    assert write_standin("UCF101", small, size=SMALL, progress=False) == small
+    assert "ucf101" in list_standins()
+    with pytest.raises(DatasetError, match="no stand-in for 'ucf'.* ucf101"):
+        write_standin("ucf", tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_classes_of_other_data_have_no_pairs():
+    with pytest.raises(DatasetError, match="'Hammering' is not one"):
+        standin_pairs([*ACTIONS, "Hammering"])
+    with pytest.raises(DatasetError, match="lacks the actions Swelling, Vanishing"):
+        standin_families(ACTIONS[:-2])
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):

@@ -1,6 +1,5 @@
 """UCF101 is read from its original files, traps included."""
 
-import csv
 import os
 import shutil
 from pathlib import Path
@@ -9,14 +8,9 @@ import pytest
 import torch
 
 from dvfl_lib.benchmarks import create_dataset, list_datasets
-from dvfl_lib.benchmarks.ucf101 import (
-    ListedClip,
-    authors_split,
-    group_of,
-    read_classes,
-    read_list,
-    straddling_groups,
-)
+from dvfl_lib.benchmarks.listed_clips import ListedClip
+from dvfl_lib.benchmarks.ucf101 import read_classes
+from dvfl_lib.benchmarks.ucf_names import authors_split, group_of
 from dvfl_lib.errors import DatasetError
 from helpers import moving_frames, write_video
 
@@ -79,7 +73,7 @@ def test_train_and_test_of_a_split(root):
 
 
 @pytest.mark.parametrize(
-    "layout", ["lists inside", "lists beside", "class folders in root"]
+    "layout", ["lists inside", "lists beside", "class folders in root", "doubled"]
 )
 def test_other_places_for_the_same_folders(root, layout):
     videos = root / "UCF-101"
@@ -89,6 +83,10 @@ def test_other_places_for_the_same_folders(root, layout):
         where = videos
     elif layout == "lists beside":
         where = videos
+    elif layout == "doubled":
+        videos.rename(root / "x")
+        videos.mkdir()
+        (root / "x").rename(videos / "UCF-101")
     else:
         for folder in CLASSES:
             shutil.move(videos / folder, root)
@@ -150,7 +148,7 @@ def test_a_missing_or_packed_data_set_is_explained(root, tmp_path_factory):
     with pytest.raises(DatasetError, match="no folder UCF-101"):
         create_dataset("ucf101", root)
     (root / "UCF101.rar").touch()
-    with pytest.raises(DatasetError, match="UCF101.rar is still packed"):
+    with pytest.raises(DatasetError, match="Still packed there: UCF101.rar"):
         create_dataset("ucf101", root)
 
 
@@ -186,6 +184,41 @@ def test_a_clip_named_twice_is_refused(root):
     edit(file, "HammerThrow_g01_c01", "HammerThrow_g01_c02")
     with pytest.raises(DatasetError, match="names 1 clips twice"):
         create_dataset("ucf101", root, subset="test")
+
+
+def test_lists_that_share_a_group_are_refused(root):
+    """A clip on both sides, or another clip of its recording."""
+    train = root / "ucfTrainTestlist/trainlist01.txt"
+    edit(train, "HammerThrow_g03_c01", "HammerThrow_g01_c01")
+    for subset in ("train", "test"):
+        with pytest.raises(DatasetError, match="share 1 groups: 2 test clips"):
+            create_dataset("ucf101", root, subset=subset)
+    (root / "ucfTrainTestlist/testlist01.txt").unlink()
+    assert len(create_dataset("ucf101", root)) == 18  # nothing to compare with
+
+
+def test_the_wrong_folder_is_told_from_the_right_one(root):
+    inner = root / "data"
+    inner.mkdir()
+    for name in ("UCF-101", "ucfTrainTestlist"):
+        (root / name).rename(inner / name)
+    for wrong in (root, inner / "UCF-101" / "Hammering"):
+        with pytest.raises(DatasetError, match=f"Did you mean {inner}[?]"):
+            create_dataset("ucf101", wrong)
+
+
+def test_empty_files_and_names_that_differ_in_case_only_are_refused(root):
+    folder = root / "UCF-101/Hammering"
+    file = folder / "v_Hammering_g03_c01.avi"
+    file.unlink()
+    file.touch()
+    with pytest.raises(DatasetError, match="1 of 18 .* empty files: Hammering/v_Ham"):
+        create_dataset("ucf101", root)
+    other = folder / "v_hammering_g03_c01.avi"
+    if not other.exists():  # a disk that tells case apart
+        other.touch()
+        with pytest.raises(DatasetError, match="differ in case only"):
+            create_dataset("ucf101", root)
 
 
 def test_lists_that_are_not_lists_are_refused(root):
@@ -244,94 +277,10 @@ def test_the_authors_split_cuts_by_name_and_warns(root):
         create_dataset("ucf101", root, split="authors")
 
 
-# The official annotation files, where this machine has them.
-
-
-@pytest.fixture(scope="module")
-def official(real_data) -> Path:
-    return real_data / "annotations/ucf101/ucfTrainTestlist"
-
-
-@pytest.fixture(scope="module")
-def classes(official) -> tuple[str, ...]:
-    return read_classes(official / "classInd.txt")
-
-
-def test_official_classes_keep_their_own_order(classes):
-    assert len(classes) == 101
-    assert classes[34:36] == ("Hammering", "HammerThrow")
-    assert classes[46:48] == ("JumpingJack", "JumpRope")
-    swapped = [i for i, name in enumerate(sorted(classes)) if name != classes[i]]
-    assert swapped == [34, 35, 46, 47]
-
-
-@pytest.mark.parametrize(
-    ("split", "train_count", "test_count", "test_groups"),
-    [
-        (1, 9537, 3783, range(1, 8)),
-        (2, 9586, 3734, range(8, 15)),
-        (3, 9624, 3696, range(15, 22)),
-    ],
-)
-def test_official_splits(
-    official, classes, split, train_count, test_count, test_groups
-):
-    train = read_list(official / f"trainlist0{split}.txt", classes)
-    test = read_list(official / f"testlist0{split}.txt", classes)
-    assert (len(train), len(test)) == (train_count, test_count)
-    assert {int(group_of(c.name)[-2:]) for c in test} == set(test_groups)
-    assert straddling_groups({"train": train, "test": test}) == (0, 0)
-    assert {c.label for c in train} == {c.label for c in test} == set(range(101))
-    assert len({group_of(c.name) for c in train}) == 101 * 18
-
-
-def test_the_authors_split_is_that_of_their_files(real_data, official, classes):
-    """Rebuilt from the 13,320 names; equal to train.csv and val.csv, row for row."""
-    every = [
-        clip
-        for name in ("trainlist01", "testlist01")
-        for clip in read_list(official / f"{name}.txt", classes)
-    ]
-    split = authors_split(every)
-    for subset, file in (("train", "train.csv"), ("test", "val.csv")):
-        with open(real_data / "annotations/ucf101/dvflnet" / file, newline="") as rows:
-            shipped = [row[0].partition("/")[2] for row in csv.reader(rows)]
-        assert sorted(clip.name for clip in split[subset]) == sorted(shipped)
-    assert straddling_groups(split) == (81, 223)
-
-
 def test_authors_split_rounds_up():
     clips = [ListedClip(f"A/v_A_g01_c{i:02d}.avi", 0) for i in range(7)]
     split = authors_split(reversed(clips))
     assert split == {"train": clips[:6], "test": clips[6:]}
-
-
-def test_real_videos_under_the_official_lists(real_data, official, classes, tmp_path):
-    """The real clips at hand, in the real layout, with the real lists cut to them."""
-    found = sorted((real_data / "real_clips/ucf101").glob("[!_]*/v_*.avi"))
-    if not found:
-        pytest.skip("no real UCF101 clips")
-    lists = tmp_path / "ucfTrainTestlist"
-    lists.mkdir()
-    shutil.copy(official / "classInd.txt", lists)
-    names = {f"{path.parent.name}/{path.name}" for path in found}
-    for name in ("trainlist01.txt", "testlist01.txt"):
-        lines = (official / name).read_bytes().decode().splitlines(keepends=True)
-        kept = [line for line in lines if line.split()[0] in names]
-        (lists / name).write_bytes("".join(kept).encode())
-    for path in found:
-        folder = tmp_path / "UCF-101" / path.parent.name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / path.name).symlink_to(path)
-    train = create_dataset("ucf101", tmp_path)
-    test = create_dataset("ucf101", tmp_path, subset="test")
-    assert len(train) + len(test) == len(found)
-    for dataset in (train, test):
-        for index, sample in enumerate(dataset.samples):
-            clip, label = dataset[index]
-            assert clip.shape == (8, 3, 240, 320)
-            assert classes[label] == sample.path.parent.name
-            assert clip.float().std() > 10  # a picture, not a blank
 
 
 def test_a_byte_order_mark_in_front_of_a_list_is_not_part_of_it(tmp_path):

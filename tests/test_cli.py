@@ -1,9 +1,13 @@
 """The console script: one-line errors, and the commands that need no training."""
 
+import json
+
 import pytest
 
+from dvfl_lib.benchmarks.published import PUBLISHED
 from dvfl_lib.cli import main
 from dvfl_lib.vfl_net import list_models
+from small_standins import SMALL, quick_frames
 
 
 def test_models_are_listed_with_their_sizes(capsys):
@@ -25,6 +29,10 @@ def test_models_are_listed_with_their_sizes(capsys):
         (["train", "--seed", "-1"], "seed"),
         (["data", "show", "ucf101", "nowhere"], "nowhere"),
         (["data", "show", "kinetics", "."], "there is no benchmark"),
+        (["data", "get", "ucf11", "."], "nothing is known here about 'ucf11'"),
+        (["data", "get", "ucf101", ".", "--only", "x"], "parts are videos, lists"),
+        (["data", "check", "ucf101", "nowhere"], "no such folder"),
+        (["data", "standin", "ucf11", "."], "there is no stand-in for 'ucf11'"),
     ],
 )
 def test_a_mistake_is_one_line_and_no_traceback(arguments, says, capsys):
@@ -40,3 +48,59 @@ def test_an_unknown_command_shows_the_usage(capsys):
         main(["fly"])
     assert stop.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_the_benchmarks_are_listed(capsys):
+    assert main(["data", "list"]) == 0
+    printed = capsys.readouterr().out
+    for told in (
+        "ucf101: UCF101, 101 classes, 13,320 clips",
+        "fetch by hand",
+        "folder",
+    ):
+        assert told in printed
+    assert all(name in printed for name in PUBLISHED)
+
+
+def test_get_says_what_to_fetch_by_hand_and_where_to_put_it(tmp_path, capsys):
+    assert main(["data", "get", "ssv2", str(tmp_path)]) == 1
+    shown = capsys.readouterr().err
+    assert "must be fetched by hand" in shown and str(tmp_path / "archives") in shown
+    assert len(shown.strip().splitlines()) == 1
+
+
+def test_get_writes_below_data_unless_told(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def note(name, root, **options):
+        asked.append((name, root, options))
+        return root
+
+    monkeypatch.setattr("dvfl_lib.benchmarks.getting.get_dataset", note)
+    monkeypatch.setattr("dvfl_lib.lessons.project_root", lambda: tmp_path)
+    told = ["--only", "lists", "--from", "a.zip", "--discard"]
+    assert main(["data", "get", "UCF101", *told]) == 0
+    options = {"only": ["lists"], "prefer": "a.zip", "discard": True}
+    assert asked == [("UCF101", tmp_path / "data" / "ucf101", options)]
+    assert f"dvfl data check UCF101 {tmp_path}" in capsys.readouterr().out
+
+
+def test_a_standin_is_written_and_checked(tmp_path, monkeypatch, capsys):
+    """Exit status 0 for a good one, 1 after a file is gone; the JSON says which."""
+    monkeypatch.setattr("dvfl_lib.benchmarks.standins.StandinSize", lambda: SMALL)
+    monkeypatch.setattr(
+        "dvfl_lib.benchmarks.standins.writing.clip_frames", quick_frames
+    )
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    root, file = tmp_path / "s", tmp_path / "report" / "check.json"
+    assert main(["data", "standin", "ucf101", str(root), "--seed", "3"]) == 0
+    assert json.loads((root / "STANDIN.json").read_text())["seed"] == 3
+    check = ["data", "check", "ucf101", str(root), "--quick", "--split", "1"]
+    assert main([*check, "--json", str(file)]) == 0
+    assert "STAND-IN" in capsys.readouterr().out
+    assert json.loads(file.read_text())["good"] is True
+    lost = next((root / "UCF-101" / "Rising").iterdir())
+    lost.unlink()
+    assert main([*check, "--json", str(file)]) == 1
+    assert "Not good." in capsys.readouterr().out
+    assert json.loads(file.read_text())["missing"] == [f"UCF-101/Rising/{lost.name}"]

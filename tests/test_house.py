@@ -20,6 +20,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # Rooms and the floor each is on. An import leads to the same floor or further down.
 FLOORS = {
     "cli": 6,
+    "cli_data": 6,
     "lessons": 5,
     "explorer": 5,
     "training": 4,

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dvfl_lib.benchmarks.standin_actions import ACTIONS
-from dvfl_lib.benchmarks.standins import StandinSize, clip_frames, encode_avi
+from dvfl_lib.benchmarks.standins import StandinSize, clip_frames, encode_clip
 from dvfl_lib.errors import LessonError, RunDirectoryError
 from dvfl_lib.lessons import assets, lesson_clip, trained_network, trained_student
 from dvfl_lib.lessons.trained import ASSETS, MANIFEST, STUDENT
@@ -115,7 +115,7 @@ def test_a_clip_is_made_by_the_steps_of_the_evaluation(side, short_side):
 
 def test_a_clip_is_that_of_the_stand_in_but_for_its_encoding(tmp_path):
     path = tmp_path / "v_Swelling_g02_c01.avi"
-    encode_avi(path, clip_frames(0, StandinSize(), "Swelling", 2, 1))
+    encode_clip(path, clip_frames(0, StandinSize(), "Swelling", 2, 1))
     evaluate = EvaluateRecipe(clips=1, crops=1, short_side=STUDENT.short_side)
     data = recipe_for("demo", assets.OVERRIDES).data
     views = EvaluationViews([Sample(path, 0, "g02", path.name)], data, evaluate)

@@ -385,3 +385,9 @@ def test_label_smoothing_and_mixing_reach_the_loss(tmp_path):
     soft = run(tmp_path / "b", recipe=tiny_recipe(epochs=10), augment=smooth)
     floor = -(0.625 * torch.tensor(0.625).log() + 0.375 * torch.tensor(0.125).log())
     assert soft.history[-1]["loss"] > floor.item() > plain.history[-1]["loss"]
+
+
+def test_weights_carry_what_they_are_told_about_the_run(tmp_path):
+    result = run(tmp_path, about={"classes": ["a", "b", "c", "d"]})
+    metadata = read_metadata(result.final)
+    assert metadata["classes"] == ["a", "b", "c", "d"] and metadata["run"] == "tiny"

@@ -1,11 +1,12 @@
 """What every benchmark gives: labelled samples with groups, and a look at a clip.
 
-Public names: ``VideoDataset``, ``SUBSETS``, ``STANDIN_FILE``, ``first_few``.
+Public names: ``VideoDataset``, ``MissingVideos``, ``SUBSETS``, ``STANDIN_FILE``,
+``first_few``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -30,6 +31,21 @@ def first_few(names: Iterable[object], count: int = 3) -> str:
     return ", ".join(str(name) for name in names[:count]) + rest
 
 
+class MissingVideos(DatasetError):
+    """Videos that a list names and the disk lacks.
+
+    Attributes:
+        names: all of them.
+        samples: the others, which are there.
+    """
+
+    def __init__(
+        self, message: str, names: Iterable[str], samples: Iterable[Sample]
+    ) -> None:
+        super().__init__(message)
+        self.names, self.samples = tuple(names), tuple(samples)
+
+
 class VideoDataset(Dataset):
     """One subset of one split of a benchmark.
 
@@ -38,6 +54,10 @@ class VideoDataset(Dataset):
         classes: names of the classes, in the order of the labels.
         samples: the videos, in the order of the official list.
         standin: whether the data were generated to stand in for the benchmark.
+        flip_labels: what a horizontal flip makes of a class, for classes that name a
+            side: the label of the mirror image, or None where that is of no class
+            (training then does not flip its clips). Classes that are not named keep
+            their label; None where no class changes.
 
     Item ``i`` is (uint8 clip (T, 3, H, W) of the frames at the centres of
     ``frames`` equal parts, label): a quick look, not the training pipeline, which
@@ -54,6 +74,7 @@ class VideoDataset(Dataset):
         samples: Sequence[Sample],
         frames: int = 8,
         standin: bool = False,
+        flip_labels: Mapping[int, int | None] | None = None,
     ) -> None:
         if subset not in SUBSETS:
             raise DatasetError(f"subset must be 'train' or 'test', not {subset!r}")
@@ -67,6 +88,7 @@ class VideoDataset(Dataset):
         self.samples = list(samples)
         self.frames = frames
         self.standin = standin
+        self.flip_labels = None if flip_labels is None else dict(flip_labels)
 
     def __len__(self) -> int:
         return len(self.samples)

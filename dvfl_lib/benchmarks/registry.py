@@ -12,9 +12,21 @@ from typing import Any
 
 from ..errors import DatasetError
 from .base import VideoDataset
+from .folder import load_folder
+from .hmdb51 import load_hmdb51
+from .kinetics400 import load_kinetics400
+from .ssv2 import load_ssv2
+from .ucf50 import load_ucf50
 from .ucf101 import load_ucf101
 
-_LOADERS: dict[str, Callable[..., VideoDataset]] = {"ucf101": load_ucf101}
+_LOADERS: dict[str, Callable[..., VideoDataset]] = {
+    "folder": load_folder,
+    "hmdb51": load_hmdb51,
+    "kinetics400": load_kinetics400,
+    "ssv2": load_ssv2,
+    "ucf101": load_ucf101,
+    "ucf50": load_ucf50,
+}
 
 
 def list_datasets() -> list[str]:
@@ -35,7 +47,10 @@ def create_dataset(
         name: see ``list_datasets``.
         root: the folder of the unpacked data set.
         split: the benchmark's name of a split; for UCF101 "1", "2", "3", "authors".
-        subset: ``"train"`` or ``"test"``.
+            UCF50 has no split "1"; see ``load_ucf50``. "folder" has shares such as
+            "0.2" as well; see ``load_folder``.
+        subset: ``"train"`` or ``"test"``; the latter is the validation list of
+            Something-Something V2 and Kinetics-400.
         options: passed on to the loader, such as ``frames=8``.
 
     Raises:

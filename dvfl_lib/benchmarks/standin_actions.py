@@ -1,7 +1,7 @@
 """Small moving scenes whose *action* only time can tell: what the stand-ins show.
 
-Public names: ``ACTIONS``, ``PAIRS``, ``FAMILIES``, ``Scene``, ``draw_scene``,
-``render_clip``.
+Public names: ``ACTIONS``, ``VERBS``, ``TEMPLATES``, ``PHRASES``, ``PAIRS``,
+``FAMILIES``, ``Scene``, ``draw_scene``, ``render_clip``.
 
 A few textured shapes stand before a textured ground. An action changes their
 height, spread, size or visibility from one end state to another. Actions come in
@@ -40,6 +40,54 @@ PAIRS: tuple[tuple[str, str], ...] = tuple(_CHANGES)
 ACTIONS: tuple[str, ...] = tuple(
     sorted((name for pair in PAIRS for name in pair), key=str.lower)
 )
+# The actions as HMDB51 would call them: rise and rise_to_front begin alike, a trap
+# for those who take the class from the beginning of a name.
+VERBS: dict[str, str] = {
+    "Appearing": "appear",
+    "Approaching": "approach",
+    "Gathering": "gather",
+    "Receding": "recede",
+    "RiseToFront": "rise_to_front",
+    "Rising": "rise",
+    "Scattering": "scatter",
+    "Shrinking": "shrink",
+    "Sinking": "sink",
+    "SinkToBack": "sink_to_back",
+    "Swelling": "swell",
+    "Vanishing": "vanish",
+}
+# The actions as Something-Something would call them, two with commas in the name. None
+# names a side: no drawn action turns into another one in a mirror.
+TEMPLATES: dict[str, str] = {
+    "Appearing": "Showing [something] that was not there",
+    "Approaching": "Moving [something] towards the camera",
+    "Gathering": "Moving [something] and [something] closer to each other",
+    "Receding": "Moving [something] away from the camera",
+    "RiseToFront": "Lifting [something] up, towards the camera",
+    "Rising": "Moving [something] up",
+    "Scattering": "Moving [something] and [something] away from each other",
+    "Shrinking": "Letting [something] shrink",
+    "Sinking": "Moving [something] down",
+    "SinkToBack": "Putting [something] down, away from the camera",
+    "Swelling": "Letting [something] swell",
+    "Vanishing": "Hiding [something] without a trace",
+}
+# The actions as Kinetics would call them. In the order of their labels "rising
+# (straight up)" stands before "rising into the front", without parentheses behind it.
+PHRASES: dict[str, str] = {
+    "Appearing": "appearing",
+    "Approaching": "approaching viewer",
+    "Gathering": "gathering shapes",
+    "Receding": "receding from viewer",
+    "RiseToFront": "rising into the front",
+    "Rising": "rising (straight up)",
+    "Scattering": "scattering shapes",
+    "Shrinking": "shrinking",
+    "Sinking": "sinking (straight down)",
+    "SinkToBack": "sinking into the back",
+    "Swelling": "swelling (not approaching)",
+    "Vanishing": "vanishing",
+}
 # Which pairs share a change: a teacher should find these wrong answers likely.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "height": ("Rising", "Sinking", "RiseToFront", "SinkToBack"),

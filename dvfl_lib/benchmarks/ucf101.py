@@ -1,7 +1,7 @@
 """UCF101: 101 human actions, 13,320 clips (arXiv 1212.0402), as it is unpacked.
 
-Public names: ``load_ucf101``, ``read_classes``, ``read_list``, ``authors_split``,
-``straddling_groups``, ``group_of``, ``ListedClip``, ``SPLITS``.
+Public names: ``load_ucf101``, ``read_classes``, ``read_list``, ``SPLITS``,
+``OFFICIAL_SPLITS``.
 
 The layout::
 
@@ -20,62 +20,32 @@ regard to case. The test lists carry no label; the folder gives it.
 
 from __future__ import annotations
 
-import math
 import os
-import re
-import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..video.clips import Sample
-from .base import STANDIN_FILE, SUBSETS, VideoDataset, first_few
+from .base import SUBSETS, VideoDataset
+from .disk import marked_standin, need_folder, packed_in
+from .listed_clips import (
+    ListedClip,
+    locate,
+    nearby,
+    read_lines,
+    scan_classes,
+    with_parent,
+)
+from .ucf_names import authors_from_disk, group_of, straddling_groups
 
 OFFICIAL_SPLITS = ("1", "2", "3")
 SPLITS = (*OFFICIAL_SPLITS, "authors")
 
 _VIDEOS = "UCF-101"
 _LISTS = "ucfTrainTestlist"
-_GROUP = re.compile(r"_g(\d+)_c\d+\.avi$", re.IGNORECASE)
 _WHERE = (
     "UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip are at "
     "https://www.crcv.ucf.edu/data/UCF101.php"
 )
-
-
-@dataclass(frozen=True)
-class ListedClip:
-    """One line of a list."""
-
-    name: str  # <Class>/<file>.avi, as written
-    label: int  # 0-based, by the order of classInd.txt
-
-    @property
-    def folder(self) -> str:
-        """The class, as written in the line."""
-        return self.name.partition("/")[0]
-
-
-def group_of(name: str) -> str:
-    """``"<Class>_gNN"``: the recording from which a clip was cut.
-
-    Raises:
-        DatasetError: a name without ``_gNN_cNN.avi``.
-    """
-    match = _GROUP.search(name)
-    if match is None:
-        raise DatasetError(f"{name!r} does not end in _gNN_cNN.avi, as UCF101 names do")
-    return f"{name.partition('/')[0]}_g{match.group(1)}"
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        text = file.read_text("utf-8-sig")  # some editors put a mark in front
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file}: cannot be read ({error}). {_WHERE}") from error
-    # The official files end their lines with CR LF; splitlines takes either.
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def read_classes(file: Path) -> tuple[str, ...]:
@@ -84,7 +54,7 @@ def read_classes(file: Path) -> tuple[str, ...]:
     Raises:
         DatasetError: unreadable, or numbers that are not 1, 2, 3 ...
     """
-    pairs = [line.split() for line in _lines(file)]
+    pairs = [line.split() for line in read_lines(file, _WHERE)]
     for pair in pairs:
         if len(pair) != 2 or not pair[0].isdecimal():
             raise DatasetError(f"{file}: expected '<number> <class>', found {pair}")
@@ -107,7 +77,7 @@ def read_list(file: Path, classes: Iterable[str]) -> list[ListedClip]:
     """
     label_of = {name.lower(): label for label, name in enumerate(classes)}
     clips = []
-    for line in _lines(file):
+    for line in read_lines(file, _WHERE):
         name, *number = line.rsplit(maxsplit=1)
         name = name.replace("\\", "/")
         label = label_of.get(name.partition("/")[0].lower())
@@ -124,32 +94,6 @@ def read_list(file: Path, classes: Iterable[str]) -> list[ListedClip]:
     if len(set(seen)) != len(seen):
         raise DatasetError(f"{file}: names {len(seen) - len(set(seen))} clips twice")
     return clips
-
-
-def authors_split(clips: Iterable[ListedClip]) -> dict[str, list[ListedClip]]:
-    """The split of the DVFL-Net repository: per class the first 80 % by name.
-
-    Of each class the first ceil(0.8 n) clips in the order of their names are for
-    training, the rest for testing (its ``train.csv`` and ``val.csv``). The cut
-    falls inside a group; see ``straddling_groups``.
-    """
-    by_class: dict[int, list[ListedClip]] = {}
-    for clip in clips:
-        by_class.setdefault(clip.label, []).append(clip)
-    split: dict[str, list[ListedClip]] = {"train": [], "test": []}
-    for label in sorted(by_class):
-        ordered = sorted(by_class[label], key=lambda clip: clip.name)
-        cut = math.ceil(len(ordered) * 8 / 10)
-        split["train"] += ordered[:cut]
-        split["test"] += ordered[cut:]
-    return split
-
-
-def straddling_groups(split: Mapping[str, Iterable[ListedClip]]) -> tuple[int, int]:
-    """(groups on both sides, test clips of such groups)."""
-    seen = {group_of(clip.name) for clip in split["train"]}
-    leaked = [group_of(c.name) for c in split["test"] if group_of(c.name) in seen]
-    return len(set(leaked)), len(leaked)
 
 
 def load_ucf101(
@@ -174,113 +118,61 @@ def load_ucf101(
         raise DatasetError(f"UCF101 has the splits {', '.join(SPLITS)}, not {split!r}")
     if subset not in SUBSETS:
         raise DatasetError(f"subset must be 'train' or 'test', not {subset!r}")
-    root = Path(root).expanduser()
+    root = need_folder(root, f"{_VIDEOS} and {_LISTS}. {_WHERE}")
     lists, videos = _find_folders(root)
     classes = read_classes(lists / "classInd.txt")
-    disk = _scan(videos, classes)
+    disk = scan_classes(videos, classes)
     if split == "authors":
-        clips = _authors(disk, classes)[subset]
+        clips = authors_from_disk("UCF101", disk, classes, "UCF101.rar")[subset]
     else:
-        clips = read_list(lists / f"{subset}list0{split}.txt", classes)
-    samples = _locate(clips, disk, classes, videos)
-    standin = any((folder / STANDIN_FILE).is_file() for folder in (root, lists.parent))
+        clips = _official(lists, split, subset, classes)
+    samples = locate(
+        clips,
+        disk,
+        lambda clip: group_of(f"{classes[clip.label]}/{clip.file}"),
+        videos,
+        f"unpack UCF101.rar again. {_WHERE}",
+    )
+    standin = marked_standin(*with_parent(root, _VIDEOS))
     return VideoDataset(
         "ucf101", root, split, subset, classes, samples, frames, standin
     )
 
 
+def _official(
+    lists: Path, split: str, subset: str, classes: tuple[str, ...]
+) -> list[ListedClip]:
+    """The clips of an official list; its other side may share no recording with it."""
+    files = {side: lists / f"{side}list0{split}.txt" for side in SUBSETS}
+    clips = read_list(files[subset], classes)
+    other = next(side for side in SUBSETS if side != subset)
+    if files[other].is_file():
+        sides = {subset: clips, other: read_list(files[other], classes)}
+        groups, shared = straddling_groups(sides)
+        if groups:
+            raise DatasetError(
+                f"{files['train']} and {files['test'].name} share {groups} groups: "
+                f"{shared} test clips come from a recording that is trained on. The "
+                f"official lists share none: take both from the archive. {_WHERE}"
+            )
+    return clips
+
+
 def _find_folders(root: Path) -> tuple[Path, Path]:
     """(folder of the lists, folder of the class folders)."""
-    if not root.is_dir():
-        raise DatasetError(
-            f"{root}: there is no such folder. Give the folder that holds {_VIDEOS} "
-            f"and {_LISTS}. {_WHERE}"
-        )
-    beside = [root.parent] if root.name == _VIDEOS else []
-    places = [place / name for place in (root, *beside) for name in (_LISTS, "")]
+    roots = with_parent(root, _VIDEOS)
+    places = [place / name for place in roots for name in (_LISTS, "")]
     lists = next((p for p in places if (p / "classInd.txt").is_file()), None)
     if lists is None:
+        hint = nearby(root, lambda f: (f / _LISTS / "classInd.txt").is_file())
         raise DatasetError(
-            f"{root}: there is no {_LISTS}/classInd.txt. Unpack "
+            f"{root}: there is no {_LISTS}/classInd.txt.{hint} Unpack "
             f"UCF101TrainTestSplits-RecognitionTask.zip there. {_WHERE}"
         )
-    videos = root / _VIDEOS
-    if videos.is_dir():
-        return lists, videos
+    for videos in (root / _VIDEOS / _VIDEOS, root / _VIDEOS):
+        if videos.is_dir():
+            return lists, videos
     if any(root.glob("*/v_*_g*_c*.avi")):
         return lists, root
-    packed = first_few(sorted(p.name for p in root.glob("*.rar")))
-    raise DatasetError(
-        f"{root}: there is no folder {_VIDEOS}. "
-        + (
-            f"{packed} is still packed: unpack it there (unrar x)."
-            if packed
-            else _WHERE
-        )
-    )
-
-
-def _scan(videos: Path, classes: Iterable[str]) -> dict[str, dict[str, Path]]:
-    """{class in lower case: {file name in lower case: path}} of what is on disk."""
-    disk: dict[str, dict[str, Path]] = {name.lower(): {} for name in classes}
-    try:
-        with os.scandir(videos) as folders:
-            wanted = [f for f in folders if f.name.lower() in disk and f.is_dir()]
-        for folder in sorted(wanted, key=lambda entry: entry.name):
-            files = disk[folder.name.lower()]
-            for name in sorted(os.listdir(folder.path)):
-                # Names that begin with a dot are leftovers of copying.
-                if name.lower().endswith(".avi") and not name.startswith("."):
-                    files[name.lower()] = Path(folder.path, name)
-    except OSError as error:
-        raise DatasetError(f"{videos}: cannot be listed ({error})") from error
-    return disk
-
-
-def _authors(
-    disk: Mapping[str, Mapping[str, Path]], classes: tuple[str, ...]
-) -> dict[str, list[ListedClip]]:
-    empty = [name for name in classes if not disk[name.lower()]]
-    if empty:
-        raise DatasetError(
-            "the split 'authors' is cut from the files on disk, and these classes "
-            f"have none: {first_few(empty)}. Unpack UCF101.rar again"
-        )
-    split = authors_split(
-        ListedClip(f"{name}/{path.name}", label)
-        for label, name in enumerate(classes)
-        for path in disk[name.lower()].values()
-    )
-    groups, clips = straddling_groups(split)
-    warnings.warn(
-        f"the authors' split of UCF101 shares {groups} groups between training and "
-        f"test: {clips} of {len(split['test'])} test clips come from a recording "
-        "that is trained on. Its accuracies are too high; compare them with nothing "
-        "but each other",
-        stacklevel=4,
-    )
-    return split
-
-
-def _locate(
-    clips: Iterable[ListedClip],
-    disk: Mapping[str, Mapping[str, Path]],
-    classes: tuple[str, ...],
-    videos: Path,
-) -> list[Sample]:
-    samples, missing = [], []
-    clips = list(clips)
-    for clip in clips:
-        path = disk[clip.folder.lower()].get(clip.name.partition("/")[2].lower())
-        if path is None:
-            missing.append(clip.name)
-            continue
-        group = group_of(f"{classes[clip.label]}/{path.name}")
-        samples.append(Sample(path, clip.label, group, clip.name))
-    if missing:
-        raise DatasetError(
-            f"{videos}: {len(missing)} of {len(clips)} videos of the list are "
-            f"missing: {first_few(missing)}. The archive may be half unpacked: unpack "
-            f"UCF101.rar again. {_WHERE}"
-        )
-    return samples
+    packed = packed_in([root])
+    raise DatasetError(f"{root}: there is no folder {_VIDEOS}.{packed} {_WHERE}")

@@ -1,6 +1,6 @@
 """The multi-view protocol: every view of every video, in the order of the list.
 
-Public names: ``evaluate``, ``About``, ``ViewsDataset``.
+Public names: ``evaluate``, ``About``, ``ViewsDataset``, ``PRECISIONS``.
 
 A video's answer is the mean of the softmax over its V = clips x crops views.
 No video is left out, nothing is drawn at random, and the network runs in
@@ -31,7 +31,8 @@ from ..recipes import DataRecipe, EvaluateRecipe
 from .progress import Progress, fingerprint
 from .results import Evaluation, Views
 
-_AUTOCAST = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = ("no", "bf16", "fp16")
+_AUTOCAST = dict(zip(PRECISIONS, (None, torch.bfloat16, torch.float16), strict=True))
 _SAVE_EVERY = 20.0  # seconds of work that an interruption may cost
 
 

@@ -1,7 +1,7 @@
 """The one-page report of a run, as ``report.md`` and as one ``report.html``.
 
 Public names: ``RunSummary``, ``NetworkResult``, ``ReportFigure``, ``write_report``,
-``PUBLISHED``.
+``figure_parts``, ``PUBLISHED``.
 
 The HTML holds its pictures and asks nothing of a network. Published numbers stand
 in a table of their own, each with its source; none shares a column with a
@@ -20,14 +20,19 @@ from ..errors import DVFLError, RunDirectoryError
 from ..files import write_whole
 from .comparison import Comparison, compare
 from .document import Code, Heading, Part, Picture, Table, Text, html_page, markdown
+from .published_results import PublishedResult, published_for
 from .results import Evaluation
 
-# Model zoo of the authors' repository (README of DVFL-Net), in percent:
-# model, parameters, UCF101 top-1, UCF101 top-5.
-PUBLISHED: tuple[tuple[str, str, float, float], ...] = (
-    ("Video-FocalNet-B (teacher)", "157 M", 91.9, 99.4),
-    ("VFL-Net (student, not distilled)", "22 M", 82.5, 93.7),
-    ("DVFL-Net (student, distilled)", "22 M", 88.4, 96.1),
+# What the page shows of ``published_results``: those on UCF101, with their parameters
+# as the same page states them.
+PUBLISHED: tuple[tuple[PublishedResult, str, str], ...] = tuple(
+    (row, f"{row.network} ({name})", parameters)
+    for role, name, parameters in (
+        ("teacher", "teacher", "157 M"),
+        ("baseline", "student, not distilled", "22 M"),
+        ("student", "student, distilled", "22 M"),
+    )
+    if (row := published_for("ucf101", role, "video_focalnet_base"))
 )
 
 
@@ -142,7 +147,7 @@ def _page(run_dir: Path, summary: RunSummary) -> list[Part]:
         Heading("What distillation did"),
         *_gain(gain, summary),
         *(Text(note) for note in summary.notes),
-        *_figures(run_dir, summary),
+        *figure_parts(run_dir, summary.figures),
         *_unreadable(summary, results),
         Heading("Time"),
         _seconds_table(summary),
@@ -255,10 +260,10 @@ def _gain(gain: Comparison, summary: RunSummary) -> list[Part]:
     return [verdict, Table(["what", "value"], rows, caption), Text(limits)]
 
 
-def _figures(run_dir: Path, summary: RunSummary) -> list[Part]:
+def figure_parts(run_dir: Path, figures: Sequence[ReportFigure]) -> list[Part]:
+    """The pictures of a page under a heading; nothing where there is none."""
     pictures = [
-        Picture(run_dir / f.file, f.caption, f.alt or f.caption)
-        for f in summary.figures
+        Picture(run_dir / f.file, f.caption, f.alt or f.caption) for f in figures
     ]
     return [Heading("Figures"), *pictures] if pictures else []
 
@@ -296,7 +301,10 @@ def _json(values: Mapping[str, Any]) -> str:
 
 
 def _published() -> list[Part]:
-    rows = [[m, p, f"{a:.1f} %", f"{b:.1f} %"] for m, p, a, b in PUBLISHED]
+    rows = [
+        [name, parameters, f"{row.top1:.1f} %", f"{row.top5:.1f} %"]
+        for row, name, parameters in PUBLISHED
+    ]
     caption = (
         "Source: model zoo in the README of the authors' repository "
         "(github.com/hayatkhan8660-maker/DVFL-Net). Views per video: not stated there."

@@ -1,6 +1,6 @@
 """Opening a run: every parameter is checked before any work begins.
 
-Public names: ``open_run``, ``STANDIN_FOLDER``.
+Public names: ``open_run``, ``can_write``, ``STANDIN_FOLDER``.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def open_run(
     root = project_root()
     default = root / "runs" / _run_name(dataset, profile, split, seed)
     folder = Path(run_dir).expanduser() if run_dir else default
-    if not _can_write(folder):
+    if not can_write(folder):
         raise RunDirectoryError(
             f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
             "full disk? Choose another run_dir"
         )
     data = Path(data_root).expanduser() if data_root else root / "data" / STANDIN_FOLDER
-    cache = root / "data" / "cache" if _can_write(root) else folder / "cache"
+    cache = root / "data" / "cache" if can_write(root) else folder / "cache"
     if not data_root:
         with processes().main_process_first():
             write_ucf101_standin(data, workers=os.cpu_count() or 1, progress=progress)
@@ -135,7 +135,8 @@ def _check_parameters(
         raise DatasetError(f"data_root: there is no folder {data_root}")
 
 
-def _can_write(folder: Path) -> bool:
+def can_write(folder: Path) -> bool:
+    """Whether files can be written there; the folder is made if need be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:

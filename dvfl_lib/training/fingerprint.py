@@ -52,7 +52,7 @@ def fingerprint(
     Args:
         model: as it is before the first step.
         clips: the training clips; ``samples`` and, where it has them, ``data`` (a
-            recipe) and ``seed`` are taken up.
+            recipe), ``seed`` and ``flip_labels`` are taken up.
         recipes: name -> recipe dataclass or None, taken apart field by field.
         numbers: further entries, such as the seed.
     """
@@ -75,6 +75,9 @@ def fingerprint(
     found["labelled clips"] = (
         None if labelled is None else _text_digest(sorted(labelled))
     )
+    # Named only where there are any: without, runs are what they were before.
+    if flips := getattr(clips, "flip_labels", None):
+        found["labels of flipped clips"] = sorted(flips.items())
     for name in NO_EFFECT:
         found.pop(name, None)
     # As it comes back from a file: lists for tuples.

@@ -20,7 +20,7 @@ What is guaranteed:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ def fit(
     max_unreadable: float = 0.0,
     workers: int = 0,
     progress: bool = True,
+    about: Mapping[str, Any] | None = None,
 ) -> FitResult:
     """Train ``model`` in place, or go on with the run that is in ``run_dir/name``.
 
@@ -109,6 +110,8 @@ def fit(
             writing one takes long. 0 writes after every step.
         max_unreadable: share of videos that may be unreadable.
         workers: loader processes; they change no result.
+        about: further entries of the metadata in the weights' files, such as
+            ``classes``; expressible in JSON.
 
     Raises:
         RecipeError: contradicting arguments, or the loss is no longer finite.
@@ -161,6 +164,7 @@ class _Job:
     max_unreadable: float
     workers: int
     progress: bool
+    about: Mapping[str, Any] | None
 
     def check(self) -> None:
         """Refuse arguments that contradict each other before any work is done."""
@@ -230,6 +234,7 @@ class _Job:
             max_unreadable=self.max_unreadable,
             workers=self.workers,
             show=self.progress,
+            about=self.about or {},
         )
 
     def _recipes(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -54,6 +54,7 @@ class Loop:
     max_unreadable: float
     workers: int
     show: bool
+    about: Mapping[str, Any]
     progress: Progress = field(default_factory=Progress)
     resumed_from: int = 0
 
@@ -290,4 +291,4 @@ class Loop:
     def _save_weights(self, path: Any, epoch: int, top1: float | None) -> None:
         recipe = {name: asdict(part) for name, part in self.recipes.items()}
         extra = {"run": self.folder.path.name, "epoch": epoch, "held_out_top1": top1}
-        save_checkpoint(self.model, path, recipe, extra)
+        save_checkpoint(self.model, path, recipe, {**self.about, **extra})

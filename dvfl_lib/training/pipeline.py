@@ -18,15 +18,17 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from ..benchmarks.lineage import training_list
 from ..errors import RecipeError
 from ..evaluation import About, Evaluation, evaluate
-from ..files import write_whole
+from ..evaluation.kept import kept_evaluation
 from ..recipes import EvaluateRecipe, NetworkRecipe, OptimRecipe
 from ..recipes.parts import naming
 from ..vfl_net import VFLNet, create_model
@@ -152,6 +154,7 @@ class Pipeline(RunData):
             r.augment,
             clips_seed,
             self.cache(r.data.short_side),
+            self.train_list.flip_labels,
         )
         distilled = role == "distilled"
         part, optim = self._optim_of(role)
@@ -172,7 +175,18 @@ class Pipeline(RunData):
                 max_unreadable=r.data.max_unreadable,
                 workers=r.data.workers,
                 progress=s.progress,
+                about=self._about_weights(),
             )
+
+    def _about_weights(self) -> dict[str, Any]:
+        """What an evaluation of the weights must know, wherever they are taken to."""
+        data = asdict(self.recipe.data)
+        views = {name: data[name] for name in ("frames", "sampling", "stride", "crop")}
+        return {
+            "classes": list(self.train_list.classes),
+            "trained_on": training_list(self.train_list).to_dict(),
+            "views": views | {"short_side": self.recipe.evaluate.short_side},
+        }
 
     @contextmanager
     def _threads(self, optim: OptimRecipe) -> Iterator[None]:
@@ -202,22 +216,18 @@ class Pipeline(RunData):
     def evaluate(self, role: Role) -> Evaluation:
         """All views of the test list; kept in ``run_dir/results/<role>.json``."""
         model = self.trained(role)
-        folder = self.settings.run_dir / "results"
-        saved, mark = folder / f"{role}.json", folder / f".{role}.key"
-        key = self._evaluation_key(role)
-        if saved.exists() and mark.exists() and mark.read_text("utf-8") == key:
-            return Evaluation.load(saved)
-        result = self._score(
-            model.to(processes().device),
-            self.test_list.samples,
-            self.recipe.evaluate,
-            self._about(role, self.recipe_of(role).model, "test"),
-            self._optim_of(role)[1].precision,
-            resume_dir=folder / f".{role}",
+        return kept_evaluation(
+            self.settings.run_dir / "results" / f"{role}.json",
+            self._evaluation_key(role),
+            lambda half_done: self._score(
+                model.to(processes().device),
+                self.test_list.samples,
+                self.recipe.evaluate,
+                self._about(role, self.recipe_of(role).model, "test"),
+                self._optim_of(role)[1].precision,
+                resume_dir=half_done,
+            ),
         )
-        result.save(saved)
-        write_whole(mark, key.encode())
-        return result
 
     def _evaluation_key(self, role: Role) -> str:
         """Changes whenever the weights, the list or the protocol do."""

@@ -10,7 +10,7 @@ whichever worker, process or restart it is made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from .frame_cache import FrameCache
 from .reading import VideoReader, open_video
 from .sampling import dense_indices, segment_indices, view_indices
 from .seeding import fixed_rng
-from .transforms import evaluation_crops, training_transform
+from .transforms import evaluation_crops, labelled_transform
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,10 @@ class TrainingClips(Dataset):
     would have come out under its own key: ``label`` and ``index`` are then those
     of the replacement, and ``unreadable`` names each video passed over.
 
+    Args:
+        flip_labels: classes that a horizontal flip turns into another, see
+            ``benchmarks.VideoDataset``; ``label`` is that of what the clip shows.
+
     Raises:
         DatasetError: an empty list, or no readable video in it.
         RecipeError: a frame cache of another size.
@@ -80,6 +84,7 @@ class TrainingClips(Dataset):
         augment: AugmentRecipe,
         seed: int,
         cache: FrameCache | None = None,
+        flip_labels: Mapping[int, int | None] | None = None,
     ) -> None:
         if not samples:
             raise DatasetError("there are no samples to make training clips from")
@@ -88,7 +93,8 @@ class TrainingClips(Dataset):
         self.data = data
         self.seed = int(seed)
         self.cache = cache
-        self._transform = training_transform(data, augment)
+        self.flip_labels = None if flip_labels is None else dict(flip_labels)
+        self._transform = labelled_transform(data, augment, flip_labels)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -99,24 +105,24 @@ class TrainingClips(Dataset):
         for step in range(len(self.samples)):
             index = (key.index + step) % len(self.samples)
             try:
-                clip = self._make(key._replace(index=index))
+                clip, label = self._make(key._replace(index=index))
             except VideoError as error:
                 unreadable.append(str(error))
                 continue
-            label = self.samples[index].label
             return dict(clip=clip, label=label, index=index, unreadable=unreadable)
         raise DatasetError(
             f"none of the {len(self.samples)} training videos can be read; the first "
             f"says: {unreadable[0]}"
         )
 
-    def _make(self, key: ClipKey) -> Tensor:
-        """The clip of one key, float32 (T, 3, crop, crop)."""
-        with _open(self.samples[key.index], self.cache) as video:
+    def _make(self, key: ClipKey) -> tuple[Tensor, int]:
+        """The clip of one key, float32 (T, 3, crop, crop), and its label."""
+        sample = self.samples[key.index]
+        with _open(sample, self.cache) as video:
             # The default generator, seeded just here, draws frames and pixels.
             with fixed_rng(self.seed, "clip", key.epoch, key.index, key.view):
                 frames = video.read(self._choose(video.num_frames))
-                return self._transform(frames)
+                return self._transform(frames, sample.label)
 
     def _choose(self, num_frames: int) -> list[int]:
         generator = torch.default_generator

@@ -52,6 +52,7 @@ class FrameIndex:
     times: tuple[int, ...] | None  # presentation time of each frame, rising
     keys: tuple[int, ...]  # frames that can be decoded without earlier ones
     closed: bool  # no frame after a key frame in the file is shown before it
+    deep: bool = False  # more than eight bits for a colour
 
     @property
     def seekable(self) -> bool:
@@ -144,6 +145,8 @@ def _index(name: str, size: int, mtime_ns: int) -> FrameIndex:
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         reorders = bool(stream.codec_context.has_b_frames)
         packed = stream.codec_context.name == "mpeg4"
+        pixels = stream.codec_context.format
+        deep = pixels is not None and any(c.bits > 8 for c in pixels.components)
         packets = _packets(path, container, stream)
         share = _share_present(container, stream, packets)
     first, rotation = _first_frame(path)
@@ -163,7 +166,7 @@ def _index(name: str, size: int, mtime_ns: int) -> FrameIndex:
     height, width = first
     if rotation % 180:
         height, width = width, height
-    return FrameIndex(count, fps, height, width, rotation, times, keys, closed)
+    return FrameIndex(count, fps, height, width, rotation, times, keys, closed, deep)
 
 
 def _packets(path, container, stream) -> list[tuple[int | None, bool, int]]:

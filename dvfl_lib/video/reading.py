@@ -12,8 +12,9 @@ AVI files written by Xvid: there the two FFmpeg versions inside differ in the
 inverse transform, by at most 2 of 255 levels. Some files go to PyAV under
 ``backend="auto"``: those whose time stamps cannot be trusted (AVI with B-frames)
 or whose groups of pictures are open, because decord's random access returns wrong
-frames there, and those of which decord counts another number of frames. That is a
-property of the file, so a run always reads a file in the same way.
+frames there; those with more than eight bits for a colour, which the two FFmpeg
+versions reduce in different ways; and those of which decord counts another number of
+frames. That is a property of the file, so a run always reads a file in the same way.
 """
 
 from __future__ import annotations
@@ -284,7 +285,8 @@ def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoRead
         )
     index = index_frames(path)
     path = Path(path).absolute()  # FFmpeg takes "file:a.mp4" for an address
-    if asked == "pyav" or not has_decord or (asked == "auto" and not index.closed):
+    doubtful = not index.closed or index.deep
+    if asked == "pyav" or not has_decord or (asked == "auto" and doubtful):
         return PyAVReader(path, index)
     try:
         reader = DecordReader(path, index)

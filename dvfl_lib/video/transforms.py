@@ -1,7 +1,7 @@
 """From decoded frames to what the network sees; one draw for all frames of a clip.
 
-Public names: ``training_transform``, ``evaluation_crops``, ``resize_short_side``,
-``normalise``, ``denormalise``, ``mix_clips``, ``MEAN``, ``STD``.
+Public names: ``training_transform``, ``labelled_transform``, ``evaluation_crops``,
+``resize_short_side``, ``normalise``, ``denormalise``, ``mix_clips``, ``MEAN``, ``STD``.
 
 All of it is ``torchvision.transforms.v2``. A clip travels as a
 ``tv_tensors.Image`` of shape (T, 3, H, W): v2 draws parameters once per call and
@@ -14,10 +14,10 @@ torch's global CPU generator; the callers seed it with ``seeding.fixed_rng``.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
@@ -62,23 +62,52 @@ def _check_clip(frames: Tensor) -> None:
         )
 
 
-def training_transform(
-    data: DataRecipe, augment: AugmentRecipe
-) -> Callable[[Tensor], Tensor]:
-    """The augmentation of a recipe: uint8 (T, 3, H, W) to float32 (T, 3, crop, crop).
+class _FlipWithLabel(nn.Module):
+    """Horizontal flip with probability ``p``, and the label of what is then seen.
+
+    Draws what ``v2.RandomHorizontalFlip`` draws, whatever the label.
+    """
+
+    def __init__(self, p: float, flip_labels: Mapping[int, int | None]) -> None:
+        super().__init__()
+        self.p, self.flip_labels = p, dict(flip_labels)
+
+    def forward(self, clip: Tensor, label: int) -> tuple[Tensor, int]:
+        drawn = torch.rand(1) < self.p
+        mirrored = self.flip_labels.get(label, label)
+        if not drawn or mirrored is None:
+            return clip, label
+        return F.horizontal_flip(clip), mirrored
+
+
+def labelled_transform(
+    data: DataRecipe,
+    augment: AugmentRecipe,
+    flip_labels: Mapping[int, int | None] | None = None,
+) -> Callable[[Tensor, int], tuple[Tensor, int]]:
+    """The augmentation of a recipe, on a clip together with its label.
+
+    The result takes uint8 (T, 3, H, W) and a label, and gives float32
+    (T, 3, crop, crop) and the label of what that shows.
 
     Short side to ``data.short_side``, a random area and aspect ratio resized to
     ``data.crop``, horizontal flip, colour jitter, grey, ImageNet normalisation.
     Steps whose strength is 0 are left out. Source of the order: facts of the
     released training code, DVFL-Net ``datasets/build.py``.
+
+    Args:
+        flip_labels: label -> label of the mirror image, for the classes that a flip
+            turns into another (left into right); None for a class whose mirror image
+            is of no class: its clips are not flipped. Classes that are not named
+            keep their label. The draws are the same with and without it.
     """
-    steps: list[v2.Transform] = [
+    steps: list[nn.Module] = [
         v2.RandomResizedCrop(
             data.crop, scale=augment.crop_area, ratio=augment.crop_ratio, antialias=True
         )
     ]
     if augment.flip > 0:
-        steps.append(v2.RandomHorizontalFlip(augment.flip))
+        steps.append(_FlipWithLabel(augment.flip, flip_labels or {}))
     strengths = {
         name: getattr(augment, name)
         for name in ("brightness", "contrast", "saturation", "hue")
@@ -91,10 +120,26 @@ def training_transform(
     return functools.partial(_augmented, v2.Compose(steps), data.short_side)
 
 
-def _augmented(chain: v2.Transform, short_side: int, frames: Tensor) -> Tensor:
+def training_transform(
+    data: DataRecipe, augment: AugmentRecipe
+) -> Callable[[Tensor], Tensor]:
+    """``labelled_transform`` of a clip alone: uint8 to float32 (T, 3, crop, crop)."""
+    return functools.partial(_clip_alone, labelled_transform(data, augment))
+
+
+def _augmented(
+    chain: v2.Transform, short_side: int, frames: Tensor, label: int
+) -> tuple[Tensor, int]:
     _check_clip(frames)
     clip = tv_tensors.Image(resize_short_side(frames, short_side))
-    return normalise(chain(clip).as_subclass(Tensor))
+    clip, label = chain(clip, label)  # v2 hands a plain number through
+    return normalise(clip.as_subclass(Tensor)), label
+
+
+def _clip_alone(
+    transform: Callable[[Tensor, int], tuple[Tensor, int]], frames: Tensor
+) -> Tensor:
+    return transform(frames, 0)[0]
 
 
 def evaluation_crops(

@@ -80,7 +80,14 @@ def test_it_leaves_notebook_metrics_checkpoints_figures_and_report(finished):
         assert result["standin"] is True
         for weights in ("best", "final"):
             with safe_open(run_dir / role / f"{weights}.safetensors", "pt") as file:
-                assert "recipe" in json.loads(file.metadata()["dvfl"])
+                told = json.loads(file.metadata()["dvfl"])
+            assert "recipe" in told and len(told["classes"]) == 12
+            assert told["trained_on"] == {
+                "dataset": "ucf101",
+                "split": "1",
+                "drawing": 0,
+            }
+            assert told["views"]["crop"] == 32
     assert {p.stem for p in (run_dir / "figures").glob("*.png")} == {
         "top1",
         "training",

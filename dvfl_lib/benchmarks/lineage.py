@@ -1,0 +1,132 @@
+"""Which list a network learned from, and on which lists it may then be scored.
+
+Public names: ``TrainingList``, ``training_list``, ``drawing_of``, ``objection``.
+
+Splits of one benchmark cut the same videos in several ways: what split 1 trains on,
+split 2 tests. A network that is scored on videos it learned from looks better than
+it is, and nothing fails.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DatasetError
+from .base import STANDIN_FILE, VideoDataset
+
+# The benchmarks of the DVFL-Net repository, each with several splits.
+_SPLIT_IN_SEVERAL_WAYS = ("ucf101", "ucf50", "hmdb51")
+
+
+@dataclass(frozen=True)
+class TrainingList:
+    """The training side of a split.
+
+    Attributes:
+        dataset, split: as in ``create_dataset``.
+        drawing: the seed of a stand-in; None for real data.
+    """
+
+    dataset: str
+    split: str
+    drawing: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionary, for the metadata of a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingList:
+        """What ``to_dict`` gave.
+
+        Raises:
+            DatasetError: other entries, or of another kind.
+        """
+        try:
+            found = cls(**values)
+        except TypeError:
+            found = None
+        kinds = (str, str, int | None)
+        if found is None or not all(map(isinstance, asdict(found).values(), kinds)):
+            raise DatasetError(f"{values!r} does not name a training list")
+        return found
+
+    def __str__(self) -> str:
+        kind = "" if self.drawing is None else "stand-in for "
+        return f"{kind}{self.dataset}, split {self.split}"
+
+
+def training_list(dataset: VideoDataset) -> TrainingList:
+    """The training list of the split that a data set, of either side, belongs to.
+
+    Raises:
+        DatasetError: the mark of a stand-in cannot be read.
+    """
+    drawing = drawing_of(dataset.root) if dataset.standin else None
+    return TrainingList(dataset.name, dataset.split, drawing)
+
+
+def drawing_of(root: Path) -> int | None:
+    """The seed of the stand-in in a folder, or None where it holds no stand-in.
+
+    Raises:
+        DatasetError: its mark cannot be read.
+    """
+    # The user may have named the inner folder of a data set.
+    marks = [place / STANDIN_FILE for place in (root, root.parent)]
+    mark = next((mark for mark in marks if mark.is_file()), None)
+    if mark is None:
+        return None
+    try:
+        return int(json.loads(mark.read_text("utf-8"))["seed"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"{mark}: does not name a seed ({error}). Write the stand-in anew"
+        ) from None
+
+
+def objection(trained: TrainingList | None, test: TrainingList) -> str:
+    """Why a network must not be scored on the test list of a split; "" if it may.
+
+    Args:
+        trained: what it was trained on; None where nobody has said.
+        test: the split whose test list is meant.
+    """
+    if trained is None:
+        return _objection_to_unknown(test)
+    if trained == test or (trained.drawing is None) != (test.drawing is None):
+        return ""
+    if test.drawing is not None:
+        if trained.drawing != test.drawing:
+            return ""
+        return (
+            f"it was trained on the {trained} of seed {trained.drawing}, and all "
+            "stand-ins of one seed show the same scenes: evaluate on another seed"
+        )
+    if trained.dataset != test.dataset:
+        return ""
+    return (
+        f"it was trained on split {trained.split} of {trained.dataset}, whose training "
+        f"list holds test videos of split {test.split}: each split needs a network "
+        "that was trained on it"
+    )
+
+
+def _objection_to_unknown(test: TrainingList) -> str:
+    """Facts of the released checkpoints: comparison of their lists with the official.
+
+    All of UCF101's test lists 1 and 2, and most of 3, are in the authors' training
+    list; the cut is the same for UCF50, and for HMDB51 it is the larger part too.
+    """
+    several = test.dataset in _SPLIT_IN_SEVERAL_WAYS and test.split != "authors"
+    if test.drawing is not None or not several:
+        return ""
+    return (
+        "nothing says what it was trained on. The checkpoints that the DVFL-Net "
+        "authors released learned from 80 % of all videos, those of the official test "
+        "lists among them: they must not be scored here"
+    )

@@ -1,0 +1,123 @@
+"""Videos sorted into folders, one for each class.
+
+Public names: ``samples_of_folders``, ``divide``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..errors import DatasetError
+from ..video.clips import Sample
+from ..video.seeding import derive_seed
+from .base import first_few
+from .disk import is_video, list_folder, packed_in
+from .folder_lists import check_class_names
+
+
+def samples_of_folders(
+    root: Path, folders: dict[str, Path], names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], dict[str, list[Sample]]]:
+    """What folders show that hold a folder for each class.
+
+    Args:
+        folders: side -> its folder; the first side is the one that knows all classes.
+        names: the classes in the order of their labels, if there is a list of them.
+
+    Returns:
+        The classes, and side -> videos, by class and then by path.
+
+    Raises:
+        DatasetError: a video outside of them, a folder of an unknown class, or an
+            empty one.
+    """
+    found = {side: _class_folders(folder) for side, folder in folders.items()}
+    first = next(iter(folders))  # the training side, or all
+    classes = names or check_class_names(sorted(found[first]), folders[first])
+    label_of = {name: label for label, name in enumerate(classes)}
+    for side, mine in found.items():
+        strange = [name for name in mine if name not in label_of]
+        if strange:
+            known = "classes.txt" if names else "the training side"
+            raise DatasetError(
+                f"{folders[side]}: {known} does not know {first_few(strange)}; it has "
+                f"{first_few(classes)}. Are names spelled alike?"
+            )
+    sides = {
+        side: [
+            sample
+            for name in sorted(mine, key=label_of.__getitem__)
+            for sample in _videos_of(root, mine[name], name, label_of[name])
+        ]
+        for side, mine in found.items()
+    }
+    return classes, sides
+
+
+def _class_folders(folder: Path) -> dict[str, Path]:
+    entries = list_folder(folder)
+    loose = [entry.name for entry in entries if is_video(entry.name)]
+    if loose:
+        raise DatasetError(
+            f"{folder}: {first_few(loose)} lies in no class's folder, so its label is "
+            "not known. Move it, or write train.csv and test.csv"
+        )
+    found = {entry.name: Path(entry.path) for entry in entries if entry.is_dir()}
+    if not found:
+        raise DatasetError(
+            f"{folder}: holds no folder of a class.{packed_in([folder])} Give each "
+            "class a folder with its videos"
+        )
+    return found
+
+
+def _videos_of(root: Path, folder: Path, name: str, label: int) -> list[Sample]:
+    """All videos in a class's folder and below it."""
+    samples = []
+    for place, inner, files in os.walk(folder):
+        inner[:] = sorted(d for d in inner if not d.startswith("."))
+        for file in sorted(files):
+            if file.startswith(".") or not is_video(file):
+                continue
+            path = Path(place, file)
+            below = path.relative_to(folder).parts  # (group, ..., file) or (file,)
+            listed = path.relative_to(root).as_posix()
+            samples.append(Sample(path, label, f"{name}/{below[0]}", listed))
+    if not samples:
+        raise DatasetError(
+            f"{folder}: holds no video, so the class {name!r} would be empty."
+            f"{packed_in([folder])} Fill it or take it away"
+        )
+    return samples
+
+
+def divide(
+    samples: Sequence[Sample], classes: Sequence[str], share: float, seed: int
+) -> dict[str, list[Sample]]:
+    """Of each class, ``share`` of its groups to the test side, at least one.
+
+    Which, is a fixed function of the names and of ``seed``.
+
+    Raises:
+        DatasetError: a class of fewer than two groups.
+    """
+    held: set[tuple[int, str]] = set()
+    for label, name in enumerate(classes):
+        groups = sorted({s.group for s in samples if s.label == label})
+        if len(groups) < 2:
+            raise DatasetError(
+                f"the class {name!r} has {len(groups)} groups, and a division takes "
+                "two or more: a group stays on one side"
+            )
+        count = min(max(1, round(share * len(groups))), len(groups) - 1)
+        generator = torch.Generator().manual_seed(derive_seed(seed, "divide", name))
+        order = torch.randperm(len(groups), generator=generator).tolist()
+        held.update((label, groups[place]) for place in order[:count])
+    return {
+        "train": [s for s in samples if (s.label, s.group) not in held],
+        "test": [s for s in samples if (s.label, s.group) in held],
+    }

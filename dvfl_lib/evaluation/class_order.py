@@ -1,0 +1,183 @@
+"""A network's classes beside a data set's: found by name, never by place.
+
+Public names: ``align_classes``, ``InClassOrder``, ``released_classes``,
+``read_class_list``, ``swapped_classes``.
+
+Two sources that number the same classes in another order are a quiet trap: every
+answer comes out, and a few of them are wrong. UCF101 has it: its own list puts
+Hammering before HammerThrow and JumpingJack before JumpRope, a plain sort of the
+folders the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..benchmarks.listed_clips import read_lines
+from ..errors import CheckpointError, DatasetError
+
+_SWAPPED = 0.8  # share of both classes' videos that is taken for the other class
+
+
+def align_classes(
+    network: Sequence[str],
+    data: Sequence[str],
+    partner: Mapping[str, str] | None = None,
+) -> tuple[int, ...]:
+    """For each class of the data set, the number of the network's output for it.
+
+    Names are compared letter by letter; if that does not pair them all, once more
+    without regard to case, spaces and punctuation.
+
+    Args:
+        network: the names of the network's outputs, in their order.
+        data: the names of the data set, in the order of its labels.
+        partner: data set's name -> network's name, where the two use other names.
+
+    Raises:
+        CheckpointError: a class without a partner on either side, or two classes of
+            one name on one side.
+    """
+    if partner is not None:
+        if lost := [name for name in data if name not in partner]:
+            raise CheckpointError(
+                f"the mapping of class names lacks the data set's {_few(lost)}"
+            )
+        data = [partner[name] for name in data]
+    order = _paired(network, data)
+    if order is None:
+        order = _paired([_plain(n) for n in network], [_plain(n) for n in data])
+    if order is None:
+        raise CheckpointError(_why_not(network, data))
+    return order
+
+
+def _paired(network: Sequence[str], data: Sequence[str]) -> tuple[int, ...] | None:
+    """The pairing, if both sides hold the same names, each once."""
+    place = {name: number for number, name in enumerate(network)}
+    if not len(place) == len(network) == len(data) or set(data) != set(place):
+        return None
+    return tuple(place[name] for name in data)
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def _why_not(network: Sequence[str], data: Sequence[str]) -> str:
+    told = []
+    for names, whose in ((network, "network"), (data, "data set")):
+        seen: set[str] = set()
+        twice = [n for n in map(_plain, names) if n in seen or seen.add(n)]
+        if twice:
+            told.append(f"the {whose} has several classes of the name {_few(twice)}")
+    known = set(map(_plain, network)), set(map(_plain, data))
+    for names, others, whose in (
+        (network, known[1], "network"),
+        (data, known[0], "data set"),
+    ):
+        if lone := [name for name in names if _plain(name) not in others]:
+            told.append(f"only the {whose} has {_few(lone)}")
+    return (
+        f"the network's {len(network)} classes and the data set's {len(data)} cannot "
+        f"be paired by name: {'; '.join(told)}. Use the weights of this data set, or "
+        "give the names of the network's classes in their order"
+    )
+
+
+def _few(names: Iterable[str], count: int = 3) -> str:
+    names = [repr(name) for name in names]
+    rest = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + rest
+
+
+class InClassOrder(nn.Module):
+    """A network whose outputs stand in the order of a data set's labels.
+
+    Args:
+        model: clip (B, T, 3, H, W) -> logits (B, K).
+        order: K numbers, see ``align_classes``. They are part of the state dict, so
+            that results under another order are told apart.
+    """
+
+    def __init__(self, model: nn.Module, order: Sequence[int]) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("order", torch.tensor(list(order), dtype=torch.long))
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """(B, T, 3, H, W) -> (B, K), column k for the data set's class k."""
+        return self.model(clip)[:, self.order]
+
+
+def released_classes(benchmark: str, classes: Sequence[str]) -> tuple[str, ...]:
+    """The classes of a benchmark in the order of the checkpoints that were released.
+
+    UCF101, UCF50: folders in a plain sort (lists of the DVFL-Net repository).
+    Kinetics-400, Something-Something V2: the official order (label files of the
+    Video-FocalNets repository).
+
+    Args:
+        benchmark: its name in ``benchmarks``.
+        classes: its classes, in the order of its labels.
+
+    Raises:
+        CheckpointError: HMDB51, or a benchmark without released checkpoints.
+    """
+    if benchmark in ("ucf101", "ucf50"):
+        return tuple(sorted(classes))
+    if benchmark in ("kinetics400", "ssv2"):
+        return tuple(classes)
+    why = f"no checkpoints for {benchmark!r} were released"
+    if benchmark == "hmdb51":
+        why = (
+            "the DVFL-Net repository's lists of HMDB51 number 51 classes from 2 to 52 "
+            "in the order of a walk through folders, and its file of labels says "
+            "otherwise: nobody can tell which order its checkpoints have"
+        )
+    raise CheckpointError(f"the order of the network's classes is not known: {why}")
+
+
+def read_class_list(file: str | Path) -> tuple[str, ...]:
+    """The names of a network's classes, one in each line, the first for output 0.
+
+    Also reads the label files of the Video-FocalNets and DVFL-Net repositories: a
+    first line ``id,name``, then the number and the name, which may hold commas.
+
+    Raises:
+        DatasetError: unreadable, empty, or numbers that are not 0, 1, 2, ...
+    """
+    file = Path(file).expanduser()
+    lines = read_lines(file, "Give the file that names the network's classes")
+    if lines and lines[0].replace(" ", "").lower() == "id,name":
+        pairs = [line.partition(",") for line in lines[1:]]
+        if [number.strip() for number, _, _ in pairs] != [
+            str(number) for number in range(len(pairs))
+        ]:
+            raise DatasetError(f"{file}: its numbers are not 0, 1, 2, ... in order")
+        lines = [name.strip().strip('"') for _, _, name in pairs]
+    if len(lines) < 2:
+        raise DatasetError(f"{file}: names {len(lines)} classes; two are the least")
+    return tuple(lines)
+
+
+def swapped_classes(
+    confusion: np.ndarray, class_names: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Pairs of classes that are nearly always taken for each other.
+
+    A network does not learn that; an order of classes that does not fit shows so.
+
+    Args:
+        confusion: (K, K) counts, row = true class; class_names: K names.
+    """
+    counts = np.asarray(confusion)
+    totals = counts.sum(axis=1, keepdims=True)  # (K, 1)
+    shares = counts / np.maximum(totals, 1)
+    often = (shares >= _SWAPPED) & (shares.T >= _SWAPPED)
+    return [(class_names[a], class_names[b]) for a, b in np.argwhere(often) if a < b]

@@ -1,0 +1,211 @@
+"""Measured numbers beside published ones, in columns of their own.
+
+Public names: ``Measured``, ``FinalRow``, ``final_rows``, ``final_table``,
+``split_table``, ``source_table``, ``data_name``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..benchmarks.published import PUBLISHED
+from .document import Table
+from .published_results import PublishedResult, differences, published_for
+from .results import Evaluation
+from .split_means import PROTOCOLS, SplitMean, split_mean
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A result, and what a reader must know of it.
+
+    Args:
+        role: "teacher", "baseline" or "student".
+        result: the evaluation.
+        notes: sentences such as where the order of classes was taken from.
+    """
+
+    role: str
+    result: Evaluation
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FinalRow:
+    """One network on one benchmark: all its splits, and what was published."""
+
+    measured: tuple[Measured, ...]
+    mean: SplitMean
+    published: PublishedResult | None
+    why_not: tuple[str, ...]  # why the two must not be compared; empty if they may
+
+    @property
+    def first(self) -> Evaluation:
+        """The result on the first split."""
+        return self.measured[0].result
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of all its results, each once."""
+        return tuple(dict.fromkeys(n for m in self.measured for n in m.notes))
+
+    @property
+    def comparable(self) -> str:
+        """ "yes", or "no" and why."""
+        if self.published is None:
+            return "nothing to compare"
+        return f"no: {', '.join(self.why_not)}" if self.why_not else "yes"
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain dictionary, for JSON; measured and published stay apart."""
+        return {
+            "benchmark": self.mean.dataset,
+            "standin": self.mean.standin,
+            "role": self.measured[0].role,
+            "model": self.first.model,
+            "measured": {
+                "mean": self.mean.to_dict(),
+                "splits": [
+                    {
+                        "split": m.result.split,
+                        "videos": len(m.result.videos),
+                        "unreadable": len(m.result.unreadable),
+                        "top1": m.result.top1.to_dict(),
+                        "top5": m.result.top5 and m.result.top5.to_dict(),
+                        "views": str(m.result.views),
+                    }
+                    for m in self.measured
+                ],
+                "notes": list(self.notes),
+            },
+            "published": self.published and self.published.to_dict(),
+            "comparable": self.published is not None and not self.why_not,
+            "why_not": list(self.why_not),
+        }
+
+
+def final_rows(measured: Sequence[Measured]) -> list[FinalRow]:
+    """One row per benchmark, network and protocol, in the order they come.
+
+    Raises:
+        DatasetError: results that do not go together, see ``split_mean``.
+    """
+    groups: dict[tuple, list[Measured]] = {}
+    for entry in measured:
+        result = entry.result
+        protocol = next(
+            (p for p in PROTOCOLS.get(result.dataset, ()) if result.split in p),
+            (result.split,),
+        )
+        key = (result.dataset, entry.role, protocol)
+        groups.setdefault(key, []).append(entry)
+    return [_row(group) for group in groups.values()]
+
+
+def _row(group: list[Measured]) -> FinalRow:
+    results = [entry.result for entry in group]
+    published = published_for(results[0].dataset, group[0].role, results[0].model)
+    why_not: dict[str, None] = {}
+    if published is not None:
+        for result in results:
+            why_not |= dict.fromkeys(differences(published, result))
+    return FinalRow(tuple(group), split_mean(results), published, tuple(why_not))
+
+
+def data_name(dataset: str, standin: bool) -> str:
+    """How tables call a data set; a stand-in is never called by the name alone."""
+    title = PUBLISHED[dataset].title if dataset in PUBLISHED else dataset
+    return f"stand-in for {title}" if standin else title
+
+
+def final_table(rows: Sequence[FinalRow]) -> Table:
+    """The final table: measured left, published right, and whether they compare."""
+    columns = ["data", "network", "measured top-1", "measured top-5", "measured on"]
+    columns += ["published for", "published top-1", "published top-5", "published on"]
+    columns += ["comparable"]
+    caption = (
+        "Brackets: 95 % interval (Wilson). ±: standard deviation over the splits. "
+        "Measured here on the left, stated by the authors on the right; where no "
+        "readable source has a number, its place is blank."
+    )
+    return Table(columns, [_cells(row) for row in rows], _marked(rows, caption))
+
+
+def _cells(row: FinalRow) -> list[str]:
+    mean, published = row.mean, row.published
+    top1 = str(row.first.top1) if len(mean.splits) == 1 else str(mean)
+    top5 = "not meaningful" if mean.top5 is None else f"{100 * mean.top5:.1f} %"
+    cells = [data_name(mean.dataset, mean.standin), f"{mean.name} ({row.first.model})"]
+    cells += [top1, top5, _measured_on(row)]
+    if published is None:
+        return [*cells, "", "", "", "", row.comparable]
+    return [
+        *cells,
+        published.network,
+        _percent(published.top1),
+        _percent(published.top5),
+        "" if published.top1 is None else f"{published.split_rule}; {published.views}",
+        row.comparable,
+    ]
+
+
+def _percent(number: float | None) -> str:
+    return "" if number is None else f"{number:.1f} %"
+
+
+def _measured_on(row: FinalRow) -> str:
+    mean, views = row.mean, row.first.views
+    shown = f"{mean.videos} videos; {views.clips} x {views.crops} views"
+    if len(mean.splits) == 1:
+        return f"split {mean.splits[0]}; {shown}"
+    if len(mean.splits) > 5:
+        names = f"{mean.splits[0]} to {mean.splits[-1]}"
+    else:
+        names = ", ".join(mean.splits)
+    partly = "" if mean.whole else ", not all of them"
+    return f"mean of {len(mean.splits)} splits ({names}{partly}); {shown}"
+
+
+def split_table(rows: Sequence[FinalRow]) -> Table:
+    """Every split by itself, with its interval; the mean stands in the final table."""
+    columns = ["data", "split", "network", "top-1", "top-5", "videos", "unreadable"]
+    cells = [
+        [
+            data_name(m.result.dataset, m.result.standin),
+            m.result.split,
+            m.result.name,
+            str(m.result.top1),
+            "not meaningful"
+            if m.result.top5 is None
+            else f"{100 * m.result.top5.correct / m.result.top5.n:.1f} %",
+            str(len(m.result.videos)),
+            str(len(m.result.unreadable)),
+        ]
+        for row in rows
+        for m in row.measured
+    ]
+    caption = "Brackets: 95 % interval (Wilson), which takes videos for independent."
+    return Table(columns, cells, _marked(rows, caption))
+
+
+def source_table(rows: Sequence[FinalRow]) -> Table:
+    """Where the published numbers of the final table stand."""
+    names: dict[tuple[str, str, str], dict[str, None]] = {}
+    for row in rows:
+        if (p := row.published) is not None:
+            place = (data_name(p.benchmark, False), p.source, p.address)
+            names.setdefault(place, {})[p.network] = None
+    cells = [
+        [benchmark, ", ".join(found), source, address]
+        for (benchmark, source, address), found in names.items()
+    ]
+    columns = ["benchmark", "published for", "source", "address"]
+    return Table(columns, cells, "Stated by the authors; none of it reproduced here.")
+
+
+def _marked(rows: Sequence[FinalRow], caption: str) -> str:
+    marks = {row.mean.standin for row in rows}
+    if marks == {True}:
+        return f"Stand-in data. {caption}"
+    return f"Rows of stand-in data say so. {caption}" if True in marks else caption

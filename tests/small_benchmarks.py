@@ -1,0 +1,28 @@
+"""Benchmarks opened for tests: one view, no bars, the course's small networks.
+
+Public names: ``opened``, ``saved``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dvfl_lib.benchmarks.standin_actions import ACTIONS
+from dvfl_lib.lessons import trained_network
+from dvfl_lib.lessons.benchmark_opening import open_benchmarks
+from dvfl_lib.weights import save_checkpoint
+
+
+def opened(run_dir: Path, **changes):
+    """``open_benchmarks`` with one view and no bars."""
+    values = {"views": "1x1", "run_dir": str(run_dir), "progress": False}
+    return open_benchmarks(**(values | changes))
+
+
+def saved(path: Path, classes=ACTIONS, network="student", **extra) -> str:
+    """A network of the course with other things told of it."""
+    model, _ = trained_network(network)
+    told = {"views": {"frames": 8, "crop": 64, "short_side": 72}}
+    told |= {"classes": list(classes)} if classes else {}
+    save_checkpoint(model, path, extra=told | extra)
+    return str(path)

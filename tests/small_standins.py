@@ -1,0 +1,36 @@
+"""Stand-ins that are written in a second, to test what handles files and lists.
+
+Public names: ``write_small``, ``quick_frames``, ``SMALL``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dvfl_lib.benchmarks.standins import StandinSize, plan_standin, writing
+from dvfl_lib.benchmarks.standins.writing import write_plan
+from helpers import moving_frames
+
+SMALL = StandinSize(groups=25, clips_per_group=1, min_frames=8, max_frames=8)
+_PIXELS = (64, 48)
+
+
+def quick_frames(seed, size, action, group, clip) -> np.ndarray:
+    """In place of drawn actions: no two clips are equal, and all are made at once."""
+    frames = moving_frames(8)
+    key = hashlib.sha256(f"{action} {group} {clip}".encode()).digest()
+    frames[:, :32] = np.frombuffer(key, np.uint8)[None, :, None, None]
+    return frames
+
+
+def write_small(name: str, root: Path) -> Path:
+    """A stand-in of 300 short clips in small pictures."""
+    plan = replace(plan_standin(name, SMALL), frame_size=_PIXELS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "clip_frames", quick_frames)
+        return write_plan(root, plan, 0, SMALL, workers=1, progress=False)
