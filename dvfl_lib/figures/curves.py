@@ -23,6 +23,7 @@ def line_figure(
     title: str = "",
     log_x: bool = False,
     log_y: bool = False,
+    from_zero: bool = False,
     colours: Mapping[str, str] | None = None,
     standin: bool = False,
 ) -> Figure:
@@ -32,6 +33,7 @@ def line_figure(
         lines: name -> (x values, y values).
         x, y: what the axes count, with the unit.
         log_x, log_y: logarithmic scale, so that a power of x is a straight line.
+        from_zero: the y axis holds zero, so that heights may be compared.
         colours: name -> a name of ``PALETTE``.
 
     Raises:
@@ -56,6 +58,9 @@ def line_figure(
         axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     if log_y:
         axis.set_yscale("log")
+    elif from_zero:
+        low, high = axis.get_ylim()
+        axis.set_ylim(min(low, 0.0), max(high, 0.0))
     axis.set_xlabel(x, fontsize=9, color=GREY)
     axis.set_ylabel(y, fontsize=9, color=GREY)
     axis.grid(axis="y", color="#E5E5E5", linewidth=0.8)
