@@ -6,6 +6,7 @@ import pytest
 from dvfl_lib.cost import count_macs, count_parameters
 from dvfl_lib.errors import DatasetError, DVFLError
 from dvfl_lib.evaluation import Views
+from dvfl_lib.evaluation.joining import joined
 from dvfl_lib.evaluation.split_means import split_mean
 from dvfl_lib.evaluation.view_cost import cost_table, view_costs
 from dvfl_lib.vfl_net import create_model
@@ -73,6 +74,20 @@ def test_what_does_not_belong_together_has_no_mean(other, told):
 def test_nothing_has_no_mean():
     with pytest.raises(DatasetError, match="no result"):
         split_mean([])
+
+
+def test_lists_looked_at_together_count_each_video_once():
+    one = on_split("1", 5)
+    two = on_split("2", 9, videos=tuple(f"v_{n}.avi" for n in range(7, 17)))
+    both = joined([one, two])
+    assert len(both.videos) == len(set(both.videos)) == 17
+    assert both.videos[:10] == one.videos and both.videos[10:] == two.videos[3:]
+    assert both.top1.correct == one.top1.correct + int(two.correct[3:].sum())
+    assert both.confusion.sum() == 17 and both.split == "1, 2"
+    with pytest.raises(DatasetError, match="several name"):
+        joined([one, on_split("2", 5, name="teacher")])
+    with pytest.raises(DatasetError, match="no result"):
+        joined([])
 
 
 SMALL = Views(2, 3, 2, "segments", 20, 16)

@@ -63,7 +63,27 @@ def views(**options) -> Figure:
     return figures.views_figure(pixels, ["left", "middle", "right"], **options)
 
 
+def sampling(**options) -> Figure:
+    video, looks = np.zeros((256, 3, 12, 16), np.uint8), [0, 1, 100, 101, 255, 8, 9, 10]
+    return figures.sampling_figure(
+        video,
+        {"testing": looks, "training,\nepoch 1": looks},
+        fps=25,
+        segments=8,
+        action=(100, 130),
+        title="Chosen frames",
+        **options,
+    )
+
+
+def crops(**options) -> Figure:
+    boxes = {n: (0, k, 12, 12) for k, n in enumerate(("left", "centre", "right"))}
+    return figures.crops_figure(np.zeros((3, 12, 16), np.uint8), boxes, **options)
+
+
 EVERY = {
+    "sampling": sampling,
+    "crops": crops,
     "curves": curves,
     "bars": bars,
     "strip": strip,

@@ -9,13 +9,13 @@ import pytest
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.evaluation import protocol
 from dvfl_lib.evaluation.confusions import ConfusedPair, confused_pairs
+from dvfl_lib.evaluation.joining import joined
 from dvfl_lib.figures.benchmarks import benchmarks_figure
 from dvfl_lib.lessons import benchmark_opening
 from dvfl_lib.lessons.benchmark_results import (
     costs_of,
     list_accuracies,
     mistake_clips,
-    pooled,
     run_benchmarks,
     write_benchmarks,
 )
@@ -145,30 +145,28 @@ def finished(small_standins, tmp_path_factory):
     return bench, bench.evaluate_all()
 
 
-def test_results_are_pooled_over_lists(finished):
+def test_the_rows_of_a_figure_are_the_lists(finished):
     _, results = finished
-    mine = [r for (_, _, role), r in results.items() if role == "student"]
-    top = pooled(mine)
-    assert top.n == 3 * 84
-    assert top.correct == sum(int(result.correct.sum()) for result in mine)
     rows = list_accuracies(results)
     assert list(rows) == [f"HMDB51, split {n}" for n in (1, 2, 3)]
-    assert rows["HMDB51, split 2"]["student"][0] == mine[1].top1.value
+    second = results["hmdb51", "2", "student"]
+    assert rows["HMDB51, split 2"]["student"][0] == second.top1.value
 
 
 def test_the_clips_of_a_mistake_are_those_the_network_saw(finished):
     bench, results = finished
-    entry, result = bench.at("hmdb51", "2"), results["hmdb51", "2", "teacher"]
+    result = joined([results["hmdb51", split, "teacher"] for split in "123"])
     (pair,) = confused_pairs(result, most=1)
-    clips = mistake_clips(entry, "teacher", pair, most=2)
+    clips = mistake_clips(bench, "hmdb51", "teacher", pair, most=2)
     assert len(clips) == min(2, pair.count)
     assert all(clip.shape == (8, 3, 64, 64) for clip in clips)
     assert all(0 <= clip.min() < clip.max() <= 1 for clip in clips)
     place = result.videos.index(pair.videos[0])
     assert result.class_names[result.labels[place]] == pair.true
     assert result.class_names[result.predictions[place]] == pair.said
-    with pytest.raises(DatasetError, match="not all in the list"):
-        mistake_clips(entry, "teacher", ConfusedPair("a", "b", 1, 1, ("x.avi",)))
+    with pytest.raises(DatasetError, match="not all in its lists"):
+        odd = ConfusedPair("a", "b", 1, 1, ("x.avi",))
+        mistake_clips(bench, "hmdb51", "teacher", odd)
 
 
 def test_costs_are_those_of_the_networks(finished):

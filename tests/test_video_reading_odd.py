@@ -99,7 +99,8 @@ def write_uneven(path: Path, codec: str, bframes: int) -> Path:
         stream = container.add_stream(codec, rate=1000)
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
-        stream.bit_rate = 2_000_000
+        # At a low rate the quality of a frame depends on how threads take turns.
+        stream.bit_rate, stream.codec_context.thread_count = 20_000_000, 1
         stream.codec_context.gop_size = 6
         stream.codec_context.max_b_frames = bframes
         now = 0

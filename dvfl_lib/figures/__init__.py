@@ -2,7 +2,8 @@
 
 Public names: ``training_curves``, ``per_class_figure``, ``accuracy_bars``
 (results.py), ``confusion_figure`` (confusion.py), ``clip_strip``,
-``views_figure`` (clips.py), ``heat_maps`` (maps.py), ``line_figure`` (curves.py),
+``views_figure`` (clips.py), ``sampling_figure``, ``crops_figure`` (sampling.py),
+``heat_maps`` (maps.py), ``line_figure`` (curves.py),
 ``cost_bars``, ``filling_figure`` (costs.py),
 ``drawing``, ``list_drawings`` (drawings/), ``PALETTE``, ``colour_of``, ``alt_text``,
 ``save_figure`` (style.py).
@@ -21,6 +22,7 @@ from .curves import line_figure
 from .drawings import drawing, list_drawings
 from .maps import heat_maps
 from .results import accuracy_bars, per_class_figure, training_curves
+from .sampling import crops_figure, sampling_figure
 from .style import PALETTE, alt_text, colour_of, save_figure
 
 __all__ = [
@@ -31,12 +33,14 @@ __all__ = [
     "colour_of",
     "confusion_figure",
     "cost_bars",
+    "crops_figure",
     "drawing",
     "filling_figure",
     "heat_maps",
     "line_figure",
     "list_drawings",
     "per_class_figure",
+    "sampling_figure",
     "save_figure",
     "training_curves",
     "views_figure",

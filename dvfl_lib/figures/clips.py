@@ -1,6 +1,7 @@
 """Pictures of what a network sees: the frames of a clip, the views of a video.
 
-Public names: ``clip_strip``, ``views_figure``.
+Public names: ``clip_strip``, ``views_figure``; for the other files of this folder
+``pictures``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def clip_strip(
     Args:
         clip: uint8, or float in [0, 1], of shape (T, 3, H, W).
     """
-    frames = _pictures(clip, ndim=4)  # (T, H, W, 3)
+    frames = pictures(clip, ndim=4)  # (T, H, W, 3)
     return _picture_grid(
         [list(frames[i : i + per_row]) for i in range(0, len(frames), per_row)],
         [""] * -(-len(frames) // per_row),
@@ -38,6 +39,7 @@ def views_figure(
     names: Sequence[str],
     title: str = "Views of one video",
     *,
+    what: str = "views of one video",
     most_frames: int = 8,
     standin: bool = False,
 ) -> Figure:
@@ -46,18 +48,24 @@ def views_figure(
     Args:
         views: uint8, or float in [0, 1], of shape (V, T, 3, H, W).
         names: V names, such as "clip 1, left".
+        what: what the rows are, for the description in words.
         most_frames: of longer clips, this many evenly spaced frames are shown.
     """
-    rows = _pictures(views, ndim=5)  # (V, T, H, W, 3)
+    rows = pictures(views, ndim=5)  # (V, T, H, W, 3)
     if len(names) != len(rows):
         raise DVFLError(f"{len(rows)} views need as many names, not {len(names)}")
     shown = np.linspace(0, rows.shape[1] - 1, min(most_frames, rows.shape[1]))
     chosen = rows[:, shown.round().astype(int)]  # (V, <= most_frames, H, W, 3)
-    alt = f"{len(rows)} views of one video, one per row: {', '.join(names)}."
+    alt = f"{len(rows)} {what}, one per row: {', '.join(names)}.".replace("\n", " ")
     return _picture_grid([list(r) for r in chosen], names, title, standin, alt)
 
 
-def _pictures(frames: Any, ndim: int) -> np.ndarray:
+def pictures(frames: Any, ndim: int) -> np.ndarray:
+    """Frames with the colour last, checked: (T, H, W, 3) or (V, T, H, W, 3).
+
+    Raises:
+        DVFLError: another shape, or nothing in it.
+    """
     array = np.asarray(frames)
     if array.ndim != ndim or array.shape[-3] != 3 or 0 in array.shape:
         wanted = "(T, 3, H, W)" if ndim == 4 else "(V, T, 3, H, W)"

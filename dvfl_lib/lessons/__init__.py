@@ -3,9 +3,10 @@
 Public names: ``open_run``, ``environment_report``, ``project_root``, ``role_name``,
 ``first_clip_of``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
 ``seeds_markdown``, ``show``, ``summarise``, ``shown_path``, ``trained_student``,
-``trained_network``, ``lesson_clip``.
+``trained_network``, ``lesson_clip``, ``benchmarks_markdown``, ``folder_sketch``.
 """
 
+from .data_sets import benchmarks_markdown, folder_sketch
 from .display import show
 from .environment import environment_report, project_root, shown_path
 from .opening import open_run
@@ -21,8 +22,10 @@ from .results import (
 from .trained import lesson_clip, trained_network, trained_student
 
 __all__ = [
+    "benchmarks_markdown",
     "environment_report",
     "first_clip_of",
+    "folder_sketch",
     "lesson_clip",
     "log_rows",
     "open_run",

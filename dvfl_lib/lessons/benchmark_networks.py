@@ -37,7 +37,8 @@ class Contestant:
     Attributes:
         role: "student", "baseline" or "teacher".
         path: its file; model: what it is called in ``vfl_net``.
-        order: see ``class_order.align_classes``.
+        classes: its own names in the order of its outputs; order: the number of the
+            output for each class of the data, see ``class_order.align_classes``.
         data: frames, sampling and pixels of a view; short_side before cropping.
         trained_on: the list it learned from; None where nothing says so.
         notes: what a reader of its results must know.
@@ -47,6 +48,7 @@ class Contestant:
     path: Path
     model: str
     network: Network
+    classes: tuple[str, ...]
     order: tuple[int, ...]
     data: DataRecipe
     short_side: int
@@ -104,6 +106,7 @@ def contestant(
         path=path,
         model=model,
         network=network,
+        classes=names,
         order=order,
         data=data,
         short_side=short_side,

@@ -1,12 +1,12 @@
 """What came of benchmarks: put together, looked into, written down.
 
-Public names: ``pooled``, ``list_name``, ``list_accuracies``, ``mistake_clips``,
+Public names: ``list_name``, ``list_accuracies``, ``mistake_clips``,
 ``costs_of``, ``write_benchmarks``, ``run_benchmarks``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from ..evaluation.confusions import ConfusedPair, confused_pairs
 from ..evaluation.document import markdown
 from ..evaluation.final_report import write_final_report
 from ..evaluation.final_table import data_name, final_rows, final_table
-from ..evaluation.metrics import Accuracy
 from ..evaluation.view_cost import ViewCost, view_costs
 from ..figures import alt_text, save_figure
 from ..recipes import EvaluateRecipe
@@ -29,12 +28,6 @@ from ..video.transforms import denormalise
 from .benchmark_opening import open_benchmarks
 from .benchmarking import BenchmarkList, Benchmarks, Place
 from .environment import commit, device_name, shown_path, versions
-
-
-def pooled(results: Iterable[Evaluation]) -> Accuracy:
-    """Top-1 over the videos of several lists together, each video counting alike."""
-    tops = [result.top1 for result in results]
-    return Accuracy(sum(top.correct for top in tops), sum(top.n for top in tops))
 
 
 def list_name(result: Evaluation) -> str:
@@ -55,22 +48,21 @@ def list_accuracies(
 
 
 def mistake_clips(
-    entry: BenchmarkList, role: str, pair: ConfusedPair, most: int = 3
+    bench: Benchmarks, dataset: str, role: str, pair: ConfusedPair, most: int = 3
 ) -> list[Tensor]:
     """What the network saw of a pair's first videos: each (T, 3, H, W) in [0, 1].
 
     One clip in the middle, the central crop.
 
     Raises:
-        DatasetError: the list has no such video, or it can no longer be read.
+        DatasetError: no list of the data set has such a video, or it cannot be read.
     """
-    network = entry.networks[role]
-    samples = {sample.name: sample for sample in entry.dataset.samples}
+    entries = [entry for entry in bench.lists if entry.dataset.name == dataset]
+    samples = {s.name: s for entry in entries for s in entry.dataset.samples}
     wanted = [samples.get(name) for name in pair.videos[:most]]
     if None in wanted:
-        raise DatasetError(
-            f"{entry.place}: {pair.videos[:most]} are not all in the list"
-        )
+        raise DatasetError(f"{dataset}: {pair.videos[:most]} are not all in its lists")
+    network = entries[0].networks[role]
     one_view = EvaluateRecipe(1, 1, network.short_side)
     views = EvaluationViews(wanted, network.data, one_view)
     clips = []
