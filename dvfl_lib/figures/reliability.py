@@ -5,10 +5,11 @@ Public names: ``reliability_figure``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import DVFLError
@@ -45,20 +46,7 @@ def reliability_figure(
         above, below = axes[place], axes[columns + place]
         colour = colour_of(name, place)
         above.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2)
-        for part in found.bins:
-            if part.accuracy.n:
-                ends = part.accuracy.interval
-                above.plot([part.confidence] * 2, ends, color=colour, linewidth=1.2)
-                above.plot(part.confidence, part.accuracy.value, "o", color=colour)
-        below.bar(
-            [part.low for part in found.bins],
-            [part.accuracy.n for part in found.bins],
-            width=[part.high - part.low for part in found.bins],
-            align="edge",
-            color=colour,
-            alpha=0.85,
-            edgecolor="white",
-        )
+        _draw_bins(above, below, found.bins, colour)
         error = f"{name}: error {100 * found.error:.1f} points"
         above.set_title(error, fontsize=9, loc="left")
         above.set(xlim=(0, 1), ylim=(0, 1.02), xticks=np.linspace(0, 1, 6))
@@ -77,3 +65,21 @@ def reliability_figure(
         )
     figure.set_label(f"Accuracy by confidence, a panel per network. {'; '.join(told)}.")
     return figure
+
+
+def _draw_bins(above: Axes, below: Axes, bins: Sequence[Any], colour: str) -> None:
+    """A dot with its interval for each bin, and a bar for how many videos it has."""
+    for part in bins:
+        if part.accuracy.n:
+            ends = part.accuracy.interval
+            above.plot([part.confidence] * 2, ends, color=colour, linewidth=1.2)
+            above.plot(part.confidence, part.accuracy.value, "o", color=colour)
+    below.bar(
+        [part.low for part in bins],
+        [part.accuracy.n for part in bins],
+        width=[part.high - part.low for part in bins],
+        align="edge",
+        color=colour,
+        alpha=0.85,
+        edgecolor="white",
+    )
