@@ -1,6 +1,7 @@
 """Results of benchmarks: kept video by video, put together, written down."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,12 @@ def test_other_views_are_another_file(tmp_path, small_standins, reading):
     assert reading.numbers == []
 
 
+def test_drawings_that_were_learned_from_are_not_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark_opening, "write_standin", pytest.fail)
+    with pytest.raises(DatasetError, match="all stand-ins of one seed"):
+        opened(tmp_path, benchmarks=["ucf50"], seed=0)
+
+
 def test_standins_are_drawn_where_no_folder_is_given(tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark_opening, "project_root", lambda: tmp_path)
     size = {"min_frames": 8, "max_frames": 8}
@@ -151,6 +158,15 @@ def test_the_rows_of_a_figure_are_the_lists(finished):
     assert list(rows) == [f"HMDB51, split {n}" for n in (1, 2, 3)]
     second = results["hmdb51", "2", "student"]
     assert rows["HMDB51, split 2"]["student"][0] == second.top1.value
+
+
+def test_in_a_mixture_the_rows_say_which_are_standins(finished):
+    _, results = finished
+    first = results["hmdb51", "1", "student"]
+    other = replace(first, dataset="ssv2", standin=False)
+    mixture = {("hmdb51", "1", "student"): first, ("ssv2", "1", "student"): other}
+    rows = list(list_accuracies(mixture))
+    assert rows == ["stand-in for HMDB51, split 1", "Something-Something V2, split 1"]
 
 
 def test_the_clips_of_a_mistake_are_those_the_network_saw(finished):

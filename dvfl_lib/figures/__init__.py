@@ -4,7 +4,8 @@ Public names: ``training_curves``, ``per_class_figure``, ``accuracy_bars``
 (results.py), ``confusion_figure`` (confusion.py), ``clip_strip``,
 ``views_figure`` (clips.py), ``sampling_figure``, ``crops_figure`` (sampling.py),
 ``heat_maps`` (maps.py), ``line_figure`` (curves.py),
-``cost_bars``, ``filling_figure`` (costs.py),
+``cost_bars``, ``filling_figure`` (costs.py), ``benchmarks_figure`` (benchmarks.py),
+``reliability_figure`` (reliability.py),
 ``drawing``, ``list_drawings`` (drawings/), ``PALETTE``, ``colour_of``, ``alt_text``,
 ``save_figure`` (style.py).
 
@@ -15,12 +16,14 @@ once and ``display(figure)``. Each figure carries a description in words
 the title. Accuracies come as shares in [0, 1] and are shown in percent.
 """
 
+from .benchmarks import benchmarks_figure
 from .clips import clip_strip, views_figure
 from .confusion import confusion_figure
 from .costs import cost_bars, filling_figure
 from .curves import line_figure
 from .drawings import drawing, list_drawings
 from .maps import heat_maps
+from .reliability import reliability_figure
 from .results import accuracy_bars, per_class_figure, training_curves
 from .sampling import crops_figure, sampling_figure
 from .style import PALETTE, alt_text, colour_of, save_figure
@@ -29,6 +32,7 @@ __all__ = [
     "PALETTE",
     "accuracy_bars",
     "alt_text",
+    "benchmarks_figure",
     "clip_strip",
     "colour_of",
     "confusion_figure",
@@ -40,6 +44,7 @@ __all__ = [
     "line_figure",
     "list_drawings",
     "per_class_figure",
+    "reliability_figure",
     "sampling_figure",
     "save_figure",
     "training_curves",

@@ -53,10 +53,10 @@ def benchmarks_figure(
             label = network if number == 0 else None
             mark = {"marker": MARKERS[place % 8], "linestyle": "", "ms": 5.5}
             axis.plot(top1, y, color=colour, label=label, **mark)
-            axis.text(1.01, y, f"{100 * top1:.1f} %", fontsize=8, va="center")
+            axis.text(1.025, y, f"{100 * top1:.1f} %", fontsize=8, va="center")
     axis.set_yticks(range(len(accuracies)), list(accuracies))
     axis.set_ylim(len(accuracies) - 0.4, -0.6)
-    axis.set(xlim=(0, 1.12), xticks=np.linspace(0, 1, 6), xlabel="top-1")
+    axis.set(xlim=(0, 1.14), xticks=np.linspace(0, 1, 6), xlabel="top-1")
     axis.grid(axis="x", color="#eeeeee")
     percent(axis.xaxis)
     if chance is not None:

@@ -103,6 +103,8 @@ def _open_one(
         for split in splits:
             for role, path in files[split].items():
                 check_network(role, path, name, True, len(ACTIONS))
+                trained = _told(path) or _own_training(plan, role)
+                _refuse(plan, role, trained, TrainingList(name, split, drawing))
     if root is None:
         root = _write_standin(plan, name, folder)
     lists, loaded = [], set()
@@ -198,25 +200,37 @@ def _contestant(
     plan: BenchmarkPlan, role: str, path: Path, dataset: VideoDataset
 ) -> Contestant:
     """A network that may be scored on this list."""
-    own = TrainingList("ucf101", str(ASSETS[role].split), drawing=0)
     network = contestant(
         role,
         path,
         dataset,
         plan.class_orders.get(role, ""),
         dict(plan.options.size),
-        own if plan.own_networks else None,
+        _own_training(plan, role),
     )
-    why = objection(network.trained_on, training_list(dataset))
-    if not why or (network.trained_on is None and role in plan.vouch_for):
-        return network
+    _refuse(plan, role, network.trained_on, training_list(dataset))
+    return network
+
+
+def _own_training(plan: BenchmarkPlan, role: str) -> TrainingList | None:
+    """What the course's networks learned from; their files do not say it."""
+    if not plan.own_networks:
+        return None
+    return TrainingList("ucf101", str(ASSETS[role].split), drawing=0)
+
+
+def _refuse(
+    plan: BenchmarkPlan, role: str, trained: TrainingList | None, test: TrainingList
+) -> None:
+    """Raise if a network may have learned from the videos of this test list."""
+    why = objection(trained, test)
+    if not why or (trained is None and role in plan.vouch_for):
+        return
     advice = ""
-    if network.trained_on is None:
+    if trained is None:
         advice = (
             f". If you know that it was trained on this split: vouch_for=[{role!r}]"
         )
-        if dataset.name != "hmdb51":
-            advice += f"; for a released one: splits={{{dataset.name!r}: 'authors'}}"
-    raise DatasetError(
-        f"{role} on {dataset.name}, split {dataset.split}: {why}{advice}"
-    )
+        if test.dataset != "hmdb51":
+            advice += f"; for a released one: splits={{{test.dataset!r}: 'authors'}}"
+    raise DatasetError(f"{role} on {test.dataset}, split {test.split}: {why}{advice}")

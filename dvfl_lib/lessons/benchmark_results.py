@@ -1,6 +1,6 @@
 """What came of benchmarks: put together, looked into, written down.
 
-Public names: ``list_name``, ``list_accuracies``, ``mistake_clips``,
+Public names: ``list_accuracies``, ``mistake_clips``,
 ``costs_of``, ``write_benchmarks``, ``run_benchmarks``.
 """
 
@@ -30,20 +30,19 @@ from .benchmarking import BenchmarkList, Benchmarks, Place
 from .environment import commit, device_name, shown_path, versions
 
 
-def list_name(result: Evaluation) -> str:
-    """ "UCF101, split 1", for rows of figures that say stand-in in their title."""
-    return f"{data_name(result.dataset, False)}, split {result.split}"
-
-
 def list_accuracies(
     results: Mapping[Place, Evaluation],
 ) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """List -> role -> (top-1, low, high), for ``figures.benchmarks_figure``."""
+    """List -> role -> (top-1, low, high), for ``figures.benchmarks_figure``.
+
+    Where some are stand-ins and some are not, the names of the lists say which.
+    """
+    mixed = len({result.standin for result in results.values()}) > 1
     found: dict[str, dict[str, tuple[float, float, float]]] = {}
     for (_, _, role), result in results.items():
-        top = result.top1
-        row = found.setdefault(list_name(result), {})
-        row[role] = (top.correct / top.n, *top.interval)
+        data = data_name(result.dataset, mixed and result.standin)
+        row = found.setdefault(f"{data}, split {result.split}", {})
+        row[role] = (result.top1.correct / result.top1.n, *result.top1.interval)
     return found
 
 
