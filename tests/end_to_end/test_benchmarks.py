@@ -1,0 +1,126 @@
+"""Lesson 08 as a program: killed on the way, it ends with the same numbers.
+
+Two small stand-ins, two networks' worth of work: what is tested is the way.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from dvfl_lib.lessons import project_root
+
+pytestmark = pytest.mark.slow
+NOTEBOOK = project_root() / "notebooks" / "08_evaluate_benchmarks.ipynb"
+LISTS = 3 + 1  # of HMDB51 and of Kinetics-400
+ROLES = ("student", "baseline", "teacher")
+
+
+def command(folder: Path) -> list[str]:
+    """papermill with the notebook's own parameters, cut down."""
+    given = {
+        "benchmarks": ["hmdb51", "kinetics400"],
+        "run_dir": str(folder / "run"),
+        "more_views": ["2x1"],
+        # A size of its own, so that no other run's stand-in is in the way.
+        "options": {"standin_size": {"min_frames": 8, "max_frames": 10}},
+    }
+    line = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(folder / "out.ipynb")]
+    return [*line, "--cwd", str(NOTEBOOK.parent), "-y", json.dumps(given)]
+
+
+def results(folder: Path) -> dict[str, dict]:
+    """Every result that is there, but for how long it took."""
+    root = folder / "run" / "results"
+    files = sorted(root.rglob("[a-z]*.json")) if root.is_dir() else []
+    return {
+        str(file.relative_to(root)): {**json.loads(file.read_text()), "seconds": None}
+        for file in files
+    }
+
+
+def report(folder: Path) -> dict:
+    """The numbers of the page, without what was measured in seconds."""
+    told = json.loads((folder / "run" / "benchmarks.json").read_text("utf-8"))
+    del told["costs"]
+    return told
+
+
+def run(folder: Path) -> None:
+    """To the end."""
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(
+        command(folder), capture_output=True, text=True, cwd=project_root()
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """An uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole run")  # with a blank in its path
+    run(folder)
+    return folder
+
+
+def test_it_leaves_a_result_per_list_and_network_and_a_page(whole):
+    names = set(results(whole))
+    own = {f"hmdb51/{split}/{role}.json" for split in "123" for role in ROLES}
+    own |= {f"kinetics400/1/{role}.json" for role in ROLES}
+    assert own <= names and len(own) == LISTS * len(ROLES)
+    assert {n for n in names - own} == {f"hmdb51/{s}/student_2x1.json" for s in "123"}
+    assert all(told["standin"] for told in results(whole).values())
+    for page in ("benchmarks.md", "benchmarks.html"):
+        text = (whole / "run" / page).read_text("utf-8").replace("\u00a0", " ")
+        assert "on stand-in data" in text and "82.7 %" in text
+    assert len(list((whole / "run" / "figures").glob("*.png"))) == 6
+    notebook = nbformat.read(whole / "out.ipynb", as_version=4)
+    outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    assert all(o.output_type != "error" for o in outputs)
+
+
+def kill_between(folder: Path, least: int) -> int:
+    """SIGKILL to the command and its kernel once so many results are there."""
+    process = subprocess.Popen(
+        command(folder),
+        cwd=project_root(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # the kernel is of the same group
+    )
+    deadline = time.monotonic() + 300
+    while len(list((folder / "run").rglob("[a-z]*.json"))) < least:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return len(results(folder))
+
+
+def test_killed_in_the_middle_it_ends_with_the_same_numbers(whole, tmp_path):
+    for least in (2, 7):
+        there = kill_between(tmp_path, least)
+        assert least <= there < len(results(whole))
+    kept = {
+        path: path.stat().st_mtime_ns
+        for path in (tmp_path / "run" / "results").rglob("[a-z]*.json")
+    }
+    run(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert results(tmp_path) == results(whole)
+    assert report(tmp_path) == report(whole)
+
+
+def test_a_wrong_parameter_ends_before_any_work(tmp_path):
+    line = [*command(tmp_path), "-p", "views", "4x2"]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=project_root())
+    assert done.returncode != 0
+    assert "RecipeError" in done.stderr and "4x3" in done.stderr
+    assert not (tmp_path / "run" / "results").exists()
