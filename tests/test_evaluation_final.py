@@ -45,10 +45,10 @@ def test_three_splits_are_one_row_with_mean_and_spread():
     (row,) = final_rows(ucf101())
     shown = cells(final_table([row]))
     assert shown["data"] == "stand-in for UCF101"
-    assert shown["measured top-1"] == "80.0 % ± 10.0"
-    assert shown["measured on"].startswith("mean of 3 splits (1, 2, 3); 30 videos")
-    assert shown["published for"] == "DVFL-Net"
-    assert shown["published top-1"] == "88.4 %" and shown["published top-5"] == "96.1 %"
+    assert shown["network"] == "student"
+    assert shown["measured top-1 / top-5"] == "80.0 % ± 10.0 / 96.7 %"
+    assert shown["measured on"].startswith("mean of splits 1, 2, 3; 30 videos")
+    assert shown["published top-1 / top-5"] == "DVFL-Net: 88.4 % / 96.1 %"
     assert shown["published on"] == "authors' own 80/20 lists; views not stated"
     assert shown["comparable"].startswith("no: stand-in data, another network")
 
@@ -67,7 +67,7 @@ def test_the_same_thing_on_the_same_list_is_comparable():
     (row,) = final_rows([k400()])
     shown = cells(final_table([row]))
     assert shown["comparable"] == "yes"
-    assert shown["published top-1"] == "83.6 %" and shown["published top-5"] == ""
+    assert shown["published top-1 / top-5"] == "Video-FocalNet-B: 83.6 %"
     assert shown["data"] == "Kinetics-400"
     assert "Stand-in" not in final_table([row]).caption
     assert row.to_dict()["comparable"] is True
@@ -77,17 +77,18 @@ def test_a_number_that_is_not_known_stays_blank():
     entry = k400(name="student", model="vfl_net_nano")
     (row,) = final_rows([Measured("student", entry.result)])
     shown = cells(final_table([row]))
-    assert shown["published top-1"] == shown["published top-5"] == ""
-    assert shown["published on"] == ""
+    assert shown["published top-1 / top-5"] == shown["published on"] == ""
     assert shown["comparable"] == "no: no published number is known"
     assert row.to_dict()["published"]["top1_percent"] is None
 
 
 def test_one_split_shows_its_interval_and_a_part_says_so():
     one, two = ucf101()[:1], ucf101()[:2]
-    assert "[49.0, 94.3]" in cells(final_table(final_rows(one)))["measured top-1"]
+    assert (
+        "[49.0, 94.3]" in cells(final_table(final_rows(one)))["measured top-1 / top-5"]
+    )
     told = cells(final_table(final_rows(two)))["measured on"]
-    assert "2 splits (1, 2, not all of them)" in told
+    assert told.startswith("mean of splits 1, 2, not all of them; 20 videos")
 
 
 def test_another_protocol_is_another_row():

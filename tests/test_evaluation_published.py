@@ -87,7 +87,7 @@ def test_only_the_same_thing_on_the_same_list_is_comparable():
         ({"views": Views(1, 1, 8, "segments", 256, 224)}, "other views"),
         ({"views": Views(4, 3, 8, "dense", 224, 224)}, "other views"),
         ({"views": Views(4, 3, 16, "segments", 224, 224)}, "other views"),
-        ({"unreadable": ("v: gone",)}, "1 videos unreadable"),
+        ({"unreadable": ("v: gone",)}, "33.3 % of the videos unreadable"),
     ],
 )
 def test_each_difference_is_named(changes, reason):

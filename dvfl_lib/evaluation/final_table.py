@@ -121,9 +121,8 @@ def data_name(dataset: str, standin: bool) -> str:
 
 def final_table(rows: Sequence[FinalRow]) -> Table:
     """The final table: measured left, published right, and whether they compare."""
-    columns = ["data", "network", "measured top-1", "measured top-5", "measured on"]
-    columns += ["published for", "published top-1", "published top-5", "published on"]
-    columns += ["comparable"]
+    columns = ["data", "network", "measured top-1 / top-5", "measured on"]
+    columns += ["published top-1 / top-5", "published on", "comparable"]
     caption = (
         "Brackets: 95 % interval (Wilson). ±: standard deviation over the splits. "
         "Measured here on the left, stated by the authors on the right; where no "
@@ -136,22 +135,14 @@ def _cells(row: FinalRow) -> list[str]:
     mean, published = row.mean, row.published
     top1 = str(row.first.top1) if len(mean.splits) == 1 else str(mean)
     top5 = "not meaningful" if mean.top5 is None else f"{100 * mean.top5:.1f} %"
-    cells = [data_name(mean.dataset, mean.standin), f"{mean.name} ({row.first.model})"]
-    cells += [top1, top5, _measured_on(row)]
-    if published is None:
-        return [*cells, "", "", "", "", row.comparable]
-    return [
-        *cells,
-        published.network,
-        _percent(published.top1),
-        _percent(published.top5),
-        "" if published.top1 is None else f"{published.split_rule}; {published.views}",
-        row.comparable,
-    ]
-
-
-def _percent(number: float | None) -> str:
-    return "" if number is None else f"{number:.1f} %"
+    cells = [data_name(mean.dataset, mean.standin), mean.name, f"{top1} / {top5}"]
+    cells.append(_measured_on(row))
+    if published is None or published.top1 is None:
+        return [*cells, "", "", row.comparable]
+    numbers = [f"{n:.1f} %" for n in (published.top1, published.top5) if n is not None]
+    told = f"{published.network}: {' / '.join(numbers)}"
+    where = f"{published.split_rule}; {published.views}"
+    return [*cells, told, where, row.comparable]
 
 
 def _measured_on(row: FinalRow) -> str:
@@ -164,7 +155,7 @@ def _measured_on(row: FinalRow) -> str:
     else:
         names = ", ".join(mean.splits)
     partly = "" if mean.whole else ", not all of them"
-    return f"mean of {len(mean.splits)} splits ({names}{partly}); {shown}"
+    return f"mean of splits {names}{partly}; {shown}"
 
 
 def split_table(rows: Sequence[FinalRow]) -> Table:
@@ -174,7 +165,7 @@ def split_table(rows: Sequence[FinalRow]) -> Table:
         [
             data_name(m.result.dataset, m.result.standin),
             m.result.split,
-            m.result.name,
+            f"{m.result.name} ({m.result.model})",
             str(m.result.top1),
             "not meaningful"
             if m.result.top5 is None
