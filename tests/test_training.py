@@ -391,3 +391,13 @@ def test_weights_carry_what_they_are_told_about_the_run(tmp_path):
     result = run(tmp_path, about={"classes": ["a", "b", "c", "d"]})
     metadata = read_metadata(result.final)
     assert metadata["classes"] == ["a", "b", "c", "d"] and metadata["run"] == "tiny"
+
+
+def test_threads_are_set_for_a_block_alone():
+    before = torch.get_num_threads()
+    for count, inside in ((before + 1, before + 1), (0, before)):
+        with devices.cpu_threads(count):
+            found = torch.get_num_threads()
+        on_cpu = devices.processes().device.type == "cpu"
+        assert found == (inside if on_cpu else before)
+        assert torch.get_num_threads() == before

@@ -24,6 +24,7 @@ from ..evaluation.final_table import Measured
 from ..evaluation.kept import kept_evaluation
 from ..evaluation.progress import fingerprint
 from ..recipes import EvaluateRecipe
+from ..training.devices import cpu_threads
 from ..video.clips import EvaluationViews
 from .benchmark_networks import Contestant
 from .benchmark_plan import BenchmarkPlan, parse_views
@@ -98,30 +99,28 @@ class Benchmarks:
         key = fingerprint(
             model, dataset.samples, samples, dataset.classes, options.precision
         )
+        folder = self.run_dir / "results" / dataset.name / dataset.split
         others = "" if (clips, crops) == own else f"_{clips}x{crops}"
         shown = len(dataset) >= _LONG if progress is None else progress
-        return kept_evaluation(
-            self.run_dir
-            / "results"
-            / dataset.name
-            / dataset.split
-            / f"{role}{others}.json",
-            json.dumps([key, asdict(about)]),
-            lambda half_done: evaluate(
-                model,
-                samples,
-                class_names=dataset.classes,
-                about=about,
-                batch_size=options.batch_size,
-                workers=self._workers(dataset),
-                device=options.target,
-                precision=options.precision,
-                max_unreadable=options.max_unreadable,
-                progress=options.progress and shown,
-                resume_dir=half_done,
-                description=f"{dataset.name} {dataset.split} {role}",
-            ),
-        )
+        with cpu_threads(1 if dataset.standin else 0):
+            return kept_evaluation(
+                folder / f"{role}{others}.json",
+                json.dumps([key, asdict(about)]),
+                lambda half_done: evaluate(
+                    model,
+                    samples,
+                    class_names=dataset.classes,
+                    about=about,
+                    batch_size=options.batch_size,
+                    workers=self._workers(dataset),
+                    device=options.target,
+                    precision=options.precision,
+                    max_unreadable=options.max_unreadable,
+                    progress=options.progress and shown,
+                    resume_dir=half_done,
+                    description=f"{dataset.name} {dataset.split} {role}",
+                ),
+            )
 
     def _workers(self, dataset: VideoDataset) -> int:
         """Starting loader processes takes longer than reading a small stand-in."""

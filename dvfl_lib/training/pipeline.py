@@ -16,13 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from ..benchmarks.lineage import training_list
@@ -41,7 +38,7 @@ from ..weights import (
     load_image_weights,
 )
 from .batches import BatchPlan
-from .devices import make_accelerator, processes
+from .devices import cpu_threads, make_accelerator, processes
 from .fingerprint import NO_EFFECT
 from .fit import FitResult, fit
 from .run_data import RunData
@@ -158,7 +155,7 @@ class Pipeline(RunData):
         )
         distilled = role == "distilled"
         part, optim = self._optim_of(role)
-        with naming(part), self._threads(optim):
+        with naming(part), cpu_threads(optim.cpu_threads):
             return fit(
                 model,
                 clips,
@@ -187,17 +184,6 @@ class Pipeline(RunData):
             "trained_on": training_list(self.train_list).to_dict(),
             "views": views | {"short_side": self.recipe.evaluate.short_side},
         }
-
-    @contextmanager
-    def _threads(self, optim: OptimRecipe) -> Iterator[None]:
-        """On a CPU, compute with as many threads as the recipe says."""
-        before = torch.get_num_threads()
-        if optim.cpu_threads and processes().device.type == "cpu":
-            torch.set_num_threads(optim.cpu_threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
 
     def _held_out_score(self, model: nn.Module) -> dict[str, Any]:
         """One central view of each held-out video."""
