@@ -1,6 +1,7 @@
-"""The code of a lesson, taken out of its cells.
+"""The code of a lesson, taken out of its cells, and what the cells put out.
 
-Public names: ``statements``, ``definitions``, ``run_cells``, ``same_code``.
+Public names: ``statements``, ``definitions``, ``run_cells``, ``same_code``,
+``Outputs``.
 """
 
 from __future__ import annotations
@@ -74,3 +75,32 @@ def bare(node: ast.stmt) -> str:
         if isinstance(part, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(part):
             part.body = part.body[1:] or [ast.Pass()]
     return ast.dump(node)
+
+
+class Outputs:
+    """What the code cells of a lesson put out, as it is committed.
+
+    A cell is found by a piece of its code that no other cell holds.
+    """
+
+    def __init__(self, notebook: str) -> None:
+        text = (NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8")
+        self.cells: list[dict[str, Any]] = json.loads(text)["cells"]
+
+    @property
+    def words(self) -> str:
+        """All Markdown of the lesson."""
+        markdown = (c for c in self.cells if c["cell_type"] == "markdown")
+        return "\n".join("".join(cell["source"]) for cell in markdown)
+
+    def cell(self, code: str) -> dict[str, Any]:
+        """The one code cell that holds ``code``."""
+        kinds = (c for c in self.cells if c["cell_type"] == "code")
+        (found,) = [cell for cell in kinds if code in "".join(cell["source"])]
+        return found
+
+    def printed(self, code: str) -> str:
+        """What that cell printed."""
+        outputs = self.cell(code)["outputs"]
+        streams = (o for o in outputs if o["output_type"] == "stream")
+        return "".join("".join(output["text"]) for output in streams)

@@ -1,6 +1,7 @@
 """A record of untrained networks on noise: quick to make, with all its parts.
 
-Public names: ``small_record``, ``small_networks``, ``other_record``.
+Public names: ``small_record``, ``small_networks``, ``noise``, ``other_record``,
+``NETWORKS``.
 """
 
 from __future__ import annotations
@@ -24,19 +25,23 @@ def small_networks() -> dict[str, torch.nn.Module]:
     }
 
 
+def noise(frames: int = 3, height: int = 32, width: int = 32) -> torch.Tensor:
+    """uint8 (T, 3, H, W), the same in every call."""
+    random = torch.Generator().manual_seed(1)
+    size = (frames, 3, height, width)
+    return torch.randint(0, 256, size, generator=random).to(torch.uint8)
+
+
 def small_record(size: tuple[int, int, int] = (3, 32, 32), **more: Any) -> Record:
     """Student and teacher on frames of noise (T, H, W), the first of them dark.
 
     ``more`` goes to ``record_clip``.
     """
-    networks = small_networks()
-    frames, height, width = size
-    random = torch.Generator().manual_seed(1)
-    noise = torch.randint(0, 256, (frames, 3, height, width), generator=random)
-    noise[0] //= 4
+    frames = noise(*size)
+    frames[0] //= 4
     told = {"title": "noise", "standin": True, "grid": 2, "regions": 2} | more
     classes = told.pop("classes", ("jump", "run", "sit"))
-    return record_clip(noise.to(torch.uint8), networks, classes, **told)
+    return record_clip(frames, small_networks(), classes, **told)
 
 
 def other_record(side: int = 36, frames: int = 2) -> Record:

@@ -1,11 +1,12 @@
 """Stand-ins that are written in a second, to test what handles files and lists.
 
-Public names: ``write_small``, ``quick_frames``, ``SMALL``.
+Public names: ``write_small``, ``quick_frames``, ``whole_way``, ``SMALL``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 
 from dvfl_lib.benchmarks.standins import StandinSize, plan_standin, writing
 from dvfl_lib.benchmarks.standins.writing import write_plan
+from dvfl_lib.lessons import open_run
+from dvfl_lib.training import ROLES
 from helpers import moving_frames
 
 SMALL = StandinSize(groups=25, clips_per_group=1, min_frames=8, max_frames=8)
@@ -34,3 +37,32 @@ def write_small(name: str, root: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writing, "clip_frames", quick_frames)
         return write_plan(root, plan, 0, SMALL, workers=1, progress=False)
+
+
+def whole_way(name: str, root: Path, split: str, run_dir: Path, **overrides):
+    """A short run of all three roles; yields the run and each role's result.
+
+    Networks learn for one epoch, unless ``overrides`` say more.
+    """
+    short = {
+        f"{part}.{number}": 1
+        for part in ("optim", "teacher_optim")
+        for number in ("epochs", "warmup_epochs")
+    }
+    run = open_run(
+        profile="demo",
+        dataset=name,
+        data_root=str(root),
+        split=split,
+        run_dir=str(run_dir),
+        seed=0,
+        overrides=short | overrides,
+        progress=False,
+    )
+    run.fill_cache()
+    for role in ROLES:
+        run.train(role)
+        result = run.evaluate(role)
+        told = json.loads((run_dir / "results" / f"{role}.json").read_text("utf-8"))
+        assert told["standin"] is True and told["dataset"] == name
+        yield run, result

@@ -5,16 +5,14 @@ names of folders, the landmarks and the kinds of packing in ``published`` are he
 against the loaders.
 """
 
-import io
 import shutil
 import sys
-import tarfile
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from archives import tar_bytes, zip_bytes
 from bad_server import BadServer, serve
 from dvfl_lib.benchmarks.checking import check_dataset
 from dvfl_lib.benchmarks.getting import get_dataset
@@ -37,24 +35,6 @@ def files_in(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as packed:
-        for name, content in members.items():
-            packed.writestr(name, content)
-    return out.getvalue()
-
-
-def tarred(members: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as packed:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            packed.addfile(info, io.BytesIO(content))
-    return out.getvalue()
 
 
 def raring(program: FakeUnrar, folder: Path, name: str, members: dict) -> bytes:
@@ -108,8 +88,8 @@ def test_ucf101_from_its_zips(server, tmp_path):
     flat = {f"UCF101/{p.name}": p.read_bytes() for p in standin.rglob("*.avi")}
     lists = files_in(standin / "ucfTrainTestlist")
     content = {
-        "UCF101_videos.zip": zipped(flat),
-        "UCF101TrainTestSplits-RecognitionTask.zip": zipped(
+        "UCF101_videos.zip": zip_bytes(flat),
+        "UCF101TrainTestSplits-RecognitionTask.zip": zip_bytes(
             {f"ucfTrainTestlist/{name}": text for name, text in lists.items()}
         ),
     }
@@ -181,7 +161,7 @@ def test_ssv2_from_parts_that_lie_there(tmp_path):
     standin = write_small("ssv2", tmp_path / "standin")
     videos = standin / "20bn-something-something-v2"
     packed = {f"{videos.name}/{n}": c for n, c in files_in(videos).items()}
-    whole = tarred(packed)
+    whole = tar_bytes(packed, mode="w:gz")
     archives = tmp_path / "to" / "archives"
     archives.mkdir(parents=True)
     for number in range(3):
@@ -191,7 +171,7 @@ def test_ssv2_from_parts_that_lie_there(tmp_path):
     lists = {f"labels/{p.name}": p.read_bytes() for p in standin.glob("*.json")}
     lists.pop("labels/STANDIN.json")
     package = PUBLISHED["ssv2"].parts[1].choices[0].name
-    (archives / package).write_bytes(zipped(lists))
+    (archives / package).write_bytes(zip_bytes(lists))
     root = get(PUBLISHED["ssv2"], tmp_path / "to")
     for path in (root / "labels").iterdir():  # where the stand-in has them
         path.rename(root / path.name)
@@ -206,7 +186,7 @@ def test_kinetics400_from_its_lists_of_archives(server, tmp_path):
         clips = list(files_in(standin / side).items())
         pieces = (dict(clips[::2]), dict(clips[1::2]))
         for number, members in enumerate(pieces):
-            packed = tarred({f"./{n}": c for n, c in members.items()})
+            packed = tar_bytes({f"./{n}": c for n, c in members.items()}, mode="w:gz")
             content[f"{side}/part_{number}.tar.gz"] = packed
         lines = [server.path(f"{side}/part_{number}.tar.gz") for number in (0, 1)]
         content[f"{side}/list.txt"] = "\n".join(lines).encode()

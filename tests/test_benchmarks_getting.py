@@ -1,15 +1,13 @@
 """From a server to a folder that the loader reads, in one call that can be repeated."""
 
 import hashlib
-import io
 import json
-import tarfile
-import zipfile
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from archives import tar_bytes, zip_bytes
 from bad_server import BadServer, serve
 from dvfl_lib.benchmarks import getting
 from dvfl_lib.benchmarks.downloading import Patience
@@ -18,24 +16,6 @@ from dvfl_lib.benchmarks.published import PUBLISHED, Archive, Benchmark, Digest,
 from dvfl_lib.errors import DatasetError
 
 QUICK = Patience(stall=0.5, attempts=2, pause=0.01)
-
-
-def zip_bytes(members: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as packed:
-        for name, content in members.items():
-            packed.writestr(name, content)
-    return out.getvalue()
-
-
-def tar_bytes(members: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as packed:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            packed.addfile(info, io.BytesIO(content))
-    return out.getvalue()
 
 
 VIDEOS = zip_bytes({"in/Run/a.avi": b"run", "in/Walk/b.avi": b"walk"})
@@ -216,7 +196,7 @@ def test_what_must_be_fetched_by_hand_is_told_and_then_unpacked(tmp_path):
         get(ssv2, tmp_path)
     assert name not in str(no.value).partition("must be")[0]
     assert set(data_in(tmp_path)) == {"labels/labels.json", "labels/train.json"}
-    whole = tar_bytes({"20bn-something-something-v2/1.webm": b"video"})
+    whole = tar_bytes({"20bn-something-something-v2/1.webm": b"video"}, mode="w:gz")
     for number, piece in enumerate((whole[:50], whole[50:])):
         (archives / f"20bn-something-something-v2-{number:02d}").write_bytes(piece)
     get(ssv2, tmp_path)
@@ -232,7 +212,7 @@ def kinetics(server) -> Benchmark:
     for side in ("train", "val"):
         for n in (0, 1):
             members = {f"./{side}{n}.mp4": side.encode()}
-            server.files[f"{side}/part_{n}.tar.gz"] = tar_bytes(members)
+            server.files[f"{side}/part_{n}.tar.gz"] = tar_bytes(members, mode="w:gz")
         lines = [server.path(f"{side}/part_{n}.tar.gz") for n in (0, 1)]
         server.files[f"{side}/list.txt"] = "\n".join(lines).encode()
     server.files["train.csv"] = b"label,youtube_id\n"

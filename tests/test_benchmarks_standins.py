@@ -35,7 +35,6 @@ from dvfl_lib.benchmarks.standins import (
     standin_families,
     standin_pairs,
     write_standin,
-    write_ucf101_standin,
     writing,
 )
 from dvfl_lib.benchmarks.standins.ucf101 import plan_ucf101
@@ -50,7 +49,7 @@ SMALL = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=10)
 def small(tmp_path_factory) -> Path:
     """A stand-in of one short clip per group."""
     root = tmp_path_factory.mktemp("data") / "standin"
-    return write_ucf101_standin(root, size=SMALL, workers=1, progress=False)
+    return write_standin("ucf101", root, size=SMALL, workers=1, progress=False)
 
 
 def digest(root: Path) -> str:
@@ -118,7 +117,9 @@ def test_the_order_of_labels_is_not_that_of_a_plain_sort():
 
 
 def test_the_same_seed_gives_the_same_bytes_also_with_more_workers(small, tmp_path):
-    again = write_ucf101_standin(tmp_path / "b", size=SMALL, workers=2, progress=False)
+    again = write_standin(
+        "ucf101", tmp_path / "b", size=SMALL, workers=2, progress=False
+    )
     assert digest(again) == digest(small)
 
 
@@ -140,18 +141,20 @@ def test_an_interrupted_writing_goes_on(small, tmp_path, monkeypatch):
 
     monkeypatch.setattr(writing, "encode_clip", killed_after_five)
     with pytest.raises(KeyboardInterrupt):
-        write_ucf101_standin(tmp_path / "s", size=SMALL, workers=1, progress=False)
+        write_standin("ucf101", tmp_path / "s", size=SMALL, workers=1, progress=False)
     assert not (tmp_path / "s" / "STANDIN.json").exists()
     (tmp_path / "s" / "UCF-101" / "Rising" / ".v_Rising_g03_c01.7.avi").write_text("?")
     monkeypatch.setattr(writing, "encode_clip", encode)
-    done = write_ucf101_standin(tmp_path / "s", size=SMALL, workers=1, progress=False)
+    done = write_standin(
+        "ucf101", tmp_path / "s", size=SMALL, workers=1, progress=False
+    )
     assert digest(done) == digest(small)
 
 
 def test_a_call_killed_before_its_first_clip_can_be_repeated(small, tmp_path):
     root, what = tmp_path / "s", json.loads((small / "STANDIN.json").read_text())
     writing._make_room(root, what, plan_ucf101(SMALL))  # then killed
-    done = write_ucf101_standin(root, size=SMALL, workers=1, progress=False)
+    done = write_standin("ucf101", root, size=SMALL, workers=1, progress=False)
     assert digest(done) == digest(small)
 
 
@@ -162,15 +165,15 @@ def test_too_small_a_disk_is_refused_and_leaves_nothing_in_the_way(
     with monkeypatch.context() as patch:
         patch.setattr(writing.shutil, "disk_usage", lambda _: full)
         with pytest.raises(DatasetError, match="are free"):
-            write_ucf101_standin(tmp_path / "s", size=SMALL, progress=False)
+            write_standin("ucf101", tmp_path / "s", size=SMALL, progress=False)
     writing._make_room(tmp_path / "s", {"seed": 7}, plan_ucf101(SMALL))
     with pytest.raises(DatasetError, match="another stand-in"):
-        write_ucf101_standin(tmp_path / "s", size=SMALL, progress=False)
+        write_standin("ucf101", tmp_path / "s", size=SMALL, progress=False)
 
 
 def test_writers_end_with_the_call_that_was_killed(tmp_path):
-    line = "from dvfl_lib.benchmarks.standins import write_ucf101_standin as w; "
-    line += f"w({str(tmp_path / 's')!r}, progress=False)"
+    line = "from dvfl_lib.benchmarks.standins import write_standin as w; "
+    line += f"w('ucf101', {str(tmp_path / 's')!r}, progress=False)"
     call = subprocess.Popen([sys.executable, "-c", line], cwd=ROOT)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("s/UCF-101/*/v_*.avi")):
@@ -188,30 +191,30 @@ def test_a_lost_or_empty_clip_is_written_again(small, tmp_path):
     copy = shutil.copytree(small, tmp_path / "copy")
     (copy / "UCF-101" / "Rising" / "v_Rising_g03_c01.avi").unlink()
     (copy / "UCF-101" / "Sinking" / "v_Sinking_g04_c01.avi").write_bytes(b"")
-    write_ucf101_standin(copy, size=SMALL, workers=1, progress=False)
+    write_standin("ucf101", copy, size=SMALL, workers=1, progress=False)
     assert digest(copy) == digest(small)
 
 
 def test_it_never_writes_over_other_data(small, tmp_path):
     (tmp_path / "real" / "UCF-101").mkdir(parents=True)
     with pytest.raises(DatasetError, match="not a stand-in"):
-        write_ucf101_standin(tmp_path / "real", size=SMALL, progress=False)
+        write_standin("ucf101", tmp_path / "real", size=SMALL, progress=False)
     with pytest.raises(DatasetError, match="another stand-in"):
-        write_ucf101_standin(small, seed=5, size=SMALL, progress=False)
+        write_standin("ucf101", small, seed=5, size=SMALL, progress=False)
 
 
 def test_official_lists_alone_are_other_data_too(tmp_path):
     (tmp_path / "ucfTrainTestlist").mkdir()
     (tmp_path / "ucfTrainTestlist" / "classInd.txt").write_text("1 ApplyEyeMakeup")
     with pytest.raises(DatasetError, match="not a stand-in"):
-        write_ucf101_standin(tmp_path, size=SMALL, progress=False)
+        write_standin("ucf101", tmp_path, size=SMALL, progress=False)
     assert os.listdir(tmp_path) == ["ucfTrainTestlist"]
 
 
 def test_a_lost_list_is_written_again(small, tmp_path):
     copy = shutil.copytree(small, tmp_path / "copy")
     (copy / "ucfTrainTestlist" / "testlist02.txt").unlink()
-    write_ucf101_standin(copy, size=SMALL, workers=1, progress=False)
+    write_standin("ucf101", copy, size=SMALL, workers=1, progress=False)
     assert digest(copy) == digest(small)
 
 
@@ -233,7 +236,7 @@ def test_classes_of_other_data_have_no_pairs():
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(DatasetError, match="cannot be written"):
-        write_ucf101_standin(tmp_path / "file", size=SMALL, progress=False)
+        write_standin("ucf101", tmp_path / "file", size=SMALL, progress=False)
 
 
 @pytest.mark.parametrize("wrong", [dict(groups=21), dict(min_frames=4)])

@@ -19,9 +19,8 @@ from dvfl_lib.benchmarks.standins import (
 )
 from dvfl_lib.benchmarks.standins.contents import action_of
 from dvfl_lib.errors import DatasetError
-from dvfl_lib.lessons import open_run
-from dvfl_lib.training import ROLES
 from dvfl_lib.video.reading import open_video
+from small_standins import whole_way
 
 SMALL = StandinSize(groups=25, clips_per_group=1, min_frames=8, max_frames=9)
 SPLITS = {"hmdb51": "123", "ucf50": ("group01", "group25", "fold1", "fold5")}
@@ -184,25 +183,6 @@ def test_a_stand_in_for_ucf50_needs_its_25_groups(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPLITS)
 def test_the_whole_way_from_videos_to_results(roots, name, tmp_path):
-    short = {
-        f"{part}.{number}": value
-        for part in ("optim", "teacher_optim")
-        for number, value in (("epochs", 2), ("warmup_epochs", 1))
-    }
-    run = open_run(
-        profile="demo",
-        dataset=name,
-        data_root=str(roots[name]),
-        split=SPLITS[name][-1],
-        run_dir=str(tmp_path / "run"),
-        seed=0,
-        overrides=short,
-        progress=False,
-    )
-    run.fill_cache()
-    for role in ROLES:
-        run.train(role)
-        result = run.evaluate(role)
+    way = whole_way(name, roots[name], SPLITS[name][-1], tmp_path / "run")
+    for run, result in way:
         assert result.standin and result.top1.n == len(run.test_list)
-        told = json.loads((tmp_path / "run" / "results" / f"{role}.json").read_text())
-        assert told["standin"] is True and told["dataset"] == name

@@ -22,9 +22,8 @@ from dvfl_lib.benchmarks.standins import (
 )
 from dvfl_lib.benchmarks.standins.contents import action_of
 from dvfl_lib.errors import DatasetError, VideoError
-from dvfl_lib.lessons import open_run
-from dvfl_lib.training import ROLES
 from dvfl_lib.video.reading import open_video
+from small_standins import whole_way
 
 SMALL = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=9)
 NAMES = ("kinetics400", "ssv2")
@@ -173,26 +172,9 @@ def test_a_standin_of_kinetics_without_lists_is_refused(roots, tmp_path):
 @pytest.mark.filterwarnings(f"ignore:.*{MISSING}")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_whole_way_from_videos_to_results(roots, name, tmp_path):
-    changes = {
-        f"{part}.{number}": value
-        for part in ("optim", "teacher_optim")
-        for number, value in (("epochs", 1), ("warmup_epochs", 1))
-    }
-    run = open_run(
-        profile="demo",
-        dataset=name,
-        data_root=str(roots[name]),
-        split="1",
-        seed=0,
-        run_dir=str(tmp_path / "run"),
-        # One damaged clip of 83 is more than the usual hundredth.
-        overrides={**changes, "data.max_unreadable": 0.02},
-        progress=False,
-    )
-    run.fill_cache()
-    for role in ROLES:
-        run.train(role)
-        result = run.evaluate(role)
-        damaged = 1 if name == "kinetics400" else 0
+    damaged = 1 if name == "kinetics400" else 0
+    # One damaged clip of 83 is more than the usual hundredth.
+    most = {"data.max_unreadable": 0.02}
+    for run, result in whole_way(name, roots[name], "1", tmp_path / "run", **most):
         assert result.standin and len(result.unreadable) == damaged
         assert result.top1.n == len(run.test_list) - damaged

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from archives import tar_bytes
 from dvfl_lib.benchmarks import stage as stage_file
 from dvfl_lib.benchmarks import unpacking
 from dvfl_lib.benchmarks.stage import safe_path
@@ -26,18 +27,6 @@ def write_zip(path: Path, members: dict[str, bytes], **modes: int) -> Path:
             info.external_attr = modes.get(name, 0o100644) << 16
             packed.writestr(info, content)
     return path
-
-
-def tar_bytes(members: dict[str, bytes], *special: tarfile.TarInfo) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as packed:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            packed.addfile(info, io.BytesIO(content))
-        for info in special:
-            packed.addfile(info)
-    return out.getvalue()
 
 
 def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:

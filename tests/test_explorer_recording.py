@@ -9,21 +9,19 @@ import torch
 from dvfl_lib.errors import DVFLError
 from dvfl_lib.explorer import record_clip
 from dvfl_lib.vfl_net import create_model
+from small_record import NETWORKS, noise, small_networks
 
 CLASSES = ("jump", "run", "sit")
 
 
 @pytest.fixture(scope="module")
 def networks():
-    torch.manual_seed(0)
-    names = ("vfl_net_lab_student", "vfl_net_lab_teacher")
-    return {n: create_model(n, 3, init="fan_in").eval() for n in names}
+    return {NETWORKS[role]: model for role, model in small_networks().items()}
 
 
 @pytest.fixture(scope="module")
 def frames():
-    random = torch.Generator().manual_seed(1)
-    return torch.randint(0, 256, (3, 3, 32, 32), generator=random, dtype=torch.uint8)
+    return noise()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dvfl_lib.benchmarks.standins import StandinSize, write_ucf101_standin
+from dvfl_lib.benchmarks.standins import StandinSize, write_standin
 from dvfl_lib.errors import DatasetError, DVFLError, RecipeError, RunDirectoryError
 from dvfl_lib.lessons import (
     environment_report,
@@ -22,7 +22,7 @@ SMALL = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=9)
 def data(tmp_path_factory) -> Path:
     """A stand-in of one short clip per group."""
     root = tmp_path_factory.mktemp("lessons") / "data"
-    return write_ucf101_standin(root, size=SMALL, workers=1, progress=False)
+    return write_standin("ucf101", root, size=SMALL, workers=1, progress=False)
 
 
 def opened(data: Path, run_dir: Path, **changes):
@@ -232,3 +232,18 @@ def test_another_split_or_seed_goes_to_another_folder(data, tmp_path, monkeypatc
     ]:
         run = opened(data, "", split=split, seed=seed)
         assert run.settings.run_dir == tmp_path / "runs" / name
+
+
+def test_the_stand_in_is_that_of_the_data_set(tmp_path, monkeypatch):
+    from dvfl_lib.lessons import opening
+
+    written = []
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(
+        opening, "write_standin", lambda name, root, **_: written.append((name, root))
+    )
+    with pytest.raises(DatasetError):  # nothing was written
+        opened("", tmp_path / "run", dataset="hmdb51")
+    assert written == [("hmdb51", tmp_path / "data" / "hmdb51_standin")]
+    with pytest.raises(RecipeError, match="'folder' has no stand-in"):
+        opened("", tmp_path / "run", dataset="folder")

@@ -34,7 +34,6 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +48,7 @@ from .listed_clips import (
     nearby,
     official_classes,
     read_lines,
+    refuse_twice,
     scan_classes,
     with_parent,
 )
@@ -115,11 +115,10 @@ def read_list(file: Path, class_name: str) -> list[FlaggedClip]:
         except DatasetError as error:
             raise DatasetError(f"{file}: {error}") from None
         sides.get(clips[-1].flag, set()).add(source)
-    counts = Counter(clip.name.lower() for clip in clips)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice or not clips:
-        what = f"names clips twice: {first_few(twice)}" if twice else "names no clip"
-        raise DatasetError(f"{file}: {what}. Take the official list. {_WHERE}")
+    advice = f"Take the official list. {_WHERE}"
+    refuse_twice(file, (clip.name for clip in clips), advice)
+    if not clips:
+        raise DatasetError(f"{file}: names no clip. {advice}")
     both = sorted(sides[1] & sides[2])
     if both:
         raise DatasetError(

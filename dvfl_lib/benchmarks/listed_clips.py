@@ -1,7 +1,7 @@
 """From the lines of a list to files in one folder per class.
 
 Public names: ``ListedClip``, ``official_classes``, ``read_lines``, ``scan_classes``,
-``locate``, ``nearby``, ``with_parent``, ``Disk``.
+``refuse_twice``, ``locate``, ``nearby``, ``with_parent``, ``Disk``.
 
 Names on the disk are compared without regard to case, because copies differ in it.
 Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
@@ -9,6 +9,7 @@ Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,6 +64,18 @@ def read_lines(file: Path, advice: str) -> list[str]:
     # Official files end their lines with CR LF or a blank; both go here.
     lines = (line.strip() for line in read_text(file, advice).splitlines())
     return [line for line in lines if line]
+
+
+def refuse_twice(file: Path, names: Iterable[str], advice: str) -> None:
+    """Refuse a list that names a clip more than once, whatever the case.
+
+    Raises:
+        DatasetError: which file and which clips; ends with ``advice``.
+    """
+    counts = Counter(name.lower() for name in names)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise DatasetError(f"{file}: names clips twice: {first_few(twice)}. {advice}")
 
 
 def nearby(root: Path, holds: Callable[[Path], bool]) -> str:

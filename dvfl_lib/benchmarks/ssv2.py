@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +36,7 @@ from ..errors import DatasetError
 from ..video.clips import Sample
 from .base import SUBSETS, MissingVideos, VideoDataset, first_few
 from .disk import list_folder, marked_standin, need_folder, packed_in, read_text
-from .listed_clips import nearby
+from .listed_clips import nearby, refuse_twice
 from .mirror import mirror_labels
 
 _VIDEOS = "20bn-something-something-v2"
@@ -135,9 +134,7 @@ def read_list(file: Path, classes: Iterable[str]) -> list[ListedClip]:
                 f"one package. {_WHERE}"
             )
         clips.append(ListedClip(number, label))
-    twice = [name for name, n in Counter(c.name for c in clips).items() if n > 1]
-    if twice:
-        raise DatasetError(f"{file}: names clips twice: {first_few(twice)}")
+    refuse_twice(file, (clip.name for clip in clips), _WHERE)
     return clips
 
 

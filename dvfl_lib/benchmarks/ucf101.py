@@ -32,6 +32,7 @@ from .listed_clips import (
     locate,
     nearby,
     read_lines,
+    refuse_twice,
     scan_classes,
     with_parent,
 )
@@ -90,9 +91,7 @@ def read_list(file: Path, classes: Iterable[str]) -> list[ListedClip]:
                 f"take both from the official archive. {_WHERE}"
             )
         clips.append(ListedClip(name, label))
-    seen = [clip.name.lower() for clip in clips]
-    if len(set(seen)) != len(seen):
-        raise DatasetError(f"{file}: names {len(seen) - len(set(seen))} clips twice")
+    refuse_twice(file, (clip.name for clip in clips), _WHERE)
     return clips
 
 

@@ -1,6 +1,6 @@
 """Opening a run: every parameter is checked before any work begins.
 
-Public names: ``open_run``, ``can_write``, ``STANDIN_FOLDER``.
+Public names: ``open_run``, ``can_write``, ``standin_folder``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks import list_datasets
-from ..benchmarks.standins import write_ucf101_standin
+from ..benchmarks.standins import list_standins, write_standin
 from ..errors import DatasetError, RecipeError, RunDirectoryError
 from ..recipes import PROFILES, recipe_for
 from ..training import Pipeline, RunSettings, processes
 from .environment import project_root
-
-STANDIN_FOLDER = "ucf101_standin"
 
 
 def open_run(
@@ -61,11 +59,11 @@ def open_run(
             f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
             "full disk? Choose another run_dir"
         )
-    data = Path(data_root).expanduser() if data_root else root / "data" / STANDIN_FOLDER
+    data = Path(data_root).expanduser() if data_root else standin_folder(dataset)
     cache = root / "data" / "cache" if can_write(root) else folder / "cache"
     if not data_root:
         with processes().main_process_first():
-            write_ucf101_standin(data, workers=os.cpu_count() or 1, progress=progress)
+            write_standin(dataset, data, workers=os.cpu_count() or 1, progress=progress)
     run = Pipeline(
         RunSettings(
             recipe=recipe,
@@ -131,8 +129,18 @@ def _check_parameters(
             f"demo profile writes a stand-in by itself (profiles: "
             f"{', '.join(PROFILES)})"
         )
+    if not data_root and dataset not in list_standins():
+        raise RecipeError(
+            f"dataset {dataset!r} has no stand-in: give data_root, the folder of your "
+            f"videos. Stand-ins: {', '.join(list_standins())}"
+        )
     if data_root and not Path(data_root).expanduser().is_dir():
         raise DatasetError(f"data_root: there is no folder {data_root}")
+
+
+def standin_folder(dataset: str) -> Path:
+    """Where the stand-in of a benchmark is kept that a run writes by itself."""
+    return project_root() / "data" / f"{dataset}_standin"
 
 
 def can_write(folder: Path) -> bool:

@@ -21,7 +21,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from dvfl_lib.benchmarks.standins import StandinSize, write_ucf101_standin
+from dvfl_lib.benchmarks.standins import StandinSize, write_standin
 from dvfl_lib.lessons import project_root
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def data(tmp_path_factory) -> Path:
     """A stand-in of one short clip per group."""
     root = tmp_path_factory.mktemp("whole run") / "data"  # with a blank in its path
     size = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=9)
-    return write_ucf101_standin(root, size=size, workers=1, progress=False)
+    return write_standin("ucf101", root, size=size, workers=1, progress=False)
 
 
 def command(data: Path, run_dir: Path) -> list[str]:

@@ -8,20 +8,10 @@ import pytest
 
 from dvfl_lib.benchmarks.standin_actions import PAIRS
 from dvfl_lib.lessons.trained import ASSETS, MANIFEST
+from lesson_code import Outputs
 
 ROOT = Path(__file__).resolve().parents[2]
-LESSON = ROOT / "notebooks" / "04_seeing_modulators.ipynb"
-CELLS = json.loads(LESSON.read_text("utf-8"))["cells"]
-
-
-def printed(start: str) -> str:
-    """What the cell whose code holds ``start`` printed."""
-    (cell,) = [
-        c for c in CELLS if c["cell_type"] == "code" and start in "".join(c["source"])
-    ]
-    return "".join(
-        "".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream"
-    )
+printed = Outputs("04_seeing_modulators").printed
 
 
 def numbers(line: str) -> list[float]:

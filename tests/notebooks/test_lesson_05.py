@@ -1,9 +1,7 @@
 """What lesson 05 says of its pictures and numbers is what its cells printed."""
 
-import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,26 +15,11 @@ from dvfl_lib.recipes import DataRecipe, recipe_for
 from dvfl_lib.video.sampling import dense_indices, segment_indices
 from dvfl_lib.video.seeding import fixed_rng
 from dvfl_lib.video.transforms import evaluation_crops, training_transform
-from lesson_code import run_cells
+from lesson_code import Outputs, run_cells
 
 NAME = "05_video_data"
-LESSON = Path(__file__).resolve().parents[2] / "notebooks" / f"{NAME}.ipynb"
-CELLS = json.loads(LESSON.read_text("utf-8"))["cells"]
-WORDS = "\n".join("".join(c["source"]) for c in CELLS if c["cell_type"] == "markdown")
-
-
-def cell(start: str) -> dict:
-    """The one code cell that holds ``start``."""
-    (found,) = [
-        c for c in CELLS if c["cell_type"] == "code" and start in "".join(c["source"])
-    ]
-    return found
-
-
-def printed(start: str) -> str:
-    """What that cell printed."""
-    outputs = cell(start)["outputs"]
-    return "".join("".join(o["text"]) for o in outputs if o["output_type"] == "stream")
+LESSON = Outputs(NAME)
+cell, printed, WORDS = LESSON.cell, LESSON.printed, LESSON.words
 
 
 def words_of_figure(start: str) -> str:

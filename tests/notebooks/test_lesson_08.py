@@ -1,9 +1,7 @@
 """What lesson 08 says of its numbers is what its cells printed."""
 
 import ast
-import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,27 +10,10 @@ from dvfl_lib.lessons.benchmark_opening import open_benchmarks
 from dvfl_lib.lessons.benchmark_options import RunOptions
 from dvfl_lib.lessons.trained import ASSETS, assets_folder
 from dvfl_lib.weights import read_metadata
+from lesson_code import Outputs
 
-LESSON = Path(__file__).resolve().parents[2] / "notebooks/08_evaluate_benchmarks.ipynb"
-CELLS = json.loads(LESSON.read_text("utf-8"))["cells"]
-TEXT = "\n".join("".join(c["source"]) for c in CELLS if c["cell_type"] == "markdown")
-
-
-def cell_with(start: str) -> dict:
-    """The one code cell that holds ``start``."""
-    (cell,) = [
-        c for c in CELLS if c["cell_type"] == "code" and start in "".join(c["source"])
-    ]
-    return cell
-
-
-def printed(start: str) -> str:
-    """What the cell whose code holds ``start`` printed."""
-    return "".join(
-        "".join(o["text"])
-        for o in cell_with(start)["outputs"]
-        if o["output_type"] == "stream"
-    )
+LESSON = Outputs("08_evaluate_benchmarks")
+cell_with, printed = LESSON.cell, LESSON.printed
 
 
 def shown_table(start: str) -> list[list[str]]:
@@ -65,7 +46,7 @@ def tops() -> dict[str, dict[str, float]]:
 
 def test_the_parameters_are_those_of_the_library():
     """A name that the lesson offers is one that ``open_benchmarks`` takes."""
-    (cell,) = [c for c in CELLS if "parameters" in c["metadata"].get("tags", [])]
+    (cell,) = [c for c in LESSON.cells if "parameters" in c["metadata"].get("tags", [])]
     tree = ast.parse("".join(cell["source"]))
     names = {statement.targets[0].id for statement in tree.body}
     taken = set(open_benchmarks.__kwdefaults__)
@@ -192,6 +173,6 @@ def test_what_was_published_is_what_the_library_has():
 
 
 def test_every_option_that_the_text_names_exists():
-    for given in re.findall(r"options(?::| =) \{([^}]*)\}", TEXT):
+    for given in re.findall(r"options(?::| =) \{([^}]*)\}", LESSON.words):
         names = re.findall(r"[\"']?(\w+)[\"']?:", given)
         assert names and set(names) <= set(RunOptions.__dataclass_fields__)

@@ -1,7 +1,7 @@
 """Small data sets in exactly the layout of a benchmark, to learn and test on.
 
 Public names: ``write_standin``, ``list_standins``, ``plan_standin``, ``StandinSize``,
-``standin_pairs``, ``standin_families``, ``write_ucf101_standin``.
+``standin_pairs``, ``standin_families``.
 
 A stand-in is real video files and real list files, so the same loaders and the
 same training run on it. ``STANDIN.json`` marks it, and whatever is computed on it
@@ -36,7 +36,6 @@ __all__ = [
     "standin_families",
     "standin_pairs",
     "write_standin",
-    "write_ucf101_standin",
 ]
 
 _PLANS: dict[str, Callable[[StandinSize], StandinPlan]] = {
@@ -98,14 +97,3 @@ def write_standin(
     """
     size = size or StandinSize()
     return write_plan(root, plan_standin(name, size), seed, size, workers, progress)
-
-
-def write_ucf101_standin(
-    root: str | os.PathLike[str],
-    seed: int = 0,
-    size: StandinSize | None = None,
-    workers: int = 2,
-    progress: bool = True,
-) -> Path:
-    """``write_standin("ucf101", ...)``."""
-    return write_standin("ucf101", root, seed, size, workers, progress)
