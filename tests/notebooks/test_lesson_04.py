@@ -4,9 +4,15 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dvfl_lib.benchmarks.standin_actions import PAIRS
+from dvfl_lib.explorer import first_view, record_clip
+from dvfl_lib.explorer.asking import ask
+from dvfl_lib.explorer.record import rank_correlation, softened
+from dvfl_lib.explorer.view import moved_to
+from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.trained import ASSETS, MANIFEST
 from lesson_code import Outputs
 
@@ -122,3 +128,54 @@ def test_distillation_did_not_bring_the_maps_together():
     assert all(s < b for s, b in zip(student[:2], baseline[:2], strict=True))
     assert student[2] > baseline[2]
     assert all(b > max(s, t) for s, t, b in zip(student, baseline, both, strict=True))
+
+
+@pytest.fixture(scope="module")
+def tried():
+    """What the exercises ask of the student, for the four clips of the lesson."""
+    model, story = trained_network("student")
+    found = {}
+    for name in ("Rising", "Appearing", "Approaching", "Swelling"):
+        told = {"title": name, "label": name, "grid": 0}
+        clip = lesson_clip(name)
+        record = record_clip(clip, {"student": model}, story["classes"], **told)
+        found[name] = (record, record.network("student"), model)
+    return found
+
+
+def share_of(logits, record) -> float:
+    return float(softened(logits, 1.0)[record.classes.index(record.label)])
+
+
+@pytest.mark.slow
+def test_the_answers_to_the_exercises_are_what_comes_out(tried):
+    agree = {
+        name: rank_correlation(entry.maps.at(3).product, entry.cams[2])
+        for name, (_, entry, _) in tried.items()
+    }
+    assert agree["Swelling"] == pytest.approx(0.5, abs=0.05)
+    assert agree["Rising"] > 0.8 and max(list(agree.values())[1:]) < 0.55
+    costs, by_cam, by_length = [], 0, 0
+    for record, entry, _ in tried.values():
+        masks = [o.logits for o in entry.outcomes if o.kind == "mask"]
+        left = [share_of(logits, record) for logits in masks]
+        assert len(left) == 16
+        worst = int(np.argmin(left))
+        costs.append(share_of(entry.logits, record) - left[worst])
+        by_cam += worst == entry.cams[2].mean(axis=0).argmax()
+        by_length += worst == entry.maps.at(3).product.mean(axis=0).argmax()
+    assert (by_cam, by_length) == (1, 0)
+    assert sum(cost < 0.1 for cost in costs) == 3
+
+
+@pytest.mark.slow
+def test_the_last_block_needs_the_order(tried):
+    record, entry, model = tried["Rising"]
+    assert share_of(entry.logits, record) == pytest.approx(0.90, abs=0.005)
+    left = []
+    for stage in (1, 2, 3):
+        view = moved_to(record, first_view(record), "student", (stage, 1))
+        asked = ask(record, view, model, "temporal branch off in this block")
+        left.append(share_of(asked.network("student").outcomes[-1].logits, record))
+    assert left[:2] == pytest.approx([0.90, 0.90], abs=0.01)
+    assert left[2] == pytest.approx(0.18, abs=0.005)
