@@ -1,0 +1,303 @@
+"""Each distillation loss against sums written out, and against hand-made gradients.
+
+The references below use nothing but exp, log and loops in float64, and share no code
+with the library.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from dvfl_lib.distillation import (
+    KD_LOSSES,
+    decoupled_kd,
+    distillation_loss,
+    forward_kl,
+    jensen_shannon,
+    kd_loss,
+    nckd,
+    reverse_kl,
+    soft_cross_entropy,
+    squared_error,
+    tckd,
+)
+from dvfl_lib.errors import ModelError, RecipeError
+
+NAMES = list(KD_LOSSES)
+DIVERGENCES = ["forward_kl", "reverse_kl", "jensen_shannon", "decoupled_kd"]
+LABELS = torch.tensor([0, 3, -1, 1])
+
+
+def logits(*shape: int, seed: int = 0, scale: float = 3.0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def pair(classes: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
+    return logits(4, classes, seed=1), logits(4, classes, seed=2)
+
+
+def softmax(row: list[float], temperature: float) -> list[float]:
+    powers = [math.exp(x / temperature) for x in row]
+    return [x / sum(powers) for x in powers]
+
+
+def kl(a: list[float], b: list[float]) -> float:
+    return sum(x * (math.log(x) - math.log(y)) for x, y in zip(a, b, strict=True))
+
+
+def target_of(label: int, teacher: list[float]) -> int:
+    return label if label >= 0 else teacher.index(max(teacher))
+
+
+def without(row: list[float], target: int) -> list[float]:
+    """The probabilities of the other classes, given that it is one of them."""
+    rest = [x for k, x in enumerate(row) if k != target]
+    return [x / sum(rest) for x in rest]
+
+
+def value(name: str, s: list[float], t: list[float], label: int, T: float) -> float:
+    """The loss of one clip by its definition."""
+    q, p = softmax(s, T), softmax(t, T)
+    classes = len(s)
+    if name == "forward_kl":
+        return T * T * kl(p, q)
+    if name == "reverse_kl":
+        return T * T * kl(q, p)
+    if name == "jensen_shannon":
+        m = [(x + y) / 2 for x, y in zip(p, q, strict=True)]
+        return T * T * (kl(p, m) / 2 + kl(q, m) / 2)
+    if name == "squared_error":
+        return sum((x - y) ** 2 for x, y in zip(s, t, strict=True)) / classes
+    if name == "released_code":
+        return T * T * sum(p[k] * (math.log(p[k]) - q[k]) for k in range(classes))
+    target = target_of(label, t)
+    binary = kl([p[target], 1 - p[target]], [q[target], 1 - q[target]])
+    others = kl(without(p, target), without(q, target))
+    return T * T * (1.0 * binary + 8.0 * others)
+
+
+def gradient(name: str, s: list[float], t: list[float], label: int, T: float):
+    """d loss / d student logits of one clip, derived by hand."""
+    q, p = np.array(softmax(s, T)), np.array(softmax(t, T))
+    if name == "forward_kl":
+        return T * (q - p)
+    if name == "reverse_kl":
+        return T * q * (np.log(q / p) - (q * np.log(q / p)).sum())
+    if name == "jensen_shannon":
+        ratio = np.log(2 * q / (p + q))
+        return T / 2 * q * (ratio - (q * ratio).sum())
+    if name == "squared_error":
+        return 2 * (np.array(s) - np.array(t)) / len(s)
+    if name == "released_code":
+        return -T * q * (p - (p * q).sum())
+    target = target_of(label, t)
+    other = np.arange(len(s)) != target
+    q_hat, p_hat = q[other] / q[other].sum(), p[other] / p[other].sum()
+    result = np.empty(len(s))
+    result[target] = T * (q[target] - p[target])
+    result[other] = -T * (q[target] - p[target]) * q_hat + 8 * T * (q_hat - p_hat)
+    return result
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 4.0, 10.0])
+@pytest.mark.parametrize("classes", [4, 101])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_loss_and_gradient_equal_their_definitions(name, classes, temperature):
+    student, teacher = pair(classes)
+    student.requires_grad_()
+    each = kd_loss(name, student, teacher, LABELS, temperature)
+    each.sum().backward()
+    assert each.shape == (4,) and each.dtype == torch.float64
+    for clip in range(4):
+        row = (student[clip].tolist(), teacher[clip].tolist(), int(LABELS[clip]))
+        expected = value(name, *row, temperature)
+        assert each[clip].item() == pytest.approx(expected, rel=1e-9)
+        by_hand = gradient(name, *row, temperature)
+        assert student.grad[clip].numpy() == pytest.approx(by_hand, rel=1e-7, abs=1e-12)
+    single = kd_loss(name, student.float(), teacher.float(), LABELS, temperature)
+    assert single.dtype == torch.float32
+    assert torch.allclose(single.double(), each, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradcheck(name):
+    student, teacher = (x.requires_grad_() for x in pair(5))
+    assert torch.autograd.gradcheck(
+        lambda s, t: kd_loss(name, s, t, LABELS, 3.0), (student, teacher)
+    )
+
+
+@pytest.mark.parametrize(
+    "function", [forward_kl, reverse_kl, jensen_shannon, squared_error]
+)
+def test_the_mean_is_over_the_clips(function):
+    student, teacher = pair()
+    each = function(student, teacher, 2.0, reduction="none")
+    assert torch.allclose(function(student, teacher, 2.0), each.mean())
+    assert torch.allclose(
+        function(student[1:2], teacher[1:2], 2.0, reduction="mean"), each[1]
+    )
+    with pytest.raises(RecipeError, match="reduction"):
+        function(student, teacher, 2.0, reduction="sum")
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "released_code"])
+def test_an_equal_student_has_nothing_to_learn(name):
+    teacher = logits(4, 9)
+    student = teacher.clone().requires_grad_()
+    loss = kd_loss(name, student, teacher, LABELS, 10.0)
+    loss.sum().backward()
+    assert loss.detach().abs().max() < 1e-11
+    assert student.grad.abs().max() < 1e-11
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shift_of_all_logits_matters_to_the_squared_error_only(name):
+    student, teacher = pair()
+    before = kd_loss(name, student, teacher, LABELS, 4.0)
+    after = kd_loss(name, student + 5.0, teacher, LABELS, 4.0)
+    assert torch.allclose(before, after) == (name != "squared_error")
+
+
+def test_forward_and_reverse_kl_exchange_their_roles():
+    student, teacher = pair()
+    assert torch.allclose(
+        reverse_kl(student, teacher, 4.0), forward_kl(teacher, student, 4.0)
+    )
+    ours = jensen_shannon(student, teacher, 4.0, "none")
+    assert torch.allclose(ours, jensen_shannon(teacher, student, 4.0, "none"))
+    assert (ours <= 16 * math.log(2)).all()
+
+
+def test_how_the_losses_relate_in_their_limits():
+    student, teacher = pair()
+    # All logits have mean zero: Hinton et al., section 2.1.
+    student, teacher = (x - x.mean(1, keepdim=True) for x in (student, teacher))
+    hot = forward_kl(student, teacher, 1e4, "none")
+    half = squared_error(student, teacher, 1e4, "none") / 2
+    assert torch.allclose(hot, half, rtol=1e-3)
+    near = teacher + 1e-3 * student
+    quarter = forward_kl(near, teacher, 2.0, "none") / 4
+    assert torch.allclose(
+        jensen_shannon(near, teacher, 2.0, "none"), quarter, rtol=0.01
+    )
+
+
+def test_tckd_and_nckd_add_up_to_forward_kl():
+    student, teacher = pair()
+    p = (teacher / 4.0).softmax(dim=1)
+    target = torch.where(LABELS >= 0, LABELS, teacher.argmax(dim=1))
+    p_target = p.gather(1, target.unsqueeze(1)).squeeze(1)
+    of_target = tckd(student, teacher, LABELS, 4.0, "none")
+    of_others = nckd(student, teacher, LABELS, 4.0, "none")
+    whole = forward_kl(student, teacher, 4.0, "none")
+    assert torch.allclose(of_target + (1 - p_target) * of_others, whole)
+    weighed = decoupled_kd(student, teacher, LABELS, 4.0, alpha=0.5, beta=2.0)
+    assert torch.allclose(weighed, (0.5 * of_target + 2 * of_others).mean())
+
+
+def test_the_teachers_favourite_stands_in_for_a_label_that_is_not_there():
+    student, teacher = pair()
+    believed = teacher.argmax(dim=1)
+    expected = decoupled_kd(student, teacher, believed, 4.0, reduction="none")
+    for labels in (None, torch.full((4,), -1), believed.int()):
+        found = decoupled_kd(student, teacher, labels, 4.0, reduction="none")
+        assert torch.equal(found, expected)
+    other = decoupled_kd(student, teacher, (believed + 1) % 7, 4.0, reduction="none")
+    assert not torch.isclose(other, expected).any()
+
+
+def test_decoupled_kd_refuses_labels_that_are_no_classes():
+    student, teacher = pair()
+    for labels in ([0, 1, 2, 7], [0, 1, 2, -2]):
+        with pytest.raises(ModelError, match="do not fit 7 classes"):
+            decoupled_kd(student, teacher, torch.tensor(labels), 1.0)
+    for labels in (torch.zeros(3, dtype=torch.long), torch.zeros(4), torch.eye(4) > 0):
+        with pytest.raises(ModelError, match="one per clip"):
+            decoupled_kd(student, teacher, labels, 1.0)
+    with pytest.raises(ModelError, match="at least two classes"):
+        decoupled_kd(student[:, :1], teacher[:, :1], None, 1.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", NAMES)
+def test_extreme_logits_are_finite_in_float32(name, dtype):
+    size = 9984.0  # nearly 1e4, and exact in all three types
+    student = torch.tensor([[size, -size, 0.0]], dtype=dtype, requires_grad=True)
+    teacher = torch.tensor([[-size, size, 0.0]], dtype=dtype)
+    loss = kd_loss(name, student, teacher, torch.tensor([1]), 1.0)
+    loss.sum().backward()
+    expected = {
+        "forward_kl": 2 * size,  # the teacher is sure of class 1, q_1 = exp(-2 size)
+        "reverse_kl": 2 * size,
+        "jensen_shannon": math.log(2),
+        "squared_error": 8 * size**2 / 3,
+        "decoupled_kd": 2 * size + 8 * size,  # q^_2 = exp(-size)
+        "released_code": 0.0,
+    }
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(expected[name], rel=1e-6)
+    assert student.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_is_computed_in_float32(name, dtype):
+    student, teacher = (x.to(dtype) for x in pair(51))
+    exact = kd_loss(name, student.double(), teacher.double(), LABELS, 10.0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = kd_loss(name, student, teacher, LABELS, 10.0)
+    assert loss.dtype == torch.float32
+    assert torch.allclose(loss.double(), exact, rtol=1e-4, atol=1e-5)
+
+
+def test_the_losses_by_name():
+    assert NAMES == [
+        "forward_kl",
+        "reverse_kl",
+        "jensen_shannon",
+        "squared_error",
+        "decoupled_kd",
+        "released_code",
+    ]
+    student, teacher = pair()
+    for name, loss in KD_LOSSES.items():
+        hot, cold = (kd_loss(name, student, teacher, LABELS, T) for T in (9.0, 1.0))
+        assert torch.allclose(hot, cold) != loss.uses_temperature
+        one, other = (
+            kd_loss(name, student, teacher, torch.full((4,), k), 1.0) for k in (1, 2)
+        )
+        assert torch.allclose(one, other) != loss.takes_labels
+        with pytest.raises(ModelError, match="same classes"):
+            kd_loss(name, student, teacher[:, :5], LABELS, 1.0)
+        for temperature in (0.0, -1.0, float("nan")):
+            with pytest.raises(RecipeError, match="temperature must be positive"):
+                kd_loss(name, student, teacher, LABELS, temperature)
+    with pytest.raises(RecipeError, match="Did you mean 'reverse_kl'"):
+        kd_loss("revers_kl", student, teacher, LABELS, 1.0)
+    with pytest.raises(RecipeError, match="Known: forward_kl"):
+        kd_loss(None, student, teacher, LABELS, 1.0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_total_loss_takes_any_of_them(name):
+    student, teacher = pair()
+    targets = logits(4, 7, seed=3).softmax(1)
+    labelled = torch.tensor([True, False, True, True])
+    found = distillation_loss(
+        student,
+        teacher,
+        targets,
+        alpha=0.3,
+        temperature=4.0,
+        labelled=labelled,
+        loss=name,
+    )
+    labels = targets.argmax(1)
+    labels[1] = -1
+    kd = kd_loss(name, student, teacher, labels, 4.0).mean()
+    ce = soft_cross_entropy(student[labelled], targets[labelled])
+    assert torch.allclose(found, 0.3 * kd + 0.7 * ce)
