@@ -1,0 +1,59 @@
+"""Differences between ways of training, seed by seed."""
+
+import math
+
+import numpy as np
+import pytest
+
+from dvfl_lib.errors import DatasetError
+from dvfl_lib.evaluation.paired_seeds import compare_seeds, t_quantile
+
+# Two-sided 95 % points of Student's t, from printed tables.
+PRINTED = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 9: 2.262, 30: 2.042, 120: 1.980}
+
+
+@pytest.mark.parametrize(("freedom", "reach"), PRINTED.items())
+def test_the_reach_of_student_t_is_that_of_the_tables(freedom, reach):
+    assert math.isclose(t_quantile(freedom), reach, abs_tol=6e-4)
+
+
+def test_another_confidence():
+    assert math.isclose(t_quantile(4, 0.99), 4.604, abs_tol=6e-4)
+
+
+def test_a_difference_is_taken_seed_by_seed():
+    a, b = [0.50, 0.60, 0.70], [0.55, 0.66, 0.74]
+    found = compare_seeds(a, b)
+    assert found.differences == pytest.approx((0.05, 0.06, 0.04))
+    assert found.mean == pytest.approx(0.05)
+    reach = 4.30265 * 0.01 / math.sqrt(3)
+    assert (found.low, found.high) == pytest.approx((0.05 - reach, 0.05 + reach))
+    assert found.distinguishable and "more than noise" in found.verdict
+
+
+def test_seeds_that_disagree_are_noise():
+    found = compare_seeds([0.5, 0.5, 0.5], [0.6, 0.4, 0.55])
+    assert not found.distinguishable
+    assert "not told apart from noise" in found.verdict
+
+
+def test_one_seed_says_nothing_about_noise():
+    found = compare_seeds([0.5], [0.9])
+    assert found.low == -math.inf and not found.distinguishable
+    assert "one seed says nothing" in found.verdict
+    assert found.to_dict()["low"] is None
+
+
+@pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], [0.5, 0.6])])
+def test_what_cannot_be_paired_is_refused(a, b):
+    with pytest.raises(DatasetError, match="same seeds"):
+        compare_seeds(a, b)
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    """3 seeds, drawn 2000 times: 95 % of the intervals hold the true difference."""
+    rng = np.random.default_rng(0)
+    draws = rng.normal(0.02, 0.03, (2000, 3))
+    found = [compare_seeds([0.0] * 3, list(row)) for row in draws]
+    share = np.mean([c.low <= 0.02 <= c.high for c in found])
+    assert abs(share - 0.95) < 0.015

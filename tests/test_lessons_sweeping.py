@@ -1,0 +1,129 @@
+"""Sweeps: a notebook and a JSON per point, gone on with, never mixed up."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import nbformat
+import psutil
+import pytest
+from filelock import FileLock
+
+from dvfl_lib.errors import LessonError, RunDirectoryError
+from dvfl_lib.lessons.environment import versions
+from dvfl_lib.lessons.sweeping import (
+    SweepPoint,
+    call_and_store,
+    read_points,
+    run_notebook,
+    sweep,
+)
+
+GOOD = SweepPoint("good", "lessons.environment:versions")
+BAD = SweepPoint("bad", "lessons.environment:versions", {"nothing": 1})
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep of which one point fails, and what was said of it."""
+    folder = tmp_path_factory.mktemp("sweep")
+    with pytest.raises(LessonError) as error:
+        sweep([BAD, GOOD], folder, jobs=2, progress=False)
+    return folder, str(error.value)
+
+
+def test_a_failing_point_does_not_stop_the_others(swept):
+    folder, said = swept
+    assert "1 of 2 points failed" in said and "bad: " in said
+    assert "TypeError" in said and "nothing" in said
+    stored = json.loads((folder / "good.json").read_text())
+    assert stored["result"] == versions() and stored["arguments"] == {}
+    assert not (folder / "bad.json").exists()
+
+
+def test_the_executed_notebooks_stay_as_logs(swept):
+    folder, _ = swept
+    bad = nbformat.read(folder / "bad.ipynb", as_version=4)
+    outputs = [out for cell in bad.cells for out in cell.get("outputs", [])]
+    assert any(out.output_type == "error" for out in outputs)
+    assert not list(folder.glob(".*.json"))  # parameters are cleared away
+
+
+def test_a_finished_point_is_read_and_not_run(swept, monkeypatch):
+    folder, _ = swept
+    monkeypatch.setattr(subprocess, "Popen", None)  # nothing may be started
+    assert sweep([GOOD], folder, progress=False) == {"good": versions()}
+    assert read_points([GOOD, BAD], folder) == {"good": versions()}
+
+
+def test_results_of_other_arguments_are_refused(swept):
+    folder, _ = swept
+    other = SweepPoint("good", GOOD.function, {"seed": 1})
+    with pytest.raises(RunDirectoryError, match="other arguments"):
+        sweep([other], folder, progress=False)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"function": 1}', "null"])
+def test_a_damaged_result_is_refused(tmp_path, content):
+    (tmp_path / "good.json").write_text(content)
+    with pytest.raises(RunDirectoryError, match=r"good\.json is damaged"):
+        sweep([GOOD], tmp_path, progress=False)
+
+
+def test_one_name_twice_is_refused(tmp_path):
+    with pytest.raises(LessonError, match="two points of a sweep are called 'good'"):
+        sweep([GOOD, GOOD], tmp_path)
+
+
+def test_two_sweeps_in_one_folder_are_refused(tmp_path):
+    with (
+        FileLock(tmp_path / ".sweep.lock"),
+        pytest.raises(RunDirectoryError, match="another sweep"),
+    ):
+        sweep([GOOD], tmp_path, progress=False)
+
+
+def test_only_functions_of_the_library_are_called(tmp_path):
+    for name in ("os:getcwd", "lessons.environment:nothing", "lessons", ""):
+        with pytest.raises(LessonError, match="there is no"):
+            call_and_store(name, {}, str(tmp_path / "x.json"))
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_the_notebook_has_its_parameters_first():
+    first, second = run_notebook().cells
+    assert first.metadata["tags"] == ["parameters"]
+    assert "call_and_store(function, arguments, result_file)" in second.source
+
+
+TWO = """
+import sys
+from dvfl_lib.lessons.sweeping import SweepPoint, sweep
+points = [SweepPoint(name, "lessons.environment:versions") for name in ("a", "b")]
+sweep(points, sys.argv[1], jobs=1, progress=False)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal of POSIX")
+def test_an_interrupted_sweep_leaves_no_process_behind(tmp_path):
+    process = psutil.Popen([sys.executable, "-c", TWO, str(tmp_path)], stderr=-3)
+    deadline, kernels = time.monotonic() + 60, []
+    while not kernels:
+        assert time.monotonic() < deadline
+        family = process.children(recursive=True)
+        kernels = [child for child in family if is_kernel(child)]
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert not alive, "a run stayed behind"
+    assert not (tmp_path / "b.json").exists()
+
+
+def is_kernel(process):
+    """Whether it is a notebook's kernel."""
+    with suppress(psutil.Error):
+        return any("ipykernel" in part for part in process.cmdline())
+    return False
