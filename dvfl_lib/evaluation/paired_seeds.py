@@ -13,6 +13,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from math import atan, cos, exp, inf, lgamma, log, pi, sqrt
 
 from ..errors import DatasetError
@@ -88,6 +89,7 @@ def compare_seeds(a: Sequence[float], b: Sequence[float]) -> SeedComparison:
     return SeedComparison(differences, mean, mean - reach, mean + reach)
 
 
+@lru_cache
 def t_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     """How many standard errors a two-sided t interval reaches to either side.
 
