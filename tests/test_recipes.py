@@ -57,6 +57,19 @@ def test_two_overrides_may_be_right_only_together():
     assert r.data.crop == 64
 
 
+def test_a_live_teacher_can_do_what_stored_logits_cannot():
+    live = {"distil.stored_views": 2, "distil.live_teacher": True}
+    for more in (
+        {"distil.match": "modulators"},
+        {"distil.random_head": True},
+        {"augment.mixup": 0.8, "distil.label_share": 1.0},
+    ):
+        recipe = recipe_for("demo", live | more)
+        assert recipe.distil.stored_views == 2 and not recipe.distil.stores_logits
+    assert recipe_for("demo", {"distil.stored_views": 2}).distil.stores_logits
+    assert not recipe_for("demo").distil.stores_logits
+
+
 def test_a_list_from_json_serves_as_a_tuple():
     assert recipe_for("demo", {"augment.crop_area": [0.5, 1]}).augment.crop_area == (
         0.5,
@@ -83,6 +96,22 @@ def test_a_list_from_json_serves_as_a_tuple():
         ({"evaluate.short_side": 20}, "evaluate.short_side"),
         ({"data.sampling": "random"}, "segments"),
         ({"data.cache_frames": 1}, "bool"),
+        ({"distil.loss": "reverse_kI"}, "distil.loss.*Did you mean 'reverse_kl'"),
+        ({"distil.loss": ""}, "forward_kl, reverse_kl, jensen_shannon, squared_error"),
+        ({"distil.match": "feature"}, "distil.match.*Did you mean 'features'"),
+        ({"distil.match_weight": 0}, "match_weight must be positive"),
+        ({"distil.stored_views": -1}, "stored_views must be 0 or more"),
+        ({"distil.stored_views": 25}, "stored_views .25. is more than optim.epochs"),
+        ({"distil.stored_views": 2, "distil.match": "modulators"}, "insides of both"),
+        ({"distil.stored_views": 2, "distil.random_head": True}, "teacher of its own"),
+        (
+            {
+                "distil.stored_views": 2,
+                "augment.cutmix": 1.0,
+                "distil.label_share": 1.0,
+            },
+            "stored_views needs augment.mixup=0 .* about the unmixed clip",
+        ),
     ],
 )
 def test_impossible_overrides_are_refused_with_their_name(overrides, says):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.recipes import DistilRecipe
-from dvfl_lib.training import state
+from dvfl_lib.training import locking
 from dvfl_lib.training.fingerprint import weights_digest
 from dvfl_lib.training.state import RunFolder
 from tiny_training import MemoryClips, full_run, run, tiny_model, tiny_recipe
@@ -193,7 +193,7 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path, monkeypatch):
     other = context.Process(target=hold, args=(tmp_path, held, release))
     other.start()
     assert held.wait(60)
-    monkeypatch.setattr(state, "_LOCK_PATIENCE", 0.3)
+    monkeypatch.setattr(locking, "_PATIENCE", 0.3)
     with pytest.raises(RunDirectoryError, match="another process is training"):
         run(tmp_path)
     release.set()

@@ -63,6 +63,19 @@ def test_an_item_is_a_function_of_seed_epoch_index_and_view(samples, sampling):
     assert not torch.equal(reseeded[3, 4, 1]["clip"], item["clip"])
 
 
+def test_with_stored_views_the_epochs_take_turns(samples):
+    fresh = TrainingClips(samples, DATA, AugmentRecipe(), seed=7)
+    stored = TrainingClips(samples, DATA, AugmentRecipe(), seed=7, views=3)
+    for epoch in range(7):
+        view = fresh[ClipKey(0, 4, epoch % 3)]
+        assert same(stored[ClipKey(epoch, 4)], view)
+    assert not same(stored[ClipKey(0, 4)], stored[ClipKey(1, 4)])
+    assert stored[ClipKey(5, 2)]["index"] == 3, "a replacement, under its own key"
+    assert same(stored[ClipKey(5, 3)], {**stored[ClipKey(5, 2)], "unreadable": []})
+    with pytest.raises(RecipeError, match="views must be 0 or more"):
+        TrainingClips(samples, DATA, AugmentRecipe(), seed=7, views=-1)
+
+
 def test_making_a_clip_leaves_the_global_generator_alone(samples):
     clips = TrainingClips(samples, DATA, AugmentRecipe(), seed=7)
     state = torch.get_rng_state()

@@ -1,7 +1,8 @@
 """A training run of seconds, for the tests of ``fit``; also a script of its own.
 
 As a script (``python tiny_training.py RUN_DIR '{"epochs": 3}'``) it is what the
-end-to-end tests kill, start again, and run on two processes.
+end-to-end tests kill, start again, and run on two processes. With a third argument,
+the folder of a teacher cache, it is ``stored_run``.
 """
 
 import json
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.utils.data import Dataset
 
 from dvfl_lib.recipes import AugmentRecipe, DistilRecipe, OptimRecipe
@@ -23,23 +25,28 @@ MIXING = AugmentRecipe()
 
 
 class MemoryClips(Dataset):
-    """Noise over one pattern per class: (T=2, 3, 8, 8), learnt in a few epochs."""
+    """Noise over one pattern per class: (T=2, 3, 8, 8), learnt in a few epochs.
 
-    def __init__(self, count: int = 24, seed: int = 0) -> None:
+    With ``views``, epochs show stored views, as those of ``TrainingClips`` do.
+    """
+
+    def __init__(self, count: int = 24, seed: int = 0, views: int = 0) -> None:
         self.samples = [
             Sample(Path(f"v{i}.avi"), i % CLASSES, f"g{i // 4}", f"v{i}")
             for i in range(count)
         ]
         self.seed = seed
+        self.views = views
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, key) -> dict:
         label = self.samples[key.index].label
+        epoch = key.epoch % self.views if self.views else key.epoch
         with fixed_rng("pattern", label):
             pattern = torch.randn(2, 3, 8, 8)
-        with fixed_rng(self.seed, "clip", key.epoch, key.index):
+        with fixed_rng(self.seed, "clip", epoch, key.index):
             clip = pattern + 0.5 * torch.randn(2, 3, 8, 8)
         return dict(clip=clip, label=label, index=key.index, unreadable=[])
 
@@ -109,9 +116,39 @@ def full_run(
     )
 
 
+def stored_run(
+    run_dir: Path,
+    cache: Path | None,
+    clips: int | MemoryClips = 24,
+    teacher: nn.Module | None = None,
+    checkpoint_seconds: float = 0.0,
+    **recipe,
+) -> FitResult:
+    """Two stored views, labels of every third clip; without a cache, a live teacher."""
+    if isinstance(clips, int):
+        clips = MemoryClips(clips, views=2)
+    live = cache is None
+    return run(
+        run_dir,
+        tiny_model(1, drop_path=0.3),
+        clips=clips,
+        recipe=tiny_recipe(**recipe),
+        teacher=teacher or tiny_model(2, width=16),
+        distil=DistilRecipe(0.5, 2.0, stored_views=2, live_teacher=live),
+        teacher_cache=cache,
+        labelled=set(range(0, len(clips), 3)),
+        max_unreadable=0.2,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+
+
 def main() -> None:
     torch.set_num_threads(1)
-    result = full_run(Path(sys.argv[1]), **json.loads(sys.argv[2]))
+    run_dir, options = Path(sys.argv[1]), json.loads(sys.argv[2])
+    if len(sys.argv) > 3:
+        result = stored_run(run_dir, Path(sys.argv[3]), **options)
+    else:
+        result = full_run(run_dir, **options)
     print(f"finished {result.steps} steps, begun at {result.resumed_from}")
 
 

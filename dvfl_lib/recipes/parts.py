@@ -1,8 +1,8 @@
 """The parts of a recipe, each checked when it is made.
 
 Public names: ``DataRecipe``, ``AugmentRecipe``, ``OptimRecipe``, ``NetworkRecipe``,
-``DistilRecipe``, ``EvaluateRecipe``, ``require``, ``naming``. The defaults are
-those of the authors' repository.
+``DistilRecipe``, ``EvaluateRecipe``, ``require``, ``naming``, ``LOSSES``,
+``MATCHES``. The defaults are those of the authors' repository.
 """
 
 from __future__ import annotations
@@ -11,14 +11,37 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ..errors import RecipeError
+
+# What a student may be asked to match of the teacher's logits, and inside of it; the
+# package ``distillation`` computes them.
+LOSSES = (
+    "forward_kl",
+    "reverse_kl",
+    "jensen_shannon",
+    "squared_error",
+    "decoupled_kd",
+    "released_code",
+)
+MATCHES = ("features", "modulators")
 
 
 def require(truth: bool, message: str) -> None:
     """Raise ``RecipeError`` with the message unless ``truth``."""
     if not truth:
         raise RecipeError(message)
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse an unknown word, with the nearest known one."""
+    near = get_close_matches(str(value), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    require(
+        value in known,
+        f"{name}: there is no {value!r}.{hint} Known: {', '.join(known)}",
+    )
 
 
 @contextmanager
@@ -165,16 +188,55 @@ class NetworkRecipe:
 
 @dataclass(frozen=True)
 class DistilRecipe:
-    """L = alpha T^2 KL(teacher || student) + (1 - alpha) CE."""
+    """L = alpha KD + (1 - alpha) CE + match_weight * matching.
+
+    KD is T^2 KL(teacher || student) unless ``loss`` names a rival of it.
+    """
 
     alpha: float = 0.2
     temperature: float = 10.0
     label_share: float = 1.0  # share of training clips whose label students may see
+    loss: str = "forward_kl"  # one of LOSSES
+    # The teacher's head drawn anew in every process, as the released code does.
+    random_head: bool = False
+    match: str = ""  # one of MATCHES; "" matches logits alone
+    match_weight: float = 1.0
+    # K > 0: both students see K augmentations of each clip in turn, and the teacher's
+    # logits of these are stored: K passes of the teacher serve all epochs.
+    stored_views: int = 0
+    # With stored views: ask the teacher at every step all the same (to measure).
+    live_teacher: bool = False
 
     def __post_init__(self) -> None:
         require(0 <= self.alpha <= 1, f"distil.alpha must be in [0, 1]: {self.alpha}")
         require(self.temperature > 0, "distil.temperature must be positive")
         require(0 < self.label_share <= 1, "distil.label_share must be in (0, 1]")
+        _one_of("distil.loss", self.loss, LOSSES)
+        if self.match:
+            _one_of("distil.match", self.match, MATCHES)
+        require(self.match_weight > 0, "distil.match_weight must be positive")
+        require(self.stored_views >= 0, "distil.stored_views must be 0 or more")
+        if self.stores_logits:
+            self._check_stored()
+
+    @property
+    def stores_logits(self) -> bool:
+        """Whether the teacher's logits are read from a cache."""
+        return self.stored_views > 0 and not self.live_teacher
+
+    def _check_stored(self) -> None:
+        """Refuse what stored logits cannot answer."""
+        without = "set distil.stored_views=0 to ask the teacher at every step"
+        require(
+            not self.match,
+            f"distil.match {self.match!r} compares the insides of both networks, and "
+            f"with distil.stored_views only the teacher's logits are kept: {without}",
+        )
+        require(
+            not self.random_head,
+            "distil.random_head gives every process a teacher of its own, so there is "
+            f"no one answer to keep with distil.stored_views: {without}",
+        )
 
 
 @dataclass(frozen=True)

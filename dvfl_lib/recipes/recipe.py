@@ -60,10 +60,26 @@ class Recipe:
             "distil.label_share below 1 needs augment.mixup=0 and augment.cutmix=0: "
             "a mixture of a labelled and an unlabelled clip has no label",
         )
+        self._check_distil(mixes)
         require(
             self.evaluate.short_side >= self.data.crop,
             f"evaluate.short_side ({self.evaluate.short_side}) is smaller than "
             f"data.crop ({self.data.crop})",
+        )
+
+    def _check_distil(self, mixes: bool) -> None:
+        """What the distillation asks of the other parts."""
+        distil = self.distil
+        require(
+            not (mixes and distil.stores_logits),
+            "distil.stored_views needs augment.mixup=0 and augment.cutmix=0: the "
+            "teacher must be asked about the mixture that the student sees, and a "
+            "stored answer is about the unmixed clip",
+        )
+        require(
+            distil.stored_views <= self.optim.epochs,
+            f"distil.stored_views ({distil.stored_views}) is more than optim.epochs "
+            f"({self.optim.epochs}): no student would see the last ones",
         )
 
     def to_dict(self) -> dict[str, Any]:

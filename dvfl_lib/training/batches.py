@@ -1,6 +1,6 @@
 """Which clips make up every optimiser step, decided before training begins.
 
-Public names: ``BatchPlan``, ``MicroBatch``, ``step_loader``.
+Public names: ``BatchPlan``, ``MicroBatch``, ``step_loader``, ``clip_loader``.
 
 The plan is a function of the seed alone. An optimiser step takes ``batch_size``
 clips, cut into micro-batches of ``micro_batch``; a micro-batch is what one forward
@@ -13,7 +13,7 @@ going through the earlier ones.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -163,6 +163,41 @@ def _collate(items: Sequence[Any]) -> dict[str, Any] | DVFLError:
     return collate_clips(items)
 
 
+def clip_loader(
+    clips: Dataset,
+    batches: Iterable[list[ClipKey]],
+    *,
+    seed: int,
+    workers: int,
+    pin_memory: bool,
+) -> Iterator[dict[str, Any]]:
+    """Batches of clips, each a list of keys, in that order.
+
+    Yields:
+        A dict with ``clip`` float32 (B, T, 3, H, W), ``label`` and ``index`` int64
+        (B,), and ``unreadable``, names of videos.
+
+    Raises:
+        DVFLError: whatever a clip's loading raised, as it was raised.
+    """
+    loader = DataLoader(
+        _ErrorsAsItems(clips),
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pin_memory,
+        # Forked workers notice at once when the run is killed; those of a fork
+        # server, the default of newer Pythons, may stay behind for good.
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+        # Without a generator of its own the loader would draw from the global one.
+        generator=torch.Generator().manual_seed(derive_seed(seed, "loader")),
+    )
+    for batch in loader:
+        if isinstance(batch, DVFLError):
+            raise batch
+        yield batch
+
+
 def step_loader(
     clips: Dataset,
     plan: BatchPlan,
@@ -179,28 +214,18 @@ def step_loader(
     ahead over the epochs' borders.
 
     Yields:
-        The plan's entry, and a dict with ``clip`` float32 (B, T, 3, H, W),
-        ``label`` and ``index`` int64 (B,), and ``unreadable``, names of videos.
+        The plan's entry, and what ``clip_loader`` gives for it.
 
     Raises:
         DVFLError: whatever a clip's loading raised, as it was raised.
     """
-    loader = DataLoader(
-        _ErrorsAsItems(clips),
-        batch_sampler=_MicroBatchSampler(plan, start, rank, world),
-        num_workers=workers,
-        collate_fn=_collate,
+    batches = clip_loader(
+        clips,
+        _MicroBatchSampler(plan, start, rank, world),
+        seed=plan.seed,
+        workers=workers,
         pin_memory=pin_memory,
-        # Forked workers notice at once when the run is killed; those of a fork
-        # server, the default of newer Pythons, may stay behind for good.
-        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
-        # Without a generator of its own the loader would draw from the global one.
-        generator=torch.Generator().manual_seed(derive_seed(plan.seed, "loader")),
     )
-    batches: Iterator[dict[str, Any] | DVFLError] = iter(loader)
     for step in range(start, plan.total_steps):
         for micro in plan.micro_batches(step, rank, world):
-            batch = next(batches)
-            if isinstance(batch, DVFLError):
-                raise batch
-            yield micro, batch
+            yield micro, next(batches)

@@ -1,6 +1,7 @@
 """What a run directory was begun with, so that nothing else is continued in it.
 
-Public names: ``fingerprint``, ``differences``, ``weights_digest``, ``NO_EFFECT``.
+Public names: ``fingerprint``, ``differences``, ``weights_digest``, ``NO_EFFECT``,
+``LATER``.
 
 A checkpoint may only be taken up by the run that wrote it: the same recipe, seed,
 data, network and teacher. Loader workers, processes and folders do not count, for
@@ -15,22 +16,27 @@ from collections.abc import Iterable
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-import torch
 from torch import nn
 from torchvision.ops import StochasticDepth
+
+from ..teacher_cache.key import differences, weights_digest
+
+__all__ = ["LATER", "NO_EFFECT", "differences", "fingerprint", "weights_digest"]
 
 # Parts of the data recipe that change speed, or when to give up, but no result.
 NO_EFFECT = ("data.workers", "data.cache_frames", "data.max_unreadable")
 
-
-def weights_digest(model: nn.Module) -> str:
-    """The first 16 hex digits of the SHA-256 of all names and values."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        flat = value.detach().cpu().contiguous().flatten()
-        digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+# Numbers that came later, and what runs before them did: named in a fingerprint only
+# where they say another thing, so that a run begun before goes on.
+LATER: dict[str, Any] = {
+    "distil.loss": "forward_kl",
+    "distil.random_head": False,
+    "distil.match": "",
+    "distil.match_weight": 1.0,
+    "distil.stored_views": 0,
+    "distil.live_teacher": False,
+    "stored views of the clips": 0,
+}
 
 
 def _text_digest(parts: Iterable[Any]) -> str:
@@ -78,17 +84,11 @@ def fingerprint(
     # Named only where there are any: without, runs are what they were before.
     if flips := getattr(clips, "flip_labels", None):
         found["labels of flipped clips"] = sorted(flips.items())
+    found["stored views of the clips"] = getattr(clips, "views", 0)
     for name in NO_EFFECT:
         found.pop(name, None)
+    for name, before in LATER.items():
+        if found.get(name) == before:
+            found.pop(name, None)
     # As it comes back from a file: lists for tuples.
     return json.loads(json.dumps(found))
-
-
-def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """One phrase for each field in which two fingerprints differ."""
-    names = sorted(set(there) | set(here))
-    return [
-        f"{name} ({there.get(name)} there, {here.get(name)} now)"
-        for name in names
-        if there.get(name) != here.get(name)
-    ]

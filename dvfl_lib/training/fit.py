@@ -27,15 +27,11 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import DatasetError, RecipeError
 from ..recipes import AugmentRecipe, DistilRecipe, OptimRecipe
 from ..vfl_net import VFLNet
-from .batches import BatchPlan
-from .devices import deterministic, make_accelerator
-from .fingerprint import fingerprint
+from .devices import deterministic
+from .job import Job
 from .loop import Loop
-from .objective import Objective
-from .state import RunFolder
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,8 @@ class FitResult:
         best: weights of the best epoch on held-out clips; None without ``validate``.
         best_epoch, best_top1: which epoch that was (1 is the first), and its score.
         history: one dict per epoch: ``epoch``, ``step``, ``lr``, ``loss``, ``ce``,
-            ``kd``, ``seconds``, and ``held_out`` where it was validated.
+            ``kd``, ``match`` where insides are matched, ``seconds``, and ``held_out``
+            where it was validated.
         unreadable: messages about videos that could not be read.
         steps: optimiser steps of the whole run.
         resumed_from: the step this call began at; 0 for a new run.
@@ -79,6 +76,7 @@ def fit(
     name: str,
     distil: DistilRecipe | None = None,
     teacher: nn.Module | None = None,
+    teacher_cache: Path | None = None,
     labelled: set[int] | None = None,
     validate: Callable[[nn.Module], dict[str, Any]] | None = None,
     validate_every: int = 1,
@@ -90,16 +88,17 @@ def fit(
 ) -> FitResult:
     """Train ``model`` in place, or go on with the run that is in ``run_dir/name``.
 
-    Without a teacher the loss is the cross-entropy with soft labels; with one it is
-    ``distillation.distillation_loss``. The teacher sees the same mixed clips, in
-    eval mode, and is not changed. Called again with the same arguments and a model
-    that is as new, an interrupted run goes on and a finished one returns at once.
+    Without a teacher the loss is the cross-entropy with soft labels; with one, see
+    ``DistilRecipe``. The teacher sees the same mixed clips, in eval mode, and is not
+    changed. Called again with the same arguments and a model that is as new, an
+    interrupted run goes on and a finished one returns at once.
 
     Args:
         clips: such as ``video.clips.TrainingClips``: ``len``, items by ``ClipKey``,
             and ``samples``. Mixing and label smoothing of ``augment`` come on top.
         seed: of the order of clips, mixing and drop-path.
         distil, teacher: both or neither.
+        teacher_cache: folder for the logits of ``distil.stored_views``; filled first.
         labelled: indices of clips whose label may be used (all if None); the
             teacher speaks about the others too.
         validate: called with the network in eval mode, on one process, after every
@@ -117,9 +116,9 @@ def fit(
         RecipeError: contradicting arguments, or the loss is no longer finite.
         DatasetError: too few clips, bad labels, too many unreadable videos.
         ModelError: a head or a teacher of another number of classes.
-        RunDirectoryError: the folder cannot be written, or holds another run.
+        RunDirectoryError: a folder cannot be written, holds another run or stale logits.
     """
-    job = _Job(**locals())
+    job = Job(**locals())
     job.check()
     loop = job.loop()
     with deterministic(loop.accelerator.device):
@@ -141,127 +140,3 @@ def _result(loop: Loop) -> FitResult:
         resumed_from=loop.resumed_from,
         seconds=done.seconds,
     )
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The arguments of ``fit``."""
-
-    model: VFLNet
-    clips: Any
-    recipe: OptimRecipe
-    augment: AugmentRecipe
-    num_classes: int
-    seed: int
-    run_dir: Path
-    name: str
-    distil: DistilRecipe | None
-    teacher: nn.Module | None
-    labelled: set[int] | None
-    validate: Callable[[nn.Module], dict[str, Any]] | None
-    validate_every: int
-    checkpoint_seconds: float
-    max_unreadable: float
-    workers: int
-    progress: bool
-    about: Mapping[str, Any] | None
-
-    def check(self) -> None:
-        """Refuse arguments that contradict each other before any work is done."""
-        if (self.distil is None) != (self.teacher is None):
-            raise RecipeError(
-                "distillation needs both a teacher and a distil recipe; give neither "
-                "for plain training"
-            )
-        if self.teacher is self.model:
-            raise RecipeError("the teacher and the student are the same object")
-        if self.validate_every < 1:
-            raise RecipeError(
-                f"validate_every must be at least 1, not {self.validate_every}"
-            )
-        mixing = self.augment.mixup > 0 or self.augment.cutmix > 0
-        if mixing and self.recipe.micro_batch < 2:
-            raise RecipeError(
-                "optim.micro_batch 1 leaves nothing to mix with: make it 2 or more, "
-                "or set augment.mixup=0 and augment.cutmix=0"
-            )
-        if mixing and self.labelled is not None:
-            raise RecipeError(
-                "clips without a label need augment.mixup=0 and augment.cutmix=0: a "
-                "mixture of a labelled and an unlabelled clip has no label"
-            )
-        self._check_labels()
-
-    def _check_labels(self) -> None:
-        for sample in self.clips.samples:
-            if not 0 <= sample.label < self.num_classes:
-                raise DatasetError(
-                    f"clip {sample.name} has label {sample.label}, but there are "
-                    f"{self.num_classes} classes, numbered from 0"
-                )
-        count = len(self.clips)
-        beyond = [i for i in self.labelled or () if not 0 <= i < count]
-        if beyond:
-            raise DatasetError(
-                f"labelled names clip {beyond[0]}, but there are {count} clips"
-            )
-
-    def loop(self) -> Loop:
-        """Plan, accelerator, loss and folder, ready to run."""
-        recipe = self.recipe
-        plan = BatchPlan(
-            clips=len(self.clips),
-            batch_size=recipe.batch_size,
-            micro_batch=recipe.micro_batch,
-            epochs=recipe.epochs,
-            seed=self.seed,
-        )
-        accelerator = make_accelerator(recipe.precision)
-        plan.share_of_each(accelerator.num_processes)
-        return Loop(
-            accelerator=accelerator,
-            model=self.model,
-            clips=self.clips,
-            plan=plan,
-            recipe=recipe,
-            objective=self._objective(),
-            folder=RunFolder(self.run_dir, self.name),
-            fingerprint=self._fingerprint(),
-            recipes={k: v for k, v in self._recipes().items() if v is not None},
-            validate=self.validate,
-            validate_every=self.validate_every,
-            checkpoint_seconds=self.checkpoint_seconds,
-            max_unreadable=self.max_unreadable,
-            workers=self.workers,
-            show=self.progress,
-            about=self.about or {},
-        )
-
-    def _recipes(self) -> dict[str, Any]:
-        return {"optim": self.recipe, "augment": self.augment, "distil": self.distil}
-
-    def _objective(self) -> Objective:
-        return Objective(
-            num_classes=self.num_classes,
-            seed=self.seed,
-            batch_size=self.recipe.batch_size,
-            augment=self.augment,
-            distil=self.distil,
-            teacher=self.teacher,
-            labelled=None if self.labelled is None else frozenset(self.labelled),
-        )
-
-    def _fingerprint(self) -> dict[str, Any]:
-        every = None if self.validate is None else self.validate_every
-        return fingerprint(
-            model=self.model,
-            teacher=self.teacher,
-            clips=self.clips,
-            labelled=self.labelled,
-            recipes=self._recipes(),
-            numbers={
-                "seed": self.seed,
-                "num_classes": self.num_classes,
-                "validate_every": every,
-            },
-        )

@@ -40,7 +40,8 @@ class Loop:
     """The state of one call of ``fit``; only the first process touches files."""
 
     accelerator: Accelerator
-    model: nn.Module  # as the caller gave it
+    model: nn.Module  # as the caller gave it; validated, and saved as weights
+    trained: nn.Module  # the same, or around it a MatchedStudent
     clips: Any
     plan: BatchPlan
     recipe: OptimRecipe
@@ -93,12 +94,12 @@ class Loop:
 
     def _restore(self) -> None:
         """Prepare network and optimiser, as they were at the last checkpoint."""
-        optimizer = build_optimizer(self.model, self.recipe)
+        optimizer = build_optimizer(self.trained, self.recipe)
         self.progress, momentum = begin(
-            self.accelerator, self.folder, self.fingerprint, self.model
+            self.accelerator, self.folder, self.fingerprint, self.trained
         )
-        self.wrapped, self.optimizer = self.accelerator.prepare(self.model, optimizer)
-        restore_momentum(self.optimizer, self.model, momentum)
+        self.wrapped, self.optimizer = self.accelerator.prepare(self.trained, optimizer)
+        restore_momentum(self.optimizer, self.trained, momentum)
         if self.progress.scaler is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(self.progress.scaler)
         if self.objective.teacher is not None:
@@ -113,6 +114,8 @@ class Loop:
     def _train(self) -> None:
         if self.finished:
             return
+        if self.objective.stored is not None:
+            self.objective.stored.open(self.accelerator)
         batches = self._batches()
         self.wrapped.train()
         with self._bar() as bar:
@@ -157,7 +160,8 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         parts, seen = self._gradients(batches)
-        loss, ce, kd = parts.tolist()
+        found = dict(zip(self.objective.names, parts.tolist(), strict=True))
+        loss = found["loss"]
         # fp16 gradients may overflow now and then: the scaler skips such a step.
         norm = self.accelerator.clip_grad_norm_(
             self.wrapped.parameters(), self.recipe.clip_grad_norm
@@ -172,13 +176,13 @@ class Loop:
             raise diverged(math.inf, step, rate, names, self.folder.path)
         self.optimizer.zero_grad()
         sums = self.progress.sums
-        for key, value in (("loss", loss), ("ce", ce), ("kd", kd)):
+        for key, value in found.items():
             sums[key] = sums.get(key, 0.0) + value
         self.progress.step = step + 1
         return loss, rate
 
     def _gradients(self, batches: Batches) -> tuple[Tensor, list[int]]:
-        """Accumulate the step's gradients; returns (loss, ce, kd) over all processes.
+        """Accumulate the step's gradients; returns its losses over all processes.
 
         Processes average their gradients; the loss is scaled such that this
         average is the gradient of the mean over the whole step's clips.
@@ -188,7 +192,7 @@ class Loop:
             self.plan.step_indices(self.progress.step)
         )
         share = self.plan.share_of_each(world)
-        total, seen = torch.zeros(3, device=device), []
+        total, seen = torch.zeros(len(self.objective.names), device=device), []
         for turn in range(1, share + 1):
             micro, batch = next(batches)
             self._note_unreadable(batch["unreadable"])
@@ -256,7 +260,7 @@ class Loop:
         if self.is_main:
             network = self.accelerator.unwrap_model(self.wrapped).eval()
             with torch.no_grad():
-                told = [self.validate(network)]
+                told = [self.validate(self.model)]
             network.train()
         broadcast_object_list(told)
         self._note_held_out(told[0].get("unreadable", ()))
@@ -284,7 +288,7 @@ class Loop:
             return
         scaler = self.accelerator.scaler
         self.progress.scaler = None if scaler is None else scaler.state_dict()
-        self.folder.save(self.progress, self.fingerprint, self.model, self.optimizer)
+        self.folder.save(self.progress, self.fingerprint, self.trained, self.optimizer)
         self._save_took = time.monotonic() - self._saved_at
         self._saved_at = time.monotonic()
 

@@ -13,11 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..distillation import forward_kl, soft_cross_entropy
+from ..distillation import (
+    kd_loss,
+    matching_loss,
+    soft_cross_entropy,
+    teacher_signals,
+)
 from ..recipes import AugmentRecipe, DistilRecipe
 from ..video.seeding import derive_seed
 from ..video.transforms import mix_clips
 from .batches import MicroBatch
+from .stored_teacher import StoredTeacher
 
 
 @contextmanager
@@ -45,9 +51,13 @@ def seeded(device: torch.device, *parts: int | str) -> Iterator[None]:
 class Objective:
     """Distillation with a teacher, plain cross-entropy without one.
 
+    L = alpha KD + (1 - alpha) CE + match_weight * matching, see ``DistilRecipe``.
+
     Attributes:
         labelled: indices of clips whose label may be used; None for all.
         batch_size: clips of one optimiser step, over all processes.
+        teacher: asked at every step; None where there is none, or ``stored`` answers.
+        stored: the teacher's logits about stored views; not together with mixing.
     """
 
     num_classes: int
@@ -57,6 +67,17 @@ class Objective:
     distil: DistilRecipe | None
     teacher: nn.Module | None
     labelled: frozenset[int] | None
+    stored: StoredTeacher | None = None
+
+    @property
+    def matches(self) -> bool:
+        """Whether the insides of both networks are compared as well."""
+        return self.distil is not None and bool(self.distil.match)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a call returns, in that order."""
+        return ("loss", "ce", "kd", *(("match",) if self.matches else ()))
 
     def count_labelled(self, indices: tuple[int, ...]) -> int:
         """How many clips of a global step have a label; known without loading any."""
@@ -71,10 +92,11 @@ class Objective:
         batch: dict[str, Any],
         step_labels: int,
         autocast: AbstractContextManager,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """This micro-batch's share of the step's loss.
 
         Args:
+            student: with ``matches``, a ``MatchedStudent``.
             batch: ``clip`` (B, T, 3, H, W), ``label`` and ``index`` (B,), on the
                 student's device.
             step_labels: ``count_labelled`` of the whole step.
@@ -82,7 +104,7 @@ class Objective:
                 own from Accelerate.
 
         Returns:
-            loss, ce and kd as scalars, divided such that their sums over all
+            The scalars that ``names`` lists, divided such that their sums over all
             micro-batches of the step are the means over its clips.
         """
         clip, label = batch["clip"], batch["label"]
@@ -90,16 +112,46 @@ class Objective:
         with seeded(clip.device, self.seed, "mix", *place):
             clip, target = mix_clips(clip, label, self.num_classes, self.augment)
         with seeded(clip.device, self.seed, "forward", *place):
-            logits = student(clip)
+            answer = student(clip)
+        logits, projected = answer if self.matches else (answer, None)
+        mask = self._mask(micro, batch)
         ce = soft_cross_entropy(logits, target.to(logits.device), reduction="none")
-        ce = (ce * self._mask(micro, batch)).sum() / max(step_labels, 1)
-        if self.teacher is None or self.distil is None:
+        ce = (ce * mask).sum() / max(step_labels, 1)
+        if self.distil is None:
             return ce, ce, torch.zeros_like(ce)
-        with torch.no_grad(), autocast:
-            opinion = self.teacher(clip)
-        kd = forward_kl(logits, opinion, self.distil.temperature, reduction="none")
+        distil = self.distil
+        opinion, signals = self._opinion(clip, micro, batch, autocast)
+        labels = self._labels(label, mask)
+        kd = kd_loss(distil.loss, logits, opinion, labels, distil.temperature)
         kd = kd.sum() / self.batch_size
-        return self.distil.alpha * kd + (1 - self.distil.alpha) * ce, ce, kd
+        loss = distil.alpha * kd + (1 - distil.alpha) * ce
+        if not self.matches:
+            return loss, ce, kd
+        match = matching_loss(projected, signals).sum() / self.batch_size
+        return loss + distil.match_weight * match, ce, kd, match
+
+    def _opinion(
+        self,
+        clip: Tensor,
+        micro: MicroBatch,
+        batch: dict[str, Any],
+        autocast: AbstractContextManager,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """What the teacher makes of the clips that the student sees.
+
+        Returns logits (B, K), and the signals to be matched, if any are.
+        """
+        if self.stored is not None:
+            return self.stored.logits(batch["index"], micro.epoch).to(clip.device), []
+        with torch.no_grad(), autocast:
+            if self.matches:
+                return teacher_signals(self.teacher, clip, self.distil.match)
+            return self.teacher(clip), []
+
+    def _labels(self, label: Tensor, mask: Tensor) -> Tensor:
+        """Whole numbers (B,), -1 where the label is withheld or the clip mixed."""
+        mixed = self.augment.mixup > 0 or self.augment.cutmix > 0
+        return torch.full_like(label, -1) if mixed else label.where(mask > 0, -1)
 
     def _mask(self, micro: MicroBatch, batch: dict[str, Any]) -> Tensor:
         """1 where a label may be used. (B,)"""

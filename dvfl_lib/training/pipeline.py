@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
@@ -26,28 +27,23 @@ from ..benchmarks.lineage import training_list
 from ..errors import RecipeError
 from ..evaluation import About, Evaluation, evaluate
 from ..evaluation.kept import kept_evaluation
-from ..recipes import EvaluateRecipe, NetworkRecipe, OptimRecipe
+from ..recipes import EvaluateRecipe
 from ..recipes.parts import naming
-from ..vfl_net import VFLNet, create_model
+from ..teacher_cache import TeacherCache, cache_name, key_fields
+from ..vfl_net import VFLNet
 from ..video.clips import EvaluationViews, Sample, TrainingClips
-from ..video.seeding import derive_seed, fixed_rng
-from ..weights import (
-    LoadReport,
-    fetch_image_weights,
-    load_checkpoint,
-    load_image_weights,
-)
+from ..video.seeding import derive_seed
 from .batches import BatchPlan
 from .devices import cpu_threads, make_accelerator, processes
 from .fingerprint import NO_EFFECT
 from .fit import FitResult, fit
-from .run_data import RunData
+from .run_networks import ROLES, Role, RunNetworks
+from .stored_teacher import StoredTeacher
 
-Role = Literal["teacher", "baseline", "distilled"]
-ROLES: tuple[Role, ...] = ("teacher", "baseline", "distilled")
+__all__ = ["ROLES", "Pipeline"]
 
 
-class Pipeline(RunData):
+class Pipeline(RunNetworks):
     """The steps of a run, each callable again.
 
     Raises:
@@ -87,53 +83,6 @@ class Pipeline(RunData):
             plan = BatchPlan(len(self.fit_samples), *sizes, seed=0)
             plan.share_of_each(processes().num_processes)
 
-    def _optim_of(self, role: Role) -> tuple[str, OptimRecipe]:
-        """The recipe's part that trains a role, with its name."""
-        part = "teacher_optim" if role == "teacher" else "optim"
-        return part, getattr(self.recipe, part)
-
-    # --- networks ------------------------------------------------------------
-
-    def recipe_of(self, role: Role) -> NetworkRecipe:
-        """Which network plays this role."""
-        return self.recipe.teacher if role == "teacher" else self.recipe.student
-
-    def _create(self, role: Role) -> VFLNet:
-        """The network of a role with its random weights."""
-        part = self.recipe_of(role)
-        kind = "teacher" if role == "teacher" else "student"
-        with fixed_rng(self.settings.seed, "initial weights", kind):
-            return create_model(
-                part.model,
-                num_classes=len(self.train_list.classes),
-                drop_path=part.drop_path,
-                init=part.init,
-            )
-
-    def new_network(self, role: Role) -> tuple[VFLNet, LoadReport | None]:
-        """The network before its first step, and what was loaded into it.
-
-        Both students are the same to the last bit.
-        """
-        model, part = self._create(role), self.recipe_of(role)
-        if not part.image_weights:
-            return model, None
-        folder = self.settings.cache_dir / "weights"
-        with processes().main_process_first():
-            path = fetch_image_weights(part.image_weights, folder)
-        return model, load_image_weights(model, path)
-
-    def trained(self, role: Role) -> VFLNet:
-        """The network with the weights that held-out groups chose, in eval mode."""
-        model = self._create(role)
-        load_checkpoint(model, self._weights_of(role))
-        return model.eval()
-
-    def _weights_of(self, role: Role) -> Path:
-        if role == "teacher" and self.settings.teacher_weights:
-            return Path(self.settings.teacher_weights).expanduser()
-        return self.settings.run_dir / role / "best.safetensors"
-
     # --- training ------------------------------------------------------------
 
     def train(self, role: Role) -> FitResult | None:
@@ -142,38 +91,95 @@ class Pipeline(RunData):
             self.trained(role)  # refuses a file that does not fit, before any work
             return None
         r, s = self.recipe, self.settings
-        model, _ = self.new_network(role)
-        student = role != "teacher"
-        clips_seed = derive_seed(s.seed, "clips", "student" if student else "teacher")
-        clips = TrainingClips(
-            self.fit_samples,
-            r.data,
-            r.augment,
-            clips_seed,
-            self.cache(r.data.short_side),
-            self.train_list.flip_labels,
-        )
+        clips = self._clips(role)
         distilled = role == "distilled"
+        teacher = self.trained("teacher") if distilled else None
+        cache = self._cache_folder(teacher, clips) if distilled else None
         part, optim = self._optim_of(role)
         with naming(part), cpu_threads(optim.cpu_threads):
             return fit(
-                model,
+                self.new_network(role)[0],
                 clips,
                 recipe=optim,
                 augment=r.augment,
                 num_classes=len(self.train_list.classes),
-                seed=clips_seed,
+                seed=clips.seed,
                 run_dir=s.run_dir,
                 name=role,
                 distil=r.distil if distilled else None,
-                teacher=self.trained("teacher") if distilled else None,
-                labelled=self.labelled if student else None,
+                teacher=teacher,
+                teacher_cache=cache,
+                labelled=None if role == "teacher" else self.labelled,
                 validate=self._held_out_score,
                 max_unreadable=r.data.max_unreadable,
                 workers=r.data.workers,
                 progress=s.progress,
                 about=self._about_weights(),
             )
+
+    def _clips(self, role: Role) -> TrainingClips:
+        """What a network learns from; both students see the same."""
+        kind = "teacher" if role == "teacher" else "student"
+        return TrainingClips(
+            self.fit_samples,
+            self.recipe.data,
+            self.recipe.augment,
+            derive_seed(self.settings.seed, "clips", kind),
+            self.cache(self.recipe.data.short_side),
+            self.train_list.flip_labels,
+            views=0 if role == "teacher" else self.recipe.distil.stored_views,
+        )
+
+    # --- the teacher's logits ------------------------------------------------
+
+    def fill_teacher_cache(self) -> TeacherCache | None:
+        """Ask the teacher once about every stored view, or go on with that.
+
+        ``train("distilled")`` does it by itself. None where the recipe stores none.
+
+        Raises:
+            RunDirectoryError: the folder holds logits of something else, is damaged
+                or cannot be written.
+        """
+        if not self.recipe.distil.stores_logits:
+            return None
+        begun = time.monotonic()
+        clips, teacher = self._clips("distilled"), self.trained("teacher")
+        optim = self.recipe.optim
+        stored = StoredTeacher(
+            folder=self._cache_folder(teacher, clips),
+            teacher=teacher,
+            clips=clips,
+            classes=self.train_list.classes,
+            views=clips.views,
+            precision=optim.precision,
+            batch_size=optim.micro_batch,
+            seed=clips.seed,
+            max_unreadable=self.recipe.data.max_unreadable,
+            workers=self.recipe.data.workers,
+            show=self.settings.progress,
+        )
+        with cpu_threads(optim.cpu_threads):
+            cache = stored.open(make_accelerator(optim.precision))
+        self.seconds["teacher's logits (last call)"] = round(
+            time.monotonic() - begun, 2
+        )
+        return cache
+
+    def _cache_folder(self, teacher: VFLNet, clips: TrainingClips) -> Path | None:
+        """Where the teacher's logits about these clips lie; None if not stored."""
+        if not self.recipe.distil.stores_logits:
+            return None
+        if self.settings.teacher_cache:
+            return Path(self.settings.teacher_cache).expanduser()
+        fields = key_fields(
+            teacher,
+            clips,
+            views=clips.views,
+            precision=self.recipe.optim.precision,
+            classes=self.train_list.classes,
+        )
+        return self.settings.cache_dir / "teacher_logits" / cache_name(fields)
 
     def _about_weights(self) -> dict[str, Any]:
         """What an evaluation of the weights must know, wherever they are taken to."""

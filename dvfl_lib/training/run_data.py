@@ -36,6 +36,9 @@ class RunSettings:
         cache_dir: decoded frames and downloaded weights; may serve several runs.
         seed: of initial weights, order, augmentation and held-out groups.
         teacher_weights: a checkpoint of the teacher; "" trains one.
+        teacher_cache: with ``distil.stored_views``, the folder of the teacher's
+            logits; "" for one in ``cache_dir`` that runs with the same teacher, data,
+            augmentation and seed share.
         progress: show bars.
     """
 
@@ -47,6 +50,7 @@ class RunSettings:
     cache_dir: Path
     seed: int = 0
     teacher_weights: str = ""
+    teacher_cache: str = ""
     progress: bool = True
 
 

@@ -15,7 +15,6 @@ writes finds all else in it. Every file is written whole or not at all.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -29,15 +28,10 @@ from torch import Tensor, nn
 
 from ..errors import RunDirectoryError
 from ..files import write_whole
-from .fingerprint import differences
-
-try:
-    import fcntl
-except ImportError:  # Windows: a run is not guarded against a second process
-    fcntl = None
+from .fingerprint import LATER, differences
+from .locking import locked
 
 _KEY = "dvfl-training"  # the one metadata entry, holding JSON
-_LOCK_PATIENCE = 10.0  # seconds; what a killed notebook leaves running needs a few
 
 
 @dataclass
@@ -88,34 +82,9 @@ class RunFolder:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Make the folder and keep other processes from training in it meanwhile."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = open(self.path / ".lock", "w")
-        except OSError as trouble:
-            raise RunDirectoryError(
-                f"the run directory {self.path} cannot be written: "
-                f"{trouble.strerror}. Choose another run_dir, or mend its permissions"
-            ) from None
-        with lock:  # closing the file, or dying, gives the lock back
-            self._acquire(lock)
+        with locked(self.path, "the run directory", "training", "run_dir"):
             self._remove_leftovers()
             yield
-
-    def _acquire(self, lock: Any) -> None:
-        deadline = time.monotonic() + _LOCK_PATIENCE
-        while fcntl is not None:
-            try:
-                # lockf, not flock: loader processes must not inherit the lock.
-                return fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):
-                if time.monotonic() > deadline:
-                    raise RunDirectoryError(
-                        f"another process is training in {self.path}: wait until it "
-                        "is done, end it, or choose another run_dir"
-                    ) from None
-                time.sleep(0.2)
-            except OSError:  # a file system without locks
-                return None
 
     def _remove_leftovers(self) -> None:
         """Temporary files of a run that was killed while it wrote."""
@@ -171,7 +140,7 @@ class RunFolder:
         return progress, parts["weights"], parts["momentum"]
 
     def _refuse_others(self, there: dict[str, Any], here: dict[str, Any]) -> None:
-        found = differences(there, here)
+        found = differences(there, here, LATER)
         if found:
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""
             raise RunDirectoryError(

@@ -5,7 +5,8 @@ Public names: ``Sample``, ``ClipKey``, ``TrainingClips``, ``EvaluationViews``,
 
 Training clips are asked for by (epoch, index, view) instead of by index alone;
 with the run's seed that key decides every random draw, so a clip is the same in
-whichever worker, process or restart it is made.
+whichever worker, process or restart it is made. With *stored views* the epochs take
+turns with a few keys, so that what a teacher says of each can be kept.
 """
 
 from __future__ import annotations
@@ -71,10 +72,12 @@ class TrainingClips(Dataset):
     Args:
         flip_labels: classes that a horizontal flip turns into another, see
             ``benchmarks.VideoDataset``; ``label`` is that of what the clip shows.
+        views: K > 0 gives each clip K augmentations in all: epoch e shows the one of
+            ``ClipKey(0, index, e % K)``. 0 draws a new one in every epoch.
 
     Raises:
         DatasetError: an empty list, or no readable video in it.
-        RecipeError: a frame cache of another size.
+        RecipeError: a frame cache of another size, or fewer than 0 views.
     """
 
     def __init__(
@@ -85,14 +88,19 @@ class TrainingClips(Dataset):
         seed: int,
         cache: FrameCache | None = None,
         flip_labels: Mapping[int, int | None] | None = None,
+        views: int = 0,
     ) -> None:
         if not samples:
             raise DatasetError("there are no samples to make training clips from")
+        if views < 0:
+            raise RecipeError(f"views must be 0 or more, not {views}")
         _check_cache(cache, data.short_side)
         self.samples = list(samples)
         self.data = data
+        self.augment = augment
         self.seed = int(seed)
         self.cache = cache
+        self.views = int(views)
         self.flip_labels = None if flip_labels is None else dict(flip_labels)
         self._transform = labelled_transform(data, augment, flip_labels)
 
@@ -101,6 +109,8 @@ class TrainingClips(Dataset):
 
     def __getitem__(self, key: ClipKey | tuple[int, ...]) -> dict[str, Any]:
         key = ClipKey(*key)
+        if self.views:
+            key = ClipKey(0, key.index, key.epoch % self.views)
         unreadable: list[str] = []
         for step in range(len(self.samples)):
             index = (key.index + step) % len(self.samples)

@@ -1,0 +1,130 @@
+"""A teacher's logits that are filled by processes which are killed, or by two."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+
+from tiny_training import stored_run  # noqa: E402 - found by the line above
+
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(TESTS.parent),
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+}
+# 2 views of 1500 clips in chunks of 128; 10 steps.
+OPTIONS = {
+    "clips": 1500,
+    "batch_size": 300,
+    "micro_batch": 50,
+    "epochs": 2,
+    "base_lr": 0.2,
+}
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+# Largest difference of any weight, absolute; see test_two_processes.
+TOLERANCE = 1e-5
+
+
+def command(run_dir: Path, cache: Path, *launcher: str) -> list[str]:
+    script = str(TESTS / "tiny_training.py")
+    told = [str(run_dir), json.dumps(OPTIONS), str(cache)]
+    return [sys.executable, *launcher, script, *told]
+
+
+def chunks(cache: Path) -> dict[str, bytes]:
+    """The logits alone; a lock or a memo may be another."""
+    return {path.name: path.read_bytes() for path in cache.glob("view_*.safetensors")}
+
+
+def difference(one: Path, other: Path) -> float:
+    a, b = (load_file(run / "tiny" / "final.safetensors") for run in (one, other))
+    return max((a[name] - b[name]).abs().max().item() for name in a)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """An uninterrupted run on one process: ``run`` and ``cache`` in one folder."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("whole")
+    stored_run(folder / "run", folder / "cache", **OPTIONS)
+    assert len(chunks(folder / "cache")) == 2 * 12
+    return folder
+
+
+def kill_while_filling(run_dir: Path, cache: Path, least: int) -> None:
+    """SIGKILL as soon as there are so many chunks."""
+    process = subprocess.Popen(command(run_dir, cache), env=ENVIRONMENT)
+    deadline = time.monotonic() + 60
+    while len(list(cache.glob("view_*.safetensors"))) < least:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline, "nothing is filled"
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_killed_while_filling_it_goes_on_at_the_first_missing_chunk(whole, tmp_path):
+    run_dir, cache = tmp_path / "run", tmp_path / "cache"
+    kill_while_filling(run_dir, cache, 3)
+    first = chunks(cache)
+    assert 3 <= len(first) < 24
+    times = {name: (cache / name).stat().st_mtime_ns for name in first}
+    stored_run(run_dir, cache, **OPTIONS)
+    assert chunks(cache) == chunks(whole / "cache")
+    for name, before in times.items():
+        assert (cache / name).stat().st_mtime_ns == before, f"{name} was made again"
+    assert not list(cache.glob(".*.tmp")), "leftovers of the kill"
+    ours, theirs = (
+        (folder / "tiny" / "final.safetensors").read_bytes()
+        for folder in (run_dir, whole / "run")
+    )
+    assert ours == theirs
+
+
+def test_two_processes_fill_one_cache_and_train_as_one(whole, tmp_path):
+    run_dir, cache = tmp_path / "run", tmp_path / "cache"
+    shutil.copytree(whole / "cache", cache)
+    kept = sorted(cache.glob("view_*"))[::3]
+    for path in set(cache.glob("view_*")) - set(kept):
+        path.unlink()  # as if it had been interrupted, on one process
+    done = subprocess.run(
+        command(run_dir, cache, *TORCHRUN),
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "finished 10 steps, begun at 0" in done.stdout
+    assert chunks(cache) == chunks(whole / "cache")
+    found = difference(run_dir, whole / "run")
+    print("largest difference of any weight:", found)
+    assert found < TOLERANCE
+
+
+def test_a_stale_cache_stops_both_processes(whole, tmp_path):
+    cache = tmp_path / "cache"
+    shutil.copytree(whole / "cache", cache)
+    victim = sorted(cache.glob("view_*"))[7]
+    victim.write_bytes(victim.read_bytes()[:-8])
+    done = subprocess.run(
+        command(tmp_path / "run", cache, *TORCHRUN),
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode != 0
+    assert done.stderr.count(f"RunDirectoryError: {victim} is damaged") >= 1
