@@ -88,6 +88,7 @@ def full_run(
     workers: int = 0,
     checkpoint_seconds: float = 0.0,
     stop_at_validation: int = 0,
+    match: str = "",
     **recipe,
 ) -> FitResult:
     """Everything random switched on: mixing, drop-path, distillation.
@@ -109,7 +110,7 @@ def full_run(
         recipe=tiny_recipe(**recipe),
         augment=MIXING,
         teacher=tiny_model(2, width=16),
-        distil=DistilRecipe(alpha=0.5, temperature=2.0),
+        distil=DistilRecipe(alpha=0.5, temperature=2.0, match=match),
         validate=validate,
         workers=workers,
         checkpoint_seconds=checkpoint_seconds,

@@ -116,7 +116,7 @@ def fit(
         RecipeError: contradicting arguments, or the loss is no longer finite.
         DatasetError: too few clips, bad labels, too many unreadable videos.
         ModelError: a head or a teacher of another number of classes.
-        RunDirectoryError: a folder cannot be written, holds another run or stale logits.
+        RunDirectoryError: a folder cannot be written, or holds another run's files.
     """
     job = Job(**locals())
     job.check()

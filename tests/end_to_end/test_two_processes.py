@@ -34,13 +34,18 @@ TOLERANCE = 1e-5
 MOVED = 1e-2
 
 
-def train_on_two(run_dir: Path) -> str:
+def train_on_two(run_dir: Path, **options) -> str:
     """Start the script of ``tiny_training`` with torchrun; returns what it printed."""
+    told = json.dumps(OPTIONS | options)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run"),
             *("--standalone", "--nproc_per_node", "2"),
-            *(str(TESTS / "tiny_training.py"), str(run_dir), json.dumps(OPTIONS)),
+            *(
+                str(TESTS / "tiny_training.py"),
+                str(run_dir),
+                json.dumps(OPTIONS | options),
+            ),
         ],
         env=ENVIRONMENT,
         capture_output=True,
@@ -79,6 +84,17 @@ def test_two_processes_equal_one(one_process, tmp_path):
     for alone, together in zip(*logs, strict=True):
         for key in ("loss", "ce", "kd", "lr"):
             assert together[key] == pytest.approx(alone[key], rel=1e-4)
+
+
+def test_with_matched_insides_two_processes_equal_one(tmp_path):
+    """The projections are shared and averaged like the student."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    alone = full_run(one, **OPTIONS, match="modulators")
+    train_on_two(two, match="modulators")
+    kept = [load_file(folder / "tiny" / "last.safetensors") for folder in (one, two)]
+    assert any("weights/projections" in name for name in kept[0])
+    assert difference(*kept) < TOLERANCE
+    assert alone.history[-1]["match"] < alone.history[0]["match"]
 
 
 def test_begun_on_one_process_and_finished_on_two(one_process, tmp_path):
