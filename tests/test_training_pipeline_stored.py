@@ -134,5 +134,9 @@ def test_without_stored_views_there_is_no_cache(settings, tmp_path):
 
 
 def test_both_students_see_the_same_views_and_the_teacher_new_ones(filled):
-    assert filled._clips("baseline").views == filled._clips("distilled").views == 2
-    assert filled._clips("teacher").views == 0
+    assert (
+        filled.training_clips("baseline").views
+        == filled.training_clips("distilled").views
+        == 2
+    )
+    assert filled.training_clips("teacher").views == 0

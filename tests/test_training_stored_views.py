@@ -1,6 +1,7 @@
 """``fit`` with stored views: the cache stands in for the teacher, to the last bit."""
 
 import multiprocessing
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,17 @@ def test_a_second_run_asks_no_teacher_and_another_teacher_is_refused(tmp_path):
     with pytest.raises(RunDirectoryError, match="is stale.*teacher weights"):
         stored_run(tmp_path / "c", tmp_path / "cache", teacher=other)
     assert other.clips == 0
+
+
+def test_the_filling_is_not_counted_as_training(tmp_path, monkeypatch):
+    def slow(self, accelerator, opened=StoredTeacher.open):
+        time.sleep(1)
+        return opened(self, accelerator)
+
+    monkeypatch.setattr(StoredTeacher, "open", slow)
+    begun = time.monotonic()
+    result = stored_run(tmp_path / "a", tmp_path / "cache")
+    assert 0 < result.seconds < time.monotonic() - begun - 1
 
 
 def test_epochs_take_turns_with_the_views(tmp_path):

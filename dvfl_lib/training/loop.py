@@ -116,6 +116,7 @@ class Loop:
             return
         if self.objective.stored is not None:
             self.objective.stored.open(self.accelerator)
+            self._started_at = time.monotonic()  # asking the teacher is no training
         batches = self._batches()
         self.wrapped.train()
         with self._bar() as bar:

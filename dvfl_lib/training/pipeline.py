@@ -91,7 +91,7 @@ class Pipeline(RunNetworks):
             self.trained(role)  # refuses a file that does not fit, before any work
             return None
         r, s = self.recipe, self.settings
-        clips = self._clips(role)
+        clips = self.training_clips(role)
         distilled = role == "distilled"
         teacher = self.trained("teacher") if distilled else None
         cache = self._cache_folder(teacher, clips) if distilled else None
@@ -117,7 +117,7 @@ class Pipeline(RunNetworks):
                 about=self._about_weights(),
             )
 
-    def _clips(self, role: Role) -> TrainingClips:
+    def training_clips(self, role: Role) -> TrainingClips:
         """What a network learns from; both students see the same."""
         kind = "teacher" if role == "teacher" else "student"
         return TrainingClips(
@@ -144,7 +144,7 @@ class Pipeline(RunNetworks):
         if not self.recipe.distil.stores_logits:
             return None
         begun = time.monotonic()
-        clips, teacher = self._clips("distilled"), self.trained("teacher")
+        clips, teacher = self.training_clips("distilled"), self.trained("teacher")
         optim = self.recipe.optim
         stored = StoredTeacher(
             folder=self._cache_folder(teacher, clips),

@@ -36,7 +36,6 @@ MOVED = 1e-2
 
 def train_on_two(run_dir: Path, **options) -> str:
     """Start the script of ``tiny_training`` with torchrun; returns what it printed."""
-    told = json.dumps(OPTIONS | options)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run"),

@@ -1,0 +1,296 @@
+"""What stored logits of the teacher save in time, and what they cost in accuracy.
+
+    python -m benchmarks.teacher_cache [--rounds 20] [--large-rounds 3]
+        [--seeds 0 1 2] [--views 1 2 4 8]
+
+*Time*: one optimiser step of a distillation, with the teacher asked in it and with its
+logits read from a cache, in turns in one process (see ``interleaving``); the step of
+the student alone stands beside them, as the least that is possible. Clips are in
+memory; loading a step's clips is measured apart, and added. Two pairs: the teaching
+sizes on the stand-in, as the demo profile trains them; and the student of the paper
+with a teacher of the size of the paper's, with random weights, on noise of
+8 x 224 x 224. Weights and pixels do not change how long a step takes.
+
+*Accuracy*: whole demo runs on the stand-in in ``runs/teacher_cache``, one teacher for
+each seed; distilled students that see a new augmentation in every epoch, and others
+that see K in turn. ``--views`` without a number leaves this part out. Runs go on where
+they were interrupted. The result is ``benchmarks/results/teacher_cache.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dvfl_lib.evaluation import compare
+from dvfl_lib.lessons import open_run, project_root
+from dvfl_lib.recipes import DistilRecipe, OptimRecipe, recipe_for
+from dvfl_lib.training import Pipeline
+from dvfl_lib.training.batches import MicroBatch
+from dvfl_lib.training.devices import cpu_threads, make_accelerator
+from dvfl_lib.training.objective import Objective
+from dvfl_lib.training.optimisation import build_optimizer
+from dvfl_lib.training.stored_teacher import StoredTeacher
+from dvfl_lib.vfl_net import create_model
+from dvfl_lib.video.clips import ClipKey, Sample, collate_clips
+from dvfl_lib.video.seeding import fixed_rng
+
+from .interleaving import against, interleave
+from .stored import write_result
+
+LIVE, CACHED, ALONE = "teacher asked", "logits from the cache", "student alone"
+OFF = {"augment.mixup": 0.0, "augment.cutmix": 0.0}
+
+
+class Noise:
+    """Clips of noise in memory, each the same in every epoch."""
+
+    def __init__(self, count: int, side: int, classes: int) -> None:
+        self.samples = [
+            Sample(Path(f"noise{n}"), n % classes, "", f"noise{n}")
+            for n in range(count)
+        ]
+        self.views, self.seed = 1, 0
+        with fixed_rng("noise"):
+            self.clips = torch.randn(count, 8, 3, side, side)  # (N, T, 3, H, W)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: ClipKey) -> dict[str, Any]:
+        label = self.samples[key.index].label
+        item = dict(clip=self.clips[key.index], label=label, index=key.index)
+        return {**item, "unreadable": []}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A student, a teacher, and the clips of one step."""
+
+    student: nn.Module
+    teacher: nn.Module
+    clips: Any
+    batch: int
+    classes: int
+    optim: OptimRecipe
+    distil: DistilRecipe
+
+
+def large_pair(batch: int, side: int, teacher: str = "video_focalnet_base") -> Pair:
+    """The paper's student, and by default a teacher of its teacher's size."""
+    paper, classes = recipe_for("paper", OFF), 101
+    with fixed_rng("networks"):
+        networks = [create_model(name, classes) for name in ("vfl_net_nano", teacher)]
+    optim = replace(paper.optim, batch_size=batch, micro_batch=batch, precision="no")
+    distil = replace(paper.distil, stored_views=1)
+    clips = Noise(batch, side, classes)
+    return Pair(*networks, clips, batch, classes, optim, distil)
+
+
+def lab_pair(run: Pipeline) -> Pair:
+    """The teaching sizes, and clips of the stand-in as the demo profile sees them."""
+    with fixed_rng("networks"):
+        student, _ = run.new_network("distilled")
+        teacher, _ = run.new_network("teacher")
+    optim, distil = run.recipe.optim, run.recipe.distil
+    classes = len(run.train_list.classes)
+    clips = run.training_clips("distilled")
+    return Pair(student, teacher, clips, optim.batch_size, classes, optim, distil)
+
+
+def contestants(pair: Pair, folder: Path) -> dict[str, Callable[[], object]]:
+    """One optimiser step each; the cache in ``folder`` is filled before."""
+    accelerator = make_accelerator("no")
+    stored = StoredTeacher(
+        folder,
+        pair.teacher,
+        _First(pair.clips, pair.batch),
+        classes=[str(k) for k in range(pair.classes)],
+        views=pair.distil.stored_views,
+        precision="no",
+        batch_size=pair.batch,
+        seed=0,
+        show=False,
+    )
+    stored.open(accelerator)
+    keys = [ClipKey(0, index) for index in range(pair.batch)]
+    batch = collate_clips([pair.clips[key] for key in keys])
+
+    def steps(distil: DistilRecipe | None, **asked: Any) -> Callable[[], object]:
+        student = copy.deepcopy(pair.student).to(accelerator.device).train()
+        optimizer = build_optimizer(student, pair.optim)
+        objective = Objective(
+            num_classes=pair.classes,
+            seed=0,
+            batch_size=pair.batch,
+            augment=replace(recipe_for("demo").augment, mixup=0, cutmix=0),
+            distil=distil,
+            labelled=None,
+            **asked,
+        )
+        return lambda: _step(student, optimizer, objective, batch)
+
+    pair.teacher.to(accelerator.device).eval()
+    return {
+        LIVE: steps(pair.distil, teacher=pair.teacher),
+        CACHED: steps(pair.distil, teacher=None, stored=stored),
+        ALONE: steps(None, teacher=None),
+    }
+
+
+class _First:
+    """The first clips of a data set, for a cache of these alone."""
+
+    def __init__(self, clips: Any, count: int) -> None:
+        self.clips, self.samples = clips, clips.samples[:count]
+        self.views, self.seed = clips.views, clips.seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: ClipKey) -> dict[str, Any]:
+        return self.clips[key]
+
+
+def _step(
+    student: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    objective: Objective,
+    batch: dict[str, Tensor],
+) -> float:
+    """What ``Loop._step`` does on one process in one micro-batch."""
+    count = len(batch["index"])
+    micro = MicroBatch(0, 0, 0, tuple(range(count)))
+    moved = {
+        name: batch[name].to(next(student.parameters()).device)
+        for name in ("clip", "label", "index")
+    }
+    losses = objective(student, micro, moved, count, nullcontext())
+    losses[0].backward()
+    nn.utils.clip_grad_norm_(student.parameters(), 0.5)
+    optimizer.step()
+    optimizer.zero_grad()
+    return losses[0].item()  # waits for a GPU
+
+
+def measure_time(pair: Pair, rounds: int) -> dict[str, Any]:
+    """Ratios and every single time of the contestants, and of loading a batch."""
+    with tempfile.TemporaryDirectory() as folder, cpu_threads(pair.optim.cpu_threads):
+        timed = contestants(pair, Path(folder))
+        epochs = iter(range(10**9))
+
+        def load() -> object:
+            epoch = next(epochs)
+            keys = [ClipKey(epoch, index) for index in range(pair.batch)]
+            return collate_clips([pair.clips[key] for key in keys])
+
+        times = interleave(timed | {"loading the clips": load}, rounds)
+    loading = times.pop("loading the clips")
+    both = {
+        name: [a + b for a, b in zip(mine, loading, strict=True)]
+        for name, mine in times.items()
+    }
+    return {
+        "ratios": _ratios(times),
+        "ratios, loading by the same process": _ratios(both),
+        "batch": pair.batch,
+        "rounds": rounds,
+        "seconds": times | {"loading the clips": loading},
+    }
+
+
+def _ratios(times: dict[str, list[float]]) -> dict[str, Any]:
+    """How many times as fast as with the teacher asked."""
+    return {name: asdict(ratio) for name, ratio in against(times, LIVE).items()}
+
+
+def demo_run(seed: int, views: int, teacher: Path | None, **more: Any) -> Pipeline:
+    """A demo run of one seed; ``views`` 0 draws new ones in every epoch."""
+    folder = project_root() / "runs" / "teacher_cache" / f"seed{seed}"
+    return open_run(
+        profile="demo",
+        dataset="ucf101",
+        data_root="",
+        split="1",
+        run_dir=str(folder / f"views{views}"),
+        seed=seed,
+        teacher_weights=str(teacher or ""),
+        overrides={"distil.stored_views": views} | more,
+    )
+
+
+def measure_accuracy(seeds: Sequence[int], views: Sequence[int]) -> list[dict]:
+    """One row for each seed: new views in every epoch, and K in turn."""
+    rows = []
+    for seed in seeds:
+        fresh = demo_run(seed, 0, None)
+        fresh.fill_cache()
+        fresh.train("teacher")
+        teacher = fresh.settings.run_dir / "teacher" / "best.safetensors"
+        runs = {0: fresh} | {k: demo_run(seed, k, teacher) for k in views}
+        found = {}
+        row: dict[str, Any] = {"seed": seed, "views": {}}
+        for count, run in runs.items():
+            cache = run.fill_teacher_cache()
+            fit, found[count] = run.train("distilled"), run.evaluate("distilled")
+            row["views"][str(count)] = {
+                "top1": found[count].top1.value,
+                "interval_95": list(found[count].top1.interval),
+                "against new views": compare(found[0], found[count]).to_dict(),
+                "train_seconds": round(fit.seconds, 1),
+                "filling_seconds": _filling(run, cache is not None),
+            }
+        rows.append(row)
+    return rows
+
+
+def _filling(run: Pipeline, stored: bool) -> float | None:
+    """Of this call: short where the cache was there already."""
+    return run.seconds["teacher's logits (last call)"] if stored else None
+
+
+def main() -> None:
+    """Measure both, and store them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--large-rounds", type=int, default=3)
+    parser.add_argument("--large-batch", type=int, default=2)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--views", type=int, nargs="*", default=[1, 2, 4, 8])
+    options = parser.parse_args()
+    run = demo_run(0, 1, None)
+    run.fill_cache()
+    pairs = {
+        "teaching sizes, stand-in": (lab_pair(run), options.rounds),
+        "vfl_net_nano and video_focalnet_base, 8 x 224 x 224": (
+            large_pair(options.large_batch, 224),
+            options.large_rounds,
+        ),
+    }
+    times = {name: measure_time(*pair) for name, pair in pairs.items()}
+    content = {
+        "standin": True,
+        "data": "Stand-in data, demo profile; noise for the large pair.",
+        "steps": times,
+        "accuracy": measure_accuracy(options.seeds, options.views)
+        if options.views
+        else [],
+    }
+    write_result("teacher_cache", "python -m benchmarks.teacher_cache", content)
+    for name, found in times.items():
+        print(name)
+        for contestant, ratio in found["ratios"].items():
+            print(f"  {contestant:<24} {ratio['median']:8.3f} times as fast")
+
+
+if __name__ == "__main__":
+    main()
