@@ -1,0 +1,37 @@
+"""The full ablation of lesson 09 on the stand-in, several seeds each.
+
+    python -m benchmarks.ablation [--seeds 0 1 2] [--jobs N]
+
+Every setting of ``dvfl_lib.lessons.ablation_grid.STUDIES`` is trained with every seed
+in ``runs/ablation``, several at a time; what was interrupted goes on. The result is
+``benchmarks/results/ablation.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from dvfl_lib.lessons.ablation import run_ablation
+from dvfl_lib.lessons.ablation_grid import STUDIES
+from dvfl_lib.lessons.environment import project_root
+
+from .stored import write_result
+
+
+def main() -> None:
+    """Run what is missing, and store all of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=0, help="0: one per core")
+    options = parser.parse_args()
+    folder = project_root() / "runs" / "ablation"
+    found = run_ablation(STUDIES, seeds=options.seeds, folder=folder, jobs=options.jobs)
+    content = {
+        "data": "Stand-in data; top-1 on its test list 1; demo profile.",
+        **found.to_dict(),
+    }
+    write_result("ablation", "python -m benchmarks.ablation", content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""One thing varied, several seeds each: every seed, and the paired differences.
+
+Public names: ``StudyRow``, ``study_figure``.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..errors import DVFLError
+from .style import GREY, MARKERS, PALETTE, chance_line, new_figure, percent
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A setting: its accuracies, and its difference from its reference.
+
+    Attributes:
+        label: what stands at the axis.
+        values: shares, one per seed, in the same order for all rows.
+        mean, low, high: of the paired difference, as shares; equal to zero for the
+            reference itself.
+        versus: label of the reference; "" for the reference itself.
+    """
+
+    label: str
+    values: Sequence[float]
+    mean: float
+    low: float
+    high: float
+    versus: str
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return bool(self.versus) and (self.low > 0 or self.high < 0)
+
+
+def study_figure(
+    title: str,
+    rows: Sequence[StudyRow],
+    *,
+    chance: float | None = None,
+    standin: bool = False,
+) -> Figure:
+    """Left every seed's top-1, a marker per seed; right differences with intervals.
+
+    A difference whose 95 % interval leaves out zero is filled and in colour, the
+    others are hollow.
+
+    Raises:
+        DVFLError: no rows, or rows of different numbers of seeds.
+    """
+    if not rows or len({len(row.values) for row in rows}) != 1:
+        raise DVFLError("study_figure needs rows, each with one value per seed")
+    seeds = len(rows[0].values)
+    many = f"{seeds} seeds" if seeds > 1 else "1 seed"
+    height = 1.6 + 0.33 * len(rows)
+    figure, (left, right) = new_figure(
+        f"{title}: {many}", standin, height, columns=2, widths=(1.25, 1)
+    )
+    places = range(len(rows))
+    _draw_seeds(left, rows, chance)
+    _draw_differences(right, rows)
+    left.set_yticks(places, [row.label for row in rows])
+    versus = [f"against {row.versus}" if row.versus else "" for row in rows]
+    right.set_yticks(places, versus)
+    for axis in (left, right):
+        axis.set_ylim(len(rows) - 0.4, -0.6)
+        axis.grid(axis="y", color="#E5E5E5", linewidth=0.6)
+        axis.set_axisbelow(True)
+    figure.set_label(_words(title, rows, many))
+    return figure
+
+
+def _draw_seeds(axis: Axes, rows: Sequence[StudyRow], chance: float | None) -> None:
+    for place, row in enumerate(rows):
+        mean = statistics.fmean(row.values)
+        axis.plot([mean, mean], [place - 0.3, place + 0.3], color="black", lw=1.6)
+        for seed, value in enumerate(row.values):
+            axis.plot(
+                value,
+                place,
+                MARKERS[seed % len(MARKERS)],
+                ms=5,
+                color=PALETTE["baseline"],
+                mfc="none",
+                alpha=0.9,
+            )
+    axis.set_xlabel("top-1, a marker per seed; bar: mean")
+    percent(axis.xaxis)
+    if chance is not None:
+        chance_line(axis, chance, upright=True)
+
+
+def _draw_differences(axis: Axes, rows: Sequence[StudyRow]) -> None:
+    axis.axvline(0, color=GREY, linewidth=0.8)
+    for place, row in enumerate(rows):
+        if not row.versus:
+            continue
+        colour = PALETTE["student"] if row.told_apart else GREY
+        if math.isfinite(row.low):
+            ends = [100 * row.low, 100 * row.high]
+            axis.plot(ends, [place, place], color=colour, linewidth=1.4)
+        fill = colour if row.told_apart else "white"
+        axis.plot(100 * row.mean, place, "o", ms=6, mec=colour, mfc=fill)
+    axis.set_xlabel("difference, points; line: 95 % interval")
+
+
+def _words(title: str, rows: Sequence[StudyRow], many: str) -> str:
+    """The figure for who cannot see it."""
+    said = []
+    for row in rows:
+        text = f"{row.label}: mean {100 * statistics.fmean(row.values):.1f} %"
+        if row.versus:
+            sign = "more than noise" if row.told_apart else "within noise"
+            text += f", {100 * row.mean:+.1f} points against {row.versus}, {sign}"
+        said.append(text)
+    return f"{title}, {many}. {'; '.join(said)}."

@@ -1,0 +1,183 @@
+"""The ablation of lesson 09: run a grid over seeds, and read what it found.
+
+Public names: ``Ablation``, ``run_ablation``, ``stored_ablation``.
+
+All students of a seed begin with the same weights, see the same views of the same
+clips in the same order, and may use the same labels; the setting alone differs. A
+seed's teacher is trained once and serves all. So differences are taken seed by seed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import LessonError
+from ..evaluation.paired_seeds import SeedComparison, compare_seeds
+from ..figures.ablation import StudyRow
+from .ablation_grid import COMMON, LABELS, STUDIES, TEACHERS, Setting, Study
+from .ablation_run import weights_of
+from .environment import project_root, shown_path
+from .opening import open_run
+from .sweeping import SweepPoint, sweep
+
+_RUN = "lessons.ablation_run:run_point"
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What a grid found.
+
+    Attributes:
+        studies: name -> study.
+        seeds: in order.
+        found: "<setting>_seed<seed>" -> what ``ablation_run.run_point`` returned;
+            teachers too.
+    """
+
+    studies: Mapping[str, Study]
+    seeds: tuple[int, ...]
+    found: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def standin(self) -> bool:
+        """Whether the data were drawn."""
+        return any(result["standin"] for result in self.found.values())
+
+    def values(self, setting: str, key: str = "top1") -> list[float]:
+        """One number per seed, such as the share of the test list that was right."""
+        return [float(self.found[f"{setting}_seed{seed}"][key]) for seed in self.seeds]
+
+    def against(self, study: str, setting: str) -> SeedComparison:
+        """A setting beside its reference, seed by seed."""
+        reference = self.studies[study].reference_of(setting)
+        return compare_seeds(self.values(reference), self.values(setting))
+
+    def rows(self, study: str) -> list[StudyRow]:
+        """A row per setting, for ``figures.ablation.study_figure``."""
+        labels = {s.name: s.label for s in self.studies[study].settings}
+        found = []
+        for name, label in labels.items():
+            reference = self.studies[study].reference_of(name)
+            versus = "" if reference == name else labels[reference]
+            gain = self.against(study, name)
+            ends = (gain.mean, gain.low, gain.high)
+            found.append(StudyRow(label, self.values(name), *ends, versus))
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a stored result: seeds, what was varied, and every run."""
+        studies = {name: asdict(study) for name, study in self.studies.items()}
+        return {
+            "standin": self.standin,
+            "seeds": list(self.seeds),
+            "common": dict(COMMON),
+            "studies": json.loads(json.dumps(studies)),
+            "found": dict(self.found),
+        }
+
+
+def stored_ablation() -> tuple[Ablation, dict[str, Any]]:
+    """The full grid as ``python -m benchmarks.ablation`` stored it, and its origin.
+
+    Raises:
+        LessonError: the file is missing (it is part of a checkout), or it holds
+            other settings than ``STUDIES``.
+    """
+    path = project_root() / "benchmarks" / "results" / "ablation.json"
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        ablation = Ablation(STUDIES, tuple(stored["seeds"]), stored["found"])
+        same = stored["studies"] == ablation.to_dict()["studies"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LessonError(
+            f"{shown_path(path)} cannot be read ({type(error).__name__}). It is part "
+            "of the repository; 'python -m benchmarks.ablation' writes it anew"
+        ) from error
+    if not same:
+        raise LessonError(
+            f"{shown_path(path)} was made with other settings than those of "
+            "ablation_grid.py: 'python -m benchmarks.ablation' writes it anew"
+        )
+    origin = {key: stored[key] for key in ("command", "commit", "date", "machine")}
+    return ablation, origin
+
+
+def run_ablation(
+    studies: Mapping[str, Study],
+    *,
+    seeds: Sequence[int],
+    folder: str | Path,
+    profile: str = "demo",
+    dataset: str = "ucf101",
+    data_root: str = "",
+    split: str = "1",
+    overrides: Mapping[str, Any] | None = None,
+    jobs: int = 0,
+    progress: bool = True,
+) -> Ablation:
+    """Run every setting of the studies with every seed; go on where it was stopped.
+
+    Args:
+        seeds: at least one; three or more for intervals that say something.
+        folder: takes the runs, the executed notebooks and one JSON per run.
+        profile, dataset, data_root, split: as for ``open_run``.
+        overrides: of the recipe, for all runs; a setting's own come on top.
+        jobs: runs at the same time; 0 for one per core.
+
+    Raises:
+        LessonError: no seed, or runs that failed, with the reason of each.
+        RunDirectoryError: the folder holds results of other parameters.
+        DVFLError: a parameter or the data, before any training.
+    """
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise LessonError(f"seeds must be different whole numbers, not {list(seeds)}")
+    common = dict(profile=profile, dataset=dataset, data_root=data_root, split=split)
+    given = {**COMMON, **(overrides or {})}
+    grid = _Grid(Path(folder).absolute(), common, given)
+    settings = {s.name: s for study in studies.values() for s in study.settings}
+    teachers = sorted({s.teacher for s in settings.values() if s.teacher})
+    ways = [Setting(name, name, TEACHERS[name], teacher="") for name in teachers]
+    first = [grid.point(way, seed, "teacher") for seed in seeds for way in ways]
+    grid.open_once(grid.point(LABELS, seeds[0], "baseline"))
+    found = sweep(first, grid.folder, jobs, progress)
+    # Seed by seed: what is finished first is a complete comparison.
+    points = [grid.point(s, seed, s.role) for seed in seeds for s in settings.values()]
+    found |= sweep(points, grid.folder, jobs, progress)
+    return Ablation(dict(studies), tuple(seeds), found)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    folder: Path
+    common: Mapping[str, Any]
+    overrides: Mapping[str, Any]
+
+    def point(self, setting: Setting, seed: int, role: str) -> SweepPoint:
+        """One run of the sweep."""
+        name = f"{setting.name}_seed{seed}"
+        weights = ""
+        if setting.teacher:
+            weights = str(weights_of(self._run(f"{setting.teacher}_seed{seed}")))
+        arguments = {
+            **self.common,
+            "role": role,
+            "seed": seed,
+            "run_dir": str(self._run(name)),
+            "weights_file": weights,
+            "overrides": {**self.overrides, **setting.overrides},
+        }
+        return SweepPoint(name, _RUN, json.loads(json.dumps(arguments)))
+
+    def _run(self, name: str) -> Path:
+        return self.folder / "runs" / name
+
+    def open_once(self, point: SweepPoint) -> None:
+        """Refuse wrong parameters here; write stand-in and frames before many want
+        them."""
+        no_run = ("role", "weights_file")
+        wanted = {k: v for k, v in point.arguments.items() if k not in no_run}
+        open_run(**wanted, progress=False).fill_cache()
