@@ -39,7 +39,7 @@ from .stored import write_result
 FRAMES = 180
 # Suffix -> frames from one key frame to the next.
 KEYS = {".avi": 12, ".webm": 128, ".mp4": 250}
-LOADED_CLIPS = 24  # of one epoch of the loader
+LOADED_CLIPS = 96  # of one epoch of the loader
 
 
 def draw_videos(folder: Path, frames: int = FRAMES) -> list[Path]:
@@ -105,13 +105,13 @@ def clip_contestants(
     return {"from the file": makes(None), "from the cache": makes(cache)}, size
 
 
-def loader_contestants(paths: list[Path]) -> dict[str, Callable[[], object]]:
+def loader_contestants(
+    paths: list[Path], count: int
+) -> dict[str, Callable[[], object]]:
     """One epoch of the training's own loader, with so many loader processes."""
     recipe = recipe_for("paper")
-    samples = [
-        Sample(paths[n % len(paths)], 0, "g01", str(n)) for n in range(LOADED_CLIPS)
-    ]
-    plan = BatchPlan(LOADED_CLIPS, batch_size=8, micro_batch=8, epochs=1, seed=0)
+    samples = [Sample(paths[n % len(paths)], 0, "g01", str(n)) for n in range(count)]
+    plan = BatchPlan(count, batch_size=8, micro_batch=8, epochs=1, seed=0)
     data = replace(recipe.data, workers=0)
     clips = TrainingClips(samples, data, recipe.augment, 0)
 
@@ -122,8 +122,10 @@ def loader_contestants(paths: list[Path]) -> dict[str, Callable[[], object]]:
     return {f"{workers} workers": loads(workers) for workers in (0, 1, 2)}
 
 
-def measure(paths: list[Path], folder: Path, rounds: int) -> dict[str, Any]:
-    """All groups of contestants; ``folder`` takes the caches.
+def measure(
+    paths: list[Path], folder: Path, rounds: int, clips: int = LOADED_CLIPS
+) -> dict[str, Any]:
+    """All groups of contestants; ``folder`` takes the caches, ``clips`` the loader.
 
     Returns:
         ``frames``, ``clips`` (per profile) and ``loader``: contestant -> ratio,
@@ -141,9 +143,9 @@ def measure(paths: list[Path], folder: Path, rounds: int) -> dict[str, Any]:
             rows[path.name] = _ratios(times, "from the file")
             sizes[f"cache, {profile}"] = cached
         found["bytes"][path.name] = sizes
-    times = interleave(loader_contestants(paths), max(3, rounds // 3))
+    times = interleave(loader_contestants(paths, clips), -(-rounds // 3))
     found["loader"] = _ratios(times, "0 workers")
-    found["loader_clips"] = LOADED_CLIPS
+    found["loader_clips"] = clips
     return found
 
 

@@ -66,7 +66,7 @@ def test_a_result_names_its_command_commit_and_machine(tmp_path, monkeypatch):
 def measured(tmp_path_factory):
     """The measurement of reading, as short as it can be."""
     folder = tmp_path_factory.mktemp("reading")
-    return reading.measure(reading.draw_videos(folder, 24), folder, rounds=1)
+    return reading.measure(reading.draw_videos(folder, 24), folder, rounds=1, clips=8)
 
 
 def test_reading_is_measured_as_it_was_stored(measured):
