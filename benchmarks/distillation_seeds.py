@@ -10,19 +10,14 @@ The result is ``benchmarks/results/distillation_seeds.json``.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
 from dvfl_lib.evaluation import compare
-from dvfl_lib.files import write_whole
 from dvfl_lib.lessons import open_run, project_root
-from dvfl_lib.lessons.environment import commit, versions
 from dvfl_lib.training import ROLES
 
-RESULT = Path(__file__).parent / "results" / "distillation_seeds.json"
+from .stored import write_result
 
 
 def folder_of(seed: int, share: float) -> Path:
@@ -85,20 +80,14 @@ def main() -> None:
         if share == 1.0:
             title = f"Labels of all {clips} training clips."
         regimes.append({"label_share": share, "title": title, "runs": runs})
-        stored = {
-            "command": "python -m benchmarks.distillation_seeds",
+        content = {
             "standin": True,
             "data": "Stand-in data; top-1 on its test list 1; demo profile.",
-            "commit": commit(),
-            "versions": versions(),
-            "machine": {
-                "processor": platform.machine(),
-                "system": platform.system(),
-                "cores": os.cpu_count(),
-            },
             "regimes": regimes,
         }
-        write_whole(RESULT, (json.dumps(stored, indent=1) + "\n").encode())
+        write_result(
+            "distillation_seeds", "python -m benchmarks.distillation_seeds", content
+        )
 
 
 if __name__ == "__main__":

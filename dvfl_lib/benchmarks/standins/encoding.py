@@ -49,6 +49,7 @@ def encode_clip(
     frames: np.ndarray,
     size: tuple[int, int] = FRAME_SIZE,
     rate: int = FRAME_RATE,
+    key_every: int = 1,
 ) -> None:
     """Write uint8 (T, H, W, 3) as a video file; the suffix says of which kind.
 
@@ -60,6 +61,8 @@ def encode_clip(
         frames: scaled to ``size``.
         size: even width and height of the file's frames.
         rate: frames a second.
+        key_every: frames from one key frame to the next; stand-ins keep to 1, see
+            above.
 
     Raises:
         DatasetError: unknown suffix; the folder cannot be written or the disk is
@@ -74,7 +77,7 @@ def encode_clip(
         with av.open(str(unfinished), "w", options={"fflags": "+bitexact"}) as out:
             stream = out.add_stream(codec, rate=rate, options=options)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.codec_context.gop_size = 1
+            stream.codec_context.gop_size = key_every
             stream.codec_context.thread_count = 1
             for frame in frames:
                 picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
