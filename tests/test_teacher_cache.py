@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dvfl_lib.errors import DatasetError, ModelError, RunDirectoryError
-from dvfl_lib.teacher_cache import store
+from dvfl_lib.teacher_cache import FileMarks, file_marks, store
 from dvfl_lib.training.devices import make_accelerator
 from dvfl_lib.video.clips import ClipKey
 from stored_views import NAMES, Clips, Counted, opened
@@ -78,8 +78,11 @@ def test_copied_videos_and_idle_numbers_change_nothing(cache, clips, tmp_path):
 
 
 def test_a_video_is_read_again_only_where_it_may_have_changed(
-    cache, clips, monkeypatch
+    tmp_path, clips, monkeypatch
 ):
+    cache = tmp_path / "cache"
+    monkeypatch.setattr(file_marks, "_SETTLED", -1)  # else the files are too young
+    opened(cache, clips)
     read, file_digest = [], hashlib.file_digest
 
     def noted(file, kind):
@@ -97,6 +100,18 @@ def test_a_video_is_read_again_only_where_it_may_have_changed(
     (cache / "files.json").write_text("{damaged")
     opened(cache, clips)
     assert len(read) == 1 + 24
+
+
+def test_a_file_changed_a_moment_ago_is_not_remembered(tmp_path):
+    """A second change within one tick of the file system's clock would not show."""
+    young, memo = tmp_path / "young", tmp_path / "memo.json"
+    young.write_bytes(b"1")
+    marks = FileMarks(memo)
+    first = marks.of([young])
+    marks.save()
+    assert not memo.exists()
+    assert first == [hashlib.sha256(b"1").hexdigest()[:32]]
+    assert FileMarks(memo).of([tmp_path, tmp_path / "missing"]) == [None, None]
 
 
 # --- unreadable videos -------------------------------------------------------------

@@ -14,16 +14,17 @@ from pathlib import Path
 import pytest
 
 from dvfl_lib.errors import RunDirectoryError
+from dvfl_lib.teacher_cache import file_marks, store
 from dvfl_lib.teacher_cache import key as cache_key
-from dvfl_lib.teacher_cache import store
 from stored_views import NAMES, Clips, Counted, assert_refused, content, opened
 from tiny_training import tiny_model
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    """Three chunks for each view."""
+    """Three chunks for each view; and young files are remembered by the memo."""
     monkeypatch.setattr(store, "_CLIPS", 10)
+    monkeypatch.setattr(file_marks, "_SETTLED", -1)
 
 
 @pytest.fixture

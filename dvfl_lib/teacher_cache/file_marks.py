@@ -8,7 +8,9 @@ as much as one pass over the data; a memo therefore keeps each mark together wit
 file's size, inode, and times of change. Of these, the time of the inode's change
 (``ctime``) moves with every write and cannot be set back by a program, so a mark is
 only taken from the memo where the file is certainly the same (on Windows, where there
-is no such time, where size and time of change are the same).
+is no such time, where size and time of change are the same). Clocks of file systems
+are coarse: a file that was changed a moment ago is not remembered, since a further
+change might bear the same time.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ..files import write_whole
+
+_SETTLED = 2_000_000_000  # nanoseconds; no file system's clock is coarser
 
 
 class FileMarks:
@@ -67,7 +72,8 @@ class FileMarks:
                     known = [*stamp, digest]
         except OSError:  # missing, a folder, or not for us to read
             return None
-        self._found[name] = known
+        if time.time_ns() - max(stat.st_ctime_ns, stat.st_mtime_ns) > _SETTLED:
+            self._found[name] = known
         return known[-1]
 
 

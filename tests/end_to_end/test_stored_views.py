@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,13 +64,13 @@ def whole(tmp_path_factory) -> Path:
     return folder
 
 
-def kill_while_filling(run_dir: Path, cache: Path, least: int) -> None:
-    """SIGKILL as soon as there are so many chunks."""
+def kill_when(run_dir: Path, cache: Path, due: Callable[[], bool]) -> None:
+    """SIGKILL as soon as that is so."""
     process = subprocess.Popen(command(run_dir, cache), env=ENVIRONMENT)
     deadline = time.monotonic() + 60
-    while len(list(cache.glob("view_*.safetensors"))) < least:
+    while not due():
         assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline, "nothing is filled"
+        assert time.monotonic() < deadline, "nothing happens"
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
@@ -77,7 +78,7 @@ def kill_while_filling(run_dir: Path, cache: Path, least: int) -> None:
 
 def test_killed_while_filling_it_goes_on_at_the_first_missing_chunk(whole, tmp_path):
     run_dir, cache = tmp_path / "run", tmp_path / "cache"
-    kill_while_filling(run_dir, cache, 3)
+    kill_when(run_dir, cache, lambda: len(list(cache.glob("view_*"))) >= 3)
     first = chunks(cache)
     assert 3 <= len(first) < 24
     times = {name: (cache / name).stat().st_mtime_ns for name in first}
@@ -91,6 +92,17 @@ def test_killed_while_filling_it_goes_on_at_the_first_missing_chunk(whole, tmp_p
         for folder in (run_dir, whole / "run")
     )
     assert ours == theirs
+
+
+def test_killed_while_training_it_reads_the_cache_again(whole, tmp_path):
+    run_dir, cache = tmp_path / "run", tmp_path / "cache"
+    shutil.copytree(whole / "cache", cache)
+    kill_when(run_dir, cache, (run_dir / "tiny" / "last.safetensors").exists)
+    again = stored_run(run_dir, cache, **OPTIONS)
+    assert 0 < again.resumed_from < again.steps
+    expected = (whole / "run" / "tiny" / "final.safetensors").read_bytes()
+    assert again.final.read_bytes() == expected
+    assert chunks(cache) == chunks(whole / "cache")
 
 
 def test_two_processes_fill_one_cache_and_train_as_one(whole, tmp_path):
