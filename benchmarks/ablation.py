@@ -2,8 +2,8 @@
 
     python -m benchmarks.ablation [--seeds 0 1 2] [--jobs N]
 
-Every setting of ``dvfl_lib.lessons.ablation_grid.STUDIES`` is trained with every seed
-in ``runs/ablation``, several at a time; what was interrupted goes on. The result is
+Every setting of ``dvfl_lib.lessons.ablation_grid`` is trained with every seed in
+``runs/ablation``, several at a time; what was interrupted goes on. The result is
 ``benchmarks/results/ablation.json``.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 
 from dvfl_lib.lessons.ablation import run_ablation
-from dvfl_lib.lessons.ablation_grid import STUDIES
 from dvfl_lib.lessons.environment import project_root
 
 from .stored import write_result
@@ -25,7 +24,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=0, help="0: one per core")
     options = parser.parse_args()
     folder = project_root() / "runs" / "ablation"
-    found = run_ablation(STUDIES, seeds=options.seeds, folder=folder, jobs=options.jobs)
+    found = run_ablation(seeds=options.seeds, folder=folder, jobs=options.jobs)
     content = {
         "data": "Stand-in data; top-1 on its test list 1; demo profile.",
         **found.to_dict(),

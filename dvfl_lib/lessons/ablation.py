@@ -10,15 +10,19 @@ seed's teacher is trained once and serves all. So differences are taken seed by 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ..errors import LessonError
 from ..evaluation.paired_seeds import SeedComparison, compare_seeds
 from ..figures.ablation import StudyRow
-from .ablation_grid import COMMON, LABELS, STUDIES, TEACHERS, Setting, Study
+from ..recipes import Recipe, recipe_for
+from .ablation_grid import LABELS, Grid, Setting, Study, grid_for, reduced_grid
 from .ablation_run import weights_of
 from .environment import project_root, shown_path
 from .opening import open_run
@@ -74,7 +78,6 @@ class Ablation:
         return {
             "standin": self.standin,
             "seeds": list(self.seeds),
-            "common": dict(COMMON),
             "studies": json.loads(json.dumps(studies)),
             "found": dict(self.found),
         }
@@ -84,14 +87,16 @@ def stored_ablation() -> tuple[Ablation, dict[str, Any]]:
     """The full grid as ``python -m benchmarks.ablation`` stored it, and its origin.
 
     Raises:
-        LessonError: the file is missing (it is part of a checkout), or it holds
-            other settings than ``STUDIES``.
+        LessonError: the file is missing (it is part of a checkout) or damaged, or it
+            holds other settings than today's grid.
     """
     path = project_root() / "benchmarks" / "results" / "ablation.json"
+    studies = grid_for(recipe_for("demo")).studies
     try:
         stored = json.loads(path.read_text("utf-8"))
-        ablation = Ablation(STUDIES, tuple(stored["seeds"]), stored["found"])
+        ablation = Ablation(studies, tuple(stored["seeds"]), stored["found"])
         same = stored["studies"] == ablation.to_dict()["studies"]
+        origin = {key: stored[key] for key in ("command", "commit", "date", "machine")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LessonError(
             f"{shown_path(path)} cannot be read ({type(error).__name__}). It is part "
@@ -102,13 +107,13 @@ def stored_ablation() -> tuple[Ablation, dict[str, Any]]:
             f"{shown_path(path)} was made with other settings than those of "
             "ablation_grid.py: 'python -m benchmarks.ablation' writes it anew"
         )
-    origin = {key: stored[key] for key in ("command", "commit", "date", "machine")}
     return ablation, origin
 
 
 def run_ablation(
-    studies: Mapping[str, Study],
     *,
+    grid: str = "full",
+    studies: Sequence[str] = (),
     seeds: Sequence[int],
     folder: str | Path,
     profile: str = "demo",
@@ -119,39 +124,64 @@ def run_ablation(
     jobs: int = 0,
     progress: bool = True,
 ) -> Ablation:
-    """Run every setting of the studies with every seed; go on where it was stopped.
+    """Run every setting of a grid with every seed; go on where it was stopped.
 
     Args:
+        grid: "full", or "reduced" for labels alone and one teacher.
+        studies: names of some of the grid's; all if empty.
         seeds: at least one; three or more for intervals that say something.
         folder: takes the runs, the executed notebooks and one JSON per run.
         profile, dataset, data_root, split: as for ``open_run``.
         overrides: of the recipe, for all runs; a setting's own come on top.
-        jobs: runs at the same time; 0 for one per core.
+        jobs: runs at the same time; 0 for one per core, or one where there is a GPU.
 
     Raises:
-        LessonError: no seed, or runs that failed, with the reason of each.
+        LessonError: no seed, an unknown grid or study, or runs that failed, with the
+            reason of each.
         RunDirectoryError: the folder holds results of other parameters.
         DVFLError: a parameter or the data, before any training.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise LessonError(f"seeds must be different whole numbers, not {list(seeds)}")
+    chosen = _choose(grid, studies, recipe_for(profile, dict(overrides or {})))
     common = dict(profile=profile, dataset=dataset, data_root=data_root, split=split)
-    given = {**COMMON, **(overrides or {})}
-    grid = _Grid(Path(folder).absolute(), common, given)
-    settings = {s.name: s for study in studies.values() for s in study.settings}
-    teachers = sorted({s.teacher for s in settings.values() if s.teacher})
-    ways = [Setting(name, name, TEACHERS[name], teacher="") for name in teachers]
-    first = [grid.point(way, seed, "teacher") for seed in seeds for way in ways]
-    grid.open_once(grid.point(LABELS, seeds[0], "baseline"))
-    found = sweep(first, grid.folder, jobs, progress)
+    given = {**chosen.common, **(overrides or {})}
+    runs = _Runs(Path(folder).absolute(), common, given)
+    runs.open_once(runs.point(LABELS, seeds[0], "baseline"))
+    if not jobs:
+        jobs = 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    settings = chosen.settings.values()
+    names = sorted({s.teacher for s in settings if s.teacher})
+    teachers = [
+        Setting(name, name, chosen.teachers[name], teacher="") for name in names
+    ]
+    points = [runs.point(way, seed, "teacher") for seed in seeds for way in teachers]
+    found = sweep(points, runs.folder, jobs, progress)
     # Seed by seed: what is finished first is a complete comparison.
-    points = [grid.point(s, seed, s.role) for seed in seeds for s in settings.values()]
-    found |= sweep(points, grid.folder, jobs, progress)
-    return Ablation(dict(studies), tuple(seeds), found)
+    points = [runs.point(s, seed, s.role) for seed in seeds for s in settings]
+    found |= sweep(points, runs.folder, jobs, progress)
+    return Ablation(dict(chosen.studies), tuple(seeds), found)
+
+
+def _choose(grid: str, studies: Sequence[str], recipe: Recipe) -> Grid:
+    """The grid of a name, cut down to some of its studies."""
+    grids = {"full": grid_for, "reduced": reduced_grid}
+    if grid not in grids:
+        raise LessonError(f"grid must be one of {', '.join(grids)}, not {grid!r}")
+    found = grids[grid](recipe)
+    if wrong := [name for name in studies if name not in found.studies]:
+        raise LessonError(
+            f"studies: there is no {wrong[0]!r} in the {grid} grid; it has "
+            f"{', '.join(found.studies)}"
+        )
+    kept = {k: v for k, v in found.studies.items() if not studies or k in studies}
+    return replace(found, studies=kept)
 
 
 @dataclass(frozen=True)
-class _Grid:
+class _Runs:
+    """Where the runs are, and what they have in common."""
+
     folder: Path
     common: Mapping[str, Any]
     overrides: Mapping[str, Any]
