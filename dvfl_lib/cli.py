@@ -48,7 +48,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     add("--profile", default="demo", help="demo, colab or paper")
     add("--dataset", default="ucf101")
     add("--data-root", default="", help="folder of the data set; empty: stand-in")
-    add("--split", default="1")
+    add("--split", default="", help="empty: the first of the data set")
     add("--name", default="", help="the run goes to runs/<name>")
     add("--run-dir", default="", help="or to this folder")
     add("--seed", type=int, default=0)
@@ -63,6 +63,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
+    from .benchmarks.registry import default_split
     from .lessons import project_root
 
     if options.name and options.run_dir:
@@ -85,7 +86,7 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
         "profile": options.profile,
         "dataset": options.dataset,
         "data_root": _absolute(options.data_root),
-        "split": options.split,
+        "split": options.split or default_split(options.dataset),
         "run_dir": _absolute(folder),
         "seed": options.seed,
         "teacher_weights": _absolute(options.teacher_weights),

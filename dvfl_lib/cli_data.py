@@ -45,7 +45,7 @@ def add_data_commands(parser: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", help="describe a data set that is on disk")
     show.add_argument("name")
     show.add_argument("root")
-    show.add_argument("--split", default="1")
+    show.add_argument("--split", default=None, help="default: its first")
     show.set_defaults(call=_show)
     standin = commands.add_parser("standin", help="write a small one of drawn actions")
     standin.add_argument("name")

@@ -1,6 +1,6 @@
 """From the name of a benchmark to its data set.
 
-Public names: ``create_dataset``, ``list_datasets``.
+Public names: ``create_dataset``, ``list_datasets``, ``default_split``.
 """
 
 from __future__ import annotations
@@ -28,16 +28,28 @@ _LOADERS: dict[str, Callable[..., VideoDataset]] = {
     "ucf50": load_ucf50,
 }
 
+# The split that is meant where none is named, if it is not "1".
+_DEFAULT_SPLITS = {"ucf50": "group01"}
+
 
 def list_datasets() -> list[str]:
     """The names that ``create_dataset`` knows."""
     return sorted(_LOADERS)
 
 
+def default_split(name: str) -> str:
+    """The split of a benchmark that is meant where none is named.
+
+    The first official one; for UCF50, which has none, its first group left out; for
+    "folder" the division that the folder has.
+    """
+    return _DEFAULT_SPLITS.get(str(name).lower(), "1")
+
+
 def create_dataset(
     name: str,
     root: str | os.PathLike[str],
-    split: str | int = "1",
+    split: str | int | None = None,
     subset: str = "train",
     **options: Any,
 ) -> VideoDataset:
@@ -48,7 +60,7 @@ def create_dataset(
         root: the folder of the unpacked data set.
         split: the benchmark's name of a split; for UCF101 "1", "2", "3", "authors".
             UCF50 has no split "1"; see ``load_ucf50``. "folder" has shares such as
-            "0.2" as well; see ``load_folder``.
+            "0.2" as well; see ``load_folder``. None: ``default_split``.
         subset: ``"train"`` or ``"test"``; the latter is the validation list of
             Something-Something V2 and Kinetics-400.
         options: passed on to the loader, such as ``frames=8``.
@@ -63,4 +75,5 @@ def create_dataset(
         raise DatasetError(
             f"there is no benchmark {name!r}.{hint} Known: {', '.join(list_datasets())}"
         )
+    split = default_split(name) if split is None else split
     return loader(root, split=split, subset=subset, **options)
