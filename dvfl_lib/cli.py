@@ -11,6 +11,7 @@ Public names: ``main``.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import sys
@@ -25,6 +26,9 @@ from .errors import RecipeError, exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (0 good, 1 trouble, 130 stopped)."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold what the terminal's encoding does not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     return exit_status("dvfl", lambda: options.call(options))
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 from pathlib import Path
 
 
@@ -86,7 +87,7 @@ def _get(options: argparse.Namespace) -> int:
         prefer=options.prefer,
         discard=options.discard,
     )
-    print(f"Now: dvfl data check {options.name} {where}")
+    print(f"Now: dvfl data check {options.name} {shlex.quote(str(where))}")
     return 0
 
 
