@@ -3,6 +3,7 @@
 import os
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from av.stream import Disposition
 
 from dvfl_lib.errors import VideoError
-from dvfl_lib.video.frame_index import index_frames
+from dvfl_lib.video.frame_index import _packets, index_frames
+from dvfl_lib.video.opening import open_stream
 from dvfl_lib.video.reading import open_video
 from helpers import moving_frames
 from test_video_reading import HAS_DECORD
@@ -104,6 +106,24 @@ def test_half_a_file_with_sound_is_cut_short(tmp_path, name, codec, sound):
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(VideoError, match=f"{name}: is cut short"):
         index_frames(path)
+
+
+def test_what_pyav_stumbles_over_is_told_of_the_file(tmp_path):
+    """Seen with damaged files, which no encoder makes to order."""
+
+    def demux():
+        yield from ()
+        raise IndexError("list index out of range")
+
+    with pytest.raises(VideoError, match="a.ts: breaks off .*a stream begins on the"):
+        _packets(Path("a.ts"), SimpleNamespace(demux=demux), SimpleNamespace(index=0))
+    path = write_streams(tmp_path / "a.mp4", "libx264")
+    with (
+        pytest.raises(VideoError, match="a.mp4: is damaged"),
+        open_stream(path) as (container, stream),
+    ):
+        # A format of graphics cards, which FFmpeg's own conversion does not know.
+        next(container.decode(stream)).reformat(format="vdpau")
 
 
 @pytest.mark.parametrize(

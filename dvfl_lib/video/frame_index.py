@@ -130,10 +130,11 @@ def _packets(
             if packet.stream_index == stream.index and not packet.is_discard:
                 found.append((packet.pts, packet.is_keyframe, packet.size))
         return found, end
-    except av.FFmpegError as error:
+    except (av.FFmpegError, IndexError) as error:
+        # PyAV counts streams once; damage can make another begin on the way.
+        why = getattr(error, "strerror", "a stream begins on the way")
         raise VideoError(
-            f"{path}: breaks off while being read ({error.strerror}). "
-            "Unpack or download it again"
+            f"{path}: breaks off while being read ({why}). Unpack or download it again"
         ) from error
 
 

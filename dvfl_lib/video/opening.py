@@ -67,7 +67,8 @@ def open_stream(
     """PyAV's container of a video file and its video, set to one decoding thread.
 
     Raises:
-        VideoError: not a video of a known format, or without a video stream.
+        VideoError: not a video of a known format, or without a video stream; also for
+            what FFmpeg cannot do within the block.
     """
     try:
         container = av.open(
@@ -93,4 +94,9 @@ def open_stream(
         # Loader workers and processes do the work in parallel; a decoder with threads
         # of its own would only get in their way.
         decoder.thread_count = 1
-        yield container, moving[0]
+        try:
+            yield container, moving[0]
+        except av.FFmpegError as error:  # what the caller has no better words for
+            raise VideoError(
+                f"{path}: is damaged ({error.strerror}). Unpack or download it again"
+            ) from error
