@@ -12,6 +12,7 @@ from dvfl_lib.benchmarks.base import STANDIN_FILE
 from dvfl_lib.benchmarks.disk import is_video
 from dvfl_lib.benchmarks.registry import default_split
 from dvfl_lib.benchmarks.standins import plan_standin
+from dvfl_lib.benchmarks.unlisted import unlisted_files
 from dvfl_lib.cli import _parameters, main
 from dvfl_lib.errors import DatasetError
 from small_standins import SMALL
@@ -222,3 +223,17 @@ def test_a_column_of_kinetics_is_named_once(copy):
     file.write_text("\n".join(["label," + lines[0], *("x," + t for t in lines[1:])]))
     with pytest.raises(DatasetError, match="train.csv: names a column twice: label"):
         load("kinetics400", root)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text"),
+    [
+        ("ssv2", "test.json", "3"),
+        ("ssv2", "test.json", "[" * 100_000),
+        ("kinetics400", "test.csv", "youtube_id,time_start,time_end\nx\n"),
+    ],
+)
+def test_a_spoilt_list_of_no_side_accounts_for_nothing(tmp_path, name, file, text):
+    (tmp_path / file).write_text(text)
+    (tmp_path / "1.webm").touch()
+    assert unlisted_files(name, tmp_path, set()) == ([tmp_path / "1.webm"], [])

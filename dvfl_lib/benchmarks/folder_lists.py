@@ -239,24 +239,26 @@ def _refuse_missing(root: Path, file: Path, samples: Sequence[Sample]) -> None:
 
 def _warn_of_shared_groups(lists: dict[str, Path], rows: dict[str, list[Row]]) -> None:
     train, test = ({row.group for row in rows[side]} for side in SUBSETS)
-    both = sorted(train & test - {""})
+    both = train & test - {""}
     if both:
         count = sum(row.group in both for row in rows["test"])
         warnings.warn(
             f"{lists['train']} and {lists['test'].name} share {len(both)} groups: "
-            f"{first_few(both)}. So {count} test videos come from a recording that is "
-            "trained on, and the score comes out too high: keep a group on one side",
+            f"{first_few(sorted(both))}. So {count} test videos come from a recording "
+            "that is trained on, and the score comes out too high: keep a group on one "
+            "side",
             stacklevel=6,
         )
 
 
 def _find(root: Path, listed: str) -> Path:
     """The file of a list's path, whichever way the disk writes accented letters."""
-    forms = [unicodedata.normalize(form, listed) for form in ("NFC", "NFD")]
-    paths = [Path(os.path.normpath(root / name)) for name in (listed, *forms)]
+    plain = Path(os.path.normpath(root / listed))
     if listed.isascii():
-        return paths[0]
-    return next((path for path in paths if os.path.isfile(path)), paths[0])
+        return plain
+    forms = [unicodedata.normalize(form, listed) for form in ("NFC", "NFD")]
+    paths = [plain, *(Path(os.path.normpath(root / name)) for name in forms)]
+    return next((path for path in paths if os.path.isfile(path)), plain)
 
 
 def _sample(
