@@ -103,6 +103,10 @@ def test_every_data_set_has_a_default_split():
         **dict.fromkeys((*LISTS, "folder"), "1"),
         "ucf50": "group01",
     }
+    with pytest.raises(
+        DatasetError, match="no benchmark 'ucf51'. Did you mean 'ucf50'"
+    ):
+        default_split("ucf51")
 
 
 # --- folders -----------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 from ..errors import DatasetError
@@ -28,9 +29,6 @@ _LOADERS: dict[str, Callable[..., VideoDataset]] = {
     "ucf50": load_ucf50,
 }
 
-# The split that is meant where none is named, if it is not "1".
-_DEFAULT_SPLITS = {"ucf50": "group01"}
-
 
 def list_datasets() -> list[str]:
     """The names that ``create_dataset`` knows."""
@@ -41,9 +39,23 @@ def default_split(name: str) -> str:
     """The split of a benchmark that is meant where none is named.
 
     The first official one; for UCF50, which has none, its first group left out; for
-    "folder" the division that the folder has.
+    "folder" the division that the folder has. It is the default of the loader.
+
+    Raises:
+        DatasetError: unknown name.
     """
-    return _DEFAULT_SPLITS.get(str(name).lower(), "1")
+    return str(signature(_loader_of(name)).parameters["split"].default)
+
+
+def _loader_of(name: str) -> Callable[..., VideoDataset]:
+    loader = _LOADERS.get(str(name).lower())
+    if loader is None:
+        near = get_close_matches(str(name).lower(), _LOADERS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DatasetError(
+            f"there is no benchmark {name!r}.{hint} Known: {', '.join(list_datasets())}"
+        )
+    return loader
 
 
 def create_dataset(
@@ -68,12 +80,6 @@ def create_dataset(
     Raises:
         DatasetError: unknown name, split or subset; missing or incomplete files.
     """
-    loader = _LOADERS.get(str(name).lower())
-    if loader is None:
-        near = get_close_matches(str(name).lower(), _LOADERS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DatasetError(
-            f"there is no benchmark {name!r}.{hint} Known: {', '.join(list_datasets())}"
-        )
+    loader = _loader_of(name)
     split = default_split(name) if split is None else split
     return loader(root, split=split, subset=subset, **options)
