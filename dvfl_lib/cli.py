@@ -11,6 +11,7 @@ Public names: ``main``.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import sys
@@ -25,6 +26,9 @@ from .errors import RecipeError, exit_status
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status (0 good, 1 trouble, 130 stopped)."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may hold what the terminal's encoding does not.
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     return exit_status("dvfl", lambda: options.call(options))
 
@@ -48,7 +52,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     add("--profile", default="demo", help="demo, colab or paper")
     add("--dataset", default="ucf101")
     add("--data-root", default="", help="folder of the data set; empty: stand-in")
-    add("--split", default="1")
+    add("--split", default="", help="empty: the first of the data set")
     add("--name", default="", help="the run goes to runs/<name>")
     add("--run-dir", default="", help="or to this folder")
     add("--seed", type=int, default=0)
@@ -63,6 +67,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
+    from .benchmarks.registry import default_split
     from .lessons import project_root
 
     if options.name and options.run_dir:
@@ -85,7 +90,7 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
         "profile": options.profile,
         "dataset": options.dataset,
         "data_root": _absolute(options.data_root),
-        "split": options.split,
+        "split": options.split or default_split(options.dataset),
         "run_dir": _absolute(folder),
         "seed": options.seed,
         "teacher_weights": _absolute(options.teacher_weights),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 from pathlib import Path
 
 
@@ -45,7 +46,7 @@ def add_data_commands(parser: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", help="describe a data set that is on disk")
     show.add_argument("name")
     show.add_argument("root")
-    show.add_argument("--split", default="1")
+    show.add_argument("--split", default=None, help="default: its first")
     show.set_defaults(call=_show)
     standin = commands.add_parser("standin", help="write a small one of drawn actions")
     standin.add_argument("name")
@@ -86,7 +87,7 @@ def _get(options: argparse.Namespace) -> int:
         prefer=options.prefer,
         discard=options.discard,
     )
-    print(f"Now: dvfl data check {options.name} {where}")
+    print(f"Now: dvfl data check {options.name} {shlex.quote(str(where))}")
     return 0
 
 

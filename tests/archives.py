@@ -1,6 +1,7 @@
-"""Archives made in memory, for tests of fetching and unpacking.
+"""Archives for tests of fetching and unpacking, and looks at what came out of them.
 
-Public names: ``zip_bytes``, ``tar_bytes``.
+Public names: ``zip_bytes``, ``tar_bytes``, ``write_zip``, ``write``, ``special``,
+``quietly``, ``content_of``, ``everything``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
+
+from dvfl_lib.benchmarks.unpacking import unpack
 
 
 def zip_bytes(members: Mapping[str, bytes]) -> bytes:
@@ -35,3 +39,42 @@ def tar_bytes(
         for info in special:
             packed.addfile(info)
     return out.getvalue()
+
+
+def write_zip(path: Path, members: dict[str, bytes], **modes: int) -> Path:
+    """A packed zip of files by name, some with a Unix mode of their own."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = modes.get(name, 0o100644) << 16
+            packed.writestr(info, content)
+    return path
+
+
+def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    """A member of a tar that is no file."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def write(path: Path, content: bytes) -> Path:
+    """Write a file; returns its path."""
+    path.write_bytes(content)
+    return path
+
+
+def quietly(archive, target: Path, **options) -> Path:
+    """Unpack without a bar."""
+    return unpack(archive, target, progress=False, **options)
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    """{path: content} of the files below a folder."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
+
+
+def everything(folder: Path) -> set[str]:
+    """Paths of all that lies below a folder."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}

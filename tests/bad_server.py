@@ -3,7 +3,8 @@
 Public names: ``BadServer``, ``serve``.
 
 How it behaves is set between requests: it may stall, cut off, state a wrong length,
-ignore Range, send other bytes, send everybody elsewhere, or answer with an error.
+ignore Range, send other bytes, or one at a time, send everybody elsewhere, or answer
+with an error.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -32,6 +33,8 @@ class BadServer:
         self.stalls: list[int] = []  # sends so many bytes, then nothing
         # These stay.
         self.ranges = True
+        self.heeds_if_range = True
+        self.drips = False  # sends a byte now and then
         self.stated = 0  # added to the true length
         self.states_length = True
         self.chunked = False
@@ -73,6 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
             extra["Content-Encoding"] = told.coding
         wanted = self.headers.get("Range")
         same = self.headers.get("If-Range") in (None, told.etag)
+        same |= not told.heeds_if_range
         if wanted and told.ranges and same:
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
             size = len(content)
@@ -104,10 +108,19 @@ class _Handler(BaseHTTPRequestHandler):
         if chunked:
             sent = b"%x\r\n%b\r\n" % (len(sent), sent)
             sent += b"0\r\n\r\n" if cut is None and stall is None else b""
+        if told.drips and good:
+            return self._drip(sent)
         self.wfile.write(sent)
         self.wfile.flush()
         if stall is not None:
             time.sleep(1.0)
+
+    def _drip(self, body: bytes) -> None:
+        with suppress(OSError):  # the other side has had enough
+            for number in body[:60]:
+                self.wfile.write(bytes([number]))
+                self.wfile.flush()
+                time.sleep(0.05)
 
 
 @contextmanager

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from dvfl_lib.benchmarks import checking
 from dvfl_lib.benchmarks.check_report import CheckReport, Side
 from dvfl_lib.benchmarks.checking import check_dataset
 from dvfl_lib.benchmarks.published import PUBLISHED
 from dvfl_lib.benchmarks.standins import list_standins
 from dvfl_lib.benchmarks.unlisted import unlisted_files
-from dvfl_lib.errors import DatasetError
+from dvfl_lib.errors import DatasetError, VideoError
 from small_standins import write_small
 
 CLIP = "UCF-101/Rising/v_Rising_g03_c01.avi"  # a test clip of split 1
@@ -136,6 +137,32 @@ def test_equal_clips_of_one_side_and_label_are_a_remark(copy):
     report = look(copy, splits=["1", "2", "3"])
     assert report.good and report.equal == [[one, two]]
     assert any("equal files on one side" in line for line in report.remarks())
+
+
+def test_files_that_may_not_be_read_do_not_end_the_look(copy, monkeypatch):
+    """Two of one size, whose contents would be compared."""
+    content = (copy / CLIP).read_bytes()
+    put(copy / OTHER, content)
+    real = Path.open
+
+    def refused(path, *mode, **more):
+        if path in (copy / CLIP, copy / OTHER):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *mode, **more)
+
+    def counted(path):
+        if path in (copy / CLIP, copy / OTHER):
+            raise VideoError(f"{path}: cannot be opened (Permission denied)")
+
+    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(checking, "index_frames", counted)
+    report = look(copy, splits=["1"])
+    assert sorted(report.unreadable) == sorted([CLIP, OTHER])
+
+
+def test_a_root_that_may_not_be_read_is_a_plain_message(tmp_path):
+    with pytest.raises(DatasetError, match="too long"):
+        look(tmp_path / ("x" * 300))
 
 
 def test_added_files_are_strays(copy):

@@ -216,7 +216,7 @@ def test_a_list_of_classes_gives_the_order(divided):
     file.write_text("Walk\nwalk \n", "utf-8")
     assert_refused(divided, "'walk' is also there as 'Walk'")
     file.write_text("\n", "utf-8")
-    assert_refused(divided, "only the class")
+    assert_refused(divided, "names no class")
     file.write_bytes(b"\xff\xfe\xff")
     assert_refused(divided, "classes.txt: cannot be read")
 

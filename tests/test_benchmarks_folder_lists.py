@@ -177,7 +177,7 @@ def test_lines_that_are_no_such_lines_are_named(root, text, says):
 
 def test_lists_that_say_nothing_or_are_no_text_are_refused(root):
     write(root, "path,label\n")
-    assert_refused(root, "only the class")
+    assert_refused(root, "names no class")
     write(root, "path,label\n", VAL, NAMES)
     assert_refused(root, "names no video")
     (root / "train.csv").write_bytes(b"\x00\xff\xfe,walk\n")

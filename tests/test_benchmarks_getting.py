@@ -1,25 +1,14 @@
 """From a server to a folder that the loader reads, in one call that can be repeated."""
 
-import hashlib
-import json
-from pathlib import Path
-
 import pytest
 from filelock import FileLock
 
 from archives import tar_bytes, zip_bytes
 from bad_server import BadServer, serve
 from dvfl_lib.benchmarks import getting
-from dvfl_lib.benchmarks.downloading import Patience
-from dvfl_lib.benchmarks.getting import get_dataset
-from dvfl_lib.benchmarks.published import PUBLISHED, Archive, Benchmark, Digest, Part
+from dvfl_lib.benchmarks.published import PUBLISHED, Benchmark, Part
 from dvfl_lib.errors import DatasetError
-
-QUICK = Patience(stall=0.5, attempts=2, pause=0.01)
-
-
-VIDEOS = zip_bytes({"in/Run/a.avi": b"run", "in/Walk/b.avi": b"walk"})
-LISTS = zip_bytes({"l/classInd.txt": b"1 Run\n"})
+from small_benchmark import LISTS, VIDEOS, WHOLE, archive, data_in, get, small
 
 
 @pytest.fixture
@@ -27,47 +16,6 @@ def server():
     with serve(b"") as told:
         told.files = {"videos.zip": VIDEOS, "lists.zip": LISTS}
         yield told
-
-
-def archive(server: BadServer, name: str, into: str, landmark: str, **more) -> Archive:
-    return Archive(name, (server.path(name),), into, landmark=landmark, **more)
-
-
-def small(server: BadServer, *parts: Part) -> Benchmark:
-    """A benchmark of two archives on the test's own server."""
-    if not parts:
-        digest = Digest("sha256", hashlib.sha256(VIDEOS).hexdigest())
-        videos = archive(server, "videos.zip", "V", "Run", digest=digest)
-        lists = archive(server, "lists.zip", "L", "classInd.txt", size=len(LISTS))
-        parts = (Part("videos", (videos,)), Part("lists", (lists,)))
-    return Benchmark("small", "Small", "https://example.org", 2, 2, (), parts)
-
-
-def get(known: Benchmark, root: Path, **options) -> list[str]:
-    """What was said."""
-    said: list[str] = []
-    get_dataset(
-        "small",
-        root,
-        known=known,
-        progress=False,
-        patience=QUICK,
-        say=said.append,
-        **options,
-    )
-    return said
-
-
-def data_in(root: Path) -> dict[str, bytes]:
-    """The files of the data set, without the archives."""
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in root.rglob("*")
-        if path.is_file() and path.relative_to(root).parts[0] != "archives"
-    }
-
-
-WHOLE = {"V/Run/a.avi": b"run", "V/Walk/b.avi": b"walk", "L/classInd.txt": b"1 Run\n"}
 
 
 def test_everything_is_fetched_and_unpacked_once(server, tmp_path):
@@ -203,86 +151,6 @@ def test_what_must_be_fetched_by_hand_is_told_and_then_unpacked(tmp_path):
     assert data_in(tmp_path)["20bn-something-something-v2/1.webm"] == b"video"
 
 
-# --- lists of archives -----------------------------------------------------------
-
-
-@pytest.fixture
-def kinetics(server) -> Benchmark:
-    """Two archives of each side, named in a text file."""
-    for side in ("train", "val"):
-        for n in (0, 1):
-            members = {f"./{side}{n}.mp4": side.encode()}
-            server.files[f"{side}/part_{n}.tar.gz"] = tar_bytes(members, mode="w:gz")
-        lines = [server.path(f"{side}/part_{n}.tar.gz") for n in (0, 1)]
-        server.files[f"{side}/list.txt"] = "\n".join(lines).encode()
-    server.files["train.csv"] = b"label,youtube_id\n"
-    return small(
-        server,
-        Part(
-            "list",
-            (Archive("train.csv", (server.path("train.csv"),), "ann", packing="file"),),
-        ),
-        Part("train", list_address=server.path("train/list.txt"), into="train"),
-        Part(
-            "val",
-            list_address=server.path("val/list.txt"),
-            into="val",
-            optional=True,
-        ),
-    )
-
-
-def test_all_archives_of_a_list_go_into_one_folder(server, kinetics, tmp_path):
-    get(kinetics, tmp_path)
-    assert set(data_in(tmp_path)) == {
-        "ann/train.csv",
-        "train/train0.mp4",
-        "train/train1.mp4",
-    }
-    get(kinetics, tmp_path, only=["val"])
-    assert {"val/val0.mp4", "val/val1.mp4"} < set(data_in(tmp_path))
-    record = json.loads((tmp_path / "archives" / "unpacked.json").read_text())
-    assert set(record) >= {"train/part_0.tar.gz", "val/part_0.tar.gz"}
-
-
-def test_a_list_is_gone_on_with(server, kinetics, tmp_path):
-    kept = server.files.pop("train/part_1.tar.gz")
-    with pytest.raises(DatasetError, match="part_1.tar.gz could not be fetched"):
-        get(kinetics, tmp_path, discard=True)
-    server.files["train/part_1.tar.gz"] = kept
-    get(kinetics, tmp_path, discard=True)
-    asked = [one["path"] for one in server.asked]
-    assert asked.count("/train/part_0.tar.gz") == 1
-    assert "train/train1.mp4" in data_in(tmp_path)
-
-
-def test_a_side_that_was_unpacked_by_hand_is_left_alone(server, kinetics, tmp_path):
-    (tmp_path / "train").mkdir()
-    said = get(kinetics, tmp_path, only=["train"])
-    assert "left as it is" in said[0] and not server.asked
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "http://127.0.0.1:1/part_0.tar.gz",
-        "https://example.org/part_0.tar.gz",
-        "file:///etc/hostname",
-        "HERE/train/",
-        "HERE/train/..",
-        "HERE/train/.hidden",
-        "HERE/a/part_9.tar.gz HERE/b/part_9.tar.gz",
-        "",
-    ],
-)
-def test_a_list_may_not_lead_elsewhere(server, kinetics, tmp_path, line):
-    text = line.replace("HERE", server.address)
-    server.files["train/list.txt"] = text.encode()
-    with pytest.raises(DatasetError, match="list.txt.*Delete it"):
-        get(kinetics, tmp_path, only=["train"])
-    assert not data_in(tmp_path)
-
-
 # --- the folder ------------------------------------------------------------------
 
 
@@ -307,6 +175,30 @@ def test_a_damaged_record_is_a_plain_message(server, tmp_path):
         (tmp_path / "archives" / "unpacked.json").write_text(content)
         with pytest.raises(DatasetError, match="cannot be understood"):
             get(small(server), tmp_path)
+
+
+def test_a_file_in_the_place_of_a_folder_is_not_taken_for_it(server, tmp_path):
+    (tmp_path / "V").write_text("")
+    with pytest.raises(DatasetError, match="V is a file, and videos would go"):
+        get(small(server), tmp_path)
+    assert not server.asked
+
+
+def test_a_folder_that_may_not_be_written_is_a_plain_message(
+    server, tmp_path, monkeypatch
+):
+    """Found when it is locked, or when what lies there is listed."""
+    for name in ("acquire", "release"):
+
+        def refused(*unused, **more):
+            raise PermissionError(13, "Permission denied", "archives/.lock")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(FileLock, name, refused)
+            with pytest.raises(DatasetError, match="lock: cannot be read or written"):
+                get(small(server), tmp_path)
+    with pytest.raises(DatasetError, match="too long"):
+        get(small(server), tmp_path / ("x" * 300))
 
 
 def test_a_root_that_cannot_be_made_is_a_plain_message(server, tmp_path):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from archives import content_of, everything, quietly
 from dvfl_lib.benchmarks import rar_tools
 from dvfl_lib.benchmarks.rar_tools import find_rar_tools
-from dvfl_lib.benchmarks.unpacking import unpack
 from dvfl_lib.errors import DatasetError
 from rar_files import FakeUnrar, fake_unrar, write_rar
 
@@ -22,15 +22,6 @@ GOOD = {
     "run/mit Ümlaut.avi": b"two",
     "walk/2.avi": b"three",
 }
-
-
-def content_of(folder: Path) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob("*") if path.is_file()]
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
-
-
-def everything(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
 @pytest.fixture
@@ -46,10 +37,6 @@ def place(tmp_path) -> Path:
     """Where archives lie in these tests."""
     (tmp_path / "in").mkdir()
     return tmp_path / "in"
-
-
-def quietly(archive: Path, target: Path, **options) -> Path:
-    return unpack(archive, target, progress=False, **options)
 
 
 # --- with a program that behaves ----------------------------------------------
@@ -142,6 +129,31 @@ def test_a_link_that_the_list_hid_is_refused(unrar, place):
 def test_fewer_bytes_than_listed_are_refused(unrar, place):
     unrar.archive(place / "a.rar", dict(name="x.avi", content=b"short", size=900))
     with pytest.raises(DatasetError, match="not what it listed"):
+        quietly(place / "a.rar", place / "to")
+    assert not (place / "to").exists()
+
+
+@posix
+@pytest.mark.parametrize(
+    "member", [dict(name="a\n        Name: b"), dict(name="a", size="?")]
+)
+def test_a_list_that_cannot_be_read_is_a_plain_message(unrar, place, member):
+    unrar.archive(place / "a.rar", {"content": b"x", **member})
+    with pytest.raises(DatasetError, match="unrar: its list cannot be read"):
+        quietly(place / "a.rar", place / "to")
+    assert unrar.calls == ["lt a.rar"]
+
+
+@posix
+def test_a_program_that_does_nothing_is_noticed(place, monkeypatch):
+    """All of them are asked, and none unpacks."""
+    for name in ("unrar", "unar", "lsar", "7zz", "bsdtar"):
+        program = place / name
+        program.write_text("#!/bin/sh\necho Alexander Roshal, bsdtar\nexit 0\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(place))
+    write_rar(place / "a.rar", GOOD)
+    with pytest.raises(DatasetError, match="could not be unpacked|holds no file"):
         quietly(place / "a.rar", place / "to")
     assert not (place / "to").exists()
 

@@ -1,13 +1,15 @@
 """The console script: one-line errors, and the commands that need no training."""
 
+import io
 import json
+import sys
 
 import pytest
 
 from dvfl_lib.benchmarks.published import PUBLISHED
 from dvfl_lib.cli import main
 from dvfl_lib.vfl_net import list_models
-from small_standins import SMALL, quick_frames
+from small_standins import SMALL, quick_frames, write_small
 
 
 def test_models_are_listed_with_their_sizes(capsys):
@@ -83,6 +85,21 @@ def test_get_writes_below_data_unless_told(tmp_path, monkeypatch, capsys):
     options = {"only": ["lists"], "prefer": "a.zip", "discard": True}
     assert asked == [("UCF101", tmp_path / "data" / "ucf101", options)]
     assert f"dvfl data check UCF101 {tmp_path}" in capsys.readouterr().out
+    assert main(["data", "get", "UCF101", str(tmp_path / "my data")]) == 0
+    assert f"check UCF101 '{tmp_path / 'my data'}'" in capsys.readouterr().out
+
+
+def test_a_name_that_the_terminal_cannot_show_is_shown_in_another_way(
+    tmp_path, monkeypatch
+):
+    """A file's name may hold any bytes; a terminal may know no more than ASCII."""
+    root = write_small("ucf101", tmp_path / "s")
+    (root / "\u00fc.avi").write_bytes(b"x")
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "ascii"))
+    assert main(["data", "check", "ucf101", str(root), "--quick"]) == 1
+    sys.stdout.flush()
+    assert b"video of no list: 1: \\xfc.avi" in written.getvalue()
 
 
 def test_a_standin_is_written_and_checked(tmp_path, monkeypatch, capsys):

@@ -60,6 +60,7 @@ def test_what_is_not_known_stays_blank():
         for role in ("student", "baseline"):
             row = published_for(benchmark, role, "vfl_net_nano")
             assert row.top1 is None and row.top5 is None
+            assert (row.clips, row.crops, row.frames, row.crop) == (None,) * 4
         assert published_for(benchmark, "teacher", "video_focalnet_base").top5 is None
 
 

@@ -3,8 +3,11 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -75,14 +78,29 @@ def test_fill_shows_progress(video, cache, capfd):
     assert "1/1" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbage", "note lost", "note garbage"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("cut", "emptied", "garbage", "archive", "other shape"),
+        *("note lost", "note garbage", "note deep"),
+    ],
+)
 def test_a_damaged_cache_file_is_made_again(video, cache, damage):
     good = cache.reader(video).read([5])
     file = cache.file_of(video)
     if damage == "cut":
         os.truncate(file, file.stat().st_size // 2)
+    elif damage == "emptied":  # as after a power failure
+        os.truncate(file, 0)
     elif damage == "garbage":
         file.write_bytes(b"no array")
+    elif damage == "archive":
+        with file.open("wb") as archive:
+            np.savez(archive, frames=np.zeros(3))
+    elif damage == "other shape":
+        np.save(file, np.zeros(20, np.uint8))
+    elif damage == "note deep":
+        file.with_suffix(".json").write_text("[" * 100_000)
     elif damage == "note lost":
         file.with_suffix(".json").unlink()
     else:
@@ -92,8 +110,6 @@ def test_a_damaged_cache_file_is_made_again(video, cache, damage):
 
 
 def test_a_pickled_array_is_never_loaded(video, cache):
-    import numpy as np
-
     cache.reader(video)
     np.save(cache.file_of(video), np.array([{"a": 1}], dtype=object), allow_pickle=True)
     assert cache.reader(video).read([0]).shape == (1, 3, 32, 42)
@@ -106,6 +122,26 @@ def test_a_replaced_video_and_another_size_have_their_own_files(video, cache, tm
     write_video(video, moving_frames(12))
     assert cache.file_of(video) != first
     assert cache.reader(video).num_frames == 12
+
+
+@pytest.mark.parametrize("name", [b"\xff.avi", "走".encode() * 80 + b".avi"])
+def test_names_that_are_no_utf8_or_long_in_bytes_are_cached(video, cache, name):
+    path = video.rename(video.with_name(os.fsdecode(name)))
+    assert cache.reader(path).num_frames == 20
+    assert cache.fill([path], progress=False).reused == 1
+
+
+def test_two_processes_may_fill_one_cache(tmp_path, cache):
+    videos = [write_video(tmp_path / f"{k}.avi", moving_frames(9)) for k in range(6)]
+    code = (
+        "import sys; from dvfl_lib.video.frame_cache import FrameCache as C\n"
+        "print(C(sys.argv[1], 32).fill(sys.argv[2:], 2, False).unreadable)"
+    )
+    command = [sys.executable, "-c", code, cache.folder, *videos]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+    assert [run.communicate()[0].strip() for run in runs] == [b"{}", b"{}"]
+    assert cache.fill(videos, progress=False).reused == 6
+    assert len(list(cache.folder.iterdir())) == 12  # and no half-written file
 
 
 def test_a_full_disk_is_explained_and_leaves_no_half_file(video, cache, monkeypatch):

@@ -131,6 +131,8 @@ def open_address(
         raise Broken(f"no answer for {timeout:g} seconds") from None
     except (OSError, http.client.HTTPException) as error:
         raise Broken(f"no answer ({error or type(error).__name__})") from None
+    except ValueError as error:  # a redirect to what is no address at all
+        raise Refused(f"leads to no address of a file ({error})") from None
     if answer.status not in WANTED:
         answer.close()
         raise Refused(f"answers {answer.status} {answer.reason}")
@@ -143,4 +145,6 @@ def _of_status(error: urllib.error.HTTPError) -> Exception:
     if error.code not in _PASSING:
         return Refused(reason)
     asked = error.headers.get("Retry-After", "")
-    return Broken(reason, min(float(asked), _LONGEST_WAIT) if asked.isdigit() else None)
+    # isdecimal alone takes digits of other scripts, isdigit even a raised 2.
+    seconds = asked.isascii() and asked.isdecimal()
+    return Broken(reason, min(float(asked), _LONGEST_WAIT) if seconds else None)

@@ -63,7 +63,13 @@ def check_dataset(
             in the report.
     """
     name = str(name).lower()
-    root = need_folder(root, f"the data set {name}")
+    try:
+        root = need_folder(root, f"the data set {name}")
+        os.stat(root / STANDIN_FILE)
+    except FileNotFoundError:
+        pass  # real data
+    except OSError as error:
+        raise DatasetError(f"{root}: cannot be read ({error.strerror})") from error
     report = CheckReport(name, str(root), quick)
     plan = _expect_standin(name, root, report)
     sides = _load(name, root, splits or _SPLITS.get(name, ("1",)), report)
@@ -239,16 +245,19 @@ def _compare_contents(
         for sample in side.samples:
             places.setdefault(sample.path, set()).add((side.split, side.subset))
             labels.setdefault(sample.path, set()).add(sample.label)
-    for paths in equal_files(listed):
+    unread = {root / shown for shown in report.unreadable}
+    for paths in equal_files(listed - unread):
         subsets: dict[str, set[str]] = {}
         for split, subset in set().union(*(places[path] for path in paths)):
             subsets.setdefault(split, set()).add(subset)
         names = _shown(paths, root)
-        if any(len(both) > 1 for both in subsets.values()):
+        across = any(len(both) > 1 for both in subsets.values())
+        two_labels = len(set().union(*(labels[path] for path in paths))) > 1
+        if across:
             report.on_both_sides.append(names)
-        if len(set().union(*(labels[path] for path in paths))) > 1:
+        if two_labels:
             report.two_labels.append(names)
-        if names not in (*report.on_both_sides, *report.two_labels):
+        if not across and not two_labels:
             report.equal.append(names)
 
 

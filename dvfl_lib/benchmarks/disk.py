@@ -1,7 +1,7 @@
 """What lies in a folder: videos, archives left packed, text.
 
 Public names: ``VIDEO_SUFFIXES``, ``read_text``, ``list_folder``, ``is_video``,
-``packed_in``, ``need_folder``, ``marked_standin``.
+``is_folder``, ``packed_in``, ``need_folder``, ``marked_standin``.
 """
 
 from __future__ import annotations
@@ -14,21 +14,28 @@ from ..errors import DatasetError
 from .base import STANDIN_FILE, first_few
 
 VIDEO_SUFFIXES = frozenset(
-    ".avi .mp4 .mkv .webm .mov .m4v .mpg .mpeg .wmv .flv .3gp .ogv .ts".split()
+    (
+        ".avi .mp4 .mkv .webm .mov .m4v .mpg .mpeg .wmv .flv .3gp .ogv .ts"
+        " .mts .m2ts .vob .asf .3g2 .f4v .divx .mxf"
+    ).split()
 )
-_ARCHIVES = (".zip", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.xz", ".7z")
+_ARCHIVES = (".zip", ".rar", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
 
 
 def need_folder(root: str | os.PathLike[str], holds: str) -> Path:
-    """The folder that the user named, with ``~`` replaced.
+    """The folder that the user named, with ``~`` replaced, by its own name.
 
     Args:
         holds: what should be in it, for the message.
 
     Raises:
-        DatasetError: there is no such folder.
+        DatasetError: no path, or there is no such folder.
     """
-    path = Path(root).expanduser()
+    if not isinstance(root, (str, os.PathLike)):
+        raise DatasetError(f"{root!r} names no folder. Give the one that holds {holds}")
+    path = Path(os.path.expanduser(root))
+    if path.name in ("", ".."):  # "." has no name, and loaders go by names
+        path = path.resolve()
     if not path.is_dir():
         is_file = " It is a file: unpack it." if path.is_file() else ""
         raise DatasetError(
@@ -45,11 +52,19 @@ def read_text(file: Path, advice: str = "") -> str:
         DatasetError: missing, unreadable, or not UTF-8.
     """
     try:
-        return file.read_text("utf-8-sig")
+        text = file.read_text("utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(f"{file}: is missing. {advice}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise DatasetError(f"{file}: cannot be read ({error}). {advice}") from error
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # as in UTF-16 that does not say so
+        raise DatasetError(
+            f"{file}: cannot be read, because it is no UTF-8 text. If a program saved "
+            f"it in another encoding, save it as UTF-8. {advice}"
+        )
+    return text
 
 
 def list_folder(folder: Path) -> list[os.DirEntry]:
@@ -66,6 +81,20 @@ def list_folder(folder: Path) -> list[os.DirEntry]:
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be listed ({error.strerror})") from error
     return sorted(found, key=lambda entry: entry.name)
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether an entry is a folder, or a link to one.
+
+    Raises:
+        DatasetError: a link that leads to itself.
+    """
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        raise DatasetError(
+            f"{entry.path}: cannot be looked into ({error.strerror}). Take it away"
+        ) from error
 
 
 def is_video(name: str) -> bool:

@@ -27,7 +27,13 @@ from tqdm import tqdm
 
 from ..errors import DatasetError
 from .addresses import Broken, Refused, Untrusted, open_address
-from .partial_file import PartialFile, trouble_with
+from .partial_file import (
+    PartialFile,
+    trouble_with,
+    validator_of,
+    version_of,
+    versions_differ,
+)
 from .published import Digest
 
 logger = logging.getLogger(__name__)
@@ -36,6 +42,7 @@ _BLOCK = 1 << 18  # bytes read at a time
 _LONGEST_PAUSE = 60.0  # seconds
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _STRONG = ("sha256", "sha512")  # a file with this hash is the file
+_SPARE = 100_000_000  # bytes left free where nobody says how long the file is
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,14 @@ class Patience:
     """How long to wait, and how often to try again."""
 
     stall: float = 30.0  # seconds without a byte
-    attempts: int = 6  # in a row, for one address, without one new byte
+    attempts: int = 6  # in a row, for one address, with next to nothing new
     pause: float = 1.0  # seconds before the second attempt; doubles each time
+    slowest: float = 1000.0  # bytes a second; who sends less counts as stalled
+
+    @property
+    def least(self) -> float:
+        """Bytes that must arrive within ``stall`` seconds, or between two attempts."""
+        return self.stall * self.slowest
 
 
 def download(
@@ -76,7 +89,7 @@ def download(
             ``path`` is another file.
     """
     path = Path(path)
-    if path.exists():
+    if os.path.exists(path):
         wrong = trouble_with(path, size, digest)
         if wrong:
             raise DatasetError(
@@ -92,7 +105,7 @@ def download(
             _fetch(address, part, size, digest, patience or Patience(), progress)
             return path
         except Refused as reason:
-            reasons.append(f"{address} {reason}")
+            reasons.append(f"{address} {_plain(reason)}")
         except OSError as error:  # of the disk; those of the net are Broken
             raise DatasetError(f"{path}: cannot be written ({error})") from error
     kept = f" {part.file.name} is kept, and the same command goes on from it."
@@ -100,6 +113,12 @@ def download(
         f"{path.name} could not be fetched: {'; '.join(reasons) or 'no address'}."
         f"{kept if part.size else ''} Or fetch it by hand and put it there: {path}"
     )
+
+
+def _plain(reason: Exception) -> str:
+    """One line without control characters: servers say some of this."""
+    text = " ".join(str(reason).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _fetch(
@@ -127,12 +146,15 @@ def _fetch(
             continue
         except Broken as reason:
             joined = joined or part.size > 0
-            failures = 1 if part.size > most else failures + 1
+            failures = 1 if part.size - most >= patience.least else failures + 1
             most = max(most, part.size)
             if failures >= patience.attempts:
                 raise Refused(f"{reason}; tried {failures} times") from None
             pause = min(patience.pause * 2 ** (failures - 1), _LONGEST_PAUSE)
-            time.sleep(pause if reason.wait is None else reason.wait)
+            pause = pause if reason.wait is None else reason.wait
+            told = _plain(reason)
+            logger.warning("%s %s; again in %g seconds", address, told, pause)
+            time.sleep(pause)
             continue
         wrong = trouble_with(part.file, total if size is None else size, digest)
         if not wrong:
@@ -164,12 +186,17 @@ def _transfer(
     if have and have == known:
         return known
     headers = {}
+    version = note.get("version", {}) if note.get("address") == address else {}
     if have:
         headers["Range"] = f"bytes={have}-"
-        if note.get("validator") and note.get("address") == address:
-            headers["If-Range"] = note["validator"]
+        if validator_of(version):
+            headers["If-Range"] = validator_of(version)
     with closing(open_address(address, headers, patience.stall, verify)) as answer:
         same = strong or "If-Range" in headers
+        new = version_of(answer.headers)
+        if answer.status == 206 and versions_differ(version, new):
+            part.discard()
+            raise Broken("sent a piece of another version of the file; begun anew")
         start, total = _read_heading(answer, part, have, note.get("total"), same)
         if size is not None and total is not None and total != size:
             raise Refused(f"offers {total:,} bytes, and the file has {size:,}")
@@ -178,7 +205,7 @@ def _transfer(
         if start == 0:
             part.discard()
         part.check_room((total or size or 0) - start)
-        part.remember(address, _validator(answer), total)
+        part.remember(address, version | new if start else new, total)
         bar = tqdm(
             desc=part.path.name,
             total=total or size,
@@ -188,7 +215,7 @@ def _transfer(
             disable=not progress,
         )
         with bar:
-            got = _copy(answer, part, start, size, patience.stall, bar)
+            got = _copy(answer, part, start, size, patience, bar, total is None)
     if total is not None and got < total:
         raise Broken(f"broke off after {got:,} of {total:,} bytes")
     return got if total is None else total
@@ -218,22 +245,25 @@ def _read_heading(
     found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
     total = int(found[3]) if found and found[3] != "*" else None
     fits = found is not None and have > 0 and int(found[1]) == have
-    if not fits or not (same or (total is not None and total == known)):
+    # A total that is not told is believed only where something else would tell.
+    right = total == known if total and known else same
+    if not fits or not right:
         part.discard()
         raise Broken("sent another piece than was asked for; begun anew")
     return have, total
 
 
-def _validator(answer) -> str:
-    """What tells this version of the file from another; a weak ETag does not."""
-    tag = answer.headers.get("ETag", "")
-    return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
-
-
 def _copy(
-    answer, part: PartialFile, start: int, size: int | None, stall: float, bar: tqdm
+    answer,
+    part: PartialFile,
+    start: int,
+    size: int | None,
+    patience: Patience,
+    bar: tqdm,
+    endless: bool,
 ) -> int:
     """Append to the part; returns its size then."""
+    since, mark = time.monotonic(), start  # of the last look at the pace
     with part.file.open("r+b" if start else "wb") as out:
         out.seek(start)
         got = start
@@ -241,7 +271,7 @@ def _copy(
             try:
                 block = answer.read1(_BLOCK)
             except TimeoutError:
-                raise Broken(f"sent nothing for {stall:g} seconds") from None
+                raise Broken(f"sent nothing for {patience.stall:g} seconds") from None
             except (OSError, http.client.HTTPException) as error:
                 told = error if isinstance(error, OSError) else "the answer breaks off"
                 raise Broken(f"broke off after {got:,} bytes ({told})") from None
@@ -250,6 +280,8 @@ def _copy(
             got += len(block)
             if size is not None and got > size:
                 raise Refused(f"sends more than the {size:,} bytes that the file has")
+            if endless and size is None:
+                part.check_room(_SPARE)
             try:
                 out.write(block)
             except OSError as error:
@@ -258,6 +290,11 @@ def _copy(
                     "the same command goes on from here"
                 ) from error
             bar.update(len(block))
+            seconds = time.monotonic() - since
+            if seconds > patience.stall:
+                if got - mark < patience.least:
+                    raise Broken(f"sent {got - mark:,} bytes in {seconds:.0f} seconds")
+                since, mark = time.monotonic(), got
         out.flush()
         os.fsync(out.fileno())
     return got

@@ -37,7 +37,14 @@ from pathlib import Path
 from ..errors import DatasetError
 from ..video.clips import Sample
 from .base import SUBSETS, VideoDataset, first_few
-from .disk import is_video, list_folder, marked_standin, need_folder, packed_in
+from .disk import (
+    is_folder,
+    is_video,
+    list_folder,
+    marked_standin,
+    need_folder,
+    packed_in,
+)
 from .duplicates import refuse_copies
 from .folder_lists import read_class_names, samples_of_lists
 from .listed_clips import nearby
@@ -130,7 +137,7 @@ def _side(root: Path, side: str, suffix: str) -> Path | None:
         Path(entry.path)
         for entry in list_folder(root)
         if entry.name.lower() in wanted
-        and (entry.is_file() if suffix else entry.is_dir())
+        and (entry.is_file() if suffix else is_folder(entry))
     ]
     named_test = [path for path in found if path.name.lower() == wanted[0]]
     if len(found) > 1 and len(named_test) == 1:

@@ -1,7 +1,10 @@
 """The lists of a user's own videos: ``classes.txt`` and ``path,label`` files.
 
 Public names: ``samples_of_lists``, ``read_class_names``, ``check_class_names``,
-``read_rows``, ``Row``, ``label_in``.
+``read_rows``, ``Row``, ``label_in``, ``plain_name``.
+
+Unicode writes an accented letter in two ways, as one sign or as two, and systems
+differ in which they prefer. Names of classes are compared in the first.
 """
 
 from __future__ import annotations
@@ -10,17 +13,20 @@ import csv
 import io
 import os
 import re
+import unicodedata
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DatasetError
 from ..video.clips import Sample
-from .base import MissingVideos, first_few
-from .disk import read_text
+from .base import SUBSETS, MissingVideos, first_few
+from .disk import is_video, read_text
 
 _HEADER = ("path", "label", "group")
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
+_LIKE_A_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?")
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,11 @@ class Row:
     group: str  # "" where the list says nothing
 
 
+def plain_name(name: str) -> str:
+    """The name of a class, its accented letters written as one sign each."""
+    return unicodedata.normalize("NFC", name)
+
+
 def check_class_names(names: Sequence[str], where: Path) -> tuple[str, ...]:
     """The names, if they can be told apart.
 
@@ -42,7 +53,7 @@ def check_class_names(names: Sequence[str], where: Path) -> tuple[str, ...]:
     """
     plain: dict[str, str] = {}
     for name in names:
-        key = " ".join(name.split()).casefold()
+        key = " ".join(plain_name(name).split()).casefold()
         if not key or key in plain:
             raise DatasetError(
                 f"{where}: the class {name!r} is "
@@ -50,6 +61,8 @@ def check_class_names(names: Sequence[str], where: Path) -> tuple[str, ...]:
                 + ". Give each class one name"
             )
         plain[key] = name
+    if not names:
+        raise DatasetError(f"{where}: names no class")
     if len(names) < 2:
         raise DatasetError(
             f"{where}: there is only the class {first_few(names)}; it takes two to "
@@ -65,7 +78,8 @@ def read_class_names(file: Path) -> tuple[str, ...]:
         DatasetError: unreadable, names that cannot be told apart, or lines that begin
             with numbers of their own.
     """
-    names = [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    lines = map(str.strip, read_text(file).splitlines())
+    names = [plain_name(line) for line in lines if line]
     numbered = [re.match(r"\d+[\s.,:;)]", name) for name in names]
     if names and all(numbered):
         raise DatasetError(
@@ -82,10 +96,12 @@ def read_rows(file: Path) -> list[Row]:
     are passed over.
 
     Raises:
-        DatasetError: unreadable, too few or too many columns, an empty path or label.
+        DatasetError: unreadable, too few or too many columns, a column named twice,
+            an empty path or label, or a label of several lines.
     """
     # The csv module ends lines itself, also those within quotes.
-    reader = csv.reader(io.StringIO(read_text(file), newline=""), strict=True)
+    text = io.StringIO(read_text(file), newline="")
+    reader = csv.reader(text, strict=True, skipinitialspace=True)
     rows: list[Row] = []
     columns: Sequence[str] | None = None
     try:
@@ -97,6 +113,10 @@ def read_rows(file: Path) -> list[Row]:
                 lower = [cell.lower() for cell in cells]
                 named = {"path", "label"} <= set(lower)
                 columns = lower if named else _HEADER[: max(2, len(cells))]
+                if len(set(columns) & set(_HEADER)) < sum(
+                    c in _HEADER for c in columns
+                ):
+                    raise DatasetError(f"{file}: names a column twice: {cells}")
                 if named:
                     continue
             if len(cells) != len(columns):
@@ -110,8 +130,13 @@ def read_rows(file: Path) -> list[Row]:
                 raise DatasetError(
                     f"{file}, line {reader.line_num}: has no path or no label: {cells}"
                 )
-            path = row["path"].replace("\\", "/")
-            rows.append(Row(reader.line_num, path, row["label"], row.get("group", "")))
+            if len(row["label"].splitlines()) > 1:
+                raise DatasetError(
+                    f"{file}, line {reader.line_num}: its label holds several lines. "
+                    f"A quote above is not closed: {first_few([row['label'][:40]])!r}"
+                )
+            path, label = row["path"].replace("\\", "/"), plain_name(row["label"])
+            rows.append(Row(reader.line_num, path, label, row.get("group", "")))
     except csv.Error as error:
         raise DatasetError(f"{file}, line {reader.line_num}: {error}") from error
     return rows
@@ -175,13 +200,17 @@ def samples_of_lists(
     rows = {side: read_rows(file) for side, file in lists.items()}
     numbers = names is not None
     if names is None:
-        labels = {row.label for row in rows["train"]}
-        if labels and all(map(_NUMBER.fullmatch, labels)):
+        labels = sorted({row.label for row in rows["train"]})
+        numbered = list(filter(_LIKE_A_NUMBER.fullmatch, labels))
+        if numbered:
+            few = "some of " if len(numbered) < len(labels) else ""
             raise DatasetError(
-                f"{lists['train']}: its labels are numbers. Write {root}/classes.txt, "
-                "a name in each line, the first for label 0"
+                f"{lists['train']}: {few}its labels are numbers"
+                + (f", such as {numbered[0]}" if few else "")
+                + f". Write {root}/classes.txt, a name in each line, the first for "
+                "label 0"
             )
-        names = check_class_names(sorted(labels), lists["train"])
+        names = check_class_names(labels, lists["train"])
     label_of = {name: label for label, name in enumerate(names)}
     seen: dict[Path, str] = {}
     sides = {
@@ -189,15 +218,47 @@ def samples_of_lists(
         for side, file in lists.items()
     }
     for side, samples in sides.items():
-        missing = [s.name for s in samples if not s.path.is_file()]
-        if missing:
-            raise MissingVideos(
-                f"{lists[side]}: {len(missing)} of {len(samples)} videos are not "
-                f"there: {first_few(missing)}. Paths are below {root}",
-                missing,
-                [s for s in samples if s.path.is_file()],
-            )
+        _refuse_missing(root, lists[side], samples)
+    _warn_of_shared_groups(lists, rows)
     return names, sides
+
+
+def _refuse_missing(root: Path, file: Path, samples: Sequence[Sample]) -> None:
+    there = [sample for sample in samples if os.path.isfile(sample.path)]
+    if len(there) < len(samples):
+        missing = [s.name for s in samples if not os.path.isfile(s.path)]
+        header = missing[0] == samples[0].name and not is_video(missing[0])
+        raise MissingVideos(
+            f"{file}: {len(missing)} of {len(samples)} videos are not there: "
+            f"{first_few(missing)}. Paths are below {root}"
+            + (". A first line with names of columns calls them path,label" * header),
+            missing,
+            there,
+        )
+
+
+def _warn_of_shared_groups(lists: dict[str, Path], rows: dict[str, list[Row]]) -> None:
+    train, test = ({row.group for row in rows[side]} for side in SUBSETS)
+    both = train & test - {""}
+    if both:
+        count = sum(row.group in both for row in rows["test"])
+        warnings.warn(
+            f"{lists['train']} and {lists['test'].name} share {len(both)} groups: "
+            f"{first_few(sorted(both))}. So {count} test videos come from a recording "
+            "that is trained on, and the score comes out too high: keep a group on one "
+            "side",
+            stacklevel=6,
+        )
+
+
+def _find(root: Path, listed: str) -> Path:
+    """The file of a list's path, whichever way the disk writes accented letters."""
+    plain = Path(os.path.normpath(root / listed))
+    if listed.isascii():
+        return plain
+    forms = [unicodedata.normalize(form, listed) for form in ("NFC", "NFD")]
+    paths = [plain, *(Path(os.path.normpath(root / name)) for name in forms)]
+    return next((path for path in paths if os.path.isfile(path)), plain)
 
 
 def _sample(
@@ -211,14 +272,14 @@ def _sample(
     """One video of a list; notes its path in ``seen``."""
     where = f"{file}, line {row.line}"
     label = label_in(row, label_of, numbers, file)
-    path = Path(os.path.normpath(root / row.path))
+    path = _find(root, row.path)
     if path in seen:
         raise DatasetError(
             f"{where}: {row.path} is listed twice, also in {seen[path]}. A video has "
             "one label and is on one side"
         )
     seen[path] = where
-    folder = path.parent.name
+    folder = plain_name(path.parent.name)
     if label_of.get(folder, label) != label:
         raise DatasetError(
             f"{where}: says {row.label!r}, but {row.path} lies in the folder of class "

@@ -64,7 +64,7 @@ def get_dataset(
     """
     benchmark = known or published(name)
     root = Path(root).expanduser()
-    if (root / STANDIN_FILE).exists():
+    if os.path.exists(root / STANDIN_FILE):
         raise DatasetError(
             f"{root} holds a stand-in. Choose another folder for the benchmark itself"
         )
@@ -81,6 +81,9 @@ def get_dataset(
         raise DatasetError(
             f"{root}: another call is filling this folder; wait until it has ended"
         ) from None
+    except OSError as error:
+        told = f"cannot be read or written ({error.strerror})"
+        raise DatasetError(f"{error.filename or root}: {told}") from error
     if absent:
         raise DatasetError(
             f"{' and '.join(absent)} must be fetched by hand. {benchmark.by_hand}. The "
@@ -149,6 +152,11 @@ class _Work:
 
     def _is_there(self, part: Part, into: str) -> bool:
         target = self.root / into
+        if target.is_file():
+            raise DatasetError(
+                f"{target} is a file, and {part.name} would go into a folder of this "
+                "name. Move it away"
+            )
         if target.exists():
             self.say(
                 f"{part.name}: {target} is there already, and left as it is. "

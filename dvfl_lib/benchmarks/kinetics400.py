@@ -37,7 +37,14 @@ from pathlib import Path
 from ..errors import DatasetError
 from ..video.clips import Sample
 from .base import SUBSETS, MissingVideos, VideoDataset, first_few
-from .disk import is_video, list_folder, marked_standin, need_folder, packed_in
+from .disk import (
+    is_folder,
+    is_video,
+    list_folder,
+    marked_standin,
+    need_folder,
+    packed_in,
+)
 from .kinetics_lists import (
     ListedClip,
     class_key,
@@ -152,7 +159,7 @@ def _scan(videos: Path, classes: Sequence[str], listed: bool) -> _Disk:
         disk[stem] = Path(entry.path), label
 
     for entry in list_folder(videos):
-        folder = entry.is_dir()
+        folder = is_folder(entry)
         label = label_of.get(class_key(entry.name)) if folder else None
         if label is None and not listed and (folder or is_video(entry.name)):
             raise DatasetError(

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DatasetError
+from .base import first_few
 from .disk import read_text
 from .listed_clips import official_classes
 
@@ -128,6 +129,10 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
                 f"{file}: has no column {', '.join(lacking)}. The first line of a list "
                 f"of Kinetics-400 is {','.join(_COLUMNS)},split"
             )
+        names = reader.fieldnames or ()
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise DatasetError(f"{file}: names a column twice: {first_few(twice)}")
         for row in reader:
             if None in row or None in row.values():
                 raise DatasetError(

@@ -9,6 +9,7 @@ Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -20,7 +21,7 @@ from pathlib import Path
 from ..errors import DatasetError
 from ..video.clips import Sample
 from .base import MissingVideos, first_few
-from .disk import list_folder, read_text
+from .disk import is_folder, list_folder, read_text
 
 # {class in lower case: {file name in lower case: path}}
 Disk = dict[str, dict[str, Path]]
@@ -80,7 +81,7 @@ def refuse_twice(file: Path, names: Iterable[str], advice: str) -> None:
 
 def nearby(root: Path, holds: Callable[[Path], bool]) -> str:
     """ " Did you mean X?" where a folder one step below or two above fits, or ""."""
-    below = [Path(entry.path) for entry in list_folder(root) if entry.is_dir()]
+    below = [Path(e.path) for e in list_folder(root) if os.path.isdir(e.path)]
     above = list(root.absolute().parents)[:2]
     for folder in (*below, *above):
         # A neighbour may not be ours to look into: lost+found, for one.
@@ -106,7 +107,7 @@ def scan_classes(videos: Path, classes: Iterable[str]) -> Disk:
     seen: dict[str, str] = {}
     for folder in list_folder(videos):
         key = folder.name.lower()
-        if key not in disk or not folder.is_dir():
+        if key not in disk or not is_folder(folder):
             continue
         if key in seen:
             raise DatasetError(
@@ -123,7 +124,7 @@ def _scan_one(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for entry in list_folder(folder):
         key = entry.name.lower()
-        if key == folder.name.lower() and entry.is_dir():
+        if key == folder.name.lower() and is_folder(entry):
             raise DatasetError(
                 f"{entry.path}: lies one folder too deep. Move its videos up into "
                 f"{folder}, and delete it"
@@ -166,7 +167,7 @@ def locate(
             empty.append(clip.name)
         else:
             samples.append(Sample(path, clip.label, group_of(clip), clip.name))
-    for names, trouble in ((missing, "missing"), (empty, "empty files")):
+    for names, trouble in ((missing, "missing"), (empty, "dead links or empty files")):
         if names:
             raise MissingVideos(
                 f"{videos}: {len(names)} of {len(clips)} videos of the list are "

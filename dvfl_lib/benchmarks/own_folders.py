@@ -6,7 +6,7 @@ Public names: ``samples_of_folders``, ``divide``.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -15,8 +15,8 @@ from ..errors import DatasetError
 from ..video.clips import Sample
 from ..video.seeding import derive_seed
 from .base import first_few
-from .disk import is_video, list_folder, packed_in
-from .folder_lists import check_class_names
+from .disk import is_folder, is_video, list_folder, packed_in
+from .folder_lists import check_class_names, plain_name
 
 
 def samples_of_folders(
@@ -33,7 +33,7 @@ def samples_of_folders(
 
     Raises:
         DatasetError: a video outside of them, a folder of an unknown class, or an
-            empty one.
+            empty one; a link that leads nowhere or to what is read already.
     """
     found = {side: _class_folders(folder) for side, folder in folders.items()}
     first = next(iter(folders))  # the training side, or all
@@ -59,14 +59,23 @@ def samples_of_folders(
 
 
 def _class_folders(folder: Path) -> dict[str, Path]:
-    entries = list_folder(folder)
-    loose = [entry.name for entry in entries if is_video(entry.name)]
+    entries = _live(folder)
+    below = [entry for entry in entries if is_folder(entry)]
+    loose = [e.name for e in entries if is_video(e.name) and e not in below]
     if loose:
         raise DatasetError(
             f"{folder}: {first_few(loose)} lies in no class's folder, so its label is "
             "not known. Move it, or write train.csv and test.csv"
         )
-    found = {entry.name: Path(entry.path) for entry in entries if entry.is_dir()}
+    found: dict[str, Path] = {}
+    for entry in below:
+        name = plain_name(entry.name)
+        if name in found:
+            raise DatasetError(
+                f"{folder}: there are two folders {name}, whose names look alike. Put "
+                "the videos of the class into one of them"
+            )
+        found[name] = Path(entry.path)
     if not found:
         raise DatasetError(
             f"{folder}: holds no folder of a class.{packed_in([folder])} Give each "
@@ -75,18 +84,42 @@ def _class_folders(folder: Path) -> dict[str, Path]:
     return found
 
 
+def _live(folder: Path) -> list[os.DirEntry]:
+    """The entries of a folder. A link to nothing may stand for a whole class."""
+    entries = list_folder(folder)
+    for entry in entries:
+        if entry.is_symlink() and not os.path.exists(entry.path):
+            raise DatasetError(
+                f"{entry.path}: is a link that leads nowhere. Is the disk there that "
+                "it leads to? Mend it, or take it away"
+            )
+    return entries
+
+
+def _walk(folder: Path, seen: dict[str, Path]) -> Iterator[Path]:
+    """The videos of a folder and then those of its folders, links among them."""
+    place = os.path.realpath(folder)
+    if place in seen:
+        raise DatasetError(
+            f"{folder}: is the same folder as {seen[place]}, by a link. Take one away"
+        )
+    seen[place] = folder
+    entries = _live(folder)
+    below = [entry for entry in entries if is_folder(entry)]
+    for entry in entries:
+        if is_video(entry.name) and entry not in below:
+            yield Path(entry.path)
+    for entry in below:
+        yield from _walk(Path(entry.path), seen)
+
+
 def _videos_of(root: Path, folder: Path, name: str, label: int) -> list[Sample]:
     """All videos in a class's folder and below it."""
     samples = []
-    for place, inner, files in os.walk(folder):
-        inner[:] = sorted(d for d in inner if not d.startswith("."))
-        for file in sorted(files):
-            if file.startswith(".") or not is_video(file):
-                continue
-            path = Path(place, file)
-            below = path.relative_to(folder).parts  # (group, ..., file) or (file,)
-            listed = path.relative_to(root).as_posix()
-            samples.append(Sample(path, label, f"{name}/{below[0]}", listed))
+    for path in _walk(folder, {}):
+        below = path.relative_to(folder).parts  # (group, ..., file) or (file,)
+        listed = path.relative_to(root).as_posix()
+        samples.append(Sample(path, label, f"{name}/{below[0]}", listed))
     if not samples:
         raise DatasetError(
             f"{folder}: holds no video, so the class {name!r} would be empty."

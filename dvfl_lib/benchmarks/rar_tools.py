@@ -122,10 +122,15 @@ class Unrar(RarTool):
             if field and found:
                 found[-1].setdefault(field[1], field[2])
         kinds = {"File": "file", "Directory": "folder"}
-        return [
-            Member(m["Name"], int(m.get("Size", 0)), kinds.get(m["Type"], m["Type"]))
-            for m in found
-        ]
+        try:
+            return [
+                Member(
+                    m["Name"], int(m.get("Size", 0)), kinds.get(m["Type"], m["Type"])
+                )
+                for m in found
+            ]
+        except (KeyError, ValueError) as error:
+            raise ToolFailed(f"its list cannot be read ({error!r})") from error
 
     def unpack(self, archive: Path, folder: Path) -> None:
         """With paths, overwriting, asking nothing."""
@@ -155,7 +160,10 @@ class SevenZip(RarTool):
             else:
                 kind = "folder" if fields.get("Folder") == "+" else "file"
             name = fields["Path"].replace(os.sep, "/")  # it writes the system's own
-            found.append(Member(name, int(fields.get("Size") or 0), kind))
+            size = fields.get("Size") or "0"
+            if not size.isdecimal():
+                raise ToolFailed(f"its list gives {name!r} the size {size!r}")
+            found.append(Member(name, int(size), kind))
         return found
 
     def unpack(self, archive: Path, folder: Path) -> None:

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ _WHERE = (
     "The data set is given out by Qualcomm: 20 parts 20bn-something-something-v2-00 "
     "to -19 with the videos, and a package of labels with the lists"
 )
+_NUMBER = re.compile(r"[0-9]{1,6}")
 _UNPACK = "cat 20bn-something-something-v2-?? | tar zx"
 
 
@@ -67,10 +69,20 @@ def _plain(template: str) -> str:
     return template.replace("[", "").replace("]", "")
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of two entries of one name none can be trusted."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = [name for name in found if names.count(name) > 1]
+        raise ValueError(f"a name is there twice: {first_few(twice)}")
+    return found
+
+
 def _read_json(file: Path) -> Any:
     try:
-        return json.loads(read_text(file, _WHERE))
-    except ValueError as error:
+        return json.loads(read_text(file, _WHERE), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         if isinstance(error, DatasetError):
             raise
         raise DatasetError(
@@ -89,7 +101,7 @@ def read_labels(file: Path) -> tuple[str, ...]:
         raise DatasetError(f'{file}: expected {{"<class>": "<number>", ...}}')
     numbers: dict[int, str] = {}
     for name, number in content.items():
-        if isinstance(number, bool) or not str(number).isdecimal():
+        if isinstance(number, bool) or not _NUMBER.fullmatch(str(number)):
             raise DatasetError(f"{file}: the class {name!r} has no number: {number!r}")
         numbers[int(number)] = _plain(name)
     classes = tuple(numbers[label] for label in sorted(numbers))
@@ -116,7 +128,7 @@ def read_list(file: Path, classes: Iterable[str]) -> list[ListedClip]:
     clips = []
     for place, entry in enumerate(content, start=1):
         number = str(entry.get("id", "")) if isinstance(entry, dict) else ""
-        if not (number.isascii() and number.isdecimal()):
+        if not _NUMBER.fullmatch(number):
             raise DatasetError(
                 f"{file}, entry {place}: has no id of digits. Is it of version 2?"
             )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ from ..files import write_whole
 
 _BLOCK = 1 << 20
 _SPARE = 100_000_000  # bytes that stay free on the disk
+# Names that Windows gives to devices, and endings that it drops: "a." is "a" there.
+_WINDOWS = os.name == "nt"
+_NOT_THERE = re.compile(r"(con|prn|aux|nul|(com|lpt)\d)(\..*)?|.*[. ]", re.IGNORECASE)
 _REFUSED = (
     "It is refused whole. Take the archive from its official address; if this one is "
     "from there, do not unpack it by hand either"
@@ -51,7 +55,8 @@ def safe_path(name: str, archive: Path) -> PurePosixPath:
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
     strange = any(ord(letter) < 32 for letter in name) or "\\" in name
-    strange |= ":" in name and os.name == "nt"  # a second stream of a file there
+    if _WINDOWS:  # with ":", a second stream of a file
+        strange |= ":" in name or any(map(_NOT_THERE.fullmatch, parts))
     if (
         not parts
         or strange
@@ -92,9 +97,9 @@ class Stage:
         except OSError as error:
             raise DatasetError(f"{archive}: cannot be found ({error})") from error
         self._of = [told.st_size, told.st_mtime_ns]
+        self._put: set[str] = set()  # what this call has put there, in lower case
         if self._recall().get("of") != self._of:
-            self.remove()
-            self.make()
+            self.clear()
             self.mark("begun")
 
     # --- how far it is -----------------------------------------------------------
@@ -122,11 +127,7 @@ class Stage:
     # --- filling it --------------------------------------------------------------
 
     def make(self) -> None:
-        """Make the folder, if it is not there.
-
-        Raises:
-            DatasetError: it cannot be made.
-        """
+        """Make the folder, if it is not there; an error if it cannot be made."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -138,11 +139,7 @@ class Stage:
         return goal.is_file() and goal.stat().st_size == size
 
     def clear(self) -> None:
-        """Empty it.
-
-        Raises:
-            DatasetError: it cannot be emptied.
-        """
+        """Empty it; an error if that cannot be done."""
         try:
             if self.folder.exists():
                 shutil.rmtree(self.folder)
@@ -151,11 +148,11 @@ class Stage:
         self.make()
 
     def remove(self) -> None:
-        """Leave nothing of it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Leave nothing of it; the note goes first, so that half is never all."""
         for file in (self._note, self._growing):
             with suppress(OSError):
                 file.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def check_room(self, size: int) -> None:
         """Refuse what the disk cannot hold.
@@ -176,8 +173,13 @@ class Stage:
         """Write one member; one that is there already, with its size, is left alone.
 
         Raises:
-            DatasetError: no room, or more or fewer bytes than it states.
+            DatasetError: no room; more or fewer bytes than it states; a name that was
+                there before, or that differs from one in its case alone.
         """
+        name = str(path).casefold()
+        if name in self._put:
+            raise damaged(self.archive, f"it holds two files of one name: {path}")
+        self._put.add(name)
         if self.has(path, size):
             return
         self.check_room(size)
@@ -188,6 +190,9 @@ class Stage:
                 for block in self._blocks(path, size, content):
                     out.write(block)
             os.replace(self._growing, goal)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            told = f"{path}: one name for a file and for a folder"
+            raise damaged(self.archive, told) from error
         except OSError as error:
             raise self._cannot_write(error) from error
 
@@ -219,7 +224,7 @@ class Stage:
     # --- looking at it, and moving it ----------------------------------------------
 
     def files(self) -> dict[PurePosixPath, int]:
-        """{path: bytes} of the files in it, which their owner may then move.
+        """{path: bytes} of the files in it, which their owner may then read and move.
 
         Raises:
             DatasetError: a link, a device or a pipe is among them.
@@ -230,7 +235,11 @@ class Stage:
                 path = Path(folder, name)
                 told = path.lstat()
                 below = path.relative_to(self.folder).as_posix()
-                if stat.S_ISREG(told.st_mode):
+                if stat.S_ISREG(told.st_mode) and told.st_nlink == 1:
+                    # What programs unpack may be a program of another's rights.
+                    mode = stat.S_IMODE(told.st_mode) & 0o777 | 0o600
+                    if mode != stat.S_IMODE(told.st_mode):
+                        path.chmod(mode)
                     found[PurePosixPath(below)] = told.st_size
                 elif stat.S_ISDIR(told.st_mode):
                     path.chmod(stat.S_IMODE(told.st_mode) | stat.S_IRWXU)

@@ -31,6 +31,12 @@ _OPENERS = {  # first bytes -> what reads it
     b"\xfd7zXZ": lzma.open,
 }
 
+_READ_WHOLE = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+_LONGEST_REMARK = 1 << 20  # bytes; a name has some hundreds
+
 
 def unpack_tar(
     file: BinaryIO | io.RawIOBase, archive: Path, stage: Stage, progress: bool
@@ -45,17 +51,19 @@ def unpack_tar(
         DatasetError: an unsafe name, a link or a device; damage; no room.
     """
     source = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
-    start = source.peek(8)
-    opener = next((o for mark, o in _OPENERS.items() if start.startswith(mark)), None)
     with ExitStack() as stack:
-        stream: IO[bytes] | _Watched = _Watched(source)
-        if opener is not None:
-            stream = stack.enter_context(opener(source))
         bar = stack.enter_context(
             tqdm(desc=f"unpacking {archive.name}", unit="file", disable=not progress)
         )
         try:
-            packed = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
+            start = source.peek(8)
+            opener = next((o for m, o in _OPENERS.items() if start.startswith(m)), None)
+            stream: IO[bytes] | _Watched = _Watched(source)
+            if opener is not None:
+                stream = stack.enter_context(opener(source))
+            packed = stack.enter_context(
+                tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header)
+            )
             for member in packed:
                 _put_tar_member(packed, member, archive, stage)
                 bar.update()
@@ -68,6 +76,20 @@ def unpack_tar(
             raise
         except Exception as error:  # TarError, EOFError, OSError, zlib.error, ...
             raise damaged(archive, error) from error
+
+
+class _Header(tarfile.TarInfo):
+    """A header; one that holds a name or remarks is read as a whole, so not any size.
+
+    Otherwise a megabyte of packed zeros that states to be a name fills the memory.
+    """
+
+    @classmethod
+    def frombuf(cls, *told, **more) -> tarfile.TarInfo:
+        header = super().frombuf(*told, **more)
+        if header.type in _READ_WHOLE and header.size > _LONGEST_REMARK:
+            raise ValueError(f"a name or a remark of {header.size:,} bytes")
+        return header
 
 
 class _Watched:
@@ -147,6 +169,8 @@ def unpack_joined(parts: Sequence[Path], stage: Stage, progress: bool) -> None:
                     raise damaged(part, f"{name} is there twice")
                 pieces[name] = opener
         names = sorted(pieces)
+        if not names:
+            raise damaged(parts[0], "it holds no part")
         numbers = [re.search(r"(\d+)$", name) for name in names]
         if [int(n[1]) if n else -1 for n in numbers] != list(range(len(names))):
             raise DatasetError(
@@ -173,9 +197,9 @@ def _pieces_of(
         return [(part.name, lambda: part.open("rb"))]
     try:
         packed = stack.enter_context(zipfile.ZipFile(part))
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # BadZipFile, UnicodeDecodeError, OSError, ...
         raise damaged(part, error) from error
-    inner = [info for info in packed.infolist() if not info.is_dir()]
+    inner = [info for info in packed.infolist() if not info.filename.endswith("/")]
     return [
         (safe_path(info.filename, part).name, lambda info=info: packed.open(info))
         for info in inner

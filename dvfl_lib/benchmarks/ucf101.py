@@ -21,6 +21,7 @@ regard to case. The test lists carry no label; the folder gives it.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def read_classes(file: Path) -> tuple[str, ...]:
     """
     pairs = [line.split() for line in read_lines(file, _WHERE)]
     for pair in pairs:
-        if len(pair) != 2 or not pair[0].isdecimal():
+        if len(pair) != 2 or not re.fullmatch(r"[0-9]{1,6}", pair[0]):
             raise DatasetError(f"{file}: expected '<number> <class>', found {pair}")
     pairs.sort(key=lambda pair: int(pair[0]))
     numbers = [int(number) for number, _ in pairs]
@@ -74,7 +75,7 @@ def read_list(file: Path, classes: Iterable[str]) -> list[ListedClip]:
 
     Raises:
         DatasetError: unreadable; an unknown class; a number that contradicts
-            ``classes``; a clip named twice.
+            ``classes``; a name of another form; a clip named twice.
     """
     label_of = {name.lower(): label for label, name in enumerate(classes)}
     clips = []
@@ -90,6 +91,10 @@ def read_list(file: Path, classes: Iterable[str]) -> list[ListedClip]:
                 f"its class {label + 1}. The two files are of different versions: "
                 f"take both from the official archive. {_WHERE}"
             )
+        try:
+            group_of(name)
+        except DatasetError as error:
+            raise DatasetError(f"{file}: {error}") from None
         clips.append(ListedClip(name, label))
     refuse_twice(file, (clip.name for clip in clips), _WHERE)
     return clips

@@ -33,7 +33,7 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from .base import SUBSETS, VideoDataset, first_few
-from .disk import list_folder, marked_standin, need_folder, packed_in
+from .disk import is_folder, list_folder, marked_standin, need_folder, packed_in
 from .listed_clips import (
     Disk,
     ListedClip,
@@ -127,7 +127,7 @@ def _find_videos(root: Path) -> Path:
         if videos.is_dir():
             return videos
     known = {name.lower() for name in (*official_classes("ucf50"), *ACTIONS)}
-    if any(e.is_dir() and e.name.lower() in known for e in list_folder(root)):
+    if any(e.name.lower() in known and is_folder(e) for e in list_folder(root)):
         return root
     hint = nearby(root, lambda folder: (folder / _VIDEOS).is_dir())
     packed = packed_in([root])
@@ -140,8 +140,8 @@ def _refuse_strangers(videos: Path, classes: Sequence[str]) -> None:
     strange = [
         folder.name
         for folder in list_folder(videos)
-        if folder.is_dir()
-        and folder.name.lower() not in known
+        if folder.name.lower() not in known
+        and is_folder(folder)
         and any(e.name.lower().endswith(".avi") for e in list_folder(Path(folder.path)))
     ]
     if strange:
@@ -159,7 +159,7 @@ def _check_whole(
     for name in classes:
         groups = set()
         for path in disk[name.lower()].values():
-            groups.add(group_number(path.name))
+            groups.add(group_number(str(path)))
             prefix = path.name.removeprefix("v_").partition("_")[0].lower()
             other = owner.get(_PREFIXES.get(prefix, prefix), name)
             if other != name:

@@ -73,7 +73,7 @@ def _also_known(name: str, root: Path) -> set[str]:
     for path in walk_data(root) if name in _READERS else ():
         try:
             found |= _READERS[name](path)
-        except (OSError, ValueError, csv.Error):
+        except (OSError, ValueError, TypeError, RecursionError, csv.Error):
             continue  # no list of this benchmark
     return found
 

@@ -119,10 +119,11 @@ def _unpack_zip(
 ) -> None:
     try:
         packed = zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except Exception as error:  # BadZipFile, UnicodeDecodeError, struct.error, ...
         raise damaged(archive, error) from error
     with packed:
-        files = [info for info in packed.infolist() if not info.is_dir()]
+        # Not is_dir(), which fails on an empty name.
+        files = [i for i in packed.infolist() if not i.filename.endswith("/")]
         goals = [place(safe_path(info.filename, archive)) for info in files]
         for info in files:
             # The system that wrote it keeps a Unix mode in the upper half.
@@ -131,7 +132,7 @@ def _unpack_zip(
                 raise refuse_kind(info.filename, "a link or a device", archive)
             if info.flag_bits & 1:
                 raise refuse_kind(info.filename, "locked with a password", archive)
-        if len(set(goals)) < len(goals):
+        if len({str(goal).casefold() for goal in goals}) < len(goals):
             raise damaged(archive, "it holds two files of one name")
         pairs = list(zip(files, goals, strict=True))
         stage.check_room(
@@ -150,7 +151,7 @@ def _unpack_zip(
         for info, goal in bar:
             try:
                 content = packed.open(info)
-            except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+            except Exception as error:  # the same ones
                 raise damaged(archive, error) from error
             with content:
                 stage.put(goal, info.file_size, content)

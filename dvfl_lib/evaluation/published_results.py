@@ -42,8 +42,8 @@ class PublishedResult:
     split: str
     clips: int | None
     crops: int | None
-    frames: int
-    crop: int
+    frames: int | None
+    crop: int | None
     source: str
 
     @property
@@ -114,8 +114,11 @@ def _row(
 ) -> PublishedResult:
     role, model = _NETWORKS[network]
     clips, crops = views or (None, None)
+    # Both repositories' settings; of what only the paper has, nothing is known.
+    frames, crop = (None, None) if source == _PAPER else (8, 224)
+    views_told = (clips, crops, frames, crop)
     return PublishedResult(
-        benchmark, role, network, model, *numbers, split, clips, crops, 8, 224, source
+        benchmark, role, network, model, *numbers, split, *views_told, source
     )
 
 

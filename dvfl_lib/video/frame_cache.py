@@ -27,11 +27,17 @@ from tqdm import tqdm
 
 from ..errors import RecipeError, RunDirectoryError, VideoError
 from ..files import write_whole
-from .frame_index import FrameIndex, check_file
+from .frame_index import FrameIndex
+from .opening import check_file
 from .reading import VideoReader, open_video
 from .transforms import resize_short_side
 
 _CHUNK = 128  # frames decoded at a time; bounds memory, not results
+# What reading a file raises that is empty, cut or of another kind.
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError),
+    *(TypeError, AttributeError, RecursionError),
+)
 
 
 @dataclass
@@ -100,8 +106,10 @@ class FrameCache:
         path = check_file(path)
         stat = path.stat()
         parts = (path.absolute(), stat.st_size, stat.st_mtime_ns, self.short_side)
-        digest = hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
-        return self.folder / f"{path.stem[:80]}-{digest[:20]}.npy"
+        digest = hashlib.sha256(os.fsencode("\n".join(map(str, parts)))).hexdigest()
+        # Names are limited in bytes, and a sign takes up to four of them.
+        stem = os.fsencode(path.stem)[:80].decode("utf-8", "ignore")
+        return self.folder / f"{stem}-{digest[:20]}.npy"
 
     def reader(self, path: str | os.PathLike[str]) -> VideoReader:
         """The frames of one video; decodes and keeps them if they are not there.
@@ -175,11 +183,11 @@ class FrameCache:
             frames = np.load(file, mmap_mode="r", allow_pickle=False)
             whole = file.stat().st_size == note["bytes"]
             shape, fps = list(frames.shape), float(note["fps"])
-        except (OSError, ValueError, KeyError, TypeError):
+            count, _, height, width = shape
+        except _DAMAGE:
             return None
         if not whole or frames.dtype != np.uint8 or shape != note["shape"]:
             return None
-        count, _, height, width = shape
         index = FrameIndex(count, fps, height, width, 0, None, (0,), False)
         return CachedReader(path, index, frames)
 
@@ -205,7 +213,7 @@ class FrameCache:
             write_whole(file, content)
         except RunDirectoryError as error:
             raise RunDirectoryError(
-                f"{error}. This is the cache of decoded frames; "
+                f"{error} This is the cache of decoded frames; "
                 "data.cache_frames=false does without it"
             ) from None
 

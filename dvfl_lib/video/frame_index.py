@@ -1,7 +1,6 @@
 """How many frames a file holds and where it may be entered, without decoding.
 
-Public names: ``FrameIndex``, ``index_frames``, ``check_file``, ``open_container``,
-``SOUND_SHARE``.
+Public names: ``FrameIndex``, ``index_frames``, ``SOUND_SHARE``.
 
 Headers lie: some state no frame count, some a wrong one. So the packets of the
 video stream are counted, which costs a read of the file and no decoding. Both
@@ -19,6 +18,8 @@ from pathlib import Path
 import av
 
 from ..errors import VideoError
+from .containers import container_trouble
+from .opening import check_file, open_stream
 
 # MPEG-4 packets this small hold no picture ("not coded"); encoders that pack two
 # frames into one packet leave them behind, and they do not come out as frames.
@@ -26,18 +27,6 @@ _EMPTY_PACKET_BYTES = 16
 # A file that yields fewer than this share of its promised frames is damaged. The
 # last frame or two are often missing from sound files.
 SOUND_SHARE = 0.9
-
-# FFmpeg knows several hundred formats. Some of them are no video but a list of other
-# files to open (HLS, concat, DASH, numbered pictures), and one takes any text for a
-# picture of a terminal. So a file may be one of these, and open no other.
-_FORMATS = (
-    *("avi", "mov", "matroska", "webm", "mpeg", "mpegts", "mpegvideo", "m4v", "flv"),
-    *("asf", "ogg", "ivf", "mxf", "nut", "dv", "wtv", "rm", "h264", "hevc", "mjpeg"),
-    *("yuv4mpegpipe", "gif", "apng", "png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe"),
-)
-_OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
-
-av.logging.set_level(None)  # FFmpeg writes to stderr; errors arrive as exceptions
 
 
 @dataclass(frozen=True)
@@ -53,75 +42,21 @@ class FrameIndex:
     keys: tuple[int, ...]  # frames that can be decoded without earlier ones
     closed: bool  # no frame after a key frame in the file is shown before it
     deep: bool = False  # more than eight bits for a colour
+    alone: bool = True  # no other video stream, nor a picture, is in the file
 
     @property
     def seekable(self) -> bool:
         """Whether time stamps may be trusted to tell one frame from another."""
         return self.times is not None
 
+    @property
+    def plain(self) -> bool:
+        """Whether two versions of FFmpeg read the same frames from the file."""
+        return self.closed and not self.deep and self.alone
+
     def key_before(self, frame: int) -> int:
         """The last key frame at or before ``frame``."""
         return self.keys[max(0, bisect_right(self.keys, frame) - 1)]
-
-
-def check_file(path: str | os.PathLike[str]) -> Path:
-    """The absolute path of a file that exists and is not empty.
-
-    Absolute, because FFmpeg takes a relative name such as "file:a.mp4" for an address.
-
-    Raises:
-        VideoError: no path, missing, a folder, or zero bytes long.
-    """
-    if not isinstance(path, (str, os.PathLike)):
-        raise VideoError(f"the path of a video is needed, not {type(path).__name__}")
-    path = Path(path).absolute()
-    try:
-        size = path.stat().st_size
-    except ValueError:  # NUL, or half a character
-        raise VideoError(f"{str(path)!r} cannot be the name of a file") from None
-    except OSError as error:
-        raise VideoError(
-            f"{path}: cannot be found ({error.strerror}). Check the path, or unpack "
-            "the data set again"
-        ) from error
-    if not path.is_file():
-        raise VideoError(f"{path}: is not a file")
-    if size == 0:
-        raise VideoError(
-            f"{path}: is empty (0 bytes). Unpack or download this video again"
-        )
-    return path
-
-
-def open_container(path: Path) -> av.container.InputContainer:
-    """PyAV's container of a video file, set to one decoding thread.
-
-    Raises:
-        VideoError: not a video of a known format, or without a video stream.
-    """
-    try:
-        container = av.open(
-            str(path.absolute()), metadata_errors="ignore", options=dict(_OPTIONS)
-        )
-    except (av.FFmpegError, OSError) as error:
-        raise VideoError(
-            f"{path}: cannot be opened as a video ({error.strerror}). It is damaged "
-            "or of another kind; unpack or download it again"
-        ) from error
-    if not container.streams.video:
-        container.close()
-        raise VideoError(f"{path}: holds no video stream")
-    decoder = container.streams.video[0].codec_context
-    if decoder is None:  # the stream says too little about itself, or nonsense
-        container.close()
-        raise VideoError(
-            f"{path}: its video stream cannot be decoded. It is damaged or of an "
-            "unknown codec; unpack or download it again"
-        )
-    # Loader workers and processes do the work in parallel; a decoder with threads
-    # of its own would only get in their way.
-    decoder.thread_count = 1
-    return container
 
 
 def index_frames(path: str | os.PathLike[str]) -> FrameIndex:
@@ -140,15 +75,19 @@ def index_frames(path: str | os.PathLike[str]) -> FrameIndex:
 def _index(name: str, size: int, mtime_ns: int) -> FrameIndex:
     del size, mtime_ns  # part of the key, so that a changed file is read anew
     path = Path(name)
-    with open_container(path) as container:
-        stream = container.streams.video[0]
+    with open_stream(path) as (container, stream):
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         reorders = bool(stream.codec_context.has_b_frames)
         packed = stream.codec_context.name == "mpeg4"
         pixels = stream.codec_context.format
         deep = pixels is not None and any(c.bits > 8 for c in pixels.components)
-        packets = _packets(path, container, stream)
-        share = _share_present(container, stream, packets)
+        alone = len(container.streams.video) == 1
+        packets, end = _packets(path, container, stream)
+        share = _share_present(container, stream, packets, end)
+        # The last frame of a video may be shown for long, as screens are recorded.
+        # Matroska and WebM say in bytes as well how long they are.
+        if share < SOUND_SHARE and "matroska" in container.format.name:
+            share = share if container_trouble(path) else 1.0
     first, rotation = _first_frame(path)
     count = len(packets)
     times, keys, closed = _presentation(packets, reorders)
@@ -166,39 +105,53 @@ def _index(name: str, size: int, mtime_ns: int) -> FrameIndex:
     height, width = first
     if rotation % 180:
         height, width = width, height
-    return FrameIndex(count, fps, height, width, rotation, times, keys, closed, deep)
+    return FrameIndex(
+        count, fps, height, width, rotation, times, keys, closed, deep, alone
+    )
 
 
-def _packets(path, container, stream) -> list[tuple[int | None, bool, int]]:
-    """(time, is a key frame, bytes) of every packet that will be shown."""
+def _packets(
+    path: Path, container: av.container.InputContainer, stream: av.VideoStream
+) -> tuple[list[tuple[int | None, bool, int]], float]:
+    """Every packet of the video that will be shown, and when the last stream ends.
+
+    A packet is (time, is a key frame, bytes); the end, in seconds, is that of the
+    video or of what else is in the file, such as sound.
+    """
+    found, end = [], 0.0
     try:
-        return [
-            (packet.pts, packet.is_keyframe, packet.size)
-            for packet in container.demux(stream)
-            # The last packet is PyAV's own empty one, which flushes the decoder.
-            if packet.size and not packet.is_discard
-        ]
-    except av.FFmpegError as error:
+        for packet in container.demux():
+            # The last packets are PyAV's own empty ones, which flush the decoders.
+            if not packet.size:
+                continue
+            if packet.pts is not None:
+                last = packet.pts + (packet.duration or 0)
+                end = max(end, float(last * packet.time_base))
+            if packet.stream_index == stream.index and not packet.is_discard:
+                found.append((packet.pts, packet.is_keyframe, packet.size))
+        return found, end
+    except (av.FFmpegError, IndexError) as error:
+        # PyAV counts streams once; damage can make another begin on the way.
+        why = getattr(error, "strerror", "a stream begins on the way")
         raise VideoError(
-            f"{path}: breaks off while being read ({error.strerror}). "
-            "Unpack or download it again"
+            f"{path}: breaks off while being read ({why}). Unpack or download it again"
         ) from error
 
 
-def _share_present(container, stream, packets) -> float:
+def _share_present(container, stream, packets, end: float) -> float:
     """How much of what the header promises is in the file; 1 if it says nothing.
 
-    A frame count is compared with the packets. Matroska and WebM state no count
-    but a duration; that is the video's own only where there is no other stream.
+    A frame count is compared with the packets. Matroska, WebM, FLV and WMV state no
+    count but a duration, which is that of the longest stream.
     """
     if stream.frames:
         return len(packets) / stream.frames
     stamps = [time for time, _, _ in packets if time is not None]
-    if not container.duration or len(container.streams) > 1 or len(stamps) < 2:
+    if not container.duration or len(stamps) < 2:
         return 1.0
     step = (max(stamps) - min(stamps)) / (len(stamps) - 1)
-    seconds = float((max(stamps) + step) * stream.time_base)
-    return seconds / (container.duration / av.time_base)
+    end = max(end, float((max(stamps) + step) * stream.time_base))
+    return end / (container.duration / av.time_base)
 
 
 def _presentation(
@@ -223,9 +176,9 @@ def _presentation(
 
 def _first_frame(path: Path) -> tuple[tuple[int, int], int]:
     """((height, width), rotation) of the first frame that decodes."""
-    with open_container(path) as container:
+    with open_stream(path) as (container, stream):
         try:
-            for frame in container.decode(video=0):
+            for frame in container.decode(stream):
                 return (frame.height, frame.width), int(frame.rotation) % 360
         except av.FFmpegError as error:
             raise VideoError(
@@ -237,9 +190,9 @@ def _first_frame(path: Path) -> tuple[tuple[int, int], int]:
 
 def _count_by_decoding(path: Path) -> int:
     count = 0
-    with open_container(path) as container:
+    with open_stream(path) as (container, stream):
         try:
-            for _ in container.decode(video=0):
+            for _ in container.decode(stream):
                 count += 1
         except av.FFmpegError as error:
             raise VideoError(

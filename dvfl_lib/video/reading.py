@@ -13,14 +13,16 @@ inverse transform, by at most 2 of 255 levels. Some files go to PyAV under
 ``backend="auto"``: those whose time stamps cannot be trusted (AVI with B-frames)
 or whose groups of pictures are open, because decord's random access returns wrong
 frames there; those with more than eight bits for a colour, which the two FFmpeg
-versions reduce in different ways; and those of which decord counts another number of
-frames. That is a property of the file, so a run always reads a file in the same way.
+versions reduce in different ways; those with several video streams, of which decord
+may choose another; and those of which decord counts another number of frames. That
+is a property of the file, so a run always reads a file in the same way.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,7 +32,8 @@ import torch
 from torch import Tensor
 
 from ..errors import VideoError
-from .frame_index import SOUND_SHARE, FrameIndex, index_frames, open_container
+from .frame_index import SOUND_SHARE, FrameIndex, index_frames
+from .opening import open_stream
 
 BACKENDS = ("auto", "decord", "pyav")
 # Read where open_video is called with backend="auto"; for a whole program.
@@ -145,8 +148,7 @@ class PyAVReader(VideoReader):
         assert times is not None
         number_of = {time: number for number, time in enumerate(times)}
         frames: dict[int, np.ndarray] = {}
-        with open_container(self.path) as container:
-            stream = container.streams.video[0]
+        with open_stream(self.path) as (container, stream):
             decoder = container.decode(stream)
             self._position = -1
             for number in wanted:
@@ -175,8 +177,8 @@ class PyAVReader(VideoReader):
         """
         targets, frames, latest = set(wanted), {}, None
         self._position = -1
-        with open_container(self.path) as container:
-            for number, frame in enumerate(self._guard(container.decode(video=0))):
+        with open_stream(self.path) as (container, stream):
+            for number, frame in enumerate(self._guard(container.decode(stream))):
                 latest, self._position = frame, number
                 if number in targets:
                     frames[number] = self._to_array(frame)
@@ -271,11 +273,10 @@ def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoRead
 
     Raises:
         VideoError: missing, empty, damaged or not a video; unknown backend; decord
-            asked for where it is not installed.
+            asked for where it is not installed, or for one of several streams.
     """
-    asked = backend
-    if asked == "auto":
-        asked = os.environ.get(BACKEND_VARIABLE) or "auto"
+    named = os.environ.get(BACKEND_VARIABLE) or "auto"
+    asked = named if backend == "auto" else backend
     if asked not in BACKENDS:
         raise VideoError(f"backend must be one of {BACKENDS}, not {asked!r}")
     has_decord = find_spec("decord") is not None
@@ -285,16 +286,15 @@ def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoRead
         )
     index = index_frames(path)
     path = Path(path).absolute()  # FFmpeg takes "file:a.mp4" for an address
-    doubtful = not index.closed or index.deep
-    if asked == "pyav" or not has_decord or (asked == "auto" and doubtful):
+    if asked == "pyav" or not has_decord or (asked == "auto" and not index.plain):
         return PyAVReader(path, index)
-    try:
+    if not index.alone:
+        raise VideoError(f"{path}: has several video streams; use 'auto' or 'pyav'")
+    if asked == "decord":
+        return DecordReader(path, index)
+    with suppress(VideoError):
         reader = DecordReader(path, index)
-    except VideoError:
-        if asked == "decord":
-            raise
-        return PyAVReader(path, index)
-    if asked == "auto" and not reader.agrees:
+        if reader.agrees:
+            return reader
         reader.close()
-        return PyAVReader(path, index)
-    return reader
+    return PyAVReader(path, index)

@@ -14,10 +14,16 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 
 from tqdm import tqdm
 
@@ -80,7 +86,7 @@ def write_plan(
     Raises:
         DatasetError: the folder holds something else, or cannot be written.
     """
-    root = Path(root)
+    root = Path(os.path.expanduser(root))
     what = {
         "standin_for": plan.benchmark,
         "format": _FORMAT,
@@ -118,9 +124,9 @@ def _top_names(plan: StandinPlan) -> list[str]:
 def _ready(root: Path, what: dict, plan: StandinPlan) -> bool:
     """Whether the stand-in is there, complete; refuses to overwrite other data."""
     marks = [root / name for name in (STANDIN_FILE, _UNFINISHED)]
-    mark = next((mark for mark in marks if mark.exists()), None)
+    mark = next((mark for mark in marks if os.path.exists(mark)), None)
     if mark is None:
-        if any((root / name).exists() for name in _top_names(plan)):
+        if any(os.path.exists(root / name) for name in _top_names(plan)):
             raise DatasetError(
                 f"{root} holds a data set that is not a stand-in; it is left "
                 "untouched. Choose another folder for the stand-in."
@@ -184,8 +190,12 @@ def _write_one(job: tuple) -> None:
     encode_clip(path, clip_frames(*what), frame_size, frame_rate)
 
 
-def _end_with_parent() -> None:
-    """Otherwise the workers of a killed call would wait for work for good."""
+def _begin_worker() -> None:
+    """End with the parent: else workers of a killed call would wait for work for good.
+
+    Ctrl-C is for the parent, which then sends no more work.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         parent = multiprocessing.parent_process()
@@ -194,6 +204,25 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _plain_start() -> Iterator[None]:
+    """New processes need nothing of the user's script, and no Ctrl-C while they start.
+
+    Python would import the script again in each, and a script that does its work
+    without ``if __name__ == "__main__"`` would do it again there.
+    """
+    script = sys.modules["__main__"]
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+        if in_main:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _write_clips(jobs: list[tuple], workers: int, progress: bool) -> None:
@@ -209,8 +238,18 @@ def _write_clips(jobs: list[tuple], workers: int, progress: bool) -> None:
         # New interpreters: a fork of a process with running threads can hang.
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_end_with_parent
+            workers, mp_context=context, initializer=_begin_worker
         )
-        with pool:
-            for _ in pool.map(_write_one, jobs, chunksize=8):
+        try:
+            with _plain_start():
+                # Few at a time: Ctrl-C waits for what the workers have.
+                done = pool.map(_write_one, jobs, chunksize=2)
+            for _ in done:
                 bar.update()
+        except BrokenProcessPool as error:
+            raise DatasetError(
+                "a process that writes clips was ended, perhaps for want of memory. "
+                "The same command goes on, and with workers=1 needs less"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)

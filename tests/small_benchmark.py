@@ -1,0 +1,61 @@
+"""A benchmark of two archives on the test's own server, and how the tests get it.
+
+Public names: ``VIDEOS``, ``LISTS``, ``WHOLE``, ``archive``, ``small``, ``get``,
+``data_in``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from archives import zip_bytes
+from bad_server import BadServer
+from dvfl_lib.benchmarks.downloading import Patience
+from dvfl_lib.benchmarks.getting import get_dataset
+from dvfl_lib.benchmarks.published import Archive, Benchmark, Digest, Part
+
+QUICK = Patience(stall=0.5, attempts=2, pause=0.01)
+VIDEOS = zip_bytes({"in/Run/a.avi": b"run", "in/Walk/b.avi": b"walk"})
+LISTS = zip_bytes({"l/classInd.txt": b"1 Run\n"})
+# What lies there in the end.
+WHOLE = {"V/Run/a.avi": b"run", "V/Walk/b.avi": b"walk", "L/classInd.txt": b"1 Run\n"}
+
+
+def archive(server: BadServer, name: str, into: str, landmark: str, **more) -> Archive:
+    """One of the server's files."""
+    return Archive(name, (server.path(name),), into, landmark=landmark, **more)
+
+
+def small(server: BadServer, *parts: Part) -> Benchmark:
+    """The benchmark; of other parts, if any are given."""
+    if not parts:
+        digest = Digest("sha256", hashlib.sha256(VIDEOS).hexdigest())
+        videos = archive(server, "videos.zip", "V", "Run", digest=digest)
+        lists = archive(server, "lists.zip", "L", "classInd.txt", size=len(LISTS))
+        parts = (Part("videos", (videos,)), Part("lists", (lists,)))
+    return Benchmark("small", "Small", "https://example.org", 2, 2, (), parts)
+
+
+def get(known: Benchmark, root: Path, **options) -> list[str]:
+    """Get it; returns what was said."""
+    said: list[str] = []
+    get_dataset(
+        "small",
+        root,
+        known=known,
+        progress=False,
+        patience=QUICK,
+        say=said.append,
+        **options,
+    )
+    return said
+
+
+def data_in(root: Path) -> dict[str, bytes]:
+    """The files of the data set, without the archives."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path.relative_to(root).parts[0] != "archives"
+    }
