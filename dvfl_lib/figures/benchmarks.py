@@ -37,12 +37,7 @@ def benchmarks_figure(
     Raises:
         DVFLError: nothing to draw, other networks in some row, or no shares.
     """
-    networks = list(next(iter(accuracies.values()), {}))
-    if not networks or any(list(row) != networks for row in accuracies.values()):
-        raise DVFLError("benchmarks_figure needs the same networks in every row")
-    for name, row in accuracies.items():
-        if not all(0 <= value <= 1 for values in row.values() for value in values):
-            raise DVFLError(f"accuracies on {name} must be shares in [0, 1]: {row}")
+    networks = _networks(accuracies)
     lows = [low for row in accuracies.values() for _, low, _ in row.values()]
     start = 0.0 if from_zero else np.floor(10 * min(lows)) / 10
     step = 0.8 / len(networks)
@@ -82,3 +77,14 @@ def benchmarks_figure(
     begin = f" The axis begins at {100 * start:.0f} %." if start else ""
     figure.set_label(f"Top-1 accuracy with 95 % intervals. {'; '.join(told)}.{begin}")
     return figure
+
+
+def _networks(accuracies: Accuracies) -> list[str]:
+    """The networks, which every row must have; checks the shares, too."""
+    networks = list(next(iter(accuracies.values()), {}))
+    if not networks or any(list(row) != networks for row in accuracies.values()):
+        raise DVFLError("benchmarks_figure needs the same networks in every row")
+    for name, row in accuracies.items():
+        if not all(0 <= value <= 1 for values in row.values() for value in values):
+            raise DVFLError(f"accuracies on {name} must be shares in [0, 1]: {row}")
+    return networks
