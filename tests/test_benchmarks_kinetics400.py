@@ -128,13 +128,16 @@ def test_folders_of_classes_with_and_without_a_list(root, name_of):
     found = load(root, says="no list of this side: all 4 videos")
     assert labels_of(found) == TRAIN
     assert sorted(found.samples, key=str) == sorted(listed.samples, key=str)
+    assert (listed.missing, found.missing) == (0, None)
 
 
 @pytest.mark.filterwarnings("ignore:.* of the 400 classes")
 def test_missing_clips_are_left_out_and_counted(root):
     (root / "train/ordinaryId1_000000_000010.mp4").unlink()
     says = r"4 clips are listed, 3 are there and 1 \(25.0%\) are missing, such as ord"
-    assert [s.label for s in load(root, says=says).samples] == [308, 309, 196]
+    found = load(root, says=says)
+    assert [s.label for s in found.samples] == [308, 309, 196]
+    assert found.missing == 1
     # A download that broke off leaves another name behind.
     half = root / "train/--DeFgHi012_000120_000130.mp4"
     half.rename(half.with_suffix(".mp4.part"))

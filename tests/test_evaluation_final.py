@@ -91,6 +91,20 @@ def test_one_split_shows_its_interval_and_a_part_says_so():
     assert told.startswith("mean of splits 1, 2, not all of them; 20 videos")
 
 
+def test_videos_that_were_left_out_are_counted():
+    entry = k400(unreadable=("v: gone",))
+    (row,) = final_rows([Measured("teacher", entry.result, (), missing=2)])
+    shown = cells(final_table([row]))
+    assert shown["measured on"].startswith("split 1; 10 of 13 listed videos; 4 x 3")
+    told = "no: 23.1 % of the listed videos missing or unreadable"
+    assert shown["comparable"] == told
+    split = cells(split_table([row]))
+    assert (split["videos"], split["missing"], split["unreadable"]) == ("10", "2", "1")
+    (row,) = final_rows([Measured("teacher", entry.result, (), missing=None)])
+    assert "10 videos, of an unknown number" in cells(final_table([row]))["measured on"]
+    assert cells(split_table([row]))["missing"] == "unknown"
+
+
 def test_another_protocol_is_another_row():
     rows = final_rows([*ucf101(), Measured("student", on_split("authors", 9))])
     assert [row.mean.splits for row in rows] == [("1", "2", "3"), ("authors",)]

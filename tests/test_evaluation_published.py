@@ -88,12 +88,25 @@ def test_only_the_same_thing_on_the_same_list_is_comparable():
         ({"views": Views(1, 1, 8, "segments", 256, 224)}, "other views"),
         ({"views": Views(4, 3, 8, "dense", 224, 224)}, "other views"),
         ({"views": Views(4, 3, 16, "segments", 224, 224)}, "other views"),
-        ({"unreadable": ("v: gone",)}, "33.3 % of the videos unreadable"),
+        (
+            {"unreadable": ("v: gone",)},
+            "33.3 % of the listed videos missing or unreadable",
+        ),
     ],
 )
 def test_each_difference_is_named(changes, reason):
     row = published_for("kinetics400", "teacher", "video_focalnet_base")
     assert differences(row, measured(**changes)) == [reason]
+
+
+def test_missing_videos_count_like_unreadable_ones():
+    row = published_for("kinetics400", "teacher", "video_focalnet_base")
+    whole = result(one_hot([0] * 198), [0] * 198, **K400, views=FULL)
+    assert differences(row, whole, missing=1) == differences(row, whole, 2) == []
+    told = "1.5 % of the listed videos missing or unreadable"
+    assert differences(row, whole, missing=3) == [told]
+    unknown = differences(row, whole, missing=None)
+    assert unknown == ["no list says how many videos are missing"]
 
 
 def test_the_authors_lists_and_unstated_views_are_never_comparable():

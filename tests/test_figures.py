@@ -211,6 +211,13 @@ def test_bars_show_the_values_and_refuse_percent():
         figures.accuracy_bars({"teacher": (60, 50, 70)})
 
 
+def test_bars_that_are_short_may_have_a_short_axis():
+    axes = bars(end=0.8).axes[0]
+    assert axes.get_xlim()[0] == 0 and axes.get_xlim()[1] < 0.9
+    with pytest.raises(DVFLError, match="the axis ends at 0.65"):
+        bars(end=0.65)
+
+
 def test_confusion_shows_shares_of_rows_and_copes_with_an_empty_class():
     figure = confusion(4)
     shown = figure.axes[0].images[0].get_array()

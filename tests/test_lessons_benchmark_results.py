@@ -10,6 +10,7 @@ import pytest
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.evaluation import protocol
 from dvfl_lib.evaluation.confusions import ConfusedPair, confused_pairs
+from dvfl_lib.evaluation.final_table import final_rows, final_table
 from dvfl_lib.evaluation.joining import joined
 from dvfl_lib.figures.benchmarks import benchmarks_figure
 from dvfl_lib.lessons import benchmark_opening
@@ -134,6 +135,10 @@ def test_standins_are_drawn_where_no_folder_is_given(tmp_path, monkeypatch):
     assert any("missing" in note for note in bench.notes)
     found = bench.evaluate(entry, "student")
     assert len(found.unreadable) == 1 and found.standin
+    (told,) = bench.measured({("kinetics400", "1", "student"): found})
+    assert told.missing == 1
+    (row,) = final_table(final_rows([told])).rows
+    assert f"{len(found.videos)} of {len(found.videos) + 2} listed videos" in row[3]
 
 
 # --- put together ------------------------------------------------------------------
@@ -183,6 +188,15 @@ def test_the_clips_of_a_mistake_are_those_the_network_saw(finished):
     with pytest.raises(DatasetError, match="not all in its lists"):
         odd = ConfusedPair("a", "b", 1, 1, ("x.avi",))
         mistake_clips(bench, "hmdb51", "teacher", odd)
+
+
+def test_a_mean_without_one_list_says_so(finished):
+    """The third exercise of lesson 08."""
+    bench, results = finished
+    fewer = {place: r for place, r in results.items() if place[1] != "3"}
+    for rows, part in ((fewer, True), (results, False)):
+        table = final_table(final_rows(bench.measured(rows)))
+        assert all(("not all of them" in row[3]) == part for row in table.rows)
 
 
 def test_costs_are_those_of_the_networks(finished):

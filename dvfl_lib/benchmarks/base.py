@@ -58,6 +58,8 @@ class VideoDataset(Dataset):
             side: the label of the mirror image, or None where that is of no class
             (training then does not flip its clips). Classes that are not named keep
             their label; None where no class changes.
+        missing: how many videos the list names and the disk lacks, where the loader
+            leaves them out; None where no list says what there should be.
 
     Item ``i`` is (uint8 clip (T, 3, H, W) of the frames at the centres of
     ``frames`` equal parts, label): a quick look, not the training pipeline, which
@@ -75,6 +77,7 @@ class VideoDataset(Dataset):
         frames: int = 8,
         standin: bool = False,
         flip_labels: Mapping[int, int | None] | None = None,
+        missing: int | None = 0,
     ) -> None:
         if subset not in SUBSETS:
             raise DatasetError(f"subset must be 'train' or 'test', not {subset!r}")
@@ -89,6 +92,7 @@ class VideoDataset(Dataset):
         self.frames = frames
         self.standin = standin
         self.flip_labels = None if flip_labels is None else dict(flip_labels)
+        self.missing = missing
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -106,12 +106,14 @@ def load_kinetics400(
     disk = _scan(videos, classes, listed)
     _replace(disk, root / "replacement", listed)
     if lists[subset] is None:
-        samples = _samples_of_folders(disk, videos)
+        samples, missing = _samples_of_folders(disk, videos), None
     else:
         clips = _read(lists, classes, subset)
         samples = _locate(clips, disk, classes, videos, subset, min_present)
+        missing = len(clips) - len(samples)
+    about = {"standin": standin, "missing": missing}
     return VideoDataset(
-        "kinetics400", root, "1", subset, classes, samples, frames, standin
+        "kinetics400", root, "1", subset, classes, samples, frames, **about
     )
 
 

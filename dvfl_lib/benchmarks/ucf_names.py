@@ -101,8 +101,8 @@ def authors_from_disk(
     warnings.warn(
         f"the authors' split of {title} shares {groups} groups between training and "
         f"test: {clips} of {len(split['test'])} test clips come from a recording "
-        "that is trained on. Its accuracies are too high; compare them with nothing "
-        "but each other",
+        "that is trained on. Its accuracies may be too high; compare them with "
+        "nothing but each other",
         stacklevel=4,
     )
     return split

@@ -8,15 +8,16 @@ Public names: ``evaluate``, ``About``, ``ViewsDataset`` (protocol.py);
 ``Calibration`` (calibration.py); ``confused_pairs``, ``ConfusedPair``
 (confusions.py); ``split_mean``, ``SplitMean`` (split_means.py); ``joined``
 (joining.py); ``PUBLISHED_RESULTS``, ``published_for``, ``differences``
-(published_results.py); ``final_rows``, ``final_table``, ``Measured``
-(final_table.py); ``view_costs``, ``cost_table``, ``ViewCost`` (view_cost.py).
+(published_results.py); ``final_rows``, ``final_table``, ``Measured``,
+``data_name`` (final_table.py); ``view_costs``, ``cost_table``, ``ViewCost``
+(view_cost.py).
 """
 
 from .calibration import Calibration, calibration_of
 from .class_order import InClassOrder, align_classes
 from .comparison import Comparison, compare
 from .confusions import ConfusedPair, confused_pairs
-from .final_table import Measured, final_rows, final_table
+from .final_table import Measured, data_name, final_rows, final_table
 from .joining import joined
 from .metrics import Accuracy
 from .protocol import About, ViewsDataset, evaluate
@@ -49,6 +50,7 @@ __all__ = [
     "compare",
     "confused_pairs",
     "cost_table",
+    "data_name",
     "differences",
     "evaluate",
     "final_rows",

@@ -24,11 +24,14 @@ class Measured:
         role: "teacher", "baseline" or "student".
         result: the evaluation.
         notes: sentences such as where the order of classes was taken from.
+        missing: how many videos of the list are not on the disk; None where no list
+            says what there should be.
     """
 
     role: str
     result: Evaluation
     notes: tuple[str, ...] = ()
+    missing: int | None = 0
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class FinalRow:
                     {
                         "split": m.result.split,
                         "videos": len(m.result.videos),
+                        "missing": m.missing,
                         "unreadable": len(m.result.unreadable),
                         "top1": m.result.top1.to_dict(),
                         "top5": m.result.top5 and m.result.top5.to_dict(),
@@ -108,8 +112,8 @@ def _row(group: list[Measured]) -> FinalRow:
     published = published_for(results[0].dataset, group[0].role, results[0].model)
     why_not: dict[str, None] = {}
     if published is not None:
-        for result in results:
-            why_not |= dict.fromkeys(differences(published, result))
+        for m in group:
+            why_not |= dict.fromkeys(differences(published, m.result, m.missing))
     return FinalRow(tuple(group), split_mean(results), published, tuple(why_not))
 
 
@@ -147,7 +151,7 @@ def _cells(row: FinalRow) -> list[str]:
 
 def _measured_on(row: FinalRow) -> str:
     mean, views = row.mean, row.first.views
-    shown = f"{mean.videos} videos; {views.clips} x {views.crops} views"
+    shown = f"{_videos(row)}; {views.clips} x {views.crops} views"
     if len(mean.splits) == 1:
         return f"split {mean.splits[0]}; {shown}"
     if len(mean.splits) > 5:
@@ -158,9 +162,19 @@ def _measured_on(row: FinalRow) -> str:
     return f"mean of splits {names}{partly}; {shown}"
 
 
+def _videos(row: FinalRow) -> str:
+    """How many were scored, and of how many: some are missing, some unreadable."""
+    videos = row.mean.videos
+    if any(m.missing is None for m in row.measured):
+        return f"{videos} videos, of an unknown number"
+    out = sum(m.missing + len(m.result.unreadable) for m in row.measured)
+    return f"{videos} of {videos + out} listed videos" if out else f"{videos} videos"
+
+
 def split_table(rows: Sequence[FinalRow]) -> Table:
     """Every split by itself, with its interval; the mean stands in the final table."""
-    columns = ["data", "split", "network", "top-1", "top-5", "videos", "unreadable"]
+    columns = ["data", "split", "network", "top-1", "top-5", "videos", "missing"]
+    columns.append("unreadable")
     cells = [
         [
             data_name(m.result.dataset, m.result.standin),
@@ -171,6 +185,7 @@ def split_table(rows: Sequence[FinalRow]) -> Table:
             if m.result.top5 is None
             else f"{100 * m.result.top5.correct / m.result.top5.n:.1f} %",
             str(len(m.result.videos)),
+            "unknown" if m.missing is None else str(m.missing),
             str(len(m.result.unreadable)),
         ]
         for row in rows

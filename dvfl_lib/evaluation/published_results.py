@@ -15,7 +15,7 @@ from .results import Evaluation, Views
 
 _DVFL = "github.com/hayatkhan8660-maker/DVFL-Net, README, model zoo"
 _PAPER = "arXiv 2507.12426: evaluated there, but no readable source has the number"
-_FEW = 0.01  # share of unreadable videos that moves no result
+_FEW = 0.01  # share of missing or unreadable videos that moves no result
 _FOCAL = "github.com/TalalWasim/Video-FocalNets, README, model zoo"
 
 
@@ -156,11 +156,17 @@ def published_for(benchmark: str, role: str, model: str) -> PublishedResult | No
     )
 
 
-def differences(published: PublishedResult, measured: Evaluation) -> list[str]:
+def differences(
+    published: PublishedResult, measured: Evaluation, missing: int | None = 0
+) -> list[str]:
     """Why the two numbers must not be compared; an empty list where they may be.
 
     Comparable means: real data of the same benchmark, the same network, the same rule
-    for the test list, the same views, and hardly a video left out unread.
+    for the test list, the same views, and hardly a video left out.
+
+    Args:
+        missing: how many videos of the list are not on the disk; None where nobody
+            knows.
     """
     if published.top1 is None:
         return ["no published number is known"]
@@ -177,8 +183,12 @@ def differences(published: PublishedResult, measured: Evaluation) -> list[str]:
         why.append("published views not stated")
     elif not _same_views(published, measured.views):
         why.append("other views")
-    if measured.unreadable_share > _FEW:
-        why.append(f"{100 * measured.unreadable_share:.1f} % of the videos unreadable")
+    if missing is None:
+        why.append("no list says how many videos are missing")
+    out = (missing or 0) + len(measured.unreadable)
+    share = out / (out + len(measured.videos))
+    if share > _FEW:
+        why.append(f"{100 * share:.1f} % of the listed videos missing or unreadable")
     return why
 
 

@@ -139,6 +139,7 @@ def accuracy_bars(
     networks: Mapping[str, tuple[float, float, float]],
     *,
     chance: float | None = None,
+    end: float = 1.0,
     title: str = "Top-1 on the test list, with 95 % intervals",
     standin: bool = False,
 ) -> Figure:
@@ -146,23 +147,30 @@ def accuracy_bars(
 
     Args:
         networks: network -> (top-1, low, high), shares in [0, 1].
+        end: where the axis ends, for bars that are all short; it begins at 0.
 
     Raises:
-        DVFLError: a value outside [0, 1], as when percent are passed.
+        DVFLError: a value outside [0, 1], as when percent are passed, or an interval
+            that goes beyond ``end``.
     """
     for name, values in networks.items():
         if not all(0 <= value <= 1 for value in values):
             raise DVFLError(f"accuracies of {name} must be shares in [0, 1]: {values}")
+        if max(values) > end:
+            raise DVFLError(f"the axis ends at {end}, and {name} reaches {max(values)}")
     height = 1.3 + 0.5 * len(networks)
     figure, (axis,) = new_figure(title, standin, height=height)
     for row, (name, (top1, low, high)) in enumerate(networks.items()):
         axis.barh(row, top1, height=0.55, color=colour_of(name, row), alpha=0.85)
         axis.plot([low, high], [row, row], color="white", linewidth=4.5)
         axis.plot([low, high], [row, row], color="#444444", linewidth=1.8, marker="|")
-        axis.text(high + 0.015, row, f"{100 * top1:.1f} %", va="center", fontsize=10)
+        axis.text(
+            high + 0.015 * end, row, f"{100 * top1:.1f} %", va="center", fontsize=10
+        )
     axis.set_yticks(range(len(networks)), list(networks))
     axis.invert_yaxis()
-    axis.set(xlim=(0, 1.12), xticks=np.linspace(0, 1, 6), xlabel="top-1")
+    ticks = np.linspace(0, end, 6 if end == 1 else 5)
+    axis.set(xlim=(0, 1.12 * end), xticks=ticks, xlabel="top-1")
     percent(axis.xaxis)
     if chance is not None:
         chance_line(axis, chance, upright=True)

@@ -143,9 +143,15 @@ class Benchmarks:
     def measured(self, results: Mapping[Place, Evaluation]) -> list[Measured]:
         """The results with their notes, for ``final_table.final_rows``."""
         return [
-            Measured(role, result, self._notes_on(self.at(name, split), role, result))
+            self._measured(self.at(name, split), role, result)
             for (name, split, role), result in results.items()
         ]
+
+    def _measured(
+        self, entry: BenchmarkList, role: str, result: Evaluation
+    ) -> Measured:
+        notes = self._notes_on(entry, role, result)
+        return Measured(role, result, notes, entry.dataset.missing)
 
     def _notes_on(
         self, entry: BenchmarkList, role: str, result: Evaluation

@@ -39,7 +39,7 @@ _TOLD = {
         "GluonCV's guide; VideoMAEv2, docs/DATASET.md. Test is the validation list",
     ),
     "kinetics400": (
-        "one pair of lists; a third that not all label",
+        "one pair of lists; a third without labels in most copies",
         "MP4",
         "lines of the lists at the CVD Foundation. Test is the validation list",
     ),
