@@ -5,7 +5,8 @@ Public names: ``training_curves``, ``per_class_figure``, ``accuracy_bars``
 ``views_figure`` (clips.py), ``sampling_figure``, ``crops_figure`` (sampling.py),
 ``heat_maps`` (maps.py), ``line_figure`` (curves.py),
 ``cost_bars``, ``filling_figure`` (costs.py), ``benchmarks_figure`` (benchmarks.py),
-``reliability_figure`` (reliability.py),
+``reliability_figure`` (reliability.py), ``opinion_bars``, ``bump_fits``,
+``opinion_matrices`` (distillation.py), ``simplex_fields`` (simplex.py),
 ``drawing``, ``list_drawings`` (drawings/), ``PALETTE``, ``colour_of``, ``alt_text``,
 ``save_figure`` (style.py).
 
@@ -21,11 +22,13 @@ from .clips import clip_strip, views_figure
 from .confusion import confusion_figure
 from .costs import cost_bars, filling_figure
 from .curves import line_figure
+from .distillation import bump_fits, opinion_bars, opinion_matrices
 from .drawings import drawing, list_drawings
 from .maps import heat_maps
 from .reliability import reliability_figure
 from .results import accuracy_bars, per_class_figure, training_curves
 from .sampling import crops_figure, sampling_figure
+from .simplex import simplex_fields
 from .style import PALETTE, alt_text, colour_of, save_figure
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "accuracy_bars",
     "alt_text",
     "benchmarks_figure",
+    "bump_fits",
     "clip_strip",
     "colour_of",
     "confusion_figure",
@@ -43,10 +47,13 @@ __all__ = [
     "heat_maps",
     "line_figure",
     "list_drawings",
+    "opinion_bars",
+    "opinion_matrices",
     "per_class_figure",
     "reliability_figure",
     "sampling_figure",
     "save_figure",
+    "simplex_fields",
     "training_curves",
     "views_figure",
 ]

@@ -1,0 +1,199 @@
+"""What lesson 06 measures of losses and networks, and a reader need not read.
+
+Public names: ``DrawnAnswers``, ``answers_to_drawn_clips``, ``loss_gradient``,
+``SimplexField``, ``simplex_field``, ``mean_opinions``, ``likeness_of_profiles``,
+``likeness_within_classes``.
+
+Opinions here are probabilities softmax(logits / T). A class's *profile* is the mean
+opinion about its clips; its own entry is left out where profiles are compared,
+because every network that is any good has it large.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..benchmarks.standins import TEST_GROUPS
+from ..distillation import kd_loss
+from ..errors import LessonError
+from ..vfl_net import VFLNet
+from ..video.transforms import normalise
+from .trained import STUDENT, lesson_clip
+
+_BATCH = 28  # clips at a time
+
+
+@dataclass(frozen=True)
+class DrawnAnswers:
+    """What networks say of the same clips of the stand-in's test groups.
+
+    Attributes:
+        logits: network -> (N, K).
+        features: network -> (N, C), what its head gets: the mean of the last tokens.
+        labels: the true classes, whole numbers (N,).
+    """
+
+    logits: dict[str, Tensor]
+    features: dict[str, Tensor]
+    labels: Tensor
+
+
+@torch.no_grad()
+def answers_to_drawn_clips(
+    networks: Mapping[str, VFLNet],
+    classes: Sequence[str],
+    *,
+    groups: Sequence[int] = TEST_GROUPS[STUDENT.split],
+    clips: Sequence[int] = (1,),
+) -> DrawnAnswers:
+    """Draw ``len(groups) * len(clips)`` clips per class, and ask every network.
+
+    The clips are those of ``lesson_clip``, class by class in the order of
+    ``classes``; drawing takes about a tenth of a second each.
+
+    Raises:
+        LessonError: no network, or an action, group or clip that the stand-in lacks.
+    """
+    if not networks:
+        raise LessonError("give at least one network to ask")
+    labels, logits, features = [], {n: [] for n in networks}, {n: [] for n in networks}
+    places = [(c, g, k) for c in range(len(classes)) for g in groups for k in clips]
+    for start in range(0, len(places), _BATCH):
+        part = places[start : start + _BATCH]
+        drawn = [lesson_clip(classes[c], group=g, clip=k) for c, g, k in part]
+        batch = normalise(torch.stack(drawn))  # (B, T, 3, H, W)
+        labels += [label for label, _, _ in part]
+        for name, network in networks.items():
+            tokens = network.forward_features(batch)  # (B, T, h, w, C)
+            logits[name].append(network.forward_head(tokens))
+            features[name].append(tokens.mean(dim=(2, 3)).mean(dim=1))  # (B, C)
+    return DrawnAnswers(
+        {name: torch.cat(parts) for name, parts in logits.items()},
+        {name: torch.cat(parts) for name, parts in features.items()},
+        torch.tensor(labels),
+    )
+
+
+def loss_gradient(
+    name: str,
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float,
+    labels: Tensor | None = None,
+) -> Tensor:
+    """The gradient of each clip's own loss by the student's logits: (B, K).
+
+    Arguments and errors as ``distillation.kd_loss``.
+    """
+    student = student_logits.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        loss = kd_loss(name, student, teacher_logits.detach(), labels, temperature)
+        (gradient,) = torch.autograd.grad(loss.sum(), student)
+    return gradient
+
+
+@dataclass(frozen=True)
+class SimplexField:
+    """How one loss moves a student over the triangle of three classes.
+
+    Attributes:
+        points: the students' probabilities, (N, 3).
+        moves: where gradient descent on the logits moves each, (N, 3), sums of zero.
+        sizes: length of the gradient by the logits, (N,).
+        arrows: which points bear an arrow in a picture, bool (N,).
+    """
+
+    points: Tensor
+    moves: Tensor
+    sizes: Tensor
+    arrows: Tensor
+
+
+def simplex_field(
+    name: str, teacher: Sequence[float], *, steps: int = 42, temperature: float = 1.0
+) -> SimplexField:
+    """The gradient of a distillation loss for students all over the triangle.
+
+    A student with probabilities q has the logits T log q, less their mean; so has the
+    teacher. A small step down the gradient g by the logits moves q by
+    -(q_k g_k - q_k sum_j q_j g_j), but for a positive factor.
+
+    Args:
+        name: one of ``KD_LOSSES``; ``decoupled_kd`` takes the teacher's most likely
+            class as target.
+        teacher: three positive probabilities.
+        steps: points along a side, at least 3; points on the border itself, where a
+            logit is infinite, are moved inside.
+
+    Raises:
+        LessonError: not three positive probabilities that sum to one, or fewer steps.
+        RecipeError: an unknown loss, or a temperature that is not positive.
+    """
+    p = torch.tensor(list(teacher), dtype=torch.float64)
+    if p.shape != (3,) or (p <= 0).any() or not math.isclose(p.sum().item(), 1.0):
+        raise LessonError(f"three positive probabilities of sum one, not {teacher}")
+    if steps < 3:
+        raise LessonError(f"a triangle needs at least 3 steps, not {steps}")
+    counts = [
+        (i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)
+    ]
+    inside = torch.tensor(counts, dtype=torch.float64)  # (N, 3)
+    # A third of a step towards the middle: no corner and no side is reached.
+    q = (inside + 1 / 3) / (steps + 1)
+    logits = [temperature * (x.log() - x.log().mean(-1, keepdim=True)) for x in (q, p)]
+    gradient = loss_gradient(name, logits[0], logits[1].expand_as(q), temperature)
+    moves = -q * (gradient - (q * gradient).sum(dim=1, keepdim=True))
+    arrows = (inside[:, :2] % 4 == 2).all(dim=1)
+    return SimplexField(q, moves, gradient.norm(dim=1), arrows)
+
+
+def mean_opinions(logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
+    """Row k: the mean of softmax(logits / T) over the clips of class k. (K, K)
+
+    Raises:
+        LessonError: a class without a clip.
+    """
+    opinions = (logits / temperature).softmax(dim=1)  # (N, K)
+    classes = range(logits.shape[1])
+    missing = [k for k in classes if not (labels == k).any()]
+    if missing:
+        raise LessonError(f"no clip of the classes {missing}: their rows are empty")
+    return torch.stack([opinions[labels == k].mean(dim=0) for k in classes])
+
+
+def likeness_of_profiles(first: Tensor, second: Tensor) -> Tensor:
+    """Row by row the correlation of two (K, K) matrices without diagonal: (K,).
+
+    1 where both think the same wrong classes likely, up to a factor and a shift.
+    """
+    rest = ~torch.eye(len(first), dtype=torch.bool)
+    one, two = (m[rest].view(len(m), -1) for m in (first, second))  # (K, K - 1)
+    one, two = (m - m.mean(dim=1, keepdim=True) for m in (one, two))
+    return torch.cosine_similarity(one, two, dim=1)
+
+
+def likeness_within_classes(
+    first: Tensor, second: Tensor, labels: Tensor, temperature: float
+) -> float:
+    """The correlation of two networks' wrong log-probabilities, class means removed.
+
+    Profiles can be alike because the classes are as they are. What is left after
+    each class's mean is subtracted speaks of single clips.
+
+    Args:
+        first, second: logits (N, K); labels: (N,).
+    """
+    wrong = torch.ones_like(first, dtype=torch.bool)
+    wrong.scatter_(1, labels.unsqueeze(1), False)
+    left = []
+    for logits in (first, second):
+        logs = (logits / temperature).log_softmax(dim=1)  # (N, K)
+        for k in labels.unique():
+            logs[labels == k] -= logs[labels == k].mean(dim=0)
+        left.append(logs[wrong])
+    return float(torch.corrcoef(torch.stack(left))[0, 1])

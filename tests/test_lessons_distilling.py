@@ -1,0 +1,142 @@
+"""What lesson 06 measures: gradients on the triangle, profiles of wrong classes."""
+
+import pytest
+import torch
+
+from dvfl_lib.distillation import KD_LOSSES
+from dvfl_lib.errors import LessonError, RecipeError
+from dvfl_lib.lessons import lesson_clip, trained_network
+from dvfl_lib.lessons.distilling import (
+    answers_to_drawn_clips,
+    likeness_of_profiles,
+    likeness_within_classes,
+    loss_gradient,
+    mean_opinions,
+    simplex_field,
+)
+from dvfl_lib.video.transforms import normalise
+
+TEACHER = (0.55, 0.35, 0.10)
+
+
+def logits(*shape: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 3 * torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def test_networks_are_asked_about_the_clips_that_are_drawn():
+    student, story = trained_network("student")
+    found = answers_to_drawn_clips(
+        {"student": student}, story["classes"][:3], groups=(2, 5), clips=(1, 3)
+    )
+    assert found.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    one = lesson_clip(story["classes"][1], group=5, clip=1)
+    with torch.no_grad():
+        expected = student(normalise(one)[None])[0]
+        heads = student.head(found.features["student"])
+    assert torch.allclose(found.logits["student"][6], expected, atol=1e-5)
+    assert torch.allclose(found.logits["student"], heads, atol=1e-5)
+    assert not found.logits["student"].requires_grad
+
+
+def test_nobody_and_nothing_to_ask_are_refused():
+    with pytest.raises(LessonError, match="at least one network"):
+        answers_to_drawn_clips({}, ["Rising"])
+    student, _ = trained_network("student")
+    with pytest.raises(LessonError, match="no test group"):
+        answers_to_drawn_clips({"student": student}, ["Rising"], groups=(9,))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_the_gradient_is_that_of_each_clip_alone(temperature):
+    student, teacher = logits(5, 4, seed=1), logits(5, 4, seed=2)
+    found = loss_gradient("forward_kl", student, teacher, temperature)
+    p, q = ((x / temperature).softmax(dim=1) for x in (teacher, student))
+    assert torch.allclose(found, temperature * (q - p))
+    assert not student.requires_grad
+    with torch.no_grad():  # lessons switch gradients off
+        again = loss_gradient("forward_kl", student, teacher, temperature)
+    assert torch.equal(found, again)
+
+
+@pytest.mark.parametrize("name", KD_LOSSES)
+def test_moves_are_what_a_small_step_of_the_logits_does(name):
+    field = simplex_field(name, TEACHER, steps=10)
+    q, p = field.points, torch.tensor(TEACHER, dtype=torch.float64)
+    assert torch.allclose(q.sum(dim=1), torch.ones(len(q), dtype=torch.float64))
+    assert len(q) == 66 and q.min() > 0 and len(q.unique(dim=0)) == 66
+    student = q.log() - q.log().mean(dim=1, keepdim=True)
+    target = (p.log() - p.log().mean()).expand_as(q)
+    gradient = loss_gradient(name, student, target, 1.0)
+    assert torch.allclose(field.sizes, gradient.norm(dim=1))
+    step = 1e-6
+    moved = ((student - step * gradient).softmax(dim=1) - q) / step
+    assert torch.allclose(field.moves, moved, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", [n for n in KD_LOSSES if n != "released_code"])
+def test_every_loss_but_the_released_one_leads_to_the_teacher(name):
+    field = simplex_field(name, TEACHER)
+    way = torch.tensor(TEACHER, dtype=torch.float64) - field.points
+    nearest = way.norm(dim=1).argmin()
+    assert field.sizes[nearest] < 0.15 * field.sizes.max()
+    # Gradients can bend, but from most points the first step comes nearer.
+    assert ((field.moves * way).sum(dim=1) > 0).double().mean() > 0.8
+
+
+def test_the_released_formula_leads_to_the_corner_of_the_favourite():
+    field = simplex_field("released_code", TEACHER)
+    teacher = torch.tensor(TEACHER, dtype=torch.float64)
+    nearest = (teacher - field.points).norm(dim=1).argmin()
+    assert field.moves[nearest][0] > 0.01
+    assert (field.moves @ teacher > 0).all()  # <p, q> grows everywhere
+    assert field.sizes[nearest] > 0.3 * field.sizes.max()
+
+
+def test_arrows_are_spread_alike_over_the_triangle():
+    field = simplex_field("forward_kl", TEACHER)
+    chosen = field.points[field.arrows]
+    assert len(chosen) == 55
+    for order in ([1, 2, 0], [1, 0, 2]):  # turned and mirrored
+        distance = torch.cdist(chosen[:, order], chosen).amin(dim=1)
+        assert distance.max() < 1e-6
+
+
+def test_what_is_no_point_of_a_triangle_is_refused():
+    for wrong in ((0.5, 0.5), (0.5, 0.6, 0.1), (0.6, 0.4, 0.0)):
+        with pytest.raises(LessonError, match="three positive probabilities"):
+            simplex_field("forward_kl", wrong)
+    with pytest.raises(LessonError, match="steps"):
+        simplex_field("forward_kl", TEACHER, steps=2)
+    with pytest.raises(RecipeError, match="no distillation loss"):
+        simplex_field("backward_kl", TEACHER)
+
+
+def test_mean_opinions_are_rows_of_probabilities():
+    answers, labels = logits(6, 3), torch.tensor([0, 0, 1, 2, 2, 2])
+    rows = mean_opinions(answers, labels, 4.0)
+    assert torch.allclose(rows[1], (answers[2] / 4).softmax(dim=0))
+    assert torch.allclose(rows[0], (answers[:2] / 4).softmax(dim=1).mean(dim=0))
+    with pytest.raises(LessonError, match=r"no clip of the classes \[1\]"):
+        mean_opinions(answers, labels.where(labels != 1, 0), 4.0)
+
+
+def test_profiles_are_compared_without_the_true_class():
+    first = logits(5, 5, seed=1)
+    same = 2 * first + 1
+    same.fill_diagonal_(-100.0)
+    assert likeness_of_profiles(first, same).tolist() == pytest.approx([1.0] * 5)
+    other = logits(5, 5, seed=2)
+    found = likeness_of_profiles(first, other)
+    rest = torch.tensor([1, 2, 3, 4])
+    expected = torch.corrcoef(torch.stack((first[0][rest], other[0][rest])))[0, 1]
+    assert found[0].item() == pytest.approx(expected.item())
+
+
+def test_likeness_within_classes_does_not_see_what_classes_share():
+    labels = torch.arange(4).repeat_interleave(30)
+    shared = 20 * logits(4, 4, seed=3)[labels]  # large, and the same in a class
+    first, second = (shared + logits(120, 4, seed=n) for n in (4, 5))
+    assert abs(likeness_within_classes(first, second, labels, 50.0)) < 0.2
+    near = first + 0.1 * logits(120, 4, seed=6)
+    assert likeness_within_classes(first, near, labels, 50.0) > 0.95
