@@ -95,13 +95,16 @@ def test_the_table_is_the_stored_measurement():
 
 
 def test_every_module_has_a_row_and_a_result():
-    """What ``python -m benchmarks.NAME`` measures is listed and stored."""
+    """What ``python -m benchmarks.NAME`` measures is listed, and stored or said not."""
     folder = ROOT / "benchmarks"
     text = (folder / "README.md").read_text("utf-8")
     modules = [p for p in folder.glob("*.py") if "__main__" in p.read_text("utf-8")]
     assert modules
     for module in modules:
-        assert f"| `{module.stem}` |" in text
-        result = json.loads((folder / "results" / f"{module.stem}.json").read_text())
-        assert result["command"].startswith(f"python -m benchmarks.{module.stem}")
-        assert result["commit"] and result["machine"]["cores"]
+        (row,) = [r for r in text.splitlines() if r.startswith(f"| `{module.stem}` |")]
+        file = folder / "results" / f"{module.stem}.json"
+        assert file.exists() != ("no result stored yet" in row)
+        if file.exists():
+            result = json.loads(file.read_text("utf-8"))
+            assert result["command"].startswith(f"python -m benchmarks.{module.stem}")
+            assert result["commit"] and result["machine"]["cores"]
