@@ -68,6 +68,16 @@ def test_bumps_lie_over_the_teacher_and_a_spike_says_how_high_it_is():
     assert [text.get_text() for text in narrow.texts] == ["1.00 at its top"]
     assert "spike: the student's mean is -3.0, its deviation 0.0" in alt_text(figure)
     assert "wide: the student's mean is 0.0, its deviation 2.9" in alt_text(figure)
+    assert wide.get_ylabel() == "probability" and not narrow.get_ylabel()
+    assert wide.get_xlabel() == narrow.get_xlabel() == "place"
+
+
+def test_a_name_of_two_parts_takes_two_lines_in_a_panel_and_one_in_words():
+    x = np.linspace(-8, 8, 65)
+    teacher = bump(x, 0, 1)
+    figure = bump_fits(x, teacher, {"reverse KL, from the left": teacher})
+    assert panels(figure)[0].get_title() == "reverse KL,\nfrom the left"
+    assert "reverse KL, from the left: the student's mean" in alt_text(figure)
 
 
 def test_bumps_of_other_lengths_are_refused():
@@ -88,6 +98,26 @@ def test_the_diagonal_is_left_out_and_all_panels_have_one_scale():
         opinion_matrices({"teacher": matrix[:2]}, NAMES)
     with pytest.raises(DVFLError, match="no matrix"):
         opinion_matrices({}, NAMES)
+
+
+def test_cells_can_be_outlined_in_every_panel():
+    matrix = np.full((3, 3), 0.3)
+    marked = [("Rising", "Swelling"), ("Swelling", "Rising")]
+    figure = opinion_matrices(
+        {"teacher": matrix, "baseline": matrix}, NAMES, outlined=marked
+    )
+    for axis in panels(figure):
+        corners = [frame.get_xy() for frame in axis.patches]
+        assert corners == [(1.5, -0.5), (-0.5, 1.5)]  # column, row
+    assert "framed: Swelling for Rising, Rising for Swelling" in alt_text(figure)
+    bare = opinion_matrices({"teacher": matrix}, NAMES)
+    assert not panels(bare)[0].patches and "framed" not in alt_text(bare)
+
+
+@pytest.mark.parametrize("pair", [("Rising", "Falling"), ("Rising", "Rising")])
+def test_what_is_not_drawn_cannot_be_outlined(pair):
+    with pytest.raises(DVFLError, match="two different classes"):
+        opinion_matrices({"teacher": np.full((3, 3), 0.3)}, NAMES, outlined=[pair])
 
 
 def field(size: float) -> SimpleNamespace:

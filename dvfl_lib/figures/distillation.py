@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from ..errors import DVFLError
 from .style import GREY, PALETTE, colour_of, new_figure
 
 _LIGHT = "#D9D9D9"
+# White on black: a frame that stands out from every colour of the matrices' scale.
+_STROKE = [withStroke(linewidth=3.2, foreground="black")]
 
 
 def opinion_bars(
@@ -73,6 +77,7 @@ def bump_fits(
 
     Args:
         places: N positions; teacher: N probabilities; fits: name -> N probabilities.
+            What follows a comma in a name stands on a line of its own.
 
     Raises:
         DVFLError: nothing to draw, or unequal lengths.
@@ -82,17 +87,19 @@ def bump_fits(
     curves = {name: _numbers(v, x.shape) for name, v in fits.items()}
     if not curves:
         raise DVFLError("bump_fits was given no fit")
-    figure, axes = new_figure(title, False, 2.5, columns=len(curves))
+    figure, axes = new_figure(title, False, 2.8, columns=len(curves))
     most = 1.12 * max(p.max(), *(min(q.max(), 2 * p.max()) for q in curves.values()))
     for axis, (name, q) in zip(axes, curves.items(), strict=True):
         axis.fill_between(x, p, color=PALETTE["teacher"], alpha=0.25, linewidth=0)
         axis.plot(x, p, color=PALETTE["teacher"], linewidth=1.0, label="teacher")
         axis.plot(x, q, color=PALETTE["student"], linewidth=2.0, label="student")
         axis.set(ylim=(0, most), yticks=[])
-        axis.set_title(name, fontsize=9.5, color=GREY)
+        axis.set_title(name.replace(", ", ",\n"), fontsize=9.5, color=GREY)
+        axis.set_xlabel("place", fontsize=9, color=GREY)
         axis.spines["left"].set_visible(False)
         if q.max() > most:
             _name_the_top(axis, x, q)
+    axes[0].set_ylabel("probability", fontsize=9, color=GREY)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
     told = [
@@ -109,6 +116,7 @@ def opinion_matrices(
     class_names: Sequence[str],
     *,
     title: str = "",
+    outlined: Sequence[tuple[str, str]] = (),
     standin: bool = False,
 ) -> Figure:
     """Mean opinions about each class: rows true classes, columns what is thought.
@@ -118,15 +126,19 @@ def opinion_matrices(
 
     Args:
         matrices: network -> (K, K) mean probabilities, in the order of ``class_names``.
+        outlined: cells with a frame in every panel, each as (true class, other class).
 
     Raises:
-        DVFLError: nothing to draw, or another shape.
+        DVFLError: nothing to draw, another shape, or a cell to outline that is not
+            there.
     """
     size = len(class_names)
     grids = {name: _numbers(m, (size, size)) for name, m in matrices.items()}
     if not grids:
         raise DVFLError("opinion_matrices was given no matrix")
-    figure, axes = new_figure(title, standin, 4.1, columns=len(grids))
+    framed = [_cell(pair, class_names) for pair in outlined]
+    figure, axes = new_figure(title, standin, 4.3, columns=len(grids))
+    figure.get_layout_engine().set(h_pad=0.12)  # room between title and panels
     hidden = np.eye(size, dtype=bool)
     top = max(m[~hidden].max() for m in grids.values())
     for axis, (name, matrix) in zip(axes, grids.items(), strict=True):
@@ -137,6 +149,10 @@ def opinion_matrices(
         axis.set_xticks(range(size), class_names, rotation=90, fontsize=7.5)
         axis.set_yticks([])
         axis.spines[:].set_visible(False)
+        for row, column in framed:
+            frame = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="white")
+            frame.set(linewidth=1.4, zorder=3, path_effects=_STROKE)
+            axis.add_patch(frame)
     axes[0].set_yticks(range(size), class_names, fontsize=7.5)
     axes[0].set_ylabel("true class", fontsize=9, color=GREY)
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.5, aspect=30)
@@ -147,6 +163,9 @@ def opinion_matrices(
     for name, matrix in grids.items():
         i, j = np.unravel_index(np.where(hidden, -1, matrix).argmax(), matrix.shape)
         told.append(f"{name} most: {class_names[j]} for {class_names[i]}")
+    if outlined:
+        pairs = ", ".join(f"{other} for {true}" for true, other in outlined)
+        told.append(f"framed: {pairs}")
     figure.set_label(
         f"{title or 'Mean opinions'}: {size} by {size} wrong probabilities each for "
         f"{', '.join(grids)}. {'; '.join(told)}."
@@ -168,6 +187,17 @@ def _name_the_top(axis: Axes, x: np.ndarray, q: np.ndarray) -> None:
         fontsize=8,
         color=PALETTE["student"],
     )
+
+
+def _cell(pair: tuple[str, str], class_names: Sequence[str]) -> tuple[int, int]:
+    """Row and column of a wrong class; refuses what is not drawn."""
+    true, other = pair
+    unknown = [name for name in pair if name not in class_names]
+    if unknown or true == other:
+        raise DVFLError(
+            f"no cell to outline for {pair}: give two different classes of the matrix"
+        )
+    return class_names.index(true), class_names.index(other)
 
 
 def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
