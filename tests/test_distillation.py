@@ -153,7 +153,12 @@ def test_impossible_arguments_are_refused():
         forward_kl(logits(2, 5), logits(2, 6), 1.0)
     with pytest.raises(ModelError, match="number of classes"):
         soft_cross_entropy(logits(2, 5), logits(2, 6))
-    for temperature in (0.0, -1.0, float("nan")):
+    with pytest.raises(ModelError, match="clips, classes"):  # torch takes it otherwise
+        soft_cross_entropy(logits(2, 5, 4), logits(2, 5, 4))
+    for shape in ((), (3, 0)):
+        with pytest.raises(ModelError, match="have no classes"):
+            forward_kl(torch.zeros(shape), torch.zeros(shape), 1.0)
+    for temperature in (0.0, -1.0, float("nan"), float("inf"), "4", None):
         with pytest.raises(RecipeError, match="temperature must be positive"):
             forward_kl(logits(2, 5), logits(2, 5), temperature)
     with pytest.raises(RecipeError, match="alpha"):
@@ -162,3 +167,26 @@ def test_impossible_arguments_are_refused():
         )
     with pytest.raises(RecipeError, match="reduction"):
         forward_kl(logits(2, 5), logits(2, 5), 1.0, reduction="sum")
+
+
+@pytest.mark.parametrize(
+    "labelled",
+    [torch.tensor([True]), torch.ones(2, 1, dtype=torch.bool), torch.tensor([1, 0])],
+)
+def test_a_mask_that_would_be_spread_over_the_batch_is_refused(labelled):
+    """One truth value for all clips would give a sum for the mean."""
+    batch = [logits(2, 5), logits(2, 5), torch.eye(5)[:2]]
+    with pytest.raises(ModelError, match="labelled must be 2 truth values"):
+        distillation_loss(*batch, alpha=0.5, temperature=2.0, labelled=labelled)
+
+
+def test_a_batch_without_clips_is_refused():
+    none = torch.zeros(0, 5)
+    assert forward_kl(none, none, 1.0, "none").shape == (0,)
+    for call in (
+        lambda: forward_kl(none, none, 1.0),
+        lambda: soft_cross_entropy(none, none),
+        lambda: distillation_loss(none, none, none, alpha=0.5, temperature=1.0),
+    ):
+        with pytest.raises(ModelError, match="batch without clips"):
+            call()

@@ -30,7 +30,7 @@ def soft_cross_entropy(
         float32 scalar, or (B,) for ``"none"``; float64 for float64 logits.
 
     Raises:
-        ModelError: the two shapes differ.
+        ModelError: the two shapes differ, or are not (clips, classes).
         RecipeError: an unknown reduction.
     """
     if logits.shape != targets.shape:
@@ -38,6 +38,8 @@ def soft_cross_entropy(
             f"logits {tuple(logits.shape)} and soft labels {tuple(targets.shape)} "
             "differ in shape: the network's head has another number of classes"
         )
+    if logits.ndim != 2:  # torch would take the second dimension for the classes
+        raise ModelError(f"logits must be (clips, classes); got {tuple(logits.shape)}")
     logits = at_least_float32(logits)
     per_clip = F.cross_entropy(logits, targets.to(logits.dtype), reduction="none")
     return reduce(per_clip, reduction)
@@ -79,7 +81,12 @@ def distillation_loss(
     ce = soft_cross_entropy(student_logits, targets, reduction="none")
     if labelled is None:
         labelled = torch.ones_like(ce, dtype=torch.bool)
+    elif labelled.shape != ce.shape or labelled.dtype != torch.bool:
+        raise ModelError(
+            f"labelled must be {len(ce)} truth values, one per clip; got "
+            f"{tuple(labelled.shape)} of {labelled.dtype}"
+        )
     labels = torch.where(labelled, targets.argmax(dim=-1), -1)  # (B,)
-    kd = kd_loss(loss, student_logits, teacher_logits, labels, temperature).mean()
+    kd = kd_loss(loss, student_logits, teacher_logits, labels, temperature)
     mean_ce = (ce * labelled).sum() / labelled.sum().clamp(min=1)
-    return alpha * kd + (1 - alpha) * mean_ce
+    return alpha * reduce(kd, "mean") + (1 - alpha) * mean_ce
