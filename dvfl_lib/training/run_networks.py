@@ -5,9 +5,14 @@ Public names: ``RunNetworks``, ``Role``, ``ROLES``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
+
+from ..errors import CheckpointError
+from ..evaluation.class_order import align_classes, released_classes
 from ..recipes import NetworkRecipe, OptimRecipe
 from ..vfl_net import VFLNet, create_model
 from ..video.seeding import fixed_rng
@@ -17,6 +22,7 @@ from ..weights import (
     load_checkpoint,
     load_image_weights,
 )
+from ..weights.reading import read_own_metadata
 from .devices import processes
 from .run_data import RunData
 
@@ -61,10 +67,37 @@ class RunNetworks(RunData):
         return model, load_image_weights(model, path)
 
     def trained(self, role: Role) -> VFLNet:
-        """The network with the weights that held-out groups chose, in eval mode."""
-        model = self._create(role)
-        load_checkpoint(model, self._weights_of(role))
+        """The network with the weights that held-out groups chose, in eval mode.
+
+        A given teacher may number the classes in another way: the rows of its head
+        are put into the order of the data, by name.
+
+        Raises:
+            CheckpointError: the file does not fit; its classes are others, or nobody
+                knows their order.
+        """
+        model, path = self._create(role), self._weights_of(role)
+        load_checkpoint(model, path)
+        try:
+            order = align_classes(self._classes_of(path), self.train_list.classes)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        with torch.no_grad():
+            for parameter in model.head.parameters():  # (K, C) and (K,)
+                parameter.copy_(parameter[list(order)])
         return model.eval()
+
+    def _classes_of(self, path: Path) -> Sequence[str]:
+        """The classes that a file's outputs stand for, in their order."""
+        said, data = read_own_metadata(path), self.train_list
+        if said:  # one of ours that names none is in the order of the data
+            return [str(name) for name in said.get("classes") or data.classes]
+        if not data.standin:
+            return released_classes(data.name, data.classes)
+        raise CheckpointError(
+            "the file does not say in which order its classes are. Save the network "
+            "with save_checkpoint and extra={'classes': ...}"
+        )
 
     def _weights_of(self, role: Role) -> Path:
         if role == "teacher" and self.settings.teacher_weights:
