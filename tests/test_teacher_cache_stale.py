@@ -5,7 +5,6 @@ not of. Each must be refused, say what differs and what to do, change no file, a
 no teacher.
 """
 
-import inspect
 import os
 import shutil
 from dataclasses import replace
@@ -149,22 +148,6 @@ def test_a_stale_cache_is_refused(cache, clips, way):
     change(clips, options)
     assert_refused(cache, f"is stale.*{says}", lambda: opened(cache, clips, **options))
     assert options["teacher"].clips == 0
-
-
-def test_changed_code_of_the_views_is_refused_but_not_a_comment(
-    cache, clips, monkeypatch
-):
-    getsource = inspect.getsource
-
-    def with_more(more):
-        monkeypatch.setattr(
-            cache_key.inspect, "getsource", lambda part: getsource(part) + more
-        )
-
-    with_more("\n# a comment\n")
-    opened(cache, clips)
-    with_more("\nBLUR = 3\n")
-    assert_refused(cache, "code of the views", lambda: opened(cache, clips))
 
 
 def test_another_version_of_a_library_is_refused(cache, clips, monkeypatch):

@@ -7,19 +7,17 @@ Stored logits are those of *this* teacher about *this* view of *these* videos. T
 names all of it: the teacher's weights and the precision it computes in; the clips,
 their order and the content of their files; every number of the sampling and the
 augmentation; the seed and the number of views; the classes in their order; and the
-code that makes a view, with the versions of the libraries under it. What a student
-does with the logits (alpha, temperature, loss, epochs) is not part of it, so that
-several students share one cache.
+code of the teacher and of a view, with the versions of the libraries under it. What a
+student does with the logits (alpha, temperature, loss, epochs) is not part of it, so
+that several students share one cache.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import inspect
 import json
 import os
-import textwrap
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -29,22 +27,38 @@ import torch
 from torch import nn
 
 from ..video import clips as video_clips
-from ..video import frame_index, reading, sampling, seeding, transforms
+from ..video import (
+    containers,
+    frame_cache,
+    frame_index,
+    opening,
+    reading,
+    sampling,
+    seeding,
+    transforms,
+)
 from ..video.reading import BACKEND_VARIABLE
+from .code import code_digest, network_digest
 
 # The modules that turn a file, a seed and a recipe into a view.
-_CODE = (video_clips, transforms, sampling, seeding, reading, frame_index)
+_CODE = (
+    *(video_clips, transforms, sampling, seeding, reading),
+    *(frame_index, frame_cache, opening, containers),
+)
 # Of the recipes: what does not change a training clip.
 _DATA_IDLE = ("workers", "cache_frames", "max_unreadable", "holdout_share")
 _AUGMENT_IDLE = ("mixup", "cutmix", "label_smoothing")
-_FORMAT = 1
+_FORMAT = 2
 _SHOWN = 6  # differences in one message
 
 
 def weights_digest(model: nn.Module) -> str:
     """The first 16 hex digits of the SHA-256 of all names and values."""
     digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
+    values = model.state_dict()
+    for name, value in model.named_buffers():  # some are not in the state dict
+        values.setdefault(name, value)
+    for name, value in values.items():
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         flat = value.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy().data)
@@ -166,17 +180,20 @@ def key_fields(
         "classes": list(classes),
     }
     config = getattr(teacher, "config", None)
+    layers, code = network_digest(teacher)
     fields: dict[str, Any] = {
         "format": _FORMAT,
         "teacher network": repr(config) if config else type(teacher).__name__,
+        "teacher layers": layers,
         "teacher weights": weights_digest(teacher),
+        "code of the teacher": code,
         "precision": precision,
         "distil.stored_views": views,
         "clips.seed": getattr(clips, "seed", None),
         "labels of flipped clips": sorted(
             (getattr(clips, "flip_labels", None) or {}).items()
         ),
-        "code of the views": _code_digest(type(clips)),
+        "code of the views": code_digest([*_CODE, type(clips)]),
         "libraries under it": _libraries(),
     }
     for part, idle in (("data", _DATA_IDLE), ("augment", _AUGMENT_IDLE)):
@@ -188,10 +205,11 @@ def key_fields(
 
 
 def make_key(fields: CacheKey, files: Sequence[str | None]) -> CacheKey:
-    """The whole key: ``key_fields``, and a mark for each clip's file.
+    """The whole key: ``key_fields``, and a mark for each clip's content.
 
     Args:
-        files: of ``FileMarks.of``, in the order of the clips.
+        files: of ``FileMarks.of``, in the order of the clips; of a clip that is in
+            memory alone, a mark of its views.
     """
     more = {"video files": list(files)}
     return _plain(
@@ -220,34 +238,10 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:32]
 
 
-def _code_digest(kind: type) -> str:
-    """Changes with the code that makes a view, not with its comments or docstrings."""
-    digest = hashlib.sha256()
-    for part in (*_CODE, kind):
-        try:
-            source = inspect.getsource(part)
-        except (OSError, TypeError):  # a class typed into a notebook
-            digest.update(f"{part.__module__}.{part.__qualname__}".encode())
-            continue
-        digest.update(_bare(textwrap.dedent(source)).encode())
-    return digest.hexdigest()[:16]
-
-
-def _bare(source: str) -> str:
-    """Python source without comments, docstrings and layout."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            said = body[0].value
-            if isinstance(said, ast.Constant) and isinstance(said.value, str):
-                body[0] = ast.Pass()
-    return ast.unparse(tree)
-
-
 def _libraries() -> list[str]:
     """What resizes, colours and decodes, with versions."""
     found = [f"reader {os.environ.get(BACKEND_VARIABLE, 'auto')}"]
+    found.append(f"python {sys.version_info.major}.{sys.version_info.minor}")
     for name in ("torch", "torchvision", "av", "decord"):
         try:
             found.append(f"{name} {version(name).partition('+')[0]}")

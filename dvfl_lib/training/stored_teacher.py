@@ -9,6 +9,7 @@ processes. On several machines the folder must lie on a disk that they share.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -103,11 +104,23 @@ class StoredTeacher:
             classes=self.classes,
         )
         marks = FileMarks(self.folder / "files.json")
-        key = make_key(fields, marks.of([s.path for s in self.clips.samples]))
+        found = marks.of([s.path for s in self.clips.samples])
+        found = [m or self._mark_of_views(i) for i, m in enumerate(found)]
+        key = make_key(fields, found)
         cache = TeacherCache(self.folder, key)
         cache.begin()
         marks.save()
         return cache
+
+    def _mark_of_views(self, index: int) -> str | None:
+        """Of a clip that has no file: what it shows, if it can be made all the same."""
+        digest = hashlib.sha256()
+        for view in range(self.views):
+            item = self.clips[ClipKey(view, index)]
+            if item["index"] != index:
+                return None
+            digest.update(item["clip"].contiguous().numpy().tobytes())
+        return digest.hexdigest()[:32]
 
     # --- filling -------------------------------------------------------------
 
