@@ -97,9 +97,25 @@ def test_a_video_is_read_again_only_where_it_may_have_changed(
     assert read == ["v3"]
     opened(cache, clips)
     assert read == ["v3"]
-    (cache / "files.json").write_text("{damaged")
-    opened(cache, clips)
-    assert len(read) == 1 + 24
+    for damage in ("{damaged", "[" * 10**5):
+        (cache / "files.json").write_text(damage)
+        read.clear()
+        opened(cache, clips)
+        assert len(read) == 24
+
+
+def test_a_full_cache_serves_where_nothing_can_be_written(
+    cache, clips, monkeypatch, caplog
+):
+    def full(path, content):
+        raise RunDirectoryError(f"{path} cannot be written")
+
+    monkeypatch.setattr(file_marks, "_SETTLED", -1)
+    monkeypatch.setattr(file_marks, "write_whole", full)
+    teacher = Counted()
+    opened(cache, clips, teacher)
+    assert teacher.clips == 0
+    assert "videos will be read again next time" in caplog.text
 
 
 def test_a_file_changed_a_moment_ago_is_not_remembered(tmp_path):

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save
 
 from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.teacher_cache import file_marks, store
@@ -185,6 +187,17 @@ def one_bit(path: Path, folder: Path) -> None:
     path.write_bytes(changed)
 
 
+def brackets(path: Path, folder: Path) -> None:
+    """Deeper than a reader of JSON can go."""
+    path.write_bytes((10**5).to_bytes(8, "little") + b"[" * 10**5)
+
+
+def other_type(path: Path, folder: Path) -> None:
+    with safe_open(path, "pt") as file:
+        logits, told = file.get_tensor("logits"), file.metadata()
+    path.write_bytes(save({"logits": logits.bfloat16()}, metadata=told))
+
+
 def renamed(path: Path, folder: Path) -> None:
     shutil.copy(chunks(folder)[0], path)
 
@@ -201,6 +214,8 @@ DAMAGED = {
     "truncated": (truncated, "is damaged"),
     "emptied": (emptied, "is damaged"),
     "one bit": (one_bit, "is damaged .*its numbers are not those that were written"),
+    "brackets": (brackets, "is damaged .RecursionError"),
+    "other type": (other_type, "is damaged .its logits are torch.bfloat16"),
     "renamed": (renamed, "clips from 0 on in view 0: it was renamed"),
     "copied": (from_another_cache, "belongs to another teacher cache"),
 }
@@ -230,6 +245,7 @@ def test_a_damaged_chunk_is_refused_and_made_again_once_deleted(
         lambda text: text[:-30],
         lambda text: "{}",
         lambda text: "[1, 2]",
+        lambda text: "[" * 10**5,
         lambda text: text.replace('"clips.seed": 0', '"clips.seed": 7'),
         lambda text: text.replace('"v7"', '"v77"'),
     ],

@@ -80,6 +80,6 @@ class FileMarks:
 def _read(memo: Path) -> dict[str, list[Any]]:
     try:
         found = json.loads(memo.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -31,6 +31,8 @@ from .key import CacheKey
 
 _META = "dvfl-teacher-cache"  # the one metadata entry, holding JSON
 _CLIPS = 128  # per chunk; what an interruption may cost one process
+# What reading a damaged or foreign file raises; JSON of many brackets the last.
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _OTHER_FOLDER = (
     "Delete that folder to have the teacher asked anew, or name another one "
     "(teacher_cache)"
@@ -95,7 +97,7 @@ class TeacherCache:
     def _read_key(self, path: Path) -> CacheKey:
         try:
             return CacheKey.from_bytes(read_bytes(path))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except _DAMAGE as error:
             if isinstance(error, RunDirectoryError):
                 raise
             raise RunDirectoryError(
@@ -151,7 +153,7 @@ class TeacherCache:
         try:
             said = _metadata(content)
             logits = load(content)["logits"]
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, *_DAMAGE) as error:
             raise self._damaged(path, f"{type(error).__name__}: {error}") from None
         if said.get("cache") != self.key.digest:
             raise RunDirectoryError(
@@ -167,6 +169,8 @@ class TeacherCache:
             )
         if tuple(logits.shape) != (chunk.stop - chunk.first, self.classes):
             raise self._damaged(path, f"its logits are {tuple(logits.shape)}")
+        if logits.dtype != torch.float32:
+            raise self._damaged(path, f"its logits are {logits.dtype}")
         if said != self._meta(chunk, logits):
             raise self._damaged(path, "its numbers are not those that were written")
         return logits

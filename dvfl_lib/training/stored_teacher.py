@@ -10,6 +10,7 @@ processes. On several machines the folder must lie on a disk that they share.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -22,13 +23,15 @@ from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..errors import DVFLError, ModelError
+from ..errors import DVFLError, ModelError, RunDirectoryError
 from ..teacher_cache import Chunk, FileMarks, TeacherCache, key_fields, make_key
 from ..video.clips import ClipKey
 from .batches import clip_loader
 from .devices import deterministic
 from .locking import locked
 from .troubles import note_unreadable
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -109,7 +112,10 @@ class StoredTeacher:
         key = make_key(fields, found)
         cache = TeacherCache(self.folder, key)
         cache.begin()
-        marks.save()
+        try:
+            marks.save()
+        except RunDirectoryError as error:  # a full cache on a disk that is read only
+            logger.warning("the videos will be read again next time: %s", error)
         return cache
 
     def _mark_of_views(self, index: int) -> str | None:
