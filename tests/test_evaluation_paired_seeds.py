@@ -19,6 +19,17 @@ def test_the_reach_of_student_t_is_that_of_the_tables(freedom, reach):
 
 def test_another_confidence():
     assert math.isclose(t_quantile(4, 0.99), 4.604, abs_tol=6e-4)
+    # With one degree of freedom the quantile is a tangent.
+    exact = math.tan(math.pi / 2 * 0.9999)
+    assert math.isclose(t_quantile(1, 0.9999), exact, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "confidence"), [(0, 0.95), (-1, 0.95), (2, 1.0), (2, 0.0), (2, 1.5)]
+)
+def test_an_interval_that_cannot_be_is_refused(freedom, confidence):
+    with pytest.raises(DatasetError, match="there is no t interval"):
+        t_quantile(freedom, confidence)
 
 
 def test_a_difference_is_taken_seed_by_seed():
@@ -42,6 +53,21 @@ def test_one_seed_says_nothing_about_noise():
     assert found.low == -math.inf and not found.distinguishable
     assert "one seed says nothing" in found.verdict
     assert found.to_dict()["low"] is None
+
+
+@pytest.mark.parametrize("gain", [0.01, -0.1, 0.0])
+def test_equal_differences_have_no_spread_to_judge_by(gain):
+    """Two seeds that each get one video more right are no proof; nor is rounding."""
+    found = compare_seeds([0.1, 0.2, 0.3], [0.1 + gain, 0.2 + gain, 0.3 + gain])
+    assert not found.distinguishable and found.to_dict()["high"] is None
+    assert "equal in all of them, which says nothing about noise" in found.verdict
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, None, "0.5"])
+def test_a_result_that_is_no_number_is_refused(bad):
+    for pair in (([0.5, bad], [0.5, 0.6]), ([0.5, 0.6], [0.4, bad])):
+        with pytest.raises(DatasetError, match="seed number 1 are"):
+            compare_seeds(*pair)
 
 
 @pytest.mark.parametrize(("a", "b"), [([], []), ([0.5], [0.5, 0.6])])

@@ -1,6 +1,7 @@
 """Sweeps: a notebook and a JSON per point, gone on with, never mixed up."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from dvfl_lib.errors import LessonError, RunDirectoryError
+from dvfl_lib.lessons import environment
 from dvfl_lib.lessons.environment import versions
 from dvfl_lib.lessons.sweeping import (
     SweepPoint,
@@ -23,25 +25,33 @@ from dvfl_lib.lessons.sweeping import (
 )
 
 GOOD = SweepPoint("good", "lessons.environment:versions")
+# Papermill reads YAML: there 1e-05 is a text, and a sign in two escapes is none.
+ODD = SweepPoint(
+    "odd \U0001f600",
+    "evaluation.paired_seeds:t_quantile",
+    {"freedom": 3, "confidence": 1e-05},
+)
 BAD = SweepPoint("bad", "lessons.environment:versions", {"nothing": 1})
 
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
     """A sweep of which one point fails, and what was said of it."""
-    folder = tmp_path_factory.mktemp("sweep")
+    # Papermill would fill in what is in braces.
+    folder = tmp_path_factory.mktemp("sweep") / "{a} sw\u00e9ep"
     with pytest.raises(LessonError) as error:
-        sweep([BAD, GOOD], folder, jobs=2, progress=False)
+        sweep([BAD, GOOD, ODD], folder, jobs=2, progress=False)
     return folder, str(error.value)
 
 
 def test_a_failing_point_does_not_stop_the_others(swept):
     folder, said = swept
-    assert "1 of 2 points failed" in said and "bad: " in said
+    assert "1 of 3 points failed" in said and "bad: " in said
     assert "TypeError" in said and "nothing" in said
     stored = json.loads((folder / "good.json").read_text())
     assert stored["result"] == versions() and stored["arguments"] == {}
     assert not (folder / "bad.json").exists()
+    assert json.loads((folder / f"{ODD.name}.json").read_text())["result"] < 1e-4
 
 
 def test_the_executed_notebooks_stay_as_logs(swept):
@@ -78,6 +88,22 @@ def test_one_name_twice_is_refused(tmp_path):
         sweep([GOOD, GOOD], tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name", ["", ".", "../out", "a/b", "a\\b", ".x", "point", "a\0"]
+)
+def test_a_name_that_is_no_files_is_refused(name):
+    with pytest.raises(LessonError, match="cannot be called"):
+        SweepPoint(name, GOOD.function)
+
+
+@pytest.mark.parametrize("found", [math.nan, {"top1": [math.inf]}, {1, 2}])
+def test_a_result_that_json_cannot_express_is_refused(tmp_path, monkeypatch, found):
+    monkeypatch.setattr(environment, "versions", lambda: found)
+    with pytest.raises(LessonError, match="JSON cannot express what lessons.env"):
+        call_and_store(GOOD.function, {}, str(tmp_path / "good.json"))
+    assert not (tmp_path / "good.json").exists()
+
+
 def test_two_sweeps_in_one_folder_are_refused(tmp_path):
     with (
         FileLock(tmp_path / ".sweep.lock"),
@@ -96,7 +122,7 @@ def test_only_functions_of_the_library_are_called(tmp_path):
 def test_the_notebook_has_its_parameters_first():
     first, second = run_notebook().cells
     assert first.metadata["tags"] == ["parameters"]
-    assert "call_and_store(function, arguments, result_file)" in second.source
+    assert "call_and_store(function, json.loads(arguments)" in second.source
 
 
 TWO = """

@@ -14,11 +14,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from math import atan, cos, exp, inf, lgamma, log, pi, sqrt
+from math import atan, cos, exp, inf, isfinite, isinf, lgamma, log, pi, sqrt
+from numbers import Real
 
 from ..errors import DatasetError
 
 CONFIDENCE = 0.95
+_ROUNDING = 1e-12  # differences of shares that are no further apart are equal
+_FAR = 1e9  # standard errors
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class SeedComparison:
         differences: one per seed.
         mean: their mean.
         low, high: the 95 % interval of the mean (Student's t, n - 1 degrees of
-            freedom); minus and plus infinity for a single seed.
+            freedom); minus and plus infinity for a single seed, and where all
+            differences are equal: there is no spread then to judge noise by.
     """
 
     differences: tuple[float, ...]
@@ -53,6 +57,8 @@ class SeedComparison:
         said = f"{100 * self.mean:+.1f} points, mean of {self.n} seeds"
         if self.n == 1:
             return f"{said}: one seed says nothing about noise."
+        if isinf(self.low):
+            return f"{said}: equal in all of them, which says nothing about noise."
         span = f"95 % interval {100 * self.low:+.1f} to {100 * self.high:+.1f}"
         if self.distinguishable:
             return f"{said} ({span}): more than noise between seeds."
@@ -73,16 +79,23 @@ def compare_seeds(a: Sequence[float], b: Sequence[float]) -> SeedComparison:
         a, b: one share per seed, in the same order of seeds.
 
     Raises:
-        DatasetError: none, or not as many of one as of the other.
+        DatasetError: none, or not as many of one as of the other; or a result that
+            is no finite number.
     """
     if len(a) != len(b) or not a:
         raise DatasetError(
             f"{len(a)} and {len(b)} results cannot be paired: run both with the same "
             "seeds"
         )
+    for seed, pair in enumerate(zip(a, b, strict=True)):
+        if not all(isinstance(value, Real) and isfinite(value) for value in pair):
+            raise DatasetError(
+                f"the results of seed number {seed} are {pair[0]} and {pair[1]}: only "
+                "finite numbers can be compared; run that seed again"
+            )
     differences = tuple(y - x for x, y in zip(a, b, strict=True))
     mean = statistics.fmean(differences)
-    if len(differences) == 1:
+    if max(differences) - min(differences) <= _ROUNDING:  # a single seed, too
         return SeedComparison(differences, mean, -inf, inf)
     error = statistics.stdev(differences) / sqrt(len(differences))
     reach = t_quantile(len(differences) - 1) * error
@@ -98,8 +111,19 @@ def t_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
 
     Args:
         freedom: degrees of freedom, at least 1.
+        confidence: share of all cases that the interval is to cover, below 1.
+
+    Raises:
+        DatasetError: one of them is out of range.
     """
-    low, high = 0.0, 2000.0
+    if freedom < 1 or not 0 < confidence < 1:
+        raise DatasetError(
+            f"there is no t interval of confidence {confidence} with {freedom} "
+            "degrees of freedom: give one between 0 and 1, and two seeds or more"
+        )
+    low, high = 0.0, 1.0
+    while high < _FAR and _central_share(high, freedom) < confidence:
+        high *= 2
     for _ in range(80):
         middle = (low + high) / 2
         if _central_share(middle, freedom) < confidence:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -36,16 +37,18 @@ from .environment import commit, project_root
 # comes back. Papermill puts the parameters behind the first cell.
 _CELLS = """\
 function = ""
-arguments = {{}}
+arguments = "{{}}"
 result_file = ""
 ---
+import json
 import sys
 
 sys.path.insert(0, {root!r})
 from dvfl_lib.lessons.sweeping import call_and_store
 
-call_and_store(function, arguments, result_file)
+call_and_store(function, json.loads(arguments), result_file)
 """
+_NOTEBOOK = "point"  # every point begins as a copy of it
 _LIBRARY = __name__.split(".", maxsplit=1)[0]
 
 
@@ -58,18 +61,29 @@ class SweepPoint:
         function: of this library, as "lessons.ablation_run:run_point"; what it
             returns must be expressible in JSON.
         arguments: by name; expressible in JSON.
+
+    Raises:
+        LessonError: a name whose files would lie elsewhere, or be the sweep's own.
     """
 
     name: str
     function: str
     arguments: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        strange = set(self.name) & set('/\\:*?"<>|\0')
+        if strange or self.name[:1] in ("", ".") or self.name == _NOTEBOOK:
+            raise LessonError(
+                f"a point of a sweep cannot be called {self.name!r}, for its files "
+                f"bear that name: take letters, digits, - and _, not {_NOTEBOOK!r}"
+            )
+
 
 def call_and_store(function: str, arguments: dict[str, Any], result_file: str) -> None:
     """Call a function of this library and write its result as JSON.
 
     Raises:
-        LessonError: there is no such function in it.
+        LessonError: there is no such function, or JSON cannot express its result.
     """
     module, _, name = function.partition(":")
     try:
@@ -85,7 +99,12 @@ def call_and_store(function: str, arguments: dict[str, Any], result_file: str) -
         "commit": commit(),
         "result": call(**arguments),
     }
-    write_whole(Path(result_file), (json.dumps(stored, indent=1) + "\n").encode())
+    try:
+        text = json.dumps(stored, indent=1, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        said = f"JSON cannot express what {function} returned ({error})"
+        raise LessonError(said) from None
+    write_whole(Path(result_file), (text + "\n").encode())
 
 
 def run_notebook() -> nbformat.NotebookNode:
@@ -129,7 +148,8 @@ def sweep(
     found = {p.name: _finished(p, folder) for p in points}
     todo = [point for point in points if found[point.name] is None]
     if todo:
-        write_whole(folder / "point.ipynb", nbformat.writes(run_notebook()).encode())
+        notebook = nbformat.writes(run_notebook()).encode()
+        write_whole(folder / f"{_NOTEBOOK}.ipynb", notebook)
         with _alone(folder):
             failed = _run_all(todo, folder, jobs or os.cpu_count() or 1, progress)
         if failed:
@@ -218,14 +238,16 @@ class _Runs:
         """Execute a point's notebook; why it failed, or ""."""
         parameters = {
             "function": point.function,
-            "arguments": point.arguments,
+            # Papermill reads YAML, to which 1e-05 and escaped signs are other things.
+            "arguments": json.dumps(point.arguments),
             "result_file": str(self.folder / f"{point.name}.json"),
         }
         file = self.folder / f".{point.name}.parameters.json"
-        write_whole(file, json.dumps(parameters).encode())
+        write_whole(file, json.dumps(parameters, ensure_ascii=False).encode())
         command = [
-            *(sys.executable, "-m", "papermill", str(self.folder / "point.ipynb")),
-            *(str(self.folder / f"{point.name}.ipynb"), "--parameters_file", str(file)),
+            *(sys.executable, "-m", "papermill"),
+            *(self._told(_NOTEBOOK), self._told(point.name)),
+            *("--parameters_file", str(file)),
             *("--no-progress-bar", "--log-level", "ERROR"),
         ]
         # One thread each: runs share the cores between them.
@@ -253,6 +275,10 @@ class _Runs:
             return "" if _finished(point, self.folder) else "ended without a result"
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         return lines[-1] if lines else f"ended with status {process.returncode}"
+
+    def _told(self, name: str) -> str:
+        """A notebook's path for papermill, which fills in what is in braces."""
+        return re.sub("[{}]", r"\g<0>\g<0>", str(self.folder / f"{name}.ipynb"))
 
     def stop(self) -> None:
         """End what is running; nothing new begins."""
