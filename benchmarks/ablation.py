@@ -10,6 +10,7 @@ Every setting of ``dvfl_lib.lessons.ablation_grid`` is trained with every seed i
 from __future__ import annotations
 
 import argparse
+import json
 
 from dvfl_lib.lessons.ablation import run_ablation
 from dvfl_lib.lessons.environment import project_root
@@ -25,7 +26,10 @@ def main() -> None:
     options = parser.parse_args()
     folder = project_root() / "runs" / "ablation"
     found = run_ablation(seeds=options.seeds, folder=folder, jobs=options.jobs)
+    # Runs of an interrupted sweep may be older than the file that sums them up.
+    runs = [json.loads((folder / f"{name}.json").read_bytes()) for name in found.found]
     content = {
+        "commits of the runs": sorted({run["commit"] for run in runs}),
         "data": "Stand-in data; top-1 on its test list 1; demo profile.",
         **found.to_dict(),
     }

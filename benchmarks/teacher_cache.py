@@ -1,28 +1,25 @@
-"""What stored logits of the teacher save in time, and what they cost in accuracy.
+"""What stored logits of the teacher save in time.
 
-    python -m benchmarks.teacher_cache [--rounds 20] [--large-rounds 3]
-        [--seeds 0 1 2] [--views 1 2 4 8]
+    python -m benchmarks.teacher_cache [--rounds 20] [--large-rounds 5]
 
-*Time*: one optimiser step of a distillation, with the teacher asked in it and with its
-logits read from a cache, in turns in one process (see ``interleaving``); the step of
-the student alone stands beside them, as the least that is possible. Clips are in
-memory; loading a step's clips is measured apart, and added. Two pairs: the teaching
-sizes on the stand-in, as the demo profile trains them; and the student of the paper
-with a teacher of the size of the paper's, with random weights, on noise of
-8 x 224 x 224. Weights and pixels do not change how long a step takes.
-
-*Accuracy*: whole demo runs on the stand-in in ``runs/teacher_cache``, one teacher for
-each seed; distilled students that see a new augmentation in every epoch, and others
-that see K in turn. ``--views`` without a number leaves this part out. Runs go on where
-they were interrupted. The result is ``benchmarks/results/teacher_cache.json``.
+One optimiser step of a distillation, with the teacher asked in it and with its logits
+read from a cache, in turns in one process (see ``interleaving``); the step of the
+student alone stands beside them, as the least that is possible. Clips are in memory;
+loading a step's clips is measured apart, and added. Two pairs: the teaching sizes on
+the stand-in, as the demo profile trains them; and the student of the paper with a
+teacher of the size of the paper's, with random weights, on noise of 8 x 224 x 224.
+Weights and pixels do not change how long a step takes. What storing costs in accuracy
+is a study of ``benchmarks.ablation``: "views of a clip". The result is
+``benchmarks/results/teacher_cache.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,7 +28,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dvfl_lib.evaluation import compare
 from dvfl_lib.lessons import open_run, project_root
 from dvfl_lib.recipes import DistilRecipe, OptimRecipe, recipe_for
 from dvfl_lib.training import Pipeline
@@ -48,6 +44,7 @@ from .interleaving import against, interleave
 from .stored import write_result
 
 LIVE, CACHED, ALONE = "teacher asked", "logits from the cache", "student alone"
+EPOCHS = 120  # of the paper
 OFF = {"augment.mixup": 0.0, "augment.cutmix": 0.0}
 
 
@@ -213,61 +210,64 @@ def _ratios(times: dict[str, list[float]]) -> dict[str, Any]:
     return {name: asdict(ratio) for name, ratio in against(times, LIVE).items()}
 
 
-def demo_run(seed: int, views: int, teacher: Path | None, **more: Any) -> Pipeline:
-    """A demo run of one seed; ``views`` 0 draws new ones in every epoch."""
-    folder = project_root() / "runs" / "teacher_cache" / f"seed{seed}"
+def demo_run() -> Pipeline:
+    """A demo run on the stand-in, with one stored view of each clip."""
     return open_run(
         profile="demo",
         dataset="ucf101",
         data_root="",
         split="1",
-        run_dir=str(folder / f"views{views}"),
-        seed=seed,
-        teacher_weights=str(teacher or ""),
-        overrides={"distil.stored_views": views} | more,
+        run_dir=str(project_root() / "runs" / "teacher_cache"),
+        seed=0,
+        teacher_weights="",
+        overrides={"distil.stored_views": 1},
     )
 
 
-def measure_accuracy(seeds: Sequence[int], views: Sequence[int]) -> list[dict]:
-    """One row for each seed: new views in every epoch, and K in turn."""
-    rows = []
-    for seed in seeds:
-        fresh = demo_run(seed, 0, None)
-        fresh.fill_cache()
-        fresh.train("teacher")
-        teacher = fresh.settings.run_dir / "teacher" / "best.safetensors"
-        runs = {0: fresh} | {k: demo_run(seed, k, teacher) for k in views}
-        found = {}
-        row: dict[str, Any] = {"seed": seed, "views": {}}
-        for count, run in runs.items():
-            cache = run.fill_teacher_cache()
-            fit, found[count] = run.train("distilled"), run.evaluate("distilled")
-            row["views"][str(count)] = {
-                "top1": found[count].top1.value,
-                "interval_95": list(found[count].top1.interval),
-                "against new views": compare(found[0], found[count]).to_dict(),
-                "train_seconds": round(fit.seconds, 1),
-                "filling_seconds": _filling(run, cache is not None),
-            }
-        rows.append(row)
-    return rows
+def table(found: dict[str, Any]) -> str:
+    """The measurement as Markdown: one row per contestant, one column per pair."""
+    steps = found["steps"]
+    head = f"| | {' | '.join(steps)} |\n|---|{'---|' * len(steps)}"
+    lines = ["Times as fast, one optimiser step, clips in memory:", "", head]
+    lines += _rows(steps, "ratios")
+    lines += ["", "Times as fast, the same process loading the step's clips:", "", head]
+    lines += _rows(steps, "ratios, loading by the same process")
+    epochs = f"Times as fast, {EPOCHS} epochs over K stored views, filling included:"
+    lines += ["", epochs, "", head]
+    for views in (1, 8, EPOCHS):
+        cells = [f"{_training(pair['seconds'], views):.2f}" for pair in steps.values()]
+        lines.append(f"| K = {views} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
-def _filling(run: Pipeline, stored: bool) -> float | None:
-    """Of this call: short where the cache was there already."""
-    return run.seconds["teacher's logits (last call)"] if stored else None
+def _rows(steps: dict[str, Any], kind: str) -> list[str]:
+    lines = []
+    for name in (LIVE, CACHED, ALONE):
+        found = [pair[kind][name] for pair in steps.values()]
+        cells = [
+            f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f}), "
+            f"{row['seconds']:.2f} s"
+            for row in found
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _training(seconds: dict[str, list[float]], views: int) -> float:
+    """Of a whole training, computed from the median steps: the teacher is asked
+    ``views`` times about a clip instead of once in every epoch."""
+    live, cached = (statistics.median(seconds[name]) for name in (LIVE, CACHED))
+    return EPOCHS * live / (EPOCHS * cached + views * (live - cached))
 
 
 def main() -> None:
-    """Measure both, and store them."""
+    """Measure, and store it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--large-rounds", type=int, default=3)
+    parser.add_argument("--large-rounds", type=int, default=5)
     parser.add_argument("--large-batch", type=int, default=2)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--views", type=int, nargs="*", default=[1, 2, 4, 8])
     options = parser.parse_args()
-    run = demo_run(0, 1, None)
+    run = demo_run()
     run.fill_cache()
     pairs = {
         "teaching sizes, stand-in": (lab_pair(run), options.rounds),
@@ -276,20 +276,13 @@ def main() -> None:
             options.large_rounds,
         ),
     }
-    times = {name: measure_time(*pair) for name, pair in pairs.items()}
     content = {
         "standin": True,
         "data": "Stand-in data, demo profile; noise for the large pair.",
-        "steps": times,
-        "accuracy": measure_accuracy(options.seeds, options.views)
-        if options.views
-        else [],
+        "steps": {name: measure_time(*pair) for name, pair in pairs.items()},
     }
+    print(table(content))
     write_result("teacher_cache", "python -m benchmarks.teacher_cache", content)
-    for name, found in times.items():
-        print(name)
-        for contestant, ratio in found["ratios"].items():
-            print(f"  {contestant:<24} {ratio['median']:8.3f} times as fast")
 
 
 if __name__ == "__main__":

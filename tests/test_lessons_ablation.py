@@ -11,6 +11,7 @@ from dvfl_lib.lessons import ablation
 from dvfl_lib.lessons.ablation import Ablation, run_ablation, stored_ablation
 from dvfl_lib.lessons.ablation_grid import Study, grid_for, reduced_grid
 from dvfl_lib.lessons.ablation_tables import (
+    ablation_figure,
     count_told_apart,
     study_markdown,
     verdicts_markdown,
@@ -86,7 +87,18 @@ def test_the_grid_goes_round_the_recipe():
 
 def test_a_recipe_that_mixes_stores_nothing():
     grid = grid_for(recipe_for("paper"))
-    assert grid.common == {} and "label_share" not in grid.studies
+    assert grid.common == {}
+    assert not {"label_share", "views"} & set(grid.studies)
+
+
+def test_stored_views_are_compared_with_new_ones_in_every_epoch():
+    study = DEMO.studies["views"]
+    labels = {s.label: s.overrides.get("distil.stored_views") for s in study.settings}
+    assert labels == {"new ones": 0, "1": 1, "2": 2, "4": 4, "8": None}
+    assert DEMO.common == {"distil.stored_views": 8} and study.reference == "views_0"
+    short = {"optim.epochs": 2, "optim.warmup_epochs": 1}
+    few = grid_for(recipe_for("demo", short)).studies["views"]
+    assert [s.label for s in few.settings] == ["new ones", "1", "2"]
 
 
 def test_a_study_without_its_reference_is_refused():
@@ -125,6 +137,13 @@ def test_tables_say_seeds_standin_and_verdict():
     said = verdicts_markdown(found)
     assert "+10.0 (+7.5 to +12.5)" in said and "0.9" not in said
     assert count_told_apart(found) == (2, 1, pytest.approx(0.1))
+
+
+def test_a_figure_says_how_many_seeds_and_what_is_noise():
+    words = ablation_figure(made_up(), "alpha").get_label()
+    assert words.startswith("alpha, 3 seeds. 0: mean 51.0 %")
+    assert "0.1: mean 61.0 %, +10.0 points against 0, more than noise" in words
+    assert "against 0, within noise" in words
 
 
 def test_it_is_written_whole(tmp_path):

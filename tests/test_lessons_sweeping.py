@@ -125,8 +125,11 @@ def test_the_notebook_has_its_parameters_first():
     assert "call_and_store(function, json.loads(arguments)" in second.source
 
 
+# A shell that starts the tests in the background has the interrupt ignored.
 TWO = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from dvfl_lib.lessons.sweeping import SweepPoint, sweep
 points = [SweepPoint(name, "lessons.environment:versions") for name in ("a", "b")]
 sweep(points, sys.argv[1], jobs=1, progress=False)

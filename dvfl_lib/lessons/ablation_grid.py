@@ -22,6 +22,7 @@ from ..recipes import Recipe
 VIEWS = 8
 ALPHAS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)  # and 0, which is labels alone
 TEMPERATURES = (1.0, 2.0, 4.0, 10.0, 20.0)
+STORED_VIEWS = (0, 1, 2, 4)  # and VIEWS; 0 is new ones in every epoch
 LABEL_SHARES = (0.05, 0.15, 0.5, 1.0)
 DROP_PATHS = (0.1, 0.2)
 TEACHER_SHARES = (4 / 9, 2 / 3)  # of the teacher's epochs
@@ -222,14 +223,25 @@ def _label_shares(recipe: Recipe) -> Study:
     return Study("share of clips with a label", (*alone, *taught), "labels", pairs)
 
 
+def _views(recipe: Recipe, own: int) -> Study:
+    """What stored logits cost in accuracy: fewer views of a clip."""
+    fewer = [count for count in STORED_VIEWS if count < own]
+    rows = [
+        _kl(f"views_{count}", f"{count}" if count else "new ones", stored_views=count)
+        for count in fewer
+    ]
+    return Study("views of a clip", (*rows, KL.called(f"{own}")), "views_0")
+
+
 def grid_for(recipe: Recipe) -> Grid:
     """The full grid around a recipe.
 
     Where the recipe mixes clips (MixUp, CutMix), logits cannot be stored and every
-    clip needs its label: students then see new views in every epoch, and the study of
-    label shares is left out.
+    clip needs its label: students then see new views in every epoch, and the studies
+    of stored views and of label shares are left out.
     """
     mixes = recipe.augment.mixup > 0 or recipe.augment.cutmix > 0
+    views = min(VIEWS, recipe.optim.epochs)
     studies = {
         "alpha": _alphas(recipe),
         "temperature": _temperatures(recipe),
@@ -238,10 +250,10 @@ def grid_for(recipe: Recipe) -> Grid:
         "drop_path": _drop_paths(recipe),
         "teacher": _teachers(recipe),
         "label_share": _label_shares(recipe),
+        "views": _views(recipe, views),
     }
     if mixes:
-        del studies["label_share"]
-    views = min(VIEWS, recipe.optim.epochs)
+        del studies["label_share"], studies["views"]
     common = {} if mixes else {"distil.stored_views": views}
     return Grid(studies, {"teacher": {}, **_short_teachers(recipe)}, common)
 

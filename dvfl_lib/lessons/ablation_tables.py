@@ -1,7 +1,7 @@
 """What an ablation found, as tables and files.
 
-Public names: ``study_markdown``, ``verdicts_markdown``, ``count_told_apart``,
-``write_ablation``.
+Public names: ``study_markdown``, ``ablation_figure``, ``verdicts_markdown``,
+``count_told_apart``, ``write_ablation``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from ..evaluation.document import Table, markdown
 from ..evaluation.paired_seeds import CONFIDENCE, SeedComparison
 from ..figures import save_figure
+from ..figures.ablation import study_figure
 from ..files import write_whole
 from .ablation import Ablation
 from .ablation_grid import Study
@@ -35,6 +36,12 @@ def study_markdown(ablation: Ablation, study: str) -> str:
     seeds = [f"seed {seed}" for seed in ablation.seeds]
     columns = [ablation.studies[study].title, *seeds, "mean", "difference, points"]
     return markdown([Table(columns, rows, _caption(ablation))])
+
+
+def ablation_figure(ablation: Ablation, study: str) -> Figure:
+    """Every seed of every setting of a study, and the differences in pairs."""
+    title = ablation.studies[study].title
+    return study_figure(title, ablation.rows(study), standin=ablation.standin)
 
 
 def verdicts_markdown(ablation: Ablation) -> str:
