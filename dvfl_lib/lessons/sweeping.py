@@ -142,8 +142,7 @@ def sweep(
     """
     folder = Path(folder)
     names = [point.name for point in points]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
+    if twice := {name for name in names if names.count(name) > 1}:
         raise LessonError(f"two points of a sweep are called {min(twice)!r}")
     found = {p.name: _finished(p, folder) for p in points}
     todo = [point for point in points if found[point.name] is None]
