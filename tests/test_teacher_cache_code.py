@@ -1,5 +1,7 @@
 """Teacher caches beside changed code: what runs counts, not what a file says."""
 
+import functools
+import operator
 from pathlib import Path
 from types import ModuleType
 
@@ -64,6 +66,16 @@ def test_whatever_computes_counts(before, after):
     assert before in CODE
     changed = module(CODE.replace(before, after))
     assert code_digest([changed]) != code_digest([module(CODE)])
+
+
+def test_a_property_may_be_of_something_that_is_no_plain_function():
+    def kind(got):
+        return type("Kind", (), {"__module__": "made", "size": property(got)})
+
+    assert code_digest([kind(operator.attrgetter("side"))])
+    assert code_digest([kind(functools.lru_cache(lambda self: self.side * 2))]) != (
+        code_digest([kind(functools.lru_cache(lambda self: self.side * 3))])
+    )
 
 
 def test_what_a_class_inherits_counts(cache, clips, monkeypatch):

@@ -82,7 +82,10 @@ def _members(owner: ModuleType | type) -> list[Any]:
         elif function := _function(value):
             found.append([name, _compiled(function)])
         elif isinstance(value, property):
-            found.append([name, [_compiled(f) for f in (value.fget, value.fset) if f]])
+            # One may be no function, such as an ``operator.attrgetter``.
+            parts = [(_function(p), p) for p in (value.fget, value.fset) if p]
+            told = [_compiled(f) if f else _constant(p) for f, p in parts]
+            found.append([name, told])
         elif name.isupper() or not (of_module or name.startswith("__")):
             found.append([name, _constant(value)])
     return found
