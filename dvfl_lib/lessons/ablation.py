@@ -26,7 +26,8 @@ from .ablation_grid import LABELS, Grid, Setting, Study, grid_for, reduced_grid
 from .ablation_run import weights_of
 from .environment import project_root, shown_path
 from .opening import open_run
-from .sweeping import SweepPoint, sweep
+from .sweep_points import SweepPoint
+from .sweeping import sweep
 
 _RUN = "lessons.ablation_run:run_point"
 

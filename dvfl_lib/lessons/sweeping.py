@@ -1,7 +1,6 @@
 """Many runs of one small notebook with papermill, each with parameters of its own.
 
-Public names: ``SweepPoint``, ``sweep``, ``read_points``, ``run_notebook``,
-``call_and_store``.
+Public names: ``sweep``, ``run_notebook``, ``call_and_store``.
 
 Every point of a sweep becomes ``NAME.ipynb``, the executed notebook, which is the
 run's log, and ``NAME.json``, what it found. A JSON is written whole and last, so a
@@ -20,7 +19,6 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,8 +28,9 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ..errors import LessonError, RunDirectoryError
-from ..files import read_bytes, write_whole
+from ..files import write_whole
 from .environment import commit, project_root
+from .sweep_points import NOTEBOOK, SweepPoint, finished, read_points
 
 # What a point's notebook does: it calls a function of the library and stores what
 # comes back. Papermill puts the parameters behind the first cell.
@@ -48,35 +47,7 @@ from dvfl_lib.lessons.sweeping import call_and_store
 
 call_and_store(function, json.loads(arguments), result_file)
 """
-_NOTEBOOK = "point"  # every point begins as a copy of it
 _LIBRARY = __name__.split(".", maxsplit=1)[0]
-
-
-@dataclass(frozen=True)
-class SweepPoint:
-    """One run.
-
-    Attributes:
-        name: its files' name, unique in a sweep.
-        function: of this library, as "lessons.ablation_run:run_point"; what it
-            returns must be expressible in JSON.
-        arguments: by name; expressible in JSON.
-
-    Raises:
-        LessonError: a name whose files would lie elsewhere, or be the sweep's own.
-    """
-
-    name: str
-    function: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        strange = set(self.name) & set('/\\:*?"<>|\0')
-        if strange or self.name[:1] in ("", ".") or self.name == _NOTEBOOK:
-            raise LessonError(
-                f"a point of a sweep cannot be called {self.name!r}, for its files "
-                f"bear that name: take letters, digits, - and _, not {_NOTEBOOK!r}"
-            )
 
 
 def call_and_store(function: str, arguments: dict[str, Any], result_file: str) -> None:
@@ -144,11 +115,11 @@ def sweep(
     names = [point.name for point in points]
     if twice := {name for name in names if names.count(name) > 1}:
         raise LessonError(f"two points of a sweep are called {min(twice)!r}")
-    found = {p.name: _finished(p, folder) for p in points}
+    found = {p.name: finished(p, folder) for p in points}
     todo = [point for point in points if found[point.name] is None]
     if todo:
         notebook = nbformat.writes(run_notebook()).encode()
-        write_whole(folder / f"{_NOTEBOOK}.ipynb", notebook)
+        write_whole(folder / f"{NOTEBOOK}.ipynb", notebook)
         with _alone(folder):
             failed = _run_all(todo, folder, jobs or os.cpu_count() or 1, progress)
         if failed:
@@ -158,29 +129,6 @@ def sweep(
                 f"Their notebooks in {folder} show where:\n{lines}"
             )
     return read_points(points, folder)
-
-
-def _finished(point: SweepPoint, folder: Path) -> dict[str, Any] | None:
-    """What a point found, or None if it has not run."""
-    path = folder / f"{point.name}.json"
-    if not path.exists():
-        return None
-    try:
-        stored = json.loads(read_bytes(path))
-        there = (stored["function"], stored["arguments"])
-        stored["result"]  # noqa: B018  it must be there
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunDirectoryError(
-            f"{path} is damaged ({type(error).__name__}); delete it, and the sweep "
-            "runs that point again"
-        ) from error
-    here = (point.function, json.loads(json.dumps(point.arguments)))
-    if there != here:
-        raise RunDirectoryError(
-            f"{path} holds the result of other arguments: {there[1]}, not {here[1]}. "
-            "Choose another folder, or delete the file"
-        )
-    return stored
 
 
 def _alone(folder: Path) -> FileLock:
@@ -245,7 +193,7 @@ class _Runs:
         write_whole(file, json.dumps(parameters, ensure_ascii=False).encode())
         command = [
             *(sys.executable, "-m", "papermill"),
-            *(self._told(_NOTEBOOK), self._told(point.name)),
+            *(self._told(NOTEBOOK), self._told(point.name)),
             *("--parameters_file", str(file)),
             *("--no-progress-bar", "--log-level", "ERROR"),
         ]
@@ -271,7 +219,7 @@ class _Runs:
         with suppress(OSError):
             file.unlink()
         if process.returncode == 0:
-            return "" if _finished(point, self.folder) else "ended without a result"
+            return "" if finished(point, self.folder) else "ended without a result"
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         return lines[-1] if lines else f"ended with status {process.returncode}"
 
@@ -286,15 +234,3 @@ class _Runs:
             for process in self._running:
                 # Papermill's kernel ends with it.
                 process.terminate()
-
-
-def read_points(
-    points: Sequence[SweepPoint], folder: str | os.PathLike[str]
-) -> dict[str, Any]:
-    """Results of the points that are finished, by name; runs nothing.
-
-    Raises:
-        RunDirectoryError: a result is damaged or of another point.
-    """
-    found = {point.name: _finished(point, Path(folder)) for point in points}
-    return {name: stored["result"] for name, stored in found.items() if stored}
