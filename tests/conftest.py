@@ -36,3 +36,20 @@ def small_standins(tmp_path_factory) -> dict[str, str]:
     for name in ("ucf101", "hmdb51"):
         write_standin(name, root / name, 1, size, workers=1, progress=False)
     return {name: str(root / name) for name in ("ucf101", "hmdb51")}
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Two views of 24 clips that have files: ``stored_views.Clips``."""
+    from stored_views import Clips
+
+    return Clips(tmp_path / "videos")
+
+
+@pytest.fixture
+def cache(tmp_path, clips) -> Path:
+    """The folder of a teacher cache that is filled with the opinions of ``clips``."""
+    from stored_views import opened
+
+    opened(tmp_path / "cache", clips)
+    return tmp_path / "cache"

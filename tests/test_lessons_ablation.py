@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks import ablation as benchmark
 from dvfl_lib.errors import LessonError, RecipeError
 from dvfl_lib.evaluation.paired_seeds import compare_seeds
 from dvfl_lib.lessons import ablation
@@ -229,3 +230,15 @@ def test_a_reduced_grid_runs_and_is_read_again(tmp_path):
         "labels",
         name.removesuffix("_seed3"),
     }
+
+
+def test_the_stored_grid_is_printed_whole(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["ablation", "--show"])
+    benchmark.main()
+    text, (stored, _) = capsys.readouterr().out, stored_ablation()
+    for study in DEMO.studies.values():
+        assert f"| {study.title} |" in text
+    gain = stored.against("loss", "labels")
+    assert f"{100 * gain.mean:+.1f} against forward KL" in text
+    compared, told, _ = count_told_apart(stored)
+    assert f"{told} of {compared} differences are more than noise" in text

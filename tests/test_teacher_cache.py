@@ -23,17 +23,6 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(store, "_CLIPS", 10)
 
 
-@pytest.fixture
-def clips(tmp_path) -> Clips:
-    return Clips(tmp_path / "videos")
-
-
-@pytest.fixture
-def cache(tmp_path, clips) -> Path:
-    opened(tmp_path / "cache", clips)
-    return tmp_path / "cache"
-
-
 def test_the_teacher_is_asked_once_about_every_view_of_every_clip(tmp_path, clips):
     teacher = Counted()
     stored = opened(tmp_path / "cache", clips, teacher)

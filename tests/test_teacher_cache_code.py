@@ -2,7 +2,6 @@
 
 import functools
 import operator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -12,19 +11,8 @@ from torch import nn
 from dvfl_lib.teacher_cache.code import code_digest, network_digest
 from dvfl_lib.teacher_cache.key import weights_digest
 from dvfl_lib.video import transforms
-from stored_views import Clips, Counted, assert_refused, opened
+from stored_views import Counted, assert_refused, opened
 from tiny_training import MemoryClips, tiny_model
-
-
-@pytest.fixture
-def clips(tmp_path) -> Clips:
-    return Clips(tmp_path / "videos")
-
-
-@pytest.fixture
-def cache(tmp_path, clips) -> Path:
-    opened(tmp_path / "cache", clips)
-    return tmp_path / "cache"
 
 
 def module(text: str) -> ModuleType:

@@ -28,17 +28,6 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(file_marks, "_SETTLED", -1)
 
 
-@pytest.fixture
-def clips(tmp_path) -> Clips:
-    return Clips(tmp_path / "videos")
-
-
-@pytest.fixture
-def cache(tmp_path, clips) -> Path:
-    opened(tmp_path / "cache", clips)
-    return tmp_path / "cache"
-
-
 # --- stale -----------------------------------------------------------------------
 
 
