@@ -147,6 +147,18 @@ def test_a_figure_says_how_many_seeds_and_what_is_noise():
     assert "against 0, within noise" in words
 
 
+def test_two_settings_that_several_studies_compare_count_once():
+    found = made_up()
+    alpha = found.studies["alpha"]
+    turned = Study("turned", alpha.settings[:2], "alpha_0.1")  # the same pair
+    both = replace(found, studies={"alpha": alpha, "turned": turned})
+    assert found.against("alpha", "alpha_0.1").distinguishable
+    assert (
+        count_told_apart(both) == count_told_apart(found) == (2, 1, pytest.approx(0.1))
+    )
+    assert verdicts_markdown(both) == verdicts_markdown(found)
+
+
 def test_it_is_written_whole(tmp_path):
     paths = write_ablation(made_up(), tmp_path, {})
     assert [path.name for path in paths] == ["ablation.json", "ablation.md"]

@@ -45,14 +45,14 @@ def ablation_figure(ablation: Ablation, study: str) -> Figure:
 
 
 def verdicts_markdown(ablation: Ablation) -> str:
-    """Every comparison whose interval leaves out zero, largest first."""
+    """Every comparison whose interval leaves out zero, largest first, each once."""
     rows = []
-    for name, study in ablation.studies.items():
-        for setting, gain in _comparisons(ablation, name).items():
-            if gain.distinguishable:
-                versus = _label(study, study.reference_of(setting))
-                cells = [study.title, _label(study, setting), versus, _span(gain)]
-                rows.append((-abs(gain.mean), cells))
+    for name, setting, gain in _each_once(ablation):
+        if gain.distinguishable:
+            study = ablation.studies[name]
+            versus = _label(study, study.reference_of(setting))
+            cells = [study.title, _label(study, setting), versus, _span(gain)]
+            rows.append((-abs(gain.mean), cells))
     columns = ["varied", "setting", "against", "points (95 % interval)"]
     return markdown(
         [Table(columns, [cells for _, cells in sorted(rows)], _caption(ablation))]
@@ -62,17 +62,14 @@ def verdicts_markdown(ablation: Ablation) -> str:
 def count_told_apart(ablation: Ablation) -> tuple[int, int, float]:
     """Comparisons; how many are more than noise; how many chance alone would give.
 
-    With 95 % intervals one comparison in twenty leaves out zero although there is no
-    difference. Settings that share a reference share its noise, so these are not
-    independent; the expected number holds all the same.
+    Two settings that are compared in several studies count once. With 95 % intervals
+    one comparison in twenty leaves out zero although there is no difference. Settings
+    that share a reference share its noise, so these are not independent; the expected
+    number holds all the same.
     """
-    all_gains = [
-        gain
-        for name in ablation.studies
-        for gain in _comparisons(ablation, name).values()
-    ]
-    told = sum(gain.distinguishable for gain in all_gains)
-    return len(all_gains), told, (1 - CONFIDENCE) * len(all_gains)
+    gains = [gain for _, _, gain in _each_once(ablation)]
+    told = sum(gain.distinguishable for gain in gains)
+    return len(gains), told, (1 - CONFIDENCE) * len(gains)
 
 
 def write_ablation(
@@ -103,6 +100,16 @@ def _comparisons(ablation: Ablation, study: str) -> dict[str, SeedComparison]:
         for setting in found.settings
         if found.reference_of(setting.name) != setting.name
     }
+
+
+def _each_once(ablation: Ablation) -> list[tuple[str, str, SeedComparison]]:
+    """Study, setting and difference, for the first study that compares the two."""
+    found = {}
+    for name, study in ablation.studies.items():
+        for setting, gain in _comparisons(ablation, name).items():
+            pair = frozenset((setting, study.reference_of(setting)))
+            found.setdefault(pair, (name, setting, gain))
+    return list(found.values())
 
 
 def _label(study: Study, name: str) -> str:
