@@ -1,6 +1,6 @@
 """Video data: reading frames, choosing them, turning them into clips.
 
-Public names: those of ``reading``, ``opening``, ``frame_index``, ``sampling``,
+Public names: those of ``reading``, ``passing``, ``opening``, ``frame_index``, ``sampling``,
 ``transforms``, ``seeding``, ``clips`` and ``frame_cache``; the ones most used are here.
 """
 
