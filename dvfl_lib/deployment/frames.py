@@ -1,7 +1,7 @@
 """Where a stream's frames come from: a file, a camera, or an iterator of one's own.
 
 Public names: ``FrameSource``, ``file_source``, ``camera_source``, ``open_source``,
-``CAMERA``.
+``is_camera``.
 
 All give uint8 RGB arrays (H, W, 3), one at a time and none kept, so that the length
 of a video does not matter. A camera is read by the FFmpeg that PyAV carries: v4l2 on
@@ -23,7 +23,7 @@ import numpy as np
 from ..errors import RecipeError, VideoError
 from ..video.passing import open_for_passing
 
-CAMERA = "camera"
+_CAMERA = "camera"
 # Of each system: FFmpeg's input device, the name of its camera 0, options. macOS has
 # no rate of its own that every camera knows, and refuses its own default.
 _DEVICES = {
@@ -91,7 +91,7 @@ def camera_source(camera: str = "0") -> FrameSource:
         if camera.isdecimal():
             raise VideoError(
                 f"cameras have names on Windows, not numbers such as {camera}: give "
-                f"'{CAMERA}:NAME' with the name that its settings show"
+                f"'{_CAMERA}:NAME' with the name that its settings show"
             )
     elif sys.platform in _DEVICES:
         kind, name, options = _DEVICES[sys.platform]
@@ -105,7 +105,7 @@ def camera_source(camera: str = "0") -> FrameSource:
         raise VideoError(
             f"camera {device}: cannot be opened ({why}). Connect one, close other "
             "programs that use it, allow its use, or name another: "
-            f"'{CAMERA}:1'. A video file needs no camera"
+            f"'{_CAMERA}:1'. A video file needs no camera"
         ) from error
     if not container.streams.video:
         container.close()
@@ -130,6 +130,11 @@ def _pictures(
             ) from error
 
 
+def is_camera(video: str | os.PathLike[str]) -> bool:
+    """Whether ``open_source`` takes this for a camera: "camera" or "camera:1"."""
+    return isinstance(video, str) and (video == _CAMERA or video[:7] == f"{_CAMERA}:")
+
+
 def open_source(video: str | os.PathLike[str]) -> FrameSource:
     """A file by its path, or a camera by ``"camera"`` or ``"camera:1"``.
 
@@ -137,8 +142,6 @@ def open_source(video: str | os.PathLike[str]) -> FrameSource:
 
     Raises: as ``file_source`` and ``camera_source``.
     """
-    if isinstance(video, str):
-        kind, colon, number = video.partition(":")
-        if kind == CAMERA and (not colon or number):
-            return camera_source(number or "0")
+    if is_camera(video):
+        return camera_source(str(video).partition(":")[2] or "0")
     return file_source(video)

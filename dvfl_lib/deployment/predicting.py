@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import VideoError
 from ..evaluation import About, Views, evaluate
 from ..video import EvaluationViews, Sample
+from ..video.opening import check_file
 from .network import Deployed
 
 
@@ -57,7 +58,7 @@ def predict_video(network: Deployed, video: str | os.PathLike[str]) -> Predictio
         VideoError: missing, empty, damaged or not a video.
         ModelError: outputs that are not finite, or too small frames for the network.
     """
-    path = Path(video)
+    path = check_file(video)
     # The label has no part in the probabilities.
     sample = Sample(path=path, label=0, group="", name=str(path))
     views = _OneVideo([sample], network.data, network.evaluate)
