@@ -133,7 +133,7 @@ def _follow(options, network: Deployed, source: FrameSource, output) -> int:
         network.data,
         network.evaluate.short_side,
         frame_stride=stride,
-        every=stride if options.every is None else options.every,
+        every=options.every,
         smoothing=_SMOOTHING if options.smoothing is None else options.smoothing,
         threshold=options.threshold or 0.0,
     )

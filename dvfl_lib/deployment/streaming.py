@@ -43,7 +43,7 @@ class StreamingRecogniser:
         data: ``frames`` and ``crop`` of a clip; nothing else of it is used.
         short_side: pixels of the short side before cropping, as in evaluation.
         frame_stride: frames from one frame of a window to the next.
-        every: frames from one decision to the next; ``frame_stride`` if 0.
+        every: frames from one decision to the next; ``frame_stride`` if None.
         smoothing: weight w of the newest window in the moving average, in (0, 1];
             1 does not smooth.
         threshold: smoothed probability below which there is no decision, in [0, 1).
@@ -62,11 +62,11 @@ class StreamingRecogniser:
         short_side: int,
         *,
         frame_stride: int,
-        every: int = 0,
+        every: int | None = None,
         smoothing: float = 1.0,
         threshold: float = 0.0,
     ) -> None:
-        every = every or frame_stride
+        every = frame_stride if every is None else every
         _check_model(model, classes)
         _check_numbers(data, short_side, frame_stride, every, smoothing, threshold)
         self.model, self.classes = model, tuple(classes)
