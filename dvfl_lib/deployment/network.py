@@ -8,6 +8,7 @@ trained with. The authors' files do not: for those the names must be given.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,24 +85,14 @@ def open_network(
             "classes: give the names of its own classes, in the order of its outputs"
         )
     try:
-        data, evaluate, told = _views(metadata, size or {}, clips, crops)
+        data, evaluate = _views(metadata, size or {}, clips, crops)
+        unsaid = _unsaid(metadata, size or {}, clips, crops)
         standin = _is_standin(metadata)
     except (AttributeError, TypeError) as error:
         raise CheckpointError(
             f"{path}: its recipe cannot be read ({error}). Use the file as it was "
             "written, and the version of this library that wrote it"
         ) from None
-    notes = []
-    if standin:
-        notes.append(
-            "STAND-IN: this network learned made-up actions from generated videos. It "
-            "says nothing about real ones."
-        )
-    if not told:
-        notes.append(
-            f"{path} does not say which views it was trained with: {data.frames} "
-            f"frames of {data.crop} pixels are taken; --frames and --crop change it."
-        )
     return Deployed(
         path=path,
         model=_moved(model, device),
@@ -109,8 +100,35 @@ def open_network(
         data=data,
         evaluate=evaluate,
         standin=standin,
-        notes=tuple(notes),
+        notes=tuple(_notes(path, standin, data, evaluate, unsaid)),
     )
+
+
+def _notes(
+    path: Path,
+    standin: bool,
+    data: DataRecipe,
+    evaluate: EvaluateRecipe,
+    unsaid: dict[str, bool],
+) -> Iterator[str]:
+    """What a reader of the answers must know."""
+    if standin:
+        yield (
+            "STAND-IN: this network learned made-up actions from generated videos. It "
+            "says nothing about real ones."
+        )
+    if unsaid["size"]:
+        yield (
+            f"{path} does not say which views it was trained with: {data.frames} "
+            f"frames of {data.crop} pixels are taken; --frames and --crop change it. "
+            f"They are cut from a short side of {evaluate.short_side} (--short-side)."
+        )
+    if unsaid["count"]:
+        yield (
+            f"{path} does not say how many views its evaluation takes: a whole video "
+            f"is asked in {evaluate.clips} x {evaluate.crops}, as in the papers; "
+            "--clips and --crops change it."
+        )
 
 
 def _names(file: WeightsFile, given: str | Path) -> tuple[str, ...]:
@@ -149,9 +167,9 @@ def _model(file: WeightsFile) -> tuple[VFLNet, dict[str, Any]]:
 
 def _views(
     metadata: dict[str, Any], size: dict[str, Any], clips: int, crops: int
-) -> tuple[DataRecipe, EvaluateRecipe, bool]:
-    data, short_side, told = stated_views(metadata, size)
-    views = (metadata.get("recipe") or {}).get("evaluate") or {}
+) -> tuple[DataRecipe, EvaluateRecipe]:
+    data, short_side, _ = stated_views(metadata, size)
+    views = _counts(metadata)
     asked = {"clips": clips, "crops": crops}
     # Through a recipe, which checks kinds and values of what a file says.
     checked = Recipe().with_overrides(
@@ -161,7 +179,24 @@ def _views(
         | {f"evaluate.{n}": views[n] for n in asked if n in views}
         | {f"evaluate.{n}": number for n, number in asked.items() if number}
     )
-    return replace(checked.data, workers=0), checked.evaluate, told
+    return replace(checked.data, workers=0), checked.evaluate
+
+
+def _counts(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What the file says of its evaluation, ``clips`` and ``crops`` among it."""
+    recipe = metadata.get("recipe") or {}
+    return {**(metadata.get("views") or {}), **(recipe.get("evaluate") or {})}
+
+
+def _unsaid(
+    metadata: dict[str, Any], size: dict[str, Any], clips: int, crops: int
+) -> dict[str, bool]:
+    """Whether the size of a view, or the count of views, is neither told nor given."""
+    told = stated_views(metadata, {})[2]
+    given = {"frames", "crop", "short_side"} <= size.keys()
+    counts = _counts(metadata)
+    counted = all(n in counts or v for n, v in (("clips", clips), ("crops", crops)))
+    return {"size": not (told or given), "count": not counted}
 
 
 def _is_standin(metadata: dict[str, Any]) -> bool:

@@ -26,7 +26,7 @@ from torch import Tensor
 from ..errors import ModelError, RecipeError, VideoError
 from ..recipes import DataRecipe
 from ..vfl_net import VFLNet
-from ..video.transforms import evaluation_crops
+from ..video.transforms import check_sides, evaluation_crops
 from .recognition import Latency, Recognition
 from .reuse import FrameFeatures, frame_features, window_logits
 
@@ -113,8 +113,10 @@ class StreamingRecogniser:
         Raises:
             VideoError: another type, layout or size. The stream stays as it was, and
                 the right frame may follow.
-            ModelError: the network's answer is not finite.
+            ModelError: the network's answer is not finite, or it was put into
+                training mode meanwhile.
         """
+        _check_mode(self.model)
         number = self._next
         pixels = self._checked(frame)  # (1, 3, H, W)
         with torch.inference_mode():
@@ -199,6 +201,7 @@ class StreamingRecogniser:
             raise VideoError(
                 f"{where} is {kind} {shape}; a frame is uint8 (H, W, 3) in RGB{hint}"
             )
+        check_sides(where, *shape[:2])
         if isinstance(frame, np.ndarray):
             # A copy where strides are negative (BGR turned round) or it is read-only.
             frame = torch.from_numpy(np.require(frame, requirements=["C", "W"]))
@@ -219,13 +222,17 @@ def _check_model(model: Any, classes: Sequence[str]) -> None:
             f"a stream needs a VFLNet, not {type(model).__name__}: its first block is "
             "taken apart to keep what can be kept of a frame"
         )
-    if model.training:
-        raise ModelError("the model is in training mode; call model.eval() first")
+    _check_mode(model)
     if isinstance(classes, str) or len(classes) != model.num_classes:
         raise ModelError(
             f"the model answers for {model.num_classes} classes, but "
             f"{len(classes)} names were given"
         )
+
+
+def _check_mode(model: VFLNet) -> None:
+    if model.training:
+        raise ModelError("the model is in training mode; call model.eval() first")
 
 
 def _check_numbers(
