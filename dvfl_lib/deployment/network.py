@@ -91,6 +91,18 @@ def open_network(
             f"{path}: its recipe cannot be read ({error}). Use the file as it was "
             "written, and the version of this library that wrote it"
         ) from None
+    return Deployed(
+        path=path,
+        model=_moved(model, device),
+        classes=names,
+        data=data,
+        evaluate=evaluate,
+        standin=standin,
+        notes=_notes(path, data, standin, told),
+    )
+
+
+def _notes(path: Path, data: DataRecipe, standin: bool, told: bool) -> tuple[str, ...]:
     notes = []
     if standin:
         notes.append(
@@ -102,15 +114,7 @@ def open_network(
             f"{path} does not say which views it was trained with: {data.frames} "
             f"frames of {data.crop} pixels are taken; --frames and --crop change it."
         )
-    return Deployed(
-        path=path,
-        model=_moved(model, device),
-        classes=names,
-        data=data,
-        evaluate=evaluate,
-        standin=standin,
-        notes=tuple(notes),
-    )
+    return tuple(notes)
 
 
 def _names(file: WeightsFile, given: str | Path) -> tuple[str, ...]:
