@@ -24,7 +24,8 @@ from dvfl_lib.training import Pipeline
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.weights import save_checkpoint
 from helpers import moving_frames, write_video
-from test_deployment_predict import CHECKPOINT, authors_file, predict
+from test_deployment_network import authors_file
+from test_deployment_predict import CHECKPOINT, predict
 
 SIZE = {"frames": 8, "sampling": "segments", "stride": 4, "crop": 32, "short_side": 36}
 
