@@ -5,6 +5,7 @@ Public names: ``main``.
 * ``dvfl run``    executes notebook 07 into ``runs/<name>``; again: goes on
 * ``dvfl train``  the same steps without a notebook, for ``accelerate launch``
 * ``dvfl data``   fetches, checks or describes a data set, or writes a stand-in
+* ``dvfl predict`` says what a video shows, or follows a stream
 * ``dvfl models`` lists the networks
 """
 
@@ -14,12 +15,14 @@ import argparse
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .cli_data import add_data_commands
+from .cli_predict import add_predict_options
 from .errors import RecipeError, exit_status
 
 
@@ -30,7 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names of files may hold what the terminal's encoding does not.
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return exit_status("dvfl", lambda: options.call(options))
+    stopped = {"stopped": options.stopped} if "stopped" in options else {}
+    try:
+        return exit_status("dvfl", lambda: options.call(options), **stopped)
+    except BrokenPipeError:  # who read what is printed has seen enough ("| head")
+        # What is still held back must not be written at the end of the program.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
         _add_run_options(command)
         command.set_defaults(call=call)
     add_data_commands(commands.add_parser("data", help="data sets and stand-ins"))
+    predict = commands.add_parser("predict", help="what a video or a camera shows")
+    add_predict_options(predict)
     models = commands.add_parser("models", help="list the networks")
     models.set_defaults(call=_models)
     return parser

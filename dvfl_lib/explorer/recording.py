@@ -28,14 +28,16 @@ from ..capture.checks import whole
 from ..errors import DVFLError, RunDirectoryError, VideoError
 from ..video.reading import open_video
 from ..video.sampling import segment_indices
-from ..video.transforms import denormalise, evaluation_crops, normalise
+from ..video.transforms import (
+    check_sides,
+    denormalise,
+    evaluation_crops,
+    normalise,
+)
 from .paths import file_path
 from .record import NetworkRecord, Outcome, Record, TokenReach
 from .validation import check_request, check_words, validate, validate_maps
 
-# Wider or higher than this by its short side, a video is no picture of anything, and
-# scaled up it would fill the memory.
-_LONGEST = 50
 # Seconds after which a bar appears: a recording of a small network shows none.
 _PATIENCE = 20
 
@@ -140,12 +142,7 @@ def record_video(
     frames, crop = whole("frames", frames, 1), whole("crop", crop, 1)
     short_side = whole("short_side", short_side, 1)
     with open_video(path) as reader:
-        sides = sorted((reader.height, reader.width))
-        if sides[1] > _LONGEST * sides[0]:
-            raise VideoError(
-                f"{path}: is {reader.width} x {reader.height} pixels; a side may be "
-                f"at most {_LONGEST} times as long as the other. Cut it first"
-            )
+        check_sides(str(path), reader.height, reader.width)
         read = reader.read(segment_indices(reader.num_frames, frames))
     # The same resize and crop as in an evaluation; then back to the pixels.
     view = evaluation_crops(read, short_side, crop)[0]  # (T, 3, crop, crop)

@@ -5,7 +5,7 @@ Public names: ``Contestant``, ``contestant``, ``check_network``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,13 @@ from ..evaluation.class_order import (
     released_classes,
 )
 from ..evaluation.final_table import data_name
+from ..evaluation.stated_views import stated_views
 from ..recipes import DataRecipe
 from ..vfl_net import VFLNet
 from ..weights import load_checkpoint
 from ..weights.matching import Network, describe_tensors, network_of
 from ..weights.reading import WeightsFile, read_weights
 from .environment import shown_path
-
-_SIZES = ("frames", "sampling", "stride", "crop", "short_side")
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def contestant(
         order = align_classes(names, dataset.classes, _partners(names, dataset))
     except (CheckpointError, DatasetError) as error:
         raise CheckpointError(f"{role}: {path}: {error}") from None
-    data, short_side, stated = _views(file.metadata, size or {})
+    data, short_side, stated = stated_views(file.metadata, size or {})
     if not stated:
         notes.append(
             f"{role} ({shown_path(path)}): the file does not say which views it was "
@@ -181,22 +180,3 @@ def _partners(names: tuple[str, ...], dataset: VideoDataset) -> dict[str, str] |
         return None
     known = {action_of(name): name for name in names}
     return {name: known.get(action_of(name), name) for name in dataset.classes}
-
-
-def _views(
-    metadata: dict[str, Any], size: dict[str, Any]
-) -> tuple[DataRecipe, int, bool]:
-    """As in the training of the file if it tells, else as in the papers.
-
-    Returns the numbers, the short side before cropping, and whether they were told.
-    """
-    recipe = metadata.get("recipe") or {}
-    told = metadata.get("views") or {
-        **(recipe.get("data") or {}),
-        **{
-            k: v for k, v in (recipe.get("evaluate") or {}).items() if k == "short_side"
-        },
-    }
-    known = {name: told[name] for name in _SIZES if name in told} | size
-    data = replace(DataRecipe(), **({"short_side": 224} | known))
-    return data, data.short_side, "crop" in known

@@ -185,10 +185,12 @@ class Pipeline(RunNetworks):
         """What an evaluation of the weights must know, wherever they are taken to."""
         data = asdict(self.recipe.data)
         views = {name: data[name] for name in ("frames", "sampling", "stride", "crop")}
+        evaluated = asdict(self.recipe.evaluate)
+        views |= {name: evaluated[name] for name in ("short_side", "clips", "crops")}
         return {
             "classes": list(self.train_list.classes),
             "trained_on": training_list(self.train_list).to_dict(),
-            "views": views | {"short_side": self.recipe.evaluate.short_side},
+            "views": views,
         }
 
     def _held_out_score(self, model: nn.Module) -> dict[str, Any]:

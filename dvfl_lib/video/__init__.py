@@ -1,7 +1,8 @@
 """Video data: reading frames, choosing them, turning them into clips.
 
-Public names: those of ``reading``, ``opening``, ``frame_index``, ``sampling``,
-``transforms``, ``seeding``, ``clips`` and ``frame_cache``; the ones most used are here.
+Public names: those of ``reading``, ``passing``, ``opening``, ``frame_index``,
+``sampling``, ``transforms``, ``seeding``, ``clips`` and ``frame_cache``; the ones most
+used are here.
 """
 
 from .clips import ClipKey, EvaluationViews, Sample, TrainingClips, collate_clips

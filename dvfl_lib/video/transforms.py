@@ -1,7 +1,8 @@
 """From decoded frames to what the network sees; one draw for all frames of a clip.
 
 Public names: ``training_transform``, ``labelled_transform``, ``evaluation_crops``,
-``resize_short_side``, ``normalise``, ``denormalise``, ``mix_clips``, ``MEAN``, ``STD``.
+``resize_short_side``, ``check_sides``, ``normalise``, ``denormalise``, ``mix_clips``,
+``MEAN``, ``STD``.
 
 All of it is ``torchvision.transforms.v2``. A clip travels as a
 ``tv_tensors.Image`` of shape (T, 3, H, W): v2 draws parameters once per call and
@@ -28,6 +29,9 @@ from ..recipes import AugmentRecipe, DataRecipe
 # ImageNet statistics, RGB, of pixels in [0, 1].
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+# Wider or higher than this by its short side, a video is no picture of anything, and
+# scaled up it would fill the memory.
+_LONGEST = 50
 
 
 def normalise(frames: Tensor) -> Tensor:
@@ -52,6 +56,20 @@ def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
     if min(frames.shape[-2:]) == short_side:
         return frames
     return F.resize(frames, [short_side], antialias=True)
+
+
+def check_sides(name: str, height: int, width: int) -> None:
+    """Refuse frames that are far longer than high, before they are scaled.
+
+    Raises:
+        VideoError: one side is more than 50 times as long as the other.
+    """
+    short, long = sorted((height, width))
+    if long > _LONGEST * short:
+        raise VideoError(
+            f"{name}: is {width} x {height} pixels; a side may be at most {_LONGEST} "
+            "times as long as the other. Cut it first"
+        )
 
 
 def _check_clip(frames: Tensor) -> None:

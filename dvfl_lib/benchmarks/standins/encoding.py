@@ -10,6 +10,8 @@ the actions of a pair would no longer differ in their order alone.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -46,19 +48,19 @@ SUFFIXES = tuple(_ENCODERS)
 
 def encode_clip(
     path: Path,
-    frames: np.ndarray,
+    frames: Iterable[np.ndarray],
     size: tuple[int, int] = FRAME_SIZE,
-    rate: int = FRAME_RATE,
+    rate: int | Fraction = FRAME_RATE,
     key_every: int = 1,
 ) -> None:
-    """Write uint8 (T, H, W, 3) as a video file; the suffix says of which kind.
+    """Write uint8 frames (H, W, 3) as a video file; the suffix says of which kind.
 
     ``.avi`` is MPEG-4, ``.webm`` VP9, ``.mp4`` H.264. The file appears whole or not
     at all.
 
     Args:
         path: with one of ``SUFFIXES``.
-        frames: scaled to ``size``.
+        frames: scaled to ``size``; taken one at a time.
         size: even width and height of the file's frames.
         rate: frames a second.
         key_every: frames from one key frame to the next; stand-ins keep to 1, see

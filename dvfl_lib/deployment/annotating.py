@@ -1,0 +1,174 @@
+"""A video with the recogniser's opinion under each of its frames.
+
+Public names: ``write_annotated``, ``check_output``, ``annotated``.
+
+The picture stays as it is; a panel below it says the decision, or that there is none
+yet, and shows the likeliest classes as bars.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ..benchmarks.standins.encoding import FRAME_RATE, SUFFIXES, encode_clip
+from ..errors import RunDirectoryError, VideoError
+from .recognition import Recognition
+
+_ROW, _EDGE, _LEAST_WIDTH = 18, 6, 240  # pixels
+_BACK, _TEXT, _FAINT, _BAR = (
+    (24, 24, 24),
+    (240, 240, 240),
+    (150, 150, 150),
+    (0, 114, 178),
+)
+_FONT = ImageFont.load_default(12)
+_KEY_EVERY = 12
+
+
+def check_output(path: str | os.PathLike[str], video: Path | None) -> Path:
+    """The absolute path of a video that may be written, before any work is done.
+
+    Args:
+        path: where to; ``.mp4``, ``.avi`` or ``.webm``. An older file is replaced.
+        video: the file that is read, if it is one.
+
+    Raises:
+        RunDirectoryError: another suffix; no such folder, or one that may not be
+            written; a folder of that name; or the path is that of ``video``.
+    """
+    path = Path(path).expanduser().absolute()
+    if path.suffix not in SUFFIXES:
+        raise RunDirectoryError(
+            f"{path}: the suffix of a video to write is one of {', '.join(SUFFIXES)}"
+        )
+    if path.is_dir():
+        raise RunDirectoryError(f"{path} is a folder: name a file in it")
+    if video is not None and path.exists() and path.samefile(video):
+        raise RunDirectoryError(
+            f"{path} is the video that is read: name another file to write to"
+        )
+    if not path.parent.is_dir():
+        raise RunDirectoryError(f"{path.parent} is no folder: make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise RunDirectoryError(
+            f"{path.parent} cannot be written: choose a folder that you may write to"
+        )
+    return path
+
+
+def write_annotated(
+    path: Path,
+    seen: Iterable[tuple[np.ndarray, Recognition]],
+    classes: Sequence[str],
+    *,
+    fps: float = 0.0,
+    top: int = 3,
+    note: str = "",
+) -> int:
+    """Write frames and what was said of them as one video; returns how many.
+
+    The file appears whole, after the last frame, or not at all; frames are taken and
+    written one at a time.
+
+    Args:
+        path: see ``check_output``.
+        seen: frames, uint8 RGB (H, W, 3) of one size, and the recogniser's answers.
+        classes: K names, in the order of the probabilities.
+        fps: frames per second; 25 where nobody knows (0.0).
+        top: number of bars.
+        note: a last line, such as that the network comes from a stand-in.
+
+    Raises:
+        VideoError: no frame.
+        DatasetError: the file cannot be written.
+    """
+    pictures = _counted(
+        annotated(frame, said, classes, top=top, note=note) for frame, said in seen
+    )
+    _, first = next(pictures, (0, None))
+    if first is None:
+        raise VideoError(f"there is no frame to write to {path}")
+    count = 1
+
+    def following() -> Iterator[np.ndarray]:
+        nonlocal count
+        for count, picture in pictures:  # noqa: B007
+            yield picture
+
+    # AVI wants small numbers; a hundredth of a frame per second is near enough.
+    rate = Fraction(fps).limit_denominator(100) if fps > 0 else Fraction(FRAME_RATE)
+    height, width = first.shape[:2]
+    encode_clip(
+        path,
+        itertools.chain([first], following()),
+        (width, height),
+        rate,
+        key_every=_KEY_EVERY,
+    )
+    return count
+
+
+def _counted(pictures: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+    return iter(enumerate(pictures, 1))
+
+
+def annotated(
+    frame: np.ndarray,
+    said: Recognition,
+    classes: Sequence[str],
+    *,
+    top: int = 3,
+    note: str = "",
+) -> np.ndarray:
+    """A frame (H, W, 3) with its panel: uint8 (H', W', 3), both sides even."""
+    rows = 1 + min(top, len(classes)) + bool(note)
+    height = frame.shape[0] + rows * _ROW + 2 * _EDGE
+    width = max(frame.shape[1], _LEAST_WIDTH)
+    # Video encoders want even sides.
+    sheet = Image.new("RGB", (width + width % 2, height + height % 2), _BACK)
+    sheet.paste(Image.fromarray(frame), ((sheet.width - frame.shape[1]) // 2, 0))
+    pen = ImageDraw.Draw(sheet)
+    y = frame.shape[0] + _EDGE
+    pen.text((_EDGE, y), _status(said), _TEXT if said.decided else _FAINT, _FONT)
+    for number in range(min(top, len(classes))):
+        y += _ROW
+        if said.smoothed is not None:
+            _draw_bar(pen, sheet.width, y, number, said, classes)
+    if note:
+        pen.text((_EDGE, y + _ROW), note, _FAINT, _FONT)
+    return np.asarray(sheet)
+
+
+def _status(said: Recognition) -> str:
+    if said.decided:
+        return said.name
+    if said.waiting:
+        return f"no decision yet: {said.waiting} more frames needed"
+    if said.smoothed is None:
+        return "no decision yet"
+    return "no decision: below the threshold"
+
+
+def _draw_bar(
+    pen: ImageDraw.ImageDraw,
+    width: int,
+    y: int,
+    number: int,
+    said: Recognition,
+    classes: Sequence[str],
+) -> None:
+    """The class at place ``number``: its bar, its name on it, its probability."""
+    assert said.smoothed is not None
+    best = said.smoothed.argsort(descending=True, stable=True)[number]
+    share = float(said.smoothed[best])
+    room = width - 2 * _EDGE
+    right = _EDGE + round(room * share)
+    pen.rectangle((_EDGE, y, right, y + _ROW - 4), fill=_BAR)
+    pen.text((_EDGE + 3, y), f"{share:.2f}  {classes[int(best)]}", _TEXT, _FONT)

