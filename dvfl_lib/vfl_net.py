@@ -17,9 +17,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import StochasticDepth
 
 from .errors import ModelError
+from .fast import Form, set_form
+from .layers import DropPath, Mlp, PatchEmbed
 from .modulation import SpatioTemporalFocalModulation
 
 
@@ -50,58 +51,6 @@ VARIANTS: dict[str, VFLNetConfig] = {
     "vfl_net_lab_student": VFLNetConfig(depths=(1, 1, 1), embed_dim=16),
     "vfl_net_lab_teacher": VFLNetConfig(depths=(1, 1, 2), embed_dim=32),
 }
-
-
-class PatchEmbed(nn.Module):
-    """Non-overlapping convolution that merges ``patch`` x ``patch`` tokens into one.
-
-    Used as the stem (pixels -> stage 1) and between the stages (patch 2).
-    A remainder that does not fill a patch is cut off, as in the released code.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, patch: int) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(in_channels, out_channels, patch, stride=patch)
-        self.norm = nn.LayerNorm(out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, H, W, C_in) -> (B, T, H // patch, W // patch, C_out)."""
-        clips = x.shape[:2]
-        x = x.flatten(0, 1).permute(0, 3, 1, 2)  # (B*T, C_in, H, W)
-        x = self.proj(x).permute(0, 2, 3, 1)  # (B*T, H', W', C_out)
-        return self.norm(x).unflatten(0, clips)  # (B, T, H', W', C_out)
-
-
-class Mlp(nn.Module):
-    """Two linear layers with GELU between, on each token by itself."""
-
-    def __init__(self, dim: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(dim, hidden)
-        self.act = nn.GELU()
-        self.fc2 = nn.Linear(hidden, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., C) -> (..., C)."""
-        return self.fc2(self.act(self.fc1(x)))
-
-
-class DropPath(StochasticDepth):
-    """Drops a residual branch at random in training, for each *frame* by itself.
-
-    Per frame and not per clip, because the released code's blocks work on
-    (B*T, tokens, C) and their drop-path on the first of these dimensions.
-    """
-
-    def __init__(self, p: float) -> None:
-        super().__init__(p, mode="row")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, H, W, C) -> the same shape."""
-        if not self.training or self.p == 0.0:
-            return x
-        frames = x.flatten(0, 1)  # (B*T, H, W, C)
-        return super().forward(frames).unflatten(0, x.shape[:2])  # (B, T, H, W, C)
 
 
 class FocalModulationBlock(nn.Module):
@@ -155,6 +104,9 @@ class VFLNet(nn.Module):
             and starts both modulators' biases at one, so that the product
             q * m_space * m_time begins near q: small networks that start from
             nothing leave their plateau sooner with it.
+        form: ``"readable"`` computes as the lessons show it, ``"fast"`` the same
+            numbers (to rounding) in another arrangement; see ``dvfl_lib.fast``.
+            Weights are alike. ``fast.set_form`` changes it later.
 
     Shapes: clip (B, T, 3, H, W) -> logits (B, num_classes). Any T; H and W at
     least ``config.smallest_side``. There is no position embedding.
@@ -166,6 +118,7 @@ class VFLNet(nn.Module):
         num_classes: int,
         drop_path: float = 0.0,
         init: Literal["released", "fan_in"] = "released",
+        form: Form = "fast",
     ) -> None:
         super().__init__()
         self.config = config
@@ -186,6 +139,7 @@ class VFLNet(nn.Module):
         self.norm = nn.LayerNorm(self.num_features)
         self.head = nn.Linear(self.num_features, num_classes)
         self._init_weights(init)
+        set_form(self, form)
 
     def _init_weights(self, init: str) -> None:
         for module in self.modules():
@@ -243,12 +197,13 @@ def create_model(
     num_classes: int = 400,
     drop_path: float = 0.0,
     init: Literal["released", "fan_in"] = "released",
+    form: Form = "fast",
 ) -> VFLNet:
     """Build a network by name, with random weights.
 
     Args:
         name: one of ``list_models()``.
-        num_classes, drop_path, init: see ``VFLNet``.
+        num_classes, drop_path, init, form: see ``VFLNet``.
 
     Raises:
         ModelError: unknown name or impossible value.
@@ -267,4 +222,4 @@ def create_model(
         raise ModelError(f"drop_path must be in [0, 1), not {drop_path!r}")
     if init not in ("released", "fan_in"):
         raise ModelError(f"init must be 'released' or 'fan_in', not {init!r}")
-    return VFLNet(VARIANTS[name], num_classes, drop_path, init)
+    return VFLNet(VARIANTS[name], num_classes, drop_path, init, form)

@@ -35,6 +35,8 @@ FLOORS = {
     "vfl_net": 2,
     "weights": 2,
     "benchmarks": 2,
+    "fast": 1,
+    "layers": 1,
     "modulation": 1,
     "video": 1,
     "recipes": 1,
