@@ -1,12 +1,14 @@
 """What a stream's recogniser says, and how late it says it.
 
-Public names: ``Recognition``, ``Latency``.
+Public names: ``Recognition``, ``Latency``, ``smoothed_table``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -68,3 +70,12 @@ class Recognition:
     def decided(self) -> bool:
         """Whether there is a decision."""
         return self.label is not None
+
+
+def smoothed_table(recognitions: Sequence[Recognition], num_classes: int) -> Tensor:
+    """The smoothed probabilities of every frame: float64 (F, K), NaN where none yet."""
+    table = torch.full((len(recognitions), num_classes), torch.nan, dtype=torch.float64)
+    for row, said in zip(table, recognitions, strict=True):
+        if said.smoothed is not None:
+            row.copy_(said.smoothed)
+    return table

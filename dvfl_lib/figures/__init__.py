@@ -5,7 +5,8 @@ Public names: ``training_curves``, ``per_class_figure``, ``accuracy_bars``
 ``views_figure`` (clips.py), ``sampling_figure``, ``crops_figure`` (sampling.py),
 ``heat_maps`` (maps.py), ``line_figure`` (curves.py),
 ``cost_bars``, ``filling_figure`` (costs.py), ``benchmarks_figure`` (benchmarks.py),
-``reliability_figure`` (reliability.py), ``opinion_bars``, ``bump_fits``,
+``reliability_figure`` (reliability.py), ``ratio_bars``, ``share_bars`` (speed.py),
+``stream_figure`` (streams.py), ``opinion_bars``, ``bump_fits``,
 ``opinion_matrices`` (distillation.py), ``simplex_fields`` (simplex.py),
 ``drawing``, ``list_drawings`` (drawings/), ``PALETTE``, ``colour_of``, ``alt_text``,
 ``save_figure`` (style.py).
@@ -29,6 +30,8 @@ from .reliability import reliability_figure
 from .results import accuracy_bars, per_class_figure, training_curves
 from .sampling import crops_figure, sampling_figure
 from .simplex import simplex_fields
+from .speed import ratio_bars, share_bars
+from .streams import stream_figure
 from .style import PALETTE, alt_text, colour_of, save_figure
 
 __all__ = [
@@ -50,10 +53,13 @@ __all__ = [
     "opinion_bars",
     "opinion_matrices",
     "per_class_figure",
+    "ratio_bars",
     "reliability_figure",
     "sampling_figure",
     "save_figure",
+    "share_bars",
     "simplex_fields",
+    "stream_figure",
     "training_curves",
     "views_figure",
 ]
