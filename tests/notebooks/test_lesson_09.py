@@ -146,6 +146,16 @@ def test_the_gain_shrinks_as_labels_grow():
     assert said("53 points with 5 % of the labels, 21 with 15 %, 11 with half")
 
 
+def test_more_stored_views_are_no_better_and_nothing_is_told_apart():
+    assert told("views") == []
+    names = ("views_0", "views_1", "views_2", "views_4", "kl")
+    means = [mean(name) for name in names]
+    assert means == sorted(means, reverse=True)
+    assert said(f"One stored view costs {points(means[0] - means[1])} points")
+    assert said(f"eight cost {points(means[0] - means[-1])}")
+    assert said(f"fell to {points(min(STORED.values('kl')))} %")
+
+
 def test_the_exercise_on_temperatures():
     found = compare_seeds(STORED.values("t_20"), STORED.values("t_1"))
     told_there = ", ".join(f"{100 * d:+.1f}" for d in found.differences[:2])
@@ -166,3 +176,19 @@ def test_far_more_is_found_than_chance_would_give():
     compared, found, by_chance = count_told_apart(STORED)
     assert found > 2 * by_chance
     assert f"{compared} comparisons, {found} of them" in printed("count_told_apart(")
+    assert round(by_chance) == 2
+
+
+def test_what_is_found_is_labels_or_a_teacher_where_labels_are_few():
+    found = [
+        (setting, study.reference_of(setting))
+        for name, study in STORED.studies.items()
+        for setting in told(name)
+        if study.reference_of(setting) != setting
+    ]
+    pairs = {frozenset(pair) for pair in found}
+    labels = [p for p in pairs if all(name.startswith("labels") for name in p)]
+    assert len(labels) == 3 and said("Three compare labels alone with labels alone")
+    others = [p for p in pairs if p not in labels]
+    assert all(any(name.startswith("labels") for name in pair) for pair in others)
+    assert len(pairs) == count_told_apart(STORED)[1]
