@@ -1,8 +1,10 @@
 """Pictures of an ablation: every seed, every difference, and words for both."""
 
 import math
+from dataclasses import replace
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from dvfl_lib.errors import DVFLError
@@ -60,3 +62,14 @@ def test_the_words_tell_every_row(drawn):
 def test_rows_that_do_not_fit_are_refused(rows):
     with pytest.raises(DVFLError, match="one value per seed"):
         study_figure("x", rows)
+
+
+def test_no_words_are_cut_off():
+    """The names of the references take room from the right-hand axis."""
+    long = [replace(row, label=row.label + ", a long name", versus="") for row in ROWS]
+    long[1:] = [replace(row, versus=long[0].label) for row in long[1:]]
+    figure = study_figure("alpha", long, standin=True)
+    FigureCanvasAgg(figure).draw()
+    for axis in figure.axes:
+        box = axis.xaxis.label.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1

@@ -173,6 +173,7 @@ def write_stored(root, **changes):
     rows = {f"{n}_seed{s}": {"top1": 0.5, "standin": True} for n in names for s in (0,)}
     stored = Ablation(grid, (0,), rows).to_dict()
     origin = {"command": "c", "commit": "d", "date": "e", "machine": {}}
+    origin["commits of the runs"] = ["f"]
     path = root / "benchmarks" / "results" / "ablation.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({**stored, **origin, **changes}))
@@ -183,6 +184,7 @@ def test_a_stored_grid_is_read_with_its_origin(tmp_path, monkeypatch):
     write_stored(tmp_path)
     found, origin = stored_ablation()
     assert origin["command"] == "c" and found.values("kl") == [0.5]
+    assert origin["commits of the runs"] == ["f"]
 
 
 @pytest.mark.parametrize(

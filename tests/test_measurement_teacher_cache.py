@@ -5,7 +5,8 @@ import json
 import pytest
 
 from benchmarks import teacher_cache
-from dvfl_lib.lessons import open_run
+from benchmarks.stored import read_result
+from dvfl_lib.lessons import open_run, project_root
 
 
 @pytest.fixture
@@ -60,3 +61,8 @@ def test_a_training_asks_the_teacher_as_often_as_there_are_views():
     pair = {kind: dict.fromkeys(rows, ratio) for kind in kinds} | {"seconds": rows}
     text = teacher_cache.table({"steps": {"a pair": pair}})
     assert f"| K = 8 | {360 / 136:.2f} |" in text and "| K = 120 | 1.00 |" in text
+
+
+def test_the_table_is_the_stored_measurement():
+    text = (project_root() / "benchmarks" / "README.md").read_text("utf-8")
+    assert teacher_cache.table(read_result("teacher_cache")) in text

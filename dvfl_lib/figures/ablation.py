@@ -93,7 +93,7 @@ def _draw_seeds(axis: Axes, rows: Sequence[StudyRow], chance: float | None) -> N
                 mfc="none",
                 alpha=0.9,
             )
-    axis.set_xlabel("top-1, a marker per seed; bar: mean")
+    axis.set_xlabel("top-1, a marker per seed\nbar: mean")
     percent(axis.xaxis)
     if chance is not None:
         chance_line(axis, chance, upright=True)
@@ -110,7 +110,7 @@ def _draw_differences(axis: Axes, rows: Sequence[StudyRow]) -> None:
             axis.plot(ends, [place, place], color=colour, linewidth=1.4)
         fill = colour if row.told_apart else "white"
         axis.plot(100 * row.mean, place, "o", ms=6, mec=colour, mfc=fill)
-    axis.set_xlabel("difference, points; line: 95 % interval")
+    axis.set_xlabel("difference in points\nline: 95 % interval")
 
 
 def _words(title: str, rows: Sequence[StudyRow], many: str) -> str:

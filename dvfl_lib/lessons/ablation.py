@@ -84,6 +84,9 @@ class Ablation:
         }
 
 
+_ORIGIN = ("command", "commit", "commits of the runs", "date", "machine")
+
+
 def stored_ablation() -> tuple[Ablation, dict[str, Any]]:
     """The full grid as ``python -m benchmarks.ablation`` stored it, and its origin.
 
@@ -97,7 +100,7 @@ def stored_ablation() -> tuple[Ablation, dict[str, Any]]:
         stored = json.loads(path.read_text("utf-8"))
         ablation = Ablation(studies, tuple(stored["seeds"]), stored["found"])
         same = stored["studies"] == ablation.to_dict()["studies"]
-        origin = {key: stored[key] for key in ("command", "commit", "date", "machine")}
+        origin = {key: stored[key] for key in _ORIGIN}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LessonError(
             f"{shown_path(path)} cannot be read ({type(error).__name__}). It is part "
