@@ -160,7 +160,6 @@ def measure_shares(sizes: Sizes) -> dict[str, Any]:
 
 def measure(sizes: Sizes) -> dict[str, Any]:
     """All groups, as they are stored."""
-    torch.set_num_threads(os.cpu_count() or 1)
     with tempfile.TemporaryDirectory() as folder:
         answers = measure_answers(sizes, Path(folder))
     return {
@@ -249,6 +248,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="the stored result")
     options = parser.parse_args()
     if not options.show:
+        torch.set_num_threads(os.cpu_count() or 1)
         content = {
             "standin": True,
             "data": "Noise; random weights.",
