@@ -1,6 +1,6 @@
 """What every measurement writes down beside its numbers, and where.
 
-Public names: ``write_result``, ``read_result``, ``machine``.
+Public names: ``write_result``, ``read_result``, ``write_table``, ``machine``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dvfl_lib.files import write_whole
 from dvfl_lib.lessons.environment import commit, versions
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parent / "README.md"
+_NOT_STORED = "; no result stored yet"
 
 
 def _processor() -> str:
@@ -64,3 +66,25 @@ def write_result(name: str, command: str, content: dict[str, Any]) -> Path:
 def read_result(name: str) -> dict[str, Any]:
     """What ``write_result`` wrote."""
     return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+
+
+def write_table(name: str, table: str) -> None:
+    """Put a stored result's table into README, between the marks of that name.
+
+    Raises:
+        ValueError: README has no such marks, or has them twice.
+    """
+    text = README.read_text("utf-8")
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"{README.name} needs {begin} and {end}, once each")
+    before, _, rest = text.partition(begin)
+    lines = before.splitlines(keepends=True)
+    row = f"| `{name}` |"
+    before = "".join(
+        line.replace(_NOT_STORED, "") if line.startswith(row) else line
+        for line in lines
+    )
+    after = rest.partition(end)[2]
+    whole = f"{before}{begin}\n\n{table.strip()}\n\n{end}{after}"
+    write_whole(README, whole.encode("utf-8"))

@@ -1,7 +1,8 @@
 """What a network costs: parameters, multiply-accumulates, memory, time.
 
 Public names: ``count_parameters``, ``count_macs``, ``macs_of``,
-``peak_tensor_memory``, ``peak_process_memory``, ``median_seconds``.
+``peak_tensor_memory``, ``peak_process_memory``, ``number_from_process``,
+``most_resident_bytes``, ``median_seconds``.
 
 A *MAC* is one multiplication with its addition. Papers often print MACs under the
 name of FLOPs; strictly one MAC is two of these. Counted are the linear layers and
@@ -180,15 +181,31 @@ def peak_process_memory(
         ModelError: the process failed, for instance for want of memory.
     """
     call = f"_print_growth({name!r}, {frames!r}, {size!r}, {training!r})"
-    child = [sys.executable, "-c", f"from dvfl_lib.cost import _print_growth; {call}"]
+    code = f"from dvfl_lib.cost import _print_growth; {call}"
+    return number_from_process(code, f"measuring {name}")
+
+
+def number_from_process(code: str, what: str) -> int:
+    """The whole number that a fresh process of Python prints when it runs ``code``.
+
+    The process finds this library, and what lies beside it, wherever it starts.
+
+    Args:
+        code: our own; it is executed.
+        what: the process does, for the message.
+
+    Raises:
+        ModelError: the process failed, for instance for want of memory.
+    """
     root = str(Path(__file__).resolve().parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    child = [sys.executable, "-c", code]
     done = subprocess.run(child, capture_output=True, text=True, env=env, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise ModelError(
-            f"measuring {name} failed in its process (status {done.returncode}): "
+            f"{what} failed in its process (status {done.returncode}): "
             f"{reason}. Is there enough memory?"
         )
     return int(done.stdout)
@@ -212,10 +229,10 @@ def _print_growth(name: str, frames: int, size: int, training: bool) -> None:
     work(1, 1, 3, least, least)  # what is loaded at the first call only
     before = psutil.Process().memory_info().rss
     work(1, frames, 3, size, size)
-    print(_most_resident_bytes() - before)
+    print(most_resident_bytes() - before)
 
 
-def _most_resident_bytes() -> int:
+def most_resident_bytes() -> int:
     """The largest resident size this process ever had."""
     if sys.platform == "win32":
         return psutil.Process().memory_info().peak_wset
