@@ -88,7 +88,8 @@ def test_no_temperature_is_told_apart():
     assert told("temperature") == []
     means = [mean(s.name) for s in STORED.studies["temperature"].settings]
     assert max(means) - min(means) < 0.07 and said("within seven points")
-    assert max(abs(a - b) for a, b in zip(*map(STORED.values, ("t_10", "t_20")))) > 0.07
+    ten, twenty = STORED.values("t_10"), STORED.values("t_20")
+    assert max(abs(a - b) for a, b in zip(ten, twenty, strict=True)) > 0.07
 
 
 def test_no_rival_is_told_apart_though_signs_agree():
