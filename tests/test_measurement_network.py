@@ -203,6 +203,15 @@ def test_the_counters_agree_on_our_network():
     assert ours <= thops <= 1.01 * ours
 
 
+@pytest.mark.parametrize("name", ["r3d_18", "r2plus1d_18", "mvit_v2_s"])
+def test_counts_are_those_that_torchvision_publishes(name):
+    (peer,) = [peer for peer in peer_networks.PEERS if peer.name == name]
+    (chosen,) = torchvision.models.get_model_weights(name)
+    macs = peers.count_work(name, peer.frames, peer.side)["GMACs, dvfl_lib.cost"]
+    # Theirs have 400 classes.
+    assert macs / 1e9 == pytest.approx(chosen.meta["_ops"], abs=2e-3)
+
+
 def test_peak_memory_is_that_of_a_process_of_its_own():
     least = 8 * 64 * 64 * 3 * 4  # the clip
     grown = peers._peak_memory("vfl_net_lab_student", 8, 64, lambda: None)
