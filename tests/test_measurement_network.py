@@ -266,3 +266,23 @@ def test_a_stored_table_takes_its_place_in_readme(tmp_path, monkeypatch):
     assert rest(text) == rest(README)
     with pytest.raises(ValueError, match="other:begin"):
         stored.write_table("other", "")
+
+
+def test_one_command_measures_stores_and_shows(tmp_path, monkeypatch, capsys):
+    """The real ``main`` on small sizes: the file, README's table, what is printed."""
+    page = tmp_path / "README.md"
+    page.write_text(README, "utf-8")
+    monkeypatch.setattr(stored, "README", page)
+    monkeypatch.setattr(stored, "RESULTS", tmp_path)
+    monkeypatch.setattr(network_speed, "sizes_here", lambda *rounds: SMALL)
+    monkeypatch.setattr(network_speed.os, "cpu_count", torch.get_num_threads)
+    monkeypatch.setattr(torch, "compile", lambda network: network)
+    monkeypatch.setattr(sys, "argv", ["network_speed"])
+    network_speed.main()
+    told = capsys.readouterr().out.strip()
+    assert told in page.read_text("utf-8")
+    assert stored.read_result("network_speed")["standin"] is True
+    monkeypatch.setattr(sys, "argv", ["network_speed", "--show"])
+    monkeypatch.setattr(network_speed, "measure", None)  # it runs nothing
+    network_speed.main()
+    assert capsys.readouterr().out.strip() == told
