@@ -1,6 +1,6 @@
 """The forms of one network against each other: answering, training, distilling.
 
-    python -m benchmarks.network_speed [--rounds 12] [--step-rounds 3]
+    python -m benchmarks.network_speed [--rounds 30] [--step-rounds 4]
     python -m benchmarks.network_speed --show
 
 The straightforward form (``benchmarks.straightforward``) is the reference in each
@@ -56,8 +56,8 @@ class Sizes:
     train_batch: int = 2
     distil_batch: int = 1
     batches: tuple[int, ...] = (1, 2, 4, 8)
-    rounds: int = 12
-    step_rounds: int = 3
+    rounds: int = 30
+    step_rounds: int = 4
 
     def clip(self, batch: int) -> Tensor:
         """Noise (batch, T, 3, H, W), on the GPU where there is one."""
@@ -243,8 +243,8 @@ def _share_rows(shares: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--step-rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--step-rounds", type=int, default=4)
     parser.add_argument("--show", action="store_true", help="the stored result")
     options = parser.parse_args()
     if not options.show:

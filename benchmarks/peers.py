@@ -1,6 +1,6 @@
 """Our networks beside torchvision's: size, work, memory, latency.
 
-    python -m benchmarks.peers [--rounds 6]
+    python -m benchmarks.peers [--rounds 10]
     python -m benchmarks.peers --show
 
 Every network on clips of the size it was published with, and all of them on clips of
@@ -96,7 +96,7 @@ def _peak_memory(name: str, frames: int, side: int, answer: Callable) -> int:
 def measure(
     peers: Sequence[Peer] = PEERS,
     common: Sequence[tuple[int, int]] = COMMON,
-    rounds: int = 6,
+    rounds: int = 10,
 ) -> dict[str, Any]:
     """Every network at its own size and at the common ones; the first is 1.00.
 
@@ -200,7 +200,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--show", action="store_true", help="the stored result")
     options = parser.parse_args()
     if not options.show:

@@ -203,6 +203,15 @@ def test_the_counters_agree_on_our_network():
     assert ours <= thops <= 1.01 * ours
 
 
+@pytest.mark.parametrize("name", ["r3d_18", "r2plus1d_18", "mvit_v2_s"])
+def test_counts_are_those_that_torchvision_publishes(name):
+    (peer,) = [peer for peer in peer_networks.PEERS if peer.name == name]
+    (chosen,) = torchvision.models.get_model_weights(name)
+    macs = peers.count_work(name, peer.frames, peer.side)["GMACs, dvfl_lib.cost"]
+    # Theirs have 400 classes.
+    assert macs / 1e9 == pytest.approx(chosen.meta["_ops"], abs=2e-3)
+
+
 def test_peak_memory_is_that_of_a_process_of_its_own():
     least = 8 * 64 * 64 * 3 * 4  # the clip
     grown = peers._peak_memory("vfl_net_lab_student", 8, 64, lambda: None)
@@ -257,3 +266,23 @@ def test_a_stored_table_takes_its_place_in_readme(tmp_path, monkeypatch):
     assert rest(text) == rest(README)
     with pytest.raises(ValueError, match="other:begin"):
         stored.write_table("other", "")
+
+
+def test_one_command_measures_stores_and_shows(tmp_path, monkeypatch, capsys):
+    """The real ``main`` on small sizes: the file, README's table, what is printed."""
+    page = tmp_path / "README.md"
+    page.write_text(README, "utf-8")
+    monkeypatch.setattr(stored, "README", page)
+    monkeypatch.setattr(stored, "RESULTS", tmp_path)
+    monkeypatch.setattr(network_speed, "sizes_here", lambda *rounds: SMALL)
+    monkeypatch.setattr(network_speed.os, "cpu_count", torch.get_num_threads)
+    monkeypatch.setattr(torch, "compile", lambda network: network)
+    monkeypatch.setattr(sys, "argv", ["network_speed"])
+    network_speed.main()
+    told = capsys.readouterr().out.strip()
+    assert told in page.read_text("utf-8")
+    assert stored.read_result("network_speed")["standin"] is True
+    monkeypatch.setattr(sys, "argv", ["network_speed", "--show"])
+    monkeypatch.setattr(network_speed, "measure", None)  # it runs nothing
+    network_speed.main()
+    assert capsys.readouterr().out.strip() == told
