@@ -100,33 +100,14 @@ def onnx_forms(model: VFLNet, clip: Tensor, folder: Path) -> dict[str, Call | Mi
         return dict.fromkeys(names, Missing("the export is measured on CPUs"))
     try:
         from dvfl_lib.deployment.exporting import export
+        from dvfl_lib.deployment.onnx_network import open_onnx
         from dvfl_lib.deployment.quantising import quantise
 
-        export(model, folder / "float32.onnx")
+        _, frames, _, side, _ = clip.shape
+        export(model, folder / "float32.onnx", frames=frames, side=side)
         clips = torch.randn(_CALIBRATION_CLIPS, *clip.shape[1:])  # (N, T, 3, H, W)
         quantise(folder / "float32.onnx", folder / "int8.onnx", clips)
-        return {
-            name: _session(folder / file)
-            for name, file in zip(names, ("float32.onnx", "int8.onnx"), strict=True)
-        }
-    except ImportError as error:
-        return dict.fromkeys(names, Missing(f"no module {error.name}"))
     except DVFLError as error:
         return dict.fromkeys(names, Missing(str(error)))
-
-
-def _session(path: Path) -> Call:
-    """An ONNX file as a call, with as many threads as torch has."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    # Else its threads go on spinning after an answer, in the next contestant's time.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
-    given = session.get_inputs()[0].name
-
-    def call(clip: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {given: clip.numpy()})[0])
-
-    return call
+    files = zip(names, ("float32.onnx", "int8.onnx"), strict=True)
+    return {name: open_onnx(folder / file) for name, file in files}
