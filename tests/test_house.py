@@ -21,6 +21,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FLOORS = {
     "cli": 6,
     "cli_data": 6,
+    "cli_export": 6,
     "cli_predict": 6,
     "lessons": 5,
     "explorer": 5,

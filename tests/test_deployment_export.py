@@ -1,0 +1,216 @@
+"""Networks as ONNX files: equal answers, one whole file, nothing foreign read."""
+
+import json
+import subprocess
+import sys
+
+import onnx
+import pytest
+import torch
+
+from dvfl_lib.cli import main
+from dvfl_lib.deployment import exporting
+from dvfl_lib.deployment.exporting import ABOUT, export
+from dvfl_lib.deployment.onnx_network import open_onnx
+from dvfl_lib.errors import CheckpointError, ModelError, RecipeError
+from dvfl_lib.lessons.trained import STUDENT, assets_folder
+from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
+
+SMALL = VFLNetConfig(depths=(1, 1), embed_dim=8, focal_levels=2)
+SIZE = dict(frames=4, side=32)
+
+
+def small() -> VFLNet:
+    torch.manual_seed(0)
+    return VFLNet(SMALL, 3, drop_path=0.5, init="fan_in")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return small()
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    made = export(network, path, classes=("a", "b", "ö"), standin=True, **SIZE)
+    assert network.training  # and nothing else of it is changed
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert made.path == path and made.size == path.stat().st_size
+    assert made.difference < 1e-5
+    return path
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_any_batch_gets_the_network_s_own_answer(network, exported, batch):
+    """In evaluation mode, though it was exported while training, with drop-path."""
+    clips = torch.randn(batch, 4, 3, 32, 32)
+    opened = open_onnx(exported)
+    with torch.no_grad():
+        own = network.eval()(clips)
+    assert torch.allclose(opened(clips), own, rtol=0, atol=1e-5)
+    assert own.std() > 0.01
+
+
+def test_the_file_tells_what_it_is(exported):
+    opened = open_onnx(exported)
+    assert (opened.frames, opened.side, opened.standin) == (4, 32, True)
+    assert opened.classes == ("a", "b", "ö")
+
+
+def test_the_file_is_alone_and_says_nothing_of_this_machine(exported):
+    assert [p.name for p in exported.parent.iterdir()] == [exported.name]
+    content = exported.read_bytes()
+    for word in (b"site-packages", b"dvfl_lib/", str(exported.parent).encode()):
+        assert word not in content
+
+
+def test_kernels_are_plain_weights(exported):
+    """So that quantisation finds them."""
+    graph = onnx.load(exported).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert convolutions
+    assert all(node.input[1] in weights for node in convolutions)
+
+
+def test_clips_of_another_size_are_refused(exported):
+    for shape in ((1, 4, 3, 32, 33), (4, 3, 32, 32), (0, 4, 3, 32, 32)):
+        with pytest.raises(ModelError, match="takes clips"):
+            open_onnx(exported)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "said"),
+    [
+        ({"path": "net.pth"}, RecipeError, "must end with .onnx"),
+        ({"classes": ["a"]}, ModelError, "3 classes, but 1 names"),
+        ({"side": 4}, ModelError, "a clip"),
+        ({"path": "no/such/folder.onnx"}, CheckpointError, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_exported_is_said(network, tmp_path, wrong, error, said):
+    given = {**SIZE, "path": "net.onnx", **wrong}
+    path = tmp_path / given.pop("path")
+    with pytest.raises(error, match=said):
+        export(network, path, **given)
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
+def test_a_file_that_answers_otherwise_is_not_written(network, tmp_path, monkeypatch):
+    """And an older one stays."""
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"older")
+    monkeypatch.setattr(exporting, "_check", lambda *given: 0.5)
+    with pytest.raises(CheckpointError, match="differs by 0.5 in a logit"):
+        export(network, path, **SIZE)
+    assert path.read_bytes() == b"older" and len(list(tmp_path.iterdir())) == 1
+
+
+def changed(path, tmp_path, change):
+    proto = onnx.load(path)
+    change(proto)
+    other = tmp_path / "changed.onnx"
+    other.write_bytes(proto.SerializeToString())
+    return other
+
+
+def no_description(proto):
+    del proto.metadata_props[:]
+
+
+def another(**values):
+    def change(proto):
+        (entry,) = (e for e in proto.metadata_props if e.key == ABOUT)
+        entry.value = json.dumps({**json.loads(entry.value), **values})
+
+    return change
+
+
+def elsewhere(proto):
+    tensor = proto.graph.initializer[0]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "/etc/passwd"
+
+
+def foreign(proto):
+    proto.graph.node[0].domain = "evil"
+    proto.opset_import.add(domain="evil", version=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (no_description, "was not written by this library"),
+        (another(frames="many"), "description is damaged"),
+        (another(side=-1), "description is damaged"),
+        (another(classes="abc"), "description is damaged"),
+        (another(standin=None), "description is damaged"),
+        (elsewhere, "lies in another file; refused"),
+        (foreign, "needs operators of 'evil'"),
+    ],
+)
+def test_foreign_and_damaged_files_are_refused(exported, tmp_path, change, said):
+    with pytest.raises(CheckpointError, match=said):
+        open_onnx(changed(exported, tmp_path, change))
+
+
+@pytest.mark.parametrize("content", [b"", b"no onnx", bytes(1000)])
+def test_no_onnx_at_all(tmp_path, content):
+    path = tmp_path / "x.onnx"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError):
+        open_onnx(path)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        open_onnx(tmp_path / "missing.onnx")
+
+
+def test_half_a_file_is_refused(exported, tmp_path):
+    whole = exported.read_bytes()
+    path = tmp_path / "half.onnx"
+    for share in (0.1, 0.5, 0.9, 0.999):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(CheckpointError):
+            open_onnx(path)
+
+
+def test_without_the_packages_it_is_said_how_to_get_them(network, monkeypatch):
+    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match="onnxruntime: install the extra 'deploy'"):
+        export(network, "x.onnx")
+
+
+def test_nothing_else_needs_these_packages():
+    code = "import sys, dvfl_lib.deployment, dvfl_lib.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not [m for m in done.stdout.split() if m.split(".")[0].startswith("onnx")]
+
+
+def test_the_command_exports_and_says_so(tmp_path, capsys):
+    checkpoint, out = assets_folder() / STUDENT.file, tmp_path / "student.onnx"
+    given = ["--checkpoint", str(checkpoint), "--out", str(out)]
+    assert main(["export", *given]) == 0
+    told = capsys.readouterr().out
+    assert "STAND-IN" in told and "largest difference of a logit" in told
+    opened = open_onnx(out)
+    assert (opened.frames, opened.side, len(opened.classes)) == (8, 64, 12)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--int8", "b.onnx"], "belong together"),
+        (["--calibration", "b"], "belong together"),
+        (["--checkpoint", "missing.safetensors"], "missing.safetensors"),
+    ],
+)
+def test_the_command_says_what_is_wrong(tmp_path, capsys, more, said):
+    out = tmp_path / "x.onnx"
+    checkpoint = ["--checkpoint", str(assets_folder() / STUDENT.file)]
+    assert main(["export", *checkpoint, "--out", str(out), *more]) == 1
+    assert said in capsys.readouterr().err and not out.exists()
