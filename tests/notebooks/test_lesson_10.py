@@ -1,0 +1,118 @@
+"""What lesson 10 says is what its cells put out, and what is stored."""
+
+import json
+import re
+
+from benchmarks import network_speed, peers
+from benchmarks.stored import read_result
+from dvfl_lib.deployment import Latency
+from lesson_code import Outputs
+
+NAME = "10_on_device"
+LESSON = Outputs(NAME)
+printed, WORDS = LESSON.printed, LESSON.words
+SPEED = read_result("network_speed")
+PEERS = read_result("peers")
+
+
+def said(sentence: str) -> bool:
+    return sentence in WORDS
+
+
+def ratio(group: str, name: str) -> str:
+    return f"{SPEED[group]['rows'][name]['ratio']['median']:.2f}"
+
+
+def times(code: str) -> dict[str, float]:
+    """What ``beside`` printed: way -> times as fast as the first."""
+    found = re.findall(r"(\w+) +(\d+\.\d\d) times as fast", printed(code))
+    return {name: float(value) for name, value in found}
+
+
+def test_every_proof_of_equality_holds():
+    lines = []
+    for cell in LESSON.code_cells():
+        lines += LESSON.text_of(cell).splitlines()
+    proofs = [line for line in lines if re.search(r"(equal|below|same names).*:", line)]
+    assert len(proofs) == 9
+    assert all(line.endswith("True") for line in proofs)
+
+
+def test_the_network_is_the_papers():
+    found = printed("count_macs(model)")
+    assert "22." in found and "GMACs for one clip" in found
+
+
+def test_arithmetic_comes_nearer_to_the_limit_than_addition():
+    rates = re.findall(r"(\S.*\S) +[\d.]+ ms +([\d.]+) GMACs/s", printed("in work.items"))
+    rates = {name: float(value) for name, value in rates}
+    limit = float(re.search(r"(\d+) GMACs per second", printed("peak ="))[1])
+    assert rates["add"] < 0.2 * limit and rates["linear layer"] > 4 * rates["add"]
+
+
+def test_steps_are_faster_one_by_one_and_more_than_the_whole():
+    steps = [
+        times("beside(sequences=")["rows"],
+        times("beside(one=")["three"],
+        times("beside(written=")["in_place"],
+        times("beside(whole=whole, in_pieces")["in_pieces"],
+    ]
+    assert min(steps) > 1
+    whole = float(ratio("answers", "fast"))
+    assert sum(steps) / len(steps) > whole and said("gain more than the whole")
+
+
+def test_what_is_stored_is_what_is_told():
+    fast, plain = (
+        SPEED["answers"]["rows"][name]["p50_ms"] for name in ("fast", "straightforward")
+    )
+    assert said(f"takes {fast:.0f} ms instead of {plain:.0f}")
+    assert said(f"{ratio('answers', 'fast')} times as fast. We had hoped for more")
+    share = SPEED["shares"]["fast"]["shares"]["convolutions"]
+    assert said(f"take {100 * share:.0f} % of the time")
+    assert said(f"{ratio('answers', 'fast, bf16')} times as fast in bfloat16")
+    assert said(f"{ratio('answers', 'ONNX Runtime, int8')} times in 8-bit")
+    assert said(f"less: {ratio('training', 'fast')} times")
+    assert said(f"and {ratio('training', 'fast, bf16')} in bfloat16")
+    given = ratio("distillation", "fast, logits given")
+    assert said(f"a step {given} times as fast")
+    assert said(f"{ratio('distillation', 'fast, bf16, logits given')} with bfloat16")
+    assert float(ratio("answers", "fast, compiled")) - float(ratio("answers", "fast")) < 0.1
+    batches = SPEED["batches"]["rows"].values()
+    assert max(row["ratio"]["median"] for row in batches) < 1.05
+    assert said("larger batches nothing")
+
+
+def test_the_stored_tables_are_shown():
+    for module, result in ((network_speed, SPEED), (peers, PEERS)):
+        table = module.table(result)
+        assert json.dumps(table)[1:60] in json.dumps(LESSON.everything())
+
+
+def test_agreement_is_high_and_integers_change_more():
+    rows = {}
+    for line in printed('forms |= {"ONNX"').splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 5 and cells[1].endswith("%"):
+            rows[cells[0]] = [float(cell.removesuffix(" %")) for cell in cells[1:3]]
+    assert set(rows) == {"float32", "bfloat16", "ONNX", "int8"}
+    assert rows["ONNX"] == rows["float32"] and rows["float32"][1] == 100
+    assert rows["int8"][1] >= 95 and said("for a few clips of a hundred")
+
+
+def test_integers_make_a_smaller_file():
+    sizes = re.search(r"(\d+) kB became (\d+) kB", printed("quantise(made"))
+    before, after = map(int, sizes.groups())
+    assert after < before / 2 and said("less than half as large")
+
+
+def test_the_stream_is_recognised_at_each_end_and_late():
+    told = printed("recogniser.run(frames)")
+    order = "Approaching Rising Gathering SinkToBack Scattering"
+    assert f"each video: {order}" in told
+    assert str(Latency(29, 4, 14.0, 0.0)) in told and said("A window spans 29 frames")
+
+
+def test_little_is_kept_between_windows():
+    share = int(re.search(r"that is (\d+) %", printed("frame_features(model"))[1])
+    assert 1 <= share <= 20 and said("It is little")
