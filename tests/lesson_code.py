@@ -104,3 +104,15 @@ class Outputs:
         outputs = self.cell(code)["outputs"]
         streams = (o for o in outputs if o["output_type"] == "stream")
         return "".join("".join(output["text"]) for output in streams)
+
+    def shown(self, code: str) -> str:
+        """What that cell shows as Markdown."""
+        bundles = (output.get("data", {}) for output in self.cell(code)["outputs"])
+        return "".join("".join(data.get("text/markdown", "")) for data in bundles)
+
+    def lines_printed(self) -> list[str]:
+        """All that was printed, cell after cell."""
+        kinds = (c for c in self.cells if c["cell_type"] == "code")
+        outputs = (output for cell in kinds for output in cell["outputs"])
+        texts = ["".join(output.get("text", "")) for output in outputs]
+        return "".join(texts).splitlines()

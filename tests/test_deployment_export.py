@@ -88,11 +88,12 @@ def test_clips_of_another_size_are_refused(exported):
     [
         ({"path": "net.pth"}, RecipeError, "must end with .onnx"),
         ({"classes": ["a"]}, ModelError, "3 classes, but 1 names"),
-        ({"side": 4}, ModelError, "a clip"),
-        ({"path": "no/such/folder.onnx"}, CheckpointError, "cannot be written"),
+        ({"side": 4}, ModelError, "at least 8 x 8"),
+        ({"path": "taken/net.onnx"}, CheckpointError, "cannot be written"),
     ],
 )
 def test_what_cannot_be_exported_is_said(network, tmp_path, wrong, error, said):
+    (tmp_path / "taken").write_bytes(b"a file, no folder")
     given = {**SIZE, "path": "net.onnx", **wrong}
     path = tmp_path / given.pop("path")
     with pytest.raises(error, match=said):

@@ -1,6 +1,5 @@
 """What lesson 10 says is what its cells put out, and what is stored."""
 
-import json
 import re
 
 from benchmarks import network_speed, peers
@@ -13,6 +12,7 @@ LESSON = Outputs(NAME)
 printed, WORDS = LESSON.printed, LESSON.words
 SPEED = read_result("network_speed")
 PEERS = read_result("peers")
+COST = "dvfl_lib.cost"
 
 
 def said(sentence: str) -> bool:
@@ -30,9 +30,7 @@ def times(code: str) -> dict[str, float]:
 
 
 def test_every_proof_of_equality_holds():
-    lines = []
-    for cell in LESSON.code_cells():
-        lines += LESSON.text_of(cell).splitlines()
+    lines = LESSON.lines_printed()
     proofs = [line for line in lines if re.search(r"(equal|below|same names).*:", line)]
     assert len(proofs) == 9
     assert all(line.endswith("True") for line in proofs)
@@ -44,7 +42,9 @@ def test_the_network_is_the_papers():
 
 
 def test_arithmetic_comes_nearer_to_the_limit_than_addition():
-    rates = re.findall(r"(\S.*\S) +[\d.]+ ms +([\d.]+) GMACs/s", printed("in work.items"))
+    rates = re.findall(
+        r"(\S.*\S) +[\d.]+ ms +([\d.]+) GMACs/s", printed("in work.items")
+    )
     rates = {name: float(value) for name, value in rates}
     limit = float(re.search(r"(\d+) GMACs per second", printed("peak ="))[1])
     assert rates["add"] < 0.2 * limit and rates["linear layer"] > 4 * rates["add"]
@@ -77,7 +77,10 @@ def test_what_is_stored_is_what_is_told():
     given = ratio("distillation", "fast, logits given")
     assert said(f"a step {given} times as fast")
     assert said(f"{ratio('distillation', 'fast, bf16, logits given')} with bfloat16")
-    assert float(ratio("answers", "fast, compiled")) - float(ratio("answers", "fast")) < 0.1
+    assert (
+        float(ratio("answers", "fast, compiled")) - float(ratio("answers", "fast"))
+        < 0.1
+    )
     batches = SPEED["batches"]["rows"].values()
     assert max(row["ratio"]["median"] for row in batches) < 1.05
     assert said("larger batches nothing")
@@ -85,13 +88,13 @@ def test_what_is_stored_is_what_is_told():
 
 def test_the_stored_tables_are_shown():
     for module, result in ((network_speed, SPEED), (peers, PEERS)):
-        table = module.table(result)
-        assert json.dumps(table)[1:60] in json.dumps(LESSON.everything())
+        name = module.__name__.rsplit(".", 1)[-1]
+        assert LESSON.shown(f"Markdown({name}.table") == module.table(result)
 
 
 def test_agreement_is_high_and_integers_change_more():
     rows = {}
-    for line in printed('forms |= {"ONNX"').splitlines():
+    for line in LESSON.shown('forms |= {"ONNX"').splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) == 5 and cells[1].endswith("%"):
             rows[cells[0]] = [float(cell.removesuffix(" %")) for cell in cells[1:3]]
@@ -116,3 +119,28 @@ def test_the_stream_is_recognised_at_each_end_and_late():
 def test_little_is_kept_between_windows():
     share = int(re.search(r"that is (\d+) %", printed("frame_features(model"))[1])
     assert 1 <= share <= 20 and said("It is little")
+
+
+def test_what_is_said_of_the_peers_is_stored():
+    own, same = PEERS["groups"]["own clips"], PEERS["groups"]["8 x 224 x 224"]
+    others = [name for name in own if name != "vfl_net_nano"]
+    assert 7.5 < 1 / same["video_focalnet_base"]["median"] < 8.5
+    measured = [name for name in others if "median" in same[name]]
+    assert len(measured) == 5 and max(same[name]["median"] for name in measured) < 1
+    assert max(own[name]["median"] for name in others) < 1
+    counts = {
+        name: row.get("GMACs, dvfl_lib.cost", 0) / 1e9 for name, row in same.items()
+    }
+    swin, nano = counts["swin3d_t"], counts["vfl_net_nano"]
+    assert said(f"makes {swin:.1f} GMACs on a clip where ours makes {nano:.1f}")
+    slower = f"{same['swin3d_t']['median']:.2f}"
+    assert said(f"not faster: {slower}. Fewer MACs")
+    fast = ratio("answers", "fast")
+    ahead = float(slower) * float(fast)
+    assert said(f"{slower} · {fast} ≈ {ahead:.2f}") and ahead > 1
+    peaks = {name: same[name]["peak_bytes"] for name in ("vfl_net_nano", *measured)}
+    assert min(peaks, key=peaks.get) == "vfl_net_nano"
+    thop, ours = (own["r3d_18"][f"GMACs, {by}"] / 1e9 for by in ("thop", COST))
+    assert said(
+        f"For `r3d_18` the popular counter thop finds {thop:.1f} GMACs of {ours:.1f}"
+    )
