@@ -12,7 +12,12 @@ from dvfl_lib.cli import main
 from dvfl_lib.deployment import exporting
 from dvfl_lib.deployment.exporting import ABOUT, export
 from dvfl_lib.deployment.onnx_network import open_onnx
-from dvfl_lib.errors import CheckpointError, ModelError, RecipeError
+from dvfl_lib.errors import (
+    CheckpointError,
+    ModelError,
+    RecipeError,
+    RunDirectoryError,
+)
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 
@@ -89,7 +94,7 @@ def test_clips_of_another_size_are_refused(exported):
         ({"path": "net.pth"}, RecipeError, "must end with .onnx"),
         ({"classes": ["a"]}, ModelError, "3 classes, but 1 names"),
         ({"side": 4}, ModelError, "at least 8 x 8"),
-        ({"path": "taken/net.onnx"}, CheckpointError, "cannot be written"),
+        ({"path": "taken/net.onnx"}, RunDirectoryError, "cannot be written"),
     ],
 )
 def test_what_cannot_be_exported_is_said(network, tmp_path, wrong, error, said):

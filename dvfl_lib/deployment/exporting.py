@@ -84,8 +84,8 @@ def export(
         RecipeError: the packages are missing, or another ending.
         ModelError: a clip of this size is none that the network takes; another number
             of names; weights too large for one file.
-        CheckpointError: the file does not answer as the network does, or cannot be
-            written.
+        CheckpointError: the file does not answer as the network does.
+        RunDirectoryError: it cannot be written.
     """
     path = Path(path)
     check_packages()
@@ -116,10 +116,7 @@ def export(
             f"the exported network differs by {difference:.2g} in a logit, more than "
             f"{tolerance:g}: {path} was not written"
         )
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error}") from error
+    write_whole(path, content)
     return Exported(path, len(content), difference)
 
 

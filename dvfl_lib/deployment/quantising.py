@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, ModelError, RecipeError
+from ..errors import ModelError, RecipeError
 from ..files import write_whole
 from .exporting import check_packages
 from .onnx_network import open_onnx
@@ -54,8 +54,8 @@ def quantise(
 
     Raises:
         RecipeError: the packages are missing; another ending; the same file twice.
-        CheckpointError: ``source`` is no file of ``export``, or ``path`` cannot be
-            written.
+        CheckpointError: ``source`` is no file of ``export``.
+        RunDirectoryError: ``path`` cannot be written.
         ModelError: no clip, a clip of another size, or one that is not finite.
     """
     check_packages()
@@ -70,10 +70,7 @@ def quantise(
         made = Path(folder) / "int8.onnx"
         _quantised(source, made, clips)
         content = made.read_bytes()
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error}") from error
+    write_whole(path, content)
     return path
 
 
