@@ -58,10 +58,20 @@ def test_a_process_that_is_killed_is_a_plain_message():
     assert sys.modules["__main__"] is main
 
 
+# A shell that starts the tests in the background has the interrupt ignored.
+LISTENING = """
+import signal
+import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from dvfl_lib.cli import main
+sys.exit(main())
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is a signal here")
 def test_ctrl_c_ends_all_processes_without_a_traceback(tmp_path):
-    command = [sys.executable, "-m", "dvfl_lib.cli", "data", "standin", "ucf101"]
+    command = [sys.executable, "-c", LISTENING, "data", "standin", "ucf101"]
     with subprocess.Popen(
         [*command, tmp_path / "s"],
         stderr=subprocess.PIPE,

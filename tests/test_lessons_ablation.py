@@ -19,7 +19,6 @@ from dvfl_lib.lessons.ablation_tables import (
     write_ablation,
 )
 from dvfl_lib.recipes import PROFILES, recipe_for
-from small_standins import write_small
 
 DEMO = grid_for(recipe_for("demo"))
 
@@ -216,34 +215,10 @@ def test_wrong_parameters_are_named_before_any_run(tmp_path, wrong, error, said)
     assert not list(tmp_path.glob("a/*.ipynb"))
 
 
-@pytest.mark.slow
-def test_a_reduced_grid_runs_and_is_read_again(tmp_path):
-    data = write_small("ucf101", tmp_path / "data")
-    short = {
-        f"{part}.{number}": 1
-        for part in ("optim", "teacher_optim")
-        for number in ("epochs", "warmup_epochs")
-    }
-    one = {"teacher.model": "vfl_net_lab_student"}
-    given = dict(
-        grid="reduced",
-        seeds=[3],
-        folder=tmp_path / "a",
-        data_root=str(data),
-        overrides=short | one,
-        jobs=2,
-        progress=False,
-    )
-    found = run_ablation(**given)
-    name = next(n for n in found.found if n.startswith("kl_"))
-    labels, taught = found.found["labels_seed3"], found.found[name]
-    assert labels["standin"] is True and labels["role"] == "baseline"
-    assert taught["role"] == "distilled" and taught["labels"] == labels["labels"]
-    assert run_ablation(**given).found == found.found
-    assert reduced_grid(recipe_for("demo", short)).settings.keys() == {
-        "labels",
-        name.removesuffix("_seed3"),
-    }
+def test_the_reduced_grid_is_one_comparison_with_an_early_teacher():
+    for epochs, early in ((18, 12), (9, 6)):
+        recipe = recipe_for("demo", {"teacher_optim.epochs": epochs})
+        assert {*reduced_grid(recipe).settings} == {"labels", f"kl_teacher_{early}"}
 
 
 def test_the_stored_grid_is_printed_whole(capsys, monkeypatch):

@@ -1,0 +1,99 @@
+"""Lesson 09 as a program, and what its cells show.
+
+Of all lessons, this one alone is not executed by nbval: four trainings at teaching
+size take too long for that. Here papermill executes it with small videos and nine
+epochs for a student. What does not come from these trainings is compared with the
+committed outputs, as nbval does.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from dvfl_lib.lessons import project_root
+from dvfl_lib.lessons.ablation import run_ablation
+from small_standins import write_small
+
+pytestmark = pytest.mark.slow
+NOTEBOOK = project_root() / "notebooks" / "09_ablation_forward_kl.ipynb"
+OVERRIDES = {
+    "optim.epochs": 9,  # more than stored views, as in the lesson
+    "optim.warmup_epochs": 1,
+    "teacher.model": "vfl_net_lab_student",
+}
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory) -> Path:
+    """The folder of a run: ``out.ipynb`` and what the lesson wrote."""
+    folder = tmp_path_factory.mktemp("ablation")
+    given = {
+        "data_root": str(write_small("ucf101", folder / "data")),
+        "run_dir": str(folder / "run"),
+        "overrides": OVERRIDES,
+        "jobs": 2,
+    }
+    line = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(folder / "out.ipynb")]
+    subprocess.run(
+        [*line, "--cwd", str(NOTEBOOK.parent), "-y", json.dumps(given)],
+        check=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        cwd=project_root(),
+    )
+    return folder
+
+
+def compared(path: Path) -> dict[str, list]:
+    """The outputs of each cell that nbval would compare; of pictures, their words."""
+    found = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        tags = {"nbval-ignore-output", "parameters", "injected-parameters"}
+        if cell.cell_type == "code" and not tags & {*cell.metadata.get("tags", ())}:
+            found[cell.source] = [shown(output) for output in cell.outputs]
+    return found
+
+
+def shown(output) -> str:
+    data = output.get("data", {})
+    return output.get("text") or data.get("text/markdown") or data["text/plain"]
+
+
+def test_every_cell_shows_what_is_committed(executed):
+    expected = compared(NOTEBOOK)
+    assert sum(map(bool, expected.values())) > 15
+    assert compared(executed / "out.ipynb") == expected
+
+
+def test_the_runs_and_their_tables_are_left(executed):
+    run = executed / "run"
+    told = json.loads((run / "ablation.json").read_text("utf-8"))
+    assert told["standin"] is True
+    page = (run / "ablation.md").read_text("utf-8")
+    assert "labels alone" in page and "2 seeds" in page and "stand-in" in page
+    assert (run / "reduced.png").stat().st_size > 1000
+    for name in ("labels", "kl_teacher_12", "teacher_12"):
+        for seed in (0, 1):
+            assert (run / f"{name}_seed{seed}.ipynb").is_file()
+
+
+def test_what_is_finished_is_read_and_not_run_again(executed):
+    kept = {path: path.stat().st_mtime_ns for path in executed.glob("run/*.ipynb")}
+    read = run_ablation(
+        grid="reduced",
+        seeds=[0, 1],
+        folder=executed / "run",
+        data_root=str(executed / "data"),
+        overrides=OVERRIDES,
+        progress=False,
+    )
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    for seed in (0, 1):
+        labels = read.found[f"labels_seed{seed}"]
+        taught = read.found[f"kl_teacher_12_seed{seed}"]
+        assert labels["role"] == "baseline" and taught["role"] == "distilled"
+        assert labels["standin"] is True and taught["labels"] == labels["labels"]
