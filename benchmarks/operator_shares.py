@@ -8,6 +8,7 @@ calls, so that nothing counts twice.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import torch
@@ -41,6 +42,8 @@ def operator_shares(
     function: Callable[[], object], passes: int = 3
 ) -> dict[str, dict[str, float]]:
     """Milliseconds of one call and shares in [0, 1], per kind, after a warm-up."""
+    # The profiler tells of its start and end on standard error otherwise.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     function()
     on_gpu = torch.cuda.is_available()
     activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_gpu]

@@ -12,6 +12,7 @@ from torch import nn
 from benchmarks import network_forms, network_speed, peer_networks, peers, stored
 from benchmarks.latencies import latency_rows, missing_row, speed_cells
 from benchmarks.operator_shares import KINDS, kind_of, operator_shares
+from dvfl_lib.deployment import exporting
 
 README = (Path(__file__).parents[1] / "benchmarks" / "README.md").read_text("utf-8")
 MACHINE = {"gpu": None, "processor": "a processor"}
@@ -101,11 +102,11 @@ def test_another_error_of_the_compiler_is_not_hidden(monkeypatch):
         network_forms.compiled(nn.Linear(4, 4), torch.ones(2, 4), False)
 
 
-def test_a_missing_module_leaves_rows_that_name_it(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "dvfl_lib.deployment.exporting", None)
+def test_a_missing_package_leaves_rows_that_name_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(exporting, "_PACKAGES", ("onnx", "no_such_package"))
     model, clip = SMALL.network(SMALL.student), SMALL.clip(1)
     for form in network_forms.onnx_forms(model, clip, tmp_path).values():
-        assert form.reason == "no module dvfl_lib.deployment.exporting"
+        assert "needs no_such_package: install the extra 'deploy'" in form.reason
 
 
 def test_steps_change_the_student_and_ask_the_teacher_or_not():

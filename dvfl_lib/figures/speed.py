@@ -87,9 +87,11 @@ def share_bars(
     for row, parts in enumerate(shares.values()):
         left = 0.0
         for place, (kind, value) in enumerate(parts.items()):
+            # beyond five colours the kinds are told apart by hatching
+            style = {"facecolor": colour_of("", place), "edgecolor": "white"}
+            style |= {"linewidth": 0, "hatch": ("", "////", "....")[place // 5 % 3]}
             label = kind if row == 0 else None
-            colour = colour_of("", place)
-            axis.barh(row, value, 0.6, left=left, color=colour, label=label)
+            axis.barh(row, value, 0.6, left=left, label=label, **style)
             left += value
     axis.set_yticks(range(len(shares)), list(shares))
     axis.invert_yaxis()

@@ -67,7 +67,8 @@ def stream_figure(
     band.set(xlim=(0, len(table)), ylim=(-0.5, 0.5), yticks=[], xlabel="frame")
     band.set_ylabel("shown", rotation=0, ha="right", va="center", fontsize=9)
     legend = {"loc": "outside right center", "frameon": False, "fontsize": 9}
-    figure.legend(*axis.get_legend_handles_labels(), **legend)
+    lines = dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
+    figure.legend([lines[name] for name in named], named, **legend)
     figure.set_label(_words(table, answered, classes, spans, title))
     return figure
 
