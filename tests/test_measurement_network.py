@@ -9,7 +9,14 @@ import torch
 import torchvision.models.video
 from torch import nn
 
-from benchmarks import network_forms, network_speed, peer_networks, peers, stored
+from benchmarks import (
+    network_forms,
+    network_memory,
+    network_speed,
+    peer_networks,
+    peers,
+    stored,
+)
 from benchmarks.latencies import latency_rows, missing_row, speed_cells
 from benchmarks.operator_shares import KINDS, kind_of, operator_shares
 from dvfl_lib.deployment import exporting
@@ -287,3 +294,19 @@ def test_one_command_measures_stores_and_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(network_speed, "measure", None)  # it runs nothing
     network_speed.main()
     assert capsys.readouterr().out.strip() == told
+
+
+def test_memory_of_each_form_in_a_process_of_its_own():
+    groups = {"answers": ("fast",), "training": ("straightforward", "fast, bf16")}
+    found = network_memory.measure(SMALL, groups)
+    counts = found["bytes"]
+    assert 0 < counts["answers"]["fast"] < counts["training"]["straightforward"]
+    text = network_memory.table({**found, "machine": MACHINE})
+    assert "| straightforward | 1.00 |" in text and "A step of a training" in text
+
+
+def test_a_form_that_fails_in_its_process_says_so():
+    found = network_memory.measure(SMALL, {"training": ("no such form",)})
+    assert "no such form" in found["bytes"]["training"]["no such form"]
+    text = network_memory.table({**found, "machine": MACHINE})
+    assert "| no such form | not measured: training: no such form failed" in text
