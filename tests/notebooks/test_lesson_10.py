@@ -1,13 +1,18 @@
 """What lesson 10 says is what its cells put out, and what is stored."""
 
 import re
+from itertools import groupby
 
 from benchmarks import network_speed, peers
 from benchmarks.stored import read_result
-from dvfl_lib.deployment import Latency
+from dvfl_lib.benchmarks.standins import StandinSize, clip_frames
+from dvfl_lib.deployment import Latency, StreamingRecogniser
+from dvfl_lib.lessons import trained_network
+from dvfl_lib.recipes import DataRecipe
 from lesson_code import Outputs
 
 NAME = "10_on_device"
+ACTIONS_SHOWN = ("Approaching", "Rising", "Gathering", "SinkToBack", "Scattering")
 LESSON = Outputs(NAME)
 printed, WORDS = LESSON.printed, LESSON.words
 SPEED = read_result("network_speed")
@@ -68,6 +73,8 @@ def test_what_is_stored_is_what_is_told():
     )
     assert said(f"takes {fast:.0f} ms instead of {plain:.0f}")
     assert said(f"{ratio('answers', 'fast')} times as fast. We had hoped for more")
+    least = int(re.search(r"at least (\d+) ms", printed("peak ="))[1])
+    assert least > plain / 2 and said(f"more than half of the {plain:.0f}")
     share = SPEED["shares"]["fast"]["shares"]["convolutions"]
     assert said(f"take {100 * share:.0f} % of the time")
     assert said(f"{ratio('answers', 'fast, bf16')} times as fast in bfloat16")
@@ -144,3 +151,25 @@ def test_what_is_said_of_the_peers_is_stored():
     assert said(
         f"For `r3d_18` the popular counter thop finds {thop:.1f} GMACs of {ours:.1f}"
     )
+
+
+def decided(**options) -> list[str]:
+    """The answers of the lesson's stream with other options, changes alone."""
+    student, about = trained_network("student")
+    size = StandinSize(min_frames=36, max_frames=36)
+    videos = [clip_frames(0, size, a, 1 + n, 1) for n, a in enumerate(ACTIONS_SHOWN)]
+    frames = [frame for video in videos for frame in video]
+    data = DataRecipe(frames=8, crop=64, short_side=72)
+    recogniser = StreamingRecogniser(student, about["classes"], data, 72, **options)
+    fresh = [answer.name for answer in recogniser.run(frames) if answer.fresh]
+    return [name for name, _ in groupby(fresh)]
+
+
+def test_the_answers_of_the_stream_exercises_hold():
+    order = [*ACTIONS_SHOWN]
+    plain = decided(frame_stride=4)
+    assert plain[-4:] == ["SinkToBack", "Scattering", "Gathering", "Scattering"]
+    assert plain[2:5] == ["Gathering", "Scattering", "Gathering"]
+    assert decided(frame_stride=4, smoothing=0.3) == order
+    assert set(decided(frame_stride=4, smoothing=0.3, threshold=0.6)) == {"", "Rising"}
+    assert {*order} - {*decided(frame_stride=8)} == {"Approaching", "SinkToBack"}
