@@ -37,9 +37,10 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
 def _export(options: argparse.Namespace) -> int:
     from .deployment.agreement import compare
     from .deployment.calibration import calibration_clips
-    from .deployment.exporting import check_packages, export
+    from .deployment.exporting import export
     from .deployment.network import open_network
     from .deployment.onnx_network import open_onnx
+    from .deployment.packages import check_packages
     from .deployment.quantising import quantise
 
     if bool(options.int8) != bool(options.calibration):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.testing import assert_close
 
 from dvfl_lib import create_model
 from dvfl_lib.capture import capture
@@ -44,10 +45,11 @@ def test_modulators_are_those_of_the_last_blocks(name):
     trace = capture(network, x)
     last = {block.stage: block for block in trace.blocks}
     expected = [branch.modulator for b in last.values() for branch in (b.space, b.time)]
-    assert torch.equal(logits, trace.result)
+    # Blocks that nobody looks into are in their fast form: another rounding.
+    assert_close(logits, trace.result)
     assert len(found) == len(expected) == 6
     for ours, theirs in zip(found, expected, strict=True):
-        assert torch.equal(ours.view(theirs.shape), theirs)  # (B, T, H, W, C)
+        assert_close(ours.view(theirs.shape), theirs)  # (B, T, H, W, C)
 
 
 def test_features_are_the_outputs_of_the_stages():
@@ -77,7 +79,7 @@ def test_signals_have_names_and_the_teachers_shapes(kind):
     ]
     matched = MatchedStudent(student, teacher, kind)
     found, ours = matched(clip())
-    assert torch.equal(found, student(clip()))
+    assert_close(found, student(clip()))
     assert [x.shape for x in ours] == [x.shape for x in theirs]
     assert len(ours) == len(names)
     if kind == "features":

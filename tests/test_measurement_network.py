@@ -19,7 +19,7 @@ from benchmarks import (
 )
 from benchmarks.latencies import latency_rows, missing_row, speed_cells
 from benchmarks.operator_shares import KINDS, kind_of, operator_shares
-from dvfl_lib.deployment import exporting
+from dvfl_lib.deployment import packages
 
 README = (Path(__file__).parents[1] / "benchmarks" / "README.md").read_text("utf-8")
 MACHINE = {"gpu": None, "processor": "a processor"}
@@ -110,7 +110,7 @@ def test_another_error_of_the_compiler_is_not_hidden(monkeypatch):
 
 
 def test_a_missing_package_leaves_rows_that_name_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(exporting, "_PACKAGES", ("onnx", "no_such_package"))
+    monkeypatch.setattr(packages, "_PACKAGES", ("onnx", "no_such_package"))
     model, clip = SMALL.network(SMALL.student), SMALL.clip(1)
     for form in network_forms.onnx_forms(model, clip, tmp_path).values():
         assert "needs no_such_package: install the extra 'deploy'" in form.reason

@@ -1,6 +1,6 @@
 """A network as one ONNX file, checked against itself.
 
-Public names: ``export``, ``Exported``, ``ABOUT``, ``check_packages``.
+Public names: ``export``, ``Exported``, ``ABOUT``.
 
 The file holds weights, graph and, as JSON under ``ABOUT`` in its metadata, what must
 be known to use it: the size of a clip, the names of the classes. The batch is free,
@@ -16,7 +16,6 @@ the file, which quantisation needs.
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 import logging
 import warnings
@@ -33,12 +32,12 @@ from ..fast import set_form
 from ..files import write_whole
 from ..vfl_net import VFLNet
 from ..video.seeding import fixed_rng
+from .packages import check_packages, package
 
 ABOUT = "dvfl"
 # Larger weights than this do not fit into the single message that a file is.
 _LARGEST = 2**31 - 2**20
 _FOLDED = 2**40  # no constant is too large to be folded
-_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,8 @@ def export(
     twin.check_clip(clips)
     if sum(4 * p.numel() for p in twin.parameters()) > _LARGEST:
         raise ModelError("more than 2 GB of weights do not fit into one ONNX file")
-    about = {
-        "frames": frames,
-        "side": side,
-        "classes": list(classes),
-        "standin": bool(standin),
-        "version": 1,
-    }
+    about = {"frames": frames, "side": side, "classes": list(classes)}
+    about |= {"standin": bool(standin), "version": 1}
     content = _graph(twin, clips, json.dumps(about))
     difference = _check(twin, content, clips)
     if not difference <= tolerance:
@@ -120,24 +114,9 @@ def export(
     return Exported(path, len(content), difference)
 
 
-def check_packages() -> None:
-    """Whether what exports and runs is there.
-
-    Raises:
-        RecipeError: it names what is missing, and how to install it.
-    """
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise RecipeError(
-            f"the export needs {', '.join(missing)}: install the extra 'deploy', "
-            "pip install -e '.[deploy]' in a checkout"
-        )
-
-
 def _graph(model: VFLNet, clips: Tensor, about: str) -> bytes:
     """The ONNX file's bytes."""
-    import onnxscript.optimizer
-
+    optimizer = package("onnxscript.optimizer")
     batch = torch.export.Dim("batch")
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
@@ -150,7 +129,7 @@ def _graph(model: VFLNet, clips: Tensor, about: str) -> bytes:
             external_data=False,
             verbose=False,
         )
-        onnxscript.optimizer.optimize_ir(
+        optimizer.optimize_ir(
             program.model, input_size_limit=_FOLDED, output_size_limit=_FOLDED
         )
     proto = program.model_proto
@@ -164,8 +143,7 @@ def _graph(model: VFLNet, clips: Tensor, about: str) -> bytes:
 
 def _check(model: VFLNet, content: bytes, clips: Tensor) -> float:
     """The largest difference of a logit, in batches of one and of all clips."""
-    import onnxruntime
-
+    onnxruntime = package("onnxruntime")
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     worst = 0.0
     for batch in (clips[:1], clips):

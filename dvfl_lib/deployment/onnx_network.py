@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, ModelError
-from .exporting import ABOUT, check_packages
+from .exporting import ABOUT
+from .packages import package
 
 _STANDARD = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}
 
@@ -66,10 +67,7 @@ def open_onnx(path: str | Path, *, threads: int = 0) -> OnnxNetwork:
         RecipeError: the packages are missing.
         CheckpointError: missing, damaged, or no file of this library.
     """
-    check_packages()
-    import onnx
-    import onnxruntime
-
+    onnx, onnxruntime = package("onnx"), package("onnxruntime")
     path = Path(path).expanduser()
     try:
         content = path.read_bytes()
@@ -116,8 +114,7 @@ def _about(path: Path, proto: Any) -> dict[str, Any]:
 
 
 def _refuse_the_foreign(path: Path, proto: Any) -> None:
-    import onnx
-
+    onnx = package("onnx")
     outside = [
         tensor.name
         for tensor in proto.graph.initializer

@@ -30,8 +30,8 @@ from torch import Tensor
 
 from ..errors import ModelError, RecipeError
 from ..files import write_whole
-from .exporting import check_packages
 from .onnx_network import open_onnx
+from .packages import check_packages, package
 
 _PRODUCTS = ("Conv", "MatMul", "Gemm")
 
@@ -88,16 +88,10 @@ def _checked(clips: Iterable[Tensor], size: tuple[int, ...]) -> Iterator[Any]:
 
 
 def _quantised(source: Path, path: Path, clips: list[Any]) -> None:
-    import onnx
-    from onnxruntime.quantization import (
-        CalibrationDataReader,
-        CalibrationMethod,
-        QuantFormat,
-        QuantType,
-        quantize_static,
-    )
+    quantization = package("onnxruntime.quantization")
+    integers = quantization.QuantType
 
-    class Reader(CalibrationDataReader):
+    class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:
             self.left = iter(clips)
 
@@ -105,19 +99,19 @@ def _quantised(source: Path, path: Path, clips: list[Any]) -> None:
             clip = next(self.left, None)
             return None if clip is None else {"clip": clip}
 
-    graph = onnx.load(source).graph
-    quantize_static(
+    graph = package("onnx").load(source).graph
+    quantization.quantize_static(
         source,
         path,
         Reader(),
-        quant_format=QuantFormat.QDQ,
+        quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=list(_PRODUCTS),
         nodes_to_exclude=[*_stem_and_head(graph)],
         per_channel=True,
         reduce_range=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod.MinMax,
+        activation_type=integers.QUInt8,
+        weight_type=integers.QInt8,
+        calibrate_method=quantization.CalibrationMethod.MinMax,
         # Results of products go on in float32: they are added, not multiplied.
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
     )
