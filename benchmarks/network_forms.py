@@ -1,7 +1,7 @@
 """The ways in which one network can answer, as calls that take a clip.
 
 Public names: ``Call``, ``Missing``, ``answering_forms``, ``with_precision``,
-``compiled``, ``onnx_forms``, ``STRAIGHTFORWARD``, ``FAST``.
+``compiled``, ``onnx_forms``, ``STRAIGHTFORWARD``, ``FAST``, ``FROZEN``.
 
 All have the same weights. What cannot run here is a ``Missing`` that says why.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 
 from dvfl_lib.errors import DVFLError
 from dvfl_lib.fast import set_form
@@ -24,6 +25,7 @@ from .straightforward import straightforward
 
 Call = Callable[[Tensor], Tensor]  # clip (B, T, 3, H, W) -> logits (B, K)
 STRAIGHTFORWARD, READABLE, FAST = "straightforward", "readable", "fast"
+FROZEN = "fast, compiled and frozen, bf16"
 ONNX_FLOAT, ONNX_INT8 = "ONNX Runtime, float32", "ONNX Runtime, int8"
 _NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing")  # in torch._inductor.exc
 _CALIBRATION_CLIPS = 4  # of noise: they set ranges, nobody reads the answers
@@ -46,11 +48,19 @@ def with_precision(model: Call, device: torch.device, half: bool) -> Call:
     return call
 
 
-def compiled(model: nn.Module, clip: Tensor, half: bool) -> Call | Missing:
-    """The network through ``torch.compile``, compiled for clips of this shape."""
+def compiled(
+    model: nn.Module, clip: Tensor, half: bool, frozen: bool = False
+) -> Call | Missing:
+    """The network through ``torch.compile``, compiled for clips of this shape.
+
+    ``frozen``: its weights are constants, which the compiler lays out as the products
+    want them; nothing can be trained afterwards.
+    """
     call = with_precision(torch.compile(copy.deepcopy(model)), clip.device, half)
     try:
-        call(clip)
+        # The setting counts while the first call compiles.
+        with inductor.patch(freezing=frozen):
+            call(clip)
     except Exception as error:
         if not _lacks_compiler(error):
             raise
@@ -89,6 +99,7 @@ def answering_forms(
         "fast, compiled": compiled(model, clip, False),
         "fast, bf16": with_precision(model, device, True),
         "fast, compiled, bf16": compiled(model, clip, True),
+        FROZEN: compiled(model, clip, True, frozen=True),
         **onnx_forms(model, clip, folder),
     }
 

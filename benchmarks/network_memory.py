@@ -12,10 +12,7 @@ measured, not the network. The result is ``benchmarks/results/network_memory.jso
 from __future__ import annotations
 
 import argparse
-import ctypes
-import gc
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,6 +38,7 @@ from .network_forms import (
 )
 from .network_speed import Sizes, sizes_here
 from .network_steps import distillation_steps, training_steps
+from .resident import give_back_what_is_free
 from .stored import read_result, write_result, write_table
 from .straightforward import straightforward
 
@@ -107,7 +105,7 @@ def print_growth(
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
     else:
-        _give_back_what_is_free()
+        give_back_what_is_free()
         before = psutil.Process().memory_info().rss
     call()
     call()
@@ -115,17 +113,6 @@ def print_growth(
         print(torch.cuda.max_memory_allocated() - before)
     else:
         print(most_resident_bytes() - before)
-
-
-def _give_back_what_is_free() -> None:
-    """What building needed for a while must neither hide nor raise what follows.
-
-    On Linux, the one system where the kernel forgets a process's peak when it is told.
-    """
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5", "ascii")  # see proc(5)
 
 
 def measure(sizes: Sizes, groups: dict[str, Sequence[str]] = GROUPS) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from dvfl_lib.cost import most_resident_bytes
 from dvfl_lib.vfl_net import create_model, list_models
 
+from .resident import give_back_what_is_free
 from .straightforward import straightforward
 
 CLASSES = 101
@@ -51,6 +52,8 @@ class Peer:
 
 PEERS = (
     Peer("vfl_net_nano", 8, 224),
+    Peer("video_focalnet_tiny", 8, 224),
+    Peer("video_focalnet_small", 8, 224),
     Peer("video_focalnet_base", 8, 224),
     # Its position embeddings are of 16 frames.
     Peer("mvit_v2_s", 16, 224, fixed_frames=True),
@@ -98,8 +101,8 @@ def build_countable(name: str) -> tuple[nn.Module, nn.Module]:
 def print_growth(name: str, frames: int, side: int, threads: int) -> None:
     """Print by how many bytes this process grows at most while ``name`` answers.
 
-    For a fresh process: what it needs for its weights, for Python and for PyTorch does
-    not count. What is loaded at a first convolution or matrix product does not,
+    For a fresh process: what it needs for its weights, the clip, Python and PyTorch
+    does not count. What is loaded at a first convolution or matrix product does not,
     either, for small ones come before.
     """
     torch.set_num_threads(threads)
@@ -107,7 +110,8 @@ def print_growth(name: str, frames: int, side: int, threads: int) -> None:
     with torch.no_grad():
         nn.Conv3d(3, 8, 3)(torch.randn(1, 3, 4, 16, 16))
         build("vfl_net_lab_student")(torch.randn(1, 1, 3, 32, 32))
-        network = build(name)
+        network, clip = build(name), peer.clip(frames, side)
+        give_back_what_is_free()
         before = psutil.Process().memory_info().rss
-        network(peer.clip(frames, side))
+        network(clip)
     print(most_resident_bytes() - before)

@@ -10,6 +10,7 @@ import torchvision.models.video
 from torch import nn
 
 from benchmarks import (
+    agreement,
     network_forms,
     network_memory,
     network_speed,
@@ -72,6 +73,7 @@ def test_the_network_is_measured_in_all_forms(monkeypatch):
         "fast, compiled",
         "fast, bf16",
         "fast, compiled, bf16",
+        "fast, compiled and frozen, bf16",
         "ONNX Runtime, float32",
         "ONNX Runtime, int8",
     ]
@@ -228,7 +230,7 @@ def test_peak_memory_is_that_of_a_process_of_its_own():
 
 def test_clips_of_torchvisions_networks_are_those_of_their_weights():
     weights = torchvision.models.get_model_weights
-    for peer in peer_networks.PEERS[2:]:
+    for peer in peer_networks.PEERS[4:]:
         (chosen,) = [
             w for w in weights(peer.name) if w.name.startswith("KINETICS400_V1")
         ]
@@ -244,7 +246,7 @@ def test_the_network_of_fixed_frames_takes_no_others():
             network(torch.empty(1, 3, 8, 224, 224))
 
 
-@pytest.mark.parametrize("module", [network_speed, peers])
+@pytest.mark.parametrize("module", [network_speed, network_memory, agreement, peers])
 def test_readme_shows_the_stored_table(module):
     name = module.NAME
     shown = README.partition(f"<!-- {name}:begin -->")[2]

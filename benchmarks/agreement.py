@@ -1,0 +1,147 @@
+"""What cheaper arithmetic changes in the answers of a trained network.
+
+    python -m benchmarks.agreement
+    python -m benchmarks.agreement --show
+
+The course's distilled student (``data/assets``) answers for every clip of the groups
+that it was not trained on, in float32, in bfloat16 and in 8-bit integers; these
+are calibrated on clips of its training groups, few and more. Clips are of the
+stand-in: generated videos of made-up actions. The result is
+``benchmarks/results/agreement.json``; ``--show`` prints the stored one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dvfl_lib.benchmarks.standin_actions import ACTIONS
+from dvfl_lib.benchmarks.standins import TEST_GROUPS, StandinSize, clip_frames
+from dvfl_lib.deployment.agreement import (
+    Agreement,
+    agreement_markdown,
+    compare,
+    in_bfloat16,
+)
+from dvfl_lib.deployment.exporting import export
+from dvfl_lib.deployment.onnx_network import open_onnx
+from dvfl_lib.deployment.quantising import quantise
+from dvfl_lib.errors import DVFLError
+from dvfl_lib.lessons import trained_network
+from dvfl_lib.video.sampling import segment_indices
+from dvfl_lib.video.transforms import evaluation_crops
+
+from .network_forms import Call, Missing, compiled, with_precision
+from .stored import read_result, write_result, write_table
+
+NAME = "agreement"
+BATCH = 16
+CALIBRATION = (12, 48, 96)  # clips
+SIDE, SHORT_SIDE, FRAMES = 64, 72, 8  # as the student was trained
+_TRAINING_GROUPS = range(8, 26)  # of the stand-in's list 1; the others are for tests
+INT8 = "ONNX, int8, {} calibration clips"
+
+Place = tuple[str, int, int]  # action, group, clip
+
+
+def drawn(place: Place) -> Tensor:
+    """One clip (T, 3, H, W), normalised as in the evaluation, but for the video file
+    between drawing and reading."""
+    video = clip_frames(0, StandinSize(), *place)  # (T, H, W, 3)
+    chosen = torch.from_numpy(video[segment_indices(len(video), FRAMES)])
+    frames = chosen.permute(0, 3, 1, 2)  # (T, 3, H, W)
+    return evaluation_crops(frames, SHORT_SIDE, SIDE)[0]
+
+
+def test_places(clips: Iterable[int] = (1, 2, 3, 4)) -> list[Place]:
+    """Every clip of the test groups."""
+    return [*product(ACTIONS, TEST_GROUPS[1], clips)]
+
+
+def calibration_places(count: int) -> list[Place]:
+    """Clips of the training groups, all actions equally often, in other scenes each."""
+    groups = _TRAINING_GROUPS
+    turns = (
+        (action, groups[(turn + k) % len(groups)], 1 + turn // len(groups))
+        for turn in range(4 * len(groups))
+        for k, action in enumerate(ACTIONS)
+    )
+    return [place for place, _ in zip(turns, range(count), strict=False)]
+
+
+def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]:
+    """The student in every arithmetic, float32 first."""
+    student, _ = trained_network("student")
+    batch = torch.zeros(BATCH, FRAMES, 3, SIDE, SIDE)
+    found: dict[str, Call | Missing] = {
+        "float32": with_precision(student, batch.device, False),
+        "bf16": with_precision(student, batch.device, True),
+        "bf16, weights too": in_bfloat16(student),
+        "bf16, compiled and frozen": compiled(student, batch, True, frozen=True),
+    }
+    try:
+        made = export(student, folder / "float32.onnx", side=SIDE, frames=FRAMES)
+        found["ONNX, float32"] = open_onnx(made.path)
+        for count in calibration:
+            clips = [drawn(place) for place in calibration_places(count)]
+            path = quantise(made.path, folder / f"int8_{count}.onnx", clips)
+            found[INT8.format(count)] = open_onnx(path)
+    except DVFLError as error:
+        found["ONNX"] = Missing(str(error))
+    return found
+
+
+def measure(
+    places: list[Place], calibration: Iterable[int] = CALIBRATION
+) -> dict[str, Any]:
+    """How each form's answers compare with those in float32.
+
+    Args:
+        places: clips that are asked about, a multiple of ``BATCH``.
+        calibration: how many clips set the ranges of an 8-bit network; one each.
+    """
+    clips = torch.stack([drawn(place) for place in places])  # (N, T, 3, H, W)
+    labels = [[*ACTIONS].index(action) for action, _, _ in places]
+    with tempfile.TemporaryDirectory() as folder:
+        asked = forms(Path(folder), calibration)
+        calls = {n: f for n, f in asked.items() if not isinstance(f, Missing)}
+        found = compare(calls, clips, labels, batch_size=BATCH)
+    missing = {n: f.reason for n, f in asked.items() if isinstance(f, Missing)}
+    rows = {name: asdict(row) for name, row in found.items()}
+    return {"rows": rows, "missing": missing}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The measurement as Markdown."""
+    rows = {name: Agreement(**row) for name, row in found["rows"].items()}
+    lines = agreement_markdown(rows, standin=True)
+    for name, reason in found["missing"].items():
+        lines += f"\n{name} not measured: {' '.join(reason.split())}\n"
+    return lines
+
+
+def main() -> None:
+    """Measure, store, and put the table into README; or show what is stored."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--show", action="store_true", help="the stored result")
+    if not parser.parse_args().show:
+        content = {
+            "standin": True,
+            "data": "Stand-in data; the distilled student of data/assets.",
+            **measure(test_places()),
+        }
+        write_result(NAME, f"python -m benchmarks.{NAME}", content)
+        write_table(NAME, table(read_result(NAME)))
+    print(table(read_result(NAME)))
+
+
+if __name__ == "__main__":
+    main()
