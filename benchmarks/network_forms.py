@@ -56,9 +56,14 @@ def compiled(
     ``frozen``: its weights are constants, which the compiler lays out as the products
     want them; nothing can be trained afterwards.
     """
-    call = with_precision(torch.compile(copy.deepcopy(model)), clip.device, half)
+    # Asked for as an option too: without, a network compiled before and not frozen
+    # passes the same guards, and its code would answer for this one.
+    network = torch.compile(
+        copy.deepcopy(model), options={"freezing": True} if frozen else None
+    )
+    call = with_precision(network, clip.device, half)
     try:
-        # The setting counts while the first call compiles.
+        # The setting itself counts while the first call compiles.
         with inductor.patch(freezing=frozen):
             call(clip)
     except Exception as error:

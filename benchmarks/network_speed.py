@@ -38,6 +38,7 @@ from .network_forms import (
     with_precision,
 )
 from .network_steps import LIVE, distillation_steps, training_steps
+from .openvino_forms import openvino_forms
 from .operator_shares import KINDS, operator_shares
 from .stored import read_result, write_result, write_table
 
@@ -94,6 +95,7 @@ def measure_answers(sizes: Sizes, folder: Path) -> dict[str, Any]:
     """One clip, one answer; and how far each answer is from the straightforward."""
     model, clip = sizes.network(sizes.student), sizes.clip(1)
     forms = answering_forms(model, clip, folder)
+    forms |= openvino_forms(folder, clip)
     calls = {name: f for name, f in forms.items() if not isinstance(f, Missing)}
     told = calls[STRAIGHTFORWARD](clip)  # (1, K)
     asked = {name: _asks(call, clip) for name, call in calls.items()}

@@ -71,8 +71,13 @@ def test_a_clip_alone_gives_what_it_gives_in_a_batch(net):
     assert torch.allclose(together, alone, rtol=0, atol=1e-5)
 
 
-def test_all_forms_give_the_same_gradients_in_float64(net):
-    net, x = net.double(), clips().double()
+@pytest.mark.parametrize("piece", [2**20, 100])  # 100: three tokens at most
+@pytest.mark.parametrize("dtype, near", [("float64", 1e-9), ("float32", 1e-4)])
+def test_all_forms_give_the_same_gradients(net, monkeypatch, dtype, near, piece):
+    """In float32 the fast form's products are convolutions, in float64 they are not."""
+    monkeypatch.setattr(fast, "_PIECE", piece)
+    kind = getattr(torch, dtype)
+    net, x = net.to(kind), clips().to(kind)
     grads = {}
     for name, form in forms(net).items():
         given = x.clone().requires_grad_()
@@ -83,8 +88,9 @@ def test_all_forms_give_the_same_gradients_in_float64(net):
     for name in ("readable", "straightforward"):
         assert grads[name].keys() == grads["fast"].keys()
         for key, grad in grads[name].items():
-            assert grad.abs().max() > 0, key
-            assert torch.allclose(grad, grads["fast"][key], rtol=1e-9, atol=1e-12), key
+            largest = grad.abs().max()
+            assert largest > 0, key
+            assert (grad - grads["fast"][key]).abs().max() < near * largest, key
 
 
 def test_pieces_of_the_mlp_change_nothing(net, monkeypatch):

@@ -1,8 +1,10 @@
 """The measurements of the network's speed and of its peers, as short as they can be."""
 
+import copy
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from benchmarks import (
     network_forms,
     network_memory,
     network_speed,
+    openvino_forms,
     peer_networks,
     peers,
     stored,
@@ -62,7 +65,7 @@ def test_a_missing_row_says_why():
 
 def test_the_network_is_measured_in_all_forms(monkeypatch):
     """But for the compiler's minute of generating code."""
-    monkeypatch.setattr(torch, "compile", lambda network: network)
+    monkeypatch.setattr(torch, "compile", lambda network, options: network)
     found = network_speed.measure(SMALL)
     assert json.loads(json.dumps(found)) == found
     rows = found["answers"]["rows"]
@@ -76,6 +79,8 @@ def test_the_network_is_measured_in_all_forms(monkeypatch):
         "fast, compiled and frozen, bf16",
         "ONNX Runtime, float32",
         "ONNX Runtime, int8",
+        "OpenVINO, float32",
+        "OpenVINO, int8",
     ]
     for name in ("readable", "fast", "fast, compiled"):
         assert rows[name]["logit_difference"] < 1e-4
@@ -91,14 +96,14 @@ def test_the_network_is_measured_in_all_forms(monkeypatch):
     assert "a processor" in text and "nothing here is about accuracy" in text
 
 
-def test_without_a_compiler_the_row_says_so(monkeypatch):
+def test_without_a_compiler_the_row_says_so():
     """Torch's own error: the name of a compiler that is nowhere."""
     from torch._inductor import config
 
-    monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
-    monkeypatch.setattr(config, "force_disable_caches", True)
+    nowhere = {"cpp.cxx": (None, "no-such-compiler"), "force_disable_caches": True}
     network = nn.Sequential(nn.Linear(4, 4), nn.GELU())
-    found = network_forms.compiled(network, torch.ones(2, 4), False)
+    with config.patch(nowhere):
+        found = network_forms.compiled(network, torch.ones(2, 4), False)
     assert isinstance(found, network_forms.Missing) and "compiler" in found.reason
 
 
@@ -106,9 +111,47 @@ def test_another_error_of_the_compiler_is_not_hidden(monkeypatch):
     def fails(net):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(torch, "compile", lambda net: fails)
+    monkeypatch.setattr(torch, "compile", lambda net, options: fails)
     with pytest.raises(RuntimeError, match="something else"):
         network_forms.compiled(nn.Linear(4, 4), torch.ones(2, 4), False)
+
+
+def test_a_frozen_network_has_code_of_its_own(monkeypatch):
+    """Its weights are constants of it, whatever was compiled before."""
+    monkeypatch.setattr(copy, "deepcopy", lambda network: network)
+    network, clip = nn.Linear(4, 4), torch.ones(2, 4)
+    calls = [network_forms.compiled(network, clip, False, f) for f in (False, True)]
+    if isinstance(calls[0], network_forms.Missing):
+        pytest.skip(calls[0].reason)
+    before = [call(clip) for call in calls]
+    with torch.no_grad():
+        network.weight.zero_()
+    changed = [
+        not torch.equal(call(clip), b) for call, b in zip(calls, before, strict=True)
+    ]
+    assert changed == [True, False]
+
+
+def test_without_openvino_or_an_export_the_row_says_so(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    for form in openvino_forms.openvino_forms(tmp_path, SMALL.clip(1)).values():
+        assert form.reason == "no OpenVINO (pip install openvino)"
+    monkeypatch.setitem(sys.modules, "openvino", SimpleNamespace(Core=SimpleNamespace))
+    for form in openvino_forms.openvino_forms(tmp_path, SMALL.clip(1)).values():
+        assert "the export, which is not there" in form.reason
+
+
+def test_openvino_gives_the_logits_of_onnx_runtime(tmp_path):
+    pytest.importorskip("openvino", reason="a runtime that the project does not need")
+    model, clip = SMALL.network(SMALL.student), SMALL.clip(1)
+    ours, its = (
+        list(forms.values())[0](clip)
+        for forms in (
+            network_forms.onnx_forms(model, clip, tmp_path),
+            openvino_forms.openvino_forms(tmp_path, clip),
+        )
+    )
+    assert torch.allclose(ours, its, atol=1e-4)
 
 
 def test_a_missing_package_leaves_rows_that_name_it(monkeypatch, tmp_path):
@@ -286,7 +329,7 @@ def test_one_command_measures_stores_and_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stored, "RESULTS", tmp_path)
     monkeypatch.setattr(network_speed, "sizes_here", lambda *rounds: SMALL)
     monkeypatch.setattr(network_speed.os, "cpu_count", torch.get_num_threads)
-    monkeypatch.setattr(torch, "compile", lambda network: network)
+    monkeypatch.setattr(torch, "compile", lambda network, options: network)
     monkeypatch.setattr(sys, "argv", ["network_speed"])
     network_speed.main()
     told = capsys.readouterr().out.strip()
