@@ -20,13 +20,14 @@ from collections.abc import Sequence
 FROM_MINUTES = (
     "network_speed",
     "network_memory",
+    "variants",
     "peers",
     "agreement",
     "teacher_cache",
     "reading",
 )
 FROM_HOURS = ("distillation_seeds", "ablation")
-SHOWING = (*FROM_MINUTES[:4], "ablation")  # that know --show
+SHOWING = (*FROM_MINUTES[:5], "ablation")  # that know --show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
