@@ -12,8 +12,8 @@ memory for it costs more than one addition of all its numbers. So
   read it as it lies;
 - f gives query, context and gates in three products, each of them whole: parts of one
   product would lie between each other, and a convolution would copy them first;
-- a gated sum is one pass per level, over memory that is there already where no
-  derivative is asked for;
+- a gated sum is one pass per level, and added to the memory of the first one; where no
+  derivative is asked for, GELU and the last products write over their input, too;
 - the MLP, whose hidden tensor has four times the channels, goes through the tokens in
   pieces that stay in the cache.
 
