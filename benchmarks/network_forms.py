@@ -58,9 +58,9 @@ def compiled(
     """
     # Asked for as an option too: without, a network compiled before and not frozen
     # passes the same guards, and its code would answer for this one.
-    network = torch.compile(
-        copy.deepcopy(model), options={"freezing": True} if frozen else None
-    )
+    # Whole, so that no part of it is left to run uncompiled unseen.
+    options = {"freezing": True} if frozen else None
+    network = torch.compile(copy.deepcopy(model), fullgraph=True, options=options)
     call = with_precision(network, clip.device, half)
     try:
         # The setting itself counts while the first call compiles.

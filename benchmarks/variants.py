@@ -106,6 +106,8 @@ def measure(names: Sequence[str], sizes: Sizes) -> dict[str, Any]:
     """All networks, one after the other; ``sizes.student`` is replaced by each."""
     found = {}
     for name in names:
+        # One class's code is compiled a limited number of times.
+        torch.compiler.reset()
         with tempfile.TemporaryDirectory() as folder:
             one = Sizes(**{**vars(sizes), "student": name})
             found[name] = measure_variant(one, Path(folder))

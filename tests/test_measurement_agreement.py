@@ -31,7 +31,7 @@ def test_calibration_sees_all_actions_and_no_test_group():
 @pytest.mark.parametrize("there", [True, False])
 def test_forms_are_asked_about_the_same_clips(monkeypatch, there):
     """But for the compiler's minute of generating code."""
-    monkeypatch.setattr(torch, "compile", lambda network, options: network)
+    monkeypatch.setattr(torch, "compile", lambda network, **how: network)
     if not there:
         monkeypatch.setattr(packages, "_PACKAGES", ("onnx", "no_such_package"))
     places = [*agreement.test_places([1])][:16]
@@ -53,7 +53,7 @@ def test_freezing_is_asked_for_while_compiling_and_not_afterwards(monkeypatch):
 
     seen = []
 
-    def compiling(network, options):
+    def compiling(network, **how):
         return lambda clip: seen.append(config.freezing) or network(clip)
 
     monkeypatch.setattr(torch, "compile", compiling)

@@ -65,7 +65,7 @@ def test_a_missing_row_says_why():
 
 def test_the_network_is_measured_in_all_forms(monkeypatch):
     """But for the compiler's minute of generating code."""
-    monkeypatch.setattr(torch, "compile", lambda network, options: network)
+    monkeypatch.setattr(torch, "compile", lambda network, **how: network)
     found = network_speed.measure(SMALL)
     assert json.loads(json.dumps(found)) == found
     rows = found["answers"]["rows"]
@@ -111,7 +111,7 @@ def test_another_error_of_the_compiler_is_not_hidden(monkeypatch):
     def fails(net):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(torch, "compile", lambda net, options: fails)
+    monkeypatch.setattr(torch, "compile", lambda net, **how: fails)
     with pytest.raises(RuntimeError, match="something else"):
         network_forms.compiled(nn.Linear(4, 4), torch.ones(2, 4), False)
 
@@ -329,7 +329,7 @@ def test_one_command_measures_stores_and_shows(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stored, "RESULTS", tmp_path)
     monkeypatch.setattr(network_speed, "sizes_here", lambda *rounds: SMALL)
     monkeypatch.setattr(network_speed.os, "cpu_count", torch.get_num_threads)
-    monkeypatch.setattr(torch, "compile", lambda network, options: network)
+    monkeypatch.setattr(torch, "compile", lambda network, **how: network)
     monkeypatch.setattr(sys, "argv", ["network_speed"])
     network_speed.main()
     told = capsys.readouterr().out.strip()

@@ -15,7 +15,7 @@ SMALL = Sizes(frames=2, side=32, batches=(1, 2), rounds=2)
 
 def test_every_network_is_measured_in_every_form(monkeypatch):
     """But for the compiler's minute of generating code."""
-    monkeypatch.setattr(torch, "compile", lambda network, options: network)
+    monkeypatch.setattr(torch, "compile", lambda network, **how: network)
     found = variants.measure(NAMES, SMALL)
     assert json.loads(json.dumps(found)) == found
     assert list(found["variants"]) == [*NAMES]
@@ -38,7 +38,7 @@ def test_every_network_is_measured_in_every_form(monkeypatch):
 
 
 def test_a_form_that_cannot_run_has_a_row_that_says_why(monkeypatch):
-    monkeypatch.setattr(torch, "compile", lambda network, options: network)
+    monkeypatch.setattr(torch, "compile", lambda network, **how: network)
     monkeypatch.setattr(packages, "_PACKAGES", ("onnx", "no_such_package"))
     found = variants.measure(NAMES[:1], SMALL)
     rows = found["variants"][NAMES[0]]["rows"]
