@@ -3,7 +3,7 @@
 import re
 from itertools import groupby
 
-from benchmarks import network_speed, peers
+from benchmarks import agreement, network_speed, peers
 from benchmarks.stored import read_result
 from dvfl_lib.benchmarks.standins import StandinSize, clip_frames
 from dvfl_lib.deployment import Latency, StreamingRecogniser
@@ -17,6 +17,7 @@ LESSON = Outputs(NAME)
 printed, WORDS = LESSON.printed, LESSON.words
 SPEED = read_result("network_speed")
 PEERS = read_result("peers")
+AGREEMENT = read_result("agreement")
 COST = "dvfl_lib.cost"
 
 
@@ -51,20 +52,44 @@ def test_arithmetic_comes_nearer_to_the_limit_than_addition():
         r"(\S.*\S) +[\d.]+ ms +([\d.]+) GMACs/s", printed("in work.items")
     )
     rates = {name: float(value) for name, value in rates}
-    limit = float(re.search(r"(\d+) GMACs per second", printed("peak ="))[1])
-    assert rates["add"] < 0.2 * limit and rates["linear layer"] > 4 * rates["add"]
+    limits = re.findall(r"(\d+) GMACs per second", printed("rates ="))
+    limit = max(map(float, limits))
+    assert len(limits) == 2 and rates["add"] < 0.2 * limit
+    assert rates["linear layer"] > 4 * rates["add"]
+    assert rates["same, as convolution"] > 0.7 * limit and said("it nearly reaches it")
+    assert rates["same, as convolution"] > rates["linear layer"]
 
 
-def test_steps_are_faster_one_by_one_and_more_than_the_whole():
+def test_steps_are_faster_one_by_one():
     steps = [
         times("beside(sequences=")["rows"],
         times("beside(one=")["three"],
         times("beside(written=")["in_place"],
         times("beside(whole=whole, in_pieces")["in_pieces"],
+        times("beside(linear=")["conv"],
     ]
-    assert min(steps) > 1
+    assert min(steps) == steps[1] > 1 and said("so the gain is small")
     whole = float(ratio("answers", "fast"))
-    assert sum(steps) / len(steps) > whole and said("gain more than the whole")
+    assert sum(step > whole for step in steps) >= 2
+    assert said("Many single steps gain more than the whole")
+    assert steps[-1] > 1.8 and said("step 5 makes them twice as fast")
+
+
+def test_what_a_derivative_needs_is_watched():
+    assert "modified by an inplace operation" in printed("y.backward()")
+
+
+def test_no_kind_of_work_gives_more_than_its_share():
+    without = times("total - spent[kind]")
+    assert 1.05 < without["copies"] < 1.15 and said("gains a tenth at most")
+    assert 1.7 < without["products"] < 2.3 and said("Products are half of the time")
+    assert without["products"] == max(without.values())
+    spent = SPEED["shares"]["fast"]["milliseconds"]["convolutions"]
+    assert spent < 1.3 * least_ms() and said("not much more than the least time")
+
+
+def least_ms() -> int:
+    return int(re.search(r"at least (\d+) ms", printed("rates ="))[1])
 
 
 def test_what_is_stored_is_what_is_told():
@@ -72,29 +97,33 @@ def test_what_is_stored_is_what_is_told():
         SPEED["answers"]["rows"][name]["p50_ms"] for name in ("fast", "straightforward")
     )
     assert said(f"takes {fast:.0f} ms instead of {plain:.0f}")
-    assert said(f"{ratio('answers', 'fast')} times as fast. We had hoped for more")
-    least = int(re.search(r"at least (\d+) ms", printed("peak ="))[1])
-    assert least > plain / 2 and said(f"more than half of the {plain:.0f}")
+    assert said(f"instead of {plain:.0f}: {ratio('answers', 'fast')} times as fast")
+    at_best = re.search(r"at best be ([\d.]+) times as fast", WORDS)[1]
+    assert abs(float(at_best) - plain / least_ms()) < 0.15
     share = SPEED["shares"]["fast"]["shares"]["convolutions"]
-    assert said(f"take {100 * share:.0f} % of the time")
-    assert said(f"{ratio('answers', 'fast, bf16')} times as fast in bfloat16")
-    assert said(f"{ratio('answers', 'ONNX Runtime, int8')} times in 8-bit")
-    assert said(f"less: {ratio('training', 'fast')} times")
+    assert said(f"Convolutions take {100 * share:.0f} % of what is left")
+    assert said(f"in float32, with {ratio('answers', 'OpenVINO, float32')}")
+    assert said(f"form is {ratio('answers', 'fast, bf16')} times as fast, and")
+    frozen = ratio("answers", "fast, compiled and frozen, bf16")
+    assert said(f"and {frozen} compiled and frozen")
+    assert said(f"reach {ratio('answers', 'ONNX Runtime, int8')} in ONNX Runtime")
+    assert said(f"and {ratio('answers', 'OpenVINO, int8')} in OpenVINO")
+    assert said(f"A step of a training is {ratio('training', 'fast')} times as fast")
     assert said(f"and {ratio('training', 'fast, bf16')} in bfloat16")
     given = ratio("distillation", "fast, logits given")
     assert said(f"a step {given} times as fast")
     assert said(f"{ratio('distillation', 'fast, bf16, logits given')} with bfloat16")
-    assert (
-        float(ratio("answers", "fast, compiled")) - float(ratio("answers", "fast"))
-        < 0.1
-    )
+    compiled = float(ratio("answers", "fast, compiled"))
+    assert compiled < float(ratio("answers", "fast"))
+    assert said("Compiling does not help in float32")
     batches = SPEED["batches"]["rows"].values()
-    assert max(row["median"] for row in batches) < 1.05
-    assert said("larger batches nothing")
+    assert max(row["median"] for row in batches) < 1.1
+    assert said("Larger batches gain little")
 
 
 def test_the_stored_tables_are_shown():
-    for module, result in ((network_speed, SPEED), (peers, PEERS)):
+    shown = {network_speed: SPEED, peers: PEERS, agreement: AGREEMENT}
+    for module, result in shown.items():
         name = module.__name__.rsplit(".", 1)[-1]
         assert LESSON.shown(f"Markdown({name}.table") == module.table(result)
 
@@ -107,7 +136,14 @@ def test_agreement_is_high_and_integers_change_more():
             rows[cells[0]] = [float(cell.removesuffix(" %")) for cell in cells[1:3]]
     assert set(rows) == {"float32", "bfloat16", "ONNX", "int8"}
     assert rows["ONNX"] == rows["float32"] and rows["float32"][1] == 100
-    assert rows["int8"][1] >= 95 and said("for a few clips of a hundred")
+    assert rows["int8"][1] >= 95 and said("one or two clips of a hundred")
+    stored = [row for name, row in AGREEMENT["rows"].items() if "int8" in name]
+    assert all(0.98 <= row["agreement"] < 0.995 for row in stored)
+    for column in ("agreement", "kl"):
+        grows = [row[column] for row in stored]
+        assert grows == sorted(grows)
+    assert said("a few answers more agree, while the KL divergence grows")
+    assert said("all 336 clips") and stored[0]["clips"] == 336
 
 
 def test_integers_make_a_smaller_file():
@@ -131,9 +167,10 @@ def test_little_is_kept_between_windows():
 def test_what_is_said_of_the_peers_is_stored():
     own, same = PEERS["groups"]["own clips"], PEERS["groups"]["8 x 224 x 224"]
     others = [name for name in own if name != "vfl_net_nano"]
-    assert 7.5 < 1 / same["video_focalnet_base"]["median"] < 8.5
+    assert 7 < 1 / same["video_focalnet_base"]["median"] < 8
+    assert said("more than seven times as fast as its teacher")
     measured = [name for name in others if "median" in same[name]]
-    assert len(measured) == 5 and max(same[name]["median"] for name in measured) < 1
+    assert len(measured) == 7 and max(same[name]["median"] for name in measured) < 1
     assert max(own[name]["median"] for name in others) < 1
     counts = {
         name: row.get("GMACs, dvfl_lib.cost", 0) / 1e9 for name, row in same.items()
@@ -143,8 +180,8 @@ def test_what_is_said_of_the_peers_is_stored():
     slower = f"{same['swin3d_t']['median']:.2f}"
     assert said(f"not faster: {slower}. Fewer MACs")
     fast = ratio("answers", "fast")
-    ahead = float(slower) * float(fast)
-    assert said(f"{slower} · {fast} ≈ {ahead:.2f}") and ahead > 1
+    level = float(slower) * float(fast)
+    assert said(f"{slower} · {fast} ≈ {level:.2f}") and 0.9 < level < 1.1
     peaks = {name: same[name]["peak_bytes"] for name in ("vfl_net_nano", *measured)}
     assert min(peaks, key=peaks.get) == "vfl_net_nano"
     thop, ours = (own["r3d_18"][f"GMACs, {by}"] / 1e9 for by in ("thop", COST))
