@@ -122,7 +122,12 @@ def test_drop_path_hurts_the_student_alone():
     assert said(f"gives {points(mixed.mean)} points")
     assert said(f"gives {points(same.mean)}")
     own = gains("drop_path", "kl")[0].mean
-    assert 1.9 < same.mean / own < 2.3 and said("twice as large at 0.2")
+    assert said(f"looks larger at 0.2 ({points(same.mean)} points)")
+    assert said(f"than without drop-path ({points(own)})")
+    assert said(f"reaches from {points(same.low)} to {points(same.high)}")
+    against = STORED.studies["drop_path"].reference_of
+    assert against("kl_drop_0.2") == "labels_drop_0.2" == against("kl_drop_0.1")
+    assert {against(f"labels_drop_{rate}") for rate in ("0.1", "0.2")} == {"labels"}
 
 
 def test_a_better_teacher_makes_a_better_student():
@@ -136,6 +141,14 @@ def test_a_better_teacher_makes_a_better_student():
     shown = re.findall(r"\d+\.\d", printed('("teacher_8", "teacher_12", "teacher")'))
     names = ("teacher_8", "teacher_12", "teacher")
     assert shown == [points(v) for name in names for v in STORED.values(name)]
+
+
+def test_the_recap_answers_the_title():
+    [few], [all_labels] = gains("alpha", "kl"), gains("label_share", "kl_share_1")
+    assert said(f"{points(few.mean)} points, interval {points(few.low)} to")
+    assert said(f"to {points(few.high)}. With all labels")
+    assert said(f"−{points(-all_labels.mean)} points, not told apart from zero")
+    assert few.distinguishable and not all_labels.distinguishable
 
 
 def test_the_gain_shrinks_as_labels_grow():
@@ -178,6 +191,13 @@ def test_far_more_is_found_than_chance_would_give():
     assert found > 2 * by_chance
     assert f"{compared} comparisons, {found} of them" in printed("count_told_apart(")
     assert round(by_chance) == 2
+    both = {"kl", "labels"}
+    pairs = [
+        {setting.name, study.reference_of(setting.name)}
+        for study in STORED.studies.values()
+        for setting in study.settings
+    ]
+    assert pairs.count(both) == 6 and said("against labels alone is in six of them")
 
 
 def test_what_is_found_is_labels_or_a_teacher_where_labels_are_few():
