@@ -9,8 +9,9 @@ Public names: ``add_export_options``.
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from .errors import RecipeError
+from .errors import DatasetError, RecipeError
 
 _CLIPS = 48
 
@@ -45,6 +46,8 @@ def _export(options: argparse.Namespace) -> int:
 
     if bool(options.int8) != bool(options.calibration):
         raise RecipeError("--int8 and --calibration belong together: give both")
+    if options.int8:
+        _check_int8(options)
     check_packages()
     sizes = {n: getattr(options, n) for n in ("frames", "crop", "short_side")}
     network = open_network(
@@ -77,3 +80,14 @@ def _export(options: argparse.Namespace) -> int:
         "which are those it was calibrated on: try it on others"
     )
     return 0
+
+
+def _check_int8(options: argparse.Namespace) -> None:
+    """What can be told before the first file is written."""
+    path, folder = Path(options.int8), Path(options.calibration).expanduser()
+    if path.resolve() == Path(options.out).resolve():
+        raise RecipeError(f"--out and --int8 are the same file, {path}: name another")
+    if path.suffix != ".onnx":
+        raise RecipeError(f"--int8: {path} must end with .onnx")
+    if not folder.is_dir():
+        raise DatasetError(f"there is no folder {folder}")

@@ -114,10 +114,11 @@ def _check(options: argparse.Namespace, streams: bool) -> None:
             f"{options.video} has no end, and a video is written whole or not at all: "
             "give --max-frames as well"
         )
-    for name in ("clips", "crops"):
+    for name in ("clips", "crops", "max_frames"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise RecipeError(f"--{name} must be at least 1, not {value}")
+            option = name.replace("_", "-")
+            raise RecipeError(f"--{option} must be at least 1, not {value}")
 
 
 def _follow(options, network: Deployed, source: FrameSource, output) -> int:

@@ -7,8 +7,11 @@ file or parameter, what is wrong with it, and what to do. ``DVFLError`` is also 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
+
+_NO_MEMORY = r"out of memory|allocate memory|not enough memory|bad_alloc"
 
 
 class DVFLError(ValueError):
@@ -50,13 +53,25 @@ def exit_status(
 ) -> int:
     """Run a command; a trouble the user can mend becomes one line, not a traceback.
 
-    Returns what ``call`` returns, 1 after a ``DVFLError``, 130 after Ctrl-C; what
+    Returns what ``call`` returns, 1 after a ``DVFLError`` or where the memory does not
+    suffice, 130 after Ctrl-C; what
     then is so stands in ``stopped``.
     """
     try:
         return call()
     except DVFLError as error:
         print(f"{program}: {error}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch tells of both a computer's and a GPU's memory by a RuntimeError.
+        told = str(error).lower()
+        if not (isinstance(error, MemoryError) or re.search(_NO_MEMORY, told)):
+            raise
+        print(
+            f"{program}: the memory does not suffice; ask for less at a time (frames, "
+            "pixels, clips, batch), or use a machine with more",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print(f"{program}: stopped; {stopped}", file=sys.stderr)

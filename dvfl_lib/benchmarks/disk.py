@@ -52,6 +52,10 @@ def read_text(file: Path, advice: str = "") -> str:
         DatasetError: missing, unreadable, or not UTF-8.
     """
     try:
+        if file.exists() and not file.is_file():  # a pipe would be waited for
+            raise DatasetError(
+                f"{file}: cannot be read, because it is no plain file. {advice}"
+            )
         text = file.read_text("utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(f"{file}: is missing. {advice}") from None

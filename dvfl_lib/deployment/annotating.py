@@ -50,6 +50,8 @@ def check_output(path: str | os.PathLike[str], video: Path | None) -> Path:
         )
     if path.is_dir():
         raise RunDirectoryError(f"{path} is a folder: name a file in it")
+    if path.exists() and not path.is_file():
+        raise RunDirectoryError(f"{path} is no plain file: name another")
     if video is not None and path.exists() and path.samefile(video):
         raise RunDirectoryError(
             f"{path} is the video that is read: name another file to write to"

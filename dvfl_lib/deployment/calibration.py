@@ -38,7 +38,8 @@ def calibration_clips(
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DatasetError(f"there is no folder {folder}")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    named = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    found = sorted(p for p in named if p.is_file())
     if not found:
         raise DatasetError(
             f"{folder} holds no video ({', '.join(SUFFIXES)}), in folders below neither"

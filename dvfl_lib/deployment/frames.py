@@ -22,6 +22,7 @@ import av
 import numpy as np
 
 from ..errors import RecipeError, VideoError
+from ..video.opening import check_file, refuse_picture
 from ..video.passing import open_for_passing
 
 _CAMERA = "camera"
@@ -71,9 +72,10 @@ def file_source(path: str | os.PathLike[str]) -> FrameSource:
     They are the frames that ``video.open_video`` numbers, upright.
 
     Raises:
-        VideoError: missing, empty, damaged or not a video; also while the frames are
-            gone through, where the damage shows only then.
+        VideoError: missing, empty, damaged, a picture or no video; also while the
+            frames are gone through, where the damage shows only then.
     """
+    refuse_picture(check_file(path))
     reader = open_for_passing(path)
     return FrameSource(str(reader.path), reader, reader.fps, reader.path)
 

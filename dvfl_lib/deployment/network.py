@@ -24,6 +24,9 @@ from ..weights import load_checkpoint, load_model
 from ..weights.matching import describe_tensors, network_of
 from ..weights.reading import WeightsFile, read_weights
 
+# A view of 8 x 224 x 224 has 5 MB, and a network needs twenty times as much to answer.
+_LARGEST_VIEW = 4 * 2**30
+
 
 @dataclass(frozen=True)
 class Deployed:
@@ -179,7 +182,17 @@ def _views(
         | {f"evaluate.{n}": views[n] for n in asked if n in views}
         | {f"evaluate.{n}": number for n, number in asked.items() if number}
     )
+    _check_size(checked.data.frames, checked.evaluate.short_side)
     return replace(checked.data, workers=0), checked.evaluate
+
+
+def _check_size(frames: int, short_side: int) -> None:
+    size = 12 * frames * short_side**2  # bytes of a square view in float32
+    if size > _LARGEST_VIEW:
+        raise RecipeError(
+            f"{frames} frames of {short_side} pixels are {size / 2**30:,.0f} GiB in "
+            f"one view; {_LARGEST_VIEW / 2**30:.0f} are the most: give less"
+        )
 
 
 def _counts(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -206,6 +219,8 @@ def _is_standin(metadata: dict[str, Any]) -> bool:
 
 def _moved(model: VFLNet, device: str) -> VFLNet:
     try:
+        if torch.device(device).type == "meta":  # PyTorch's device for shapes alone
+            raise RecipeError(f"device {device!r} computes nothing: cpu, cuda, ...")
         return model.to(torch.device(device))
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0]

@@ -16,7 +16,7 @@ from ..errors import VideoError
 from ..evaluation import About, Views, evaluate
 from ..video import EvaluationViews, Sample
 from ..video.frame_index import index_frames
-from ..video.opening import check_file
+from ..video.opening import check_file, refuse_picture
 from ..video.transforms import check_sides
 from .network import Deployed
 
@@ -57,10 +57,12 @@ def predict_video(network: Deployed, video: str | os.PathLike[str]) -> Predictio
     """Ask a network about a video file, exactly as an evaluation would.
 
     Raises:
-        VideoError: missing, empty, damaged, not a video, or far longer than high.
+        VideoError: missing, empty, damaged, a picture or no video, or far longer than
+            high.
         ModelError: outputs that are not finite, or too small frames for the network.
     """
     path = check_file(video)
+    refuse_picture(path)
     index = index_frames(path)
     check_sides(str(path), index.height, index.width)
     # The label has no part in the probabilities.

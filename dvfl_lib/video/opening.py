@@ -1,6 +1,6 @@
 """Opening a video file: what is let in, and which of its streams is the video.
 
-Public names: ``check_file``, ``open_stream``.
+Public names: ``check_file``, ``open_stream``, ``refuse_picture``.
 
 A file may hold several video streams: that of a second lens, or the picture on the
 cover of a record. The first that is no such picture is the video.
@@ -21,10 +21,12 @@ from ..errors import VideoError
 # FFmpeg knows several hundred formats. Some of them are no video but a list of other
 # files to open (HLS, concat, DASH, numbered pictures), and one takes any text for a
 # picture of a terminal. So a file may be one of these, and open no other.
+_PICTURES = ("png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe")
 _FORMATS = (
     *("avi", "mov", "matroska", "webm", "mpeg", "mpegts", "mpegvideo", "m4v", "flv"),
     *("asf", "ogg", "ivf", "mxf", "nut", "dv", "wtv", "rm", "h264", "hevc", "mjpeg"),
-    *("yuv4mpegpipe", "gif", "apng", "png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe"),
+    *("yuv4mpegpipe", "gif", "apng"),
+    *_PICTURES,
 )
 _OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
 
@@ -100,3 +102,14 @@ def open_stream(
             raise VideoError(
                 f"{path}: is damaged ({error.strerror}). Unpack or download it again"
             ) from error
+
+
+def refuse_picture(path: Path) -> None:
+    """Refuse a file that is one still picture, which says nothing about an action.
+
+    Raises:
+        VideoError: it is one, or no video at all.
+    """
+    with open_stream(path) as (container, _):
+        if container.format.name in _PICTURES:
+            raise VideoError(f"{path}: is a picture, not a video")

@@ -87,6 +87,11 @@ _OTHER_CONTENT = (
         "is a Git LFS pointer of a few lines, not the weights: run 'git lfs pull'",
     ),
     (rb"\x89HDF", "is an HDF5 (Keras) file; only PyTorch weights can be loaded"),
+    (
+        rb"\x08[\x01-\x7f]\x12[\x01-\x7f](pytorch|onnx)",
+        "is an ONNX file: give the checkpoint it was exported from. 'open_onnx' of "
+        "dvfl_lib.deployment.onnx_network runs the file itself",
+    ),
     (rb"\x1f\x8b|Rar!|7z\xbc\xaf", "is a compressed archive: unpack it first"),
 )
 _TORCH_ZIP = b"PK\x03\x04"
@@ -145,6 +150,8 @@ def _first_bytes(path: Path) -> bytes:
             f"{path} is a folder, not a weights file: name a file in it."
         )
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise CheckpointError(f"{path} is no plain file: name a weights file.")
         with path.open("rb") as file:
             start = file.read(64)
     except FileNotFoundError:
@@ -190,7 +197,9 @@ def _read_pickle(path: Path) -> Any:
             "trust its author, have the 'model' dictionary alone saved anew "
             "(torch.save({'model': model.state_dict()}, ...)) and load that file."
         ) from None
-    reason = message.strip().splitlines()[0] if message.strip() else "no reason given"
+    # PyTorch begins by advising to allow any code; its reason stands behind that.
+    reason = message.rpartition("WeightsUnpickler error:")[2].strip() or "no reason"
+    reason = reason.splitlines()[0]
     raise CheckpointError(
         f"{path} is damaged or incomplete, or not a PyTorch weights file: fetch it "
         f"again and compare its size. PyTorch says: {reason[:200]}"
