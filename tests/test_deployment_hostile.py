@@ -41,6 +41,12 @@ def test_a_video_of_one_frame_is_a_video(tmp_path):
     assert predict(write_video(tmp_path / "a.mp4", moving_frames(1))) == 0
 
 
+def test_more_views_than_memory_holds_are_refused(video, capsys):
+    assert predict(video, "--clips", "100000") == 1
+    said = capsys.readouterr().err
+    assert "views; 4 are the most" in said and said.count("\n") == 1
+
+
 def what_torch_says_of_too_much() -> RuntimeError:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)

@@ -25,7 +25,8 @@ from ..weights.matching import describe_tensors, network_of
 from ..weights.reading import WeightsFile, read_weights
 
 # A view of 8 x 224 x 224 has 5 MB, and a network needs twenty times as much to answer.
-_LARGEST_VIEW = 4 * 2**30
+# The views of a video are held together: the usual 12 have 58 MB.
+_LARGEST = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -182,17 +183,19 @@ def _views(
         | {f"evaluate.{n}": views[n] for n in asked if n in views}
         | {f"evaluate.{n}": number for n, number in asked.items() if number}
     )
-    _check_size(checked.data.frames, checked.evaluate.short_side)
+    _check_size(checked.data.frames, checked.evaluate)
     return replace(checked.data, workers=0), checked.evaluate
 
 
-def _check_size(frames: int, short_side: int) -> None:
-    size = 12 * frames * short_side**2  # bytes of a square view in float32
-    if size > _LARGEST_VIEW:
-        raise RecipeError(
-            f"{frames} frames of {short_side} pixels are {size / 2**30:,.0f} GiB in "
-            f"one view; {_LARGEST_VIEW / 2**30:.0f} are the most: give less"
-        )
+def _check_size(frames: int, evaluate: EvaluateRecipe) -> None:
+    side, count = evaluate.short_side, evaluate.clips * evaluate.crops
+    view = 12 * frames * side**2  # bytes of a square view in float32
+    for size, where in ((view, "one view"), (view * count, f"{count:,} views")):
+        if size > _LARGEST:
+            raise RecipeError(
+                f"{frames} frames of {side} pixels are {size / 2**30:,.0f} GiB in "
+                f"{where}; {_LARGEST / 2**30:.0f} are the most: give less"
+            )
 
 
 def _counts(metadata: dict[str, Any]) -> dict[str, Any]:
