@@ -20,7 +20,9 @@ memory for it costs more than one addition of all its numbers. So
 Weights, their names and the results (to rounding) are those of the readable layers,
 of which these are children. Where somebody listens to a part of a layer by a hook, or
 has put another module in its place, the layer computes as the readable one does: what
-a hook sees is always what the readable layer would show.
+a hook sees is always what the readable layer would show. ``torch.func.vmap`` over some
+of the weights, the others alone, needs the readable form: there one result cannot be
+written over another.
 
 Source: the measurements in ``benchmarks/network_speed.py``.
 """

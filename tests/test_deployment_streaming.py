@@ -257,7 +257,7 @@ def test_other_models_are_refused(model):
     with pytest.raises(ModelError, match="eval"):
         recogniser(create_model("vfl_net_lab_student", 3))
     with pytest.raises(ModelError, match="3 classes, but 2 names"):
-        StreamingRecogniser(model, "ab", DATA, 36, frame_stride=1)
+        StreamingRecogniser(model, ["a", "b"], DATA, 36, frame_stride=1)
     with pytest.raises(RecipeError, match="crop of 32"):
         StreamingRecogniser(model, CLASSES, DATA, 30, frame_stride=1)
     with pytest.raises(ModelError, match="window without frames"):

@@ -193,3 +193,24 @@ def test_the_compiler_takes_the_network_whole(net, training):
         assert (told.graph_break_count, told.graph_count) == (0, 1)
         whole = torch.compile(net, fullgraph=True, backend="aot_eager")
         assert torch.allclose(whole(x), net(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("without", [False, True])
+def test_other_derivatives_and_vmap_are_the_same(net, without):
+    """Of the second order, forward, and many clips at once, as torch.func does it."""
+    x = clips()
+
+    def all_of(form):
+        def size(y):
+            return form(y).square().sum()
+
+        with torch.set_grad_enabled(not without):
+            yield torch.func.grad(lambda y: torch.func.grad(size)(y).square().sum())(x)
+            yield torch.func.jvp(form, (x,), (torch.ones_like(x),))[1]
+            yield torch.func.vmap(lambda y: form(y[None])[0])(x)
+
+    readable = forms(net)["readable"]
+    for fast_one, other in zip(all_of(net), all_of(readable), strict=True):
+        assert torch.allclose(fast_one, other, rtol=1e-4, atol=1e-6)
+        assert other.abs().max() > 1e-4

@@ -32,6 +32,7 @@ from ..fast import set_form
 from ..files import write_whole
 from ..vfl_net import VFLNet
 from ..video.seeding import fixed_rng
+from .naming import check_names
 from .packages import check_packages, package
 
 ABOUT = "dvfl"
@@ -81,8 +82,8 @@ def export(
 
     Raises:
         RecipeError: the packages are missing, or another ending.
-        ModelError: a clip of this size is none that the network takes; another number
-            of names; weights too large for one file.
+        ModelError: no ``VFLNet``; a clip of this size is none that the network takes;
+            another number of names; weights too large for one file.
         CheckpointError: the file does not answer as the network does.
         RunDirectoryError: it cannot be written.
     """
@@ -90,18 +91,19 @@ def export(
     check_packages()
     if path.suffix != ".onnx":
         raise RecipeError(f"{path} must end with .onnx")
-    if classes and len(classes) != model.num_classes:
-        raise ModelError(
-            f"the model answers for {model.num_classes} classes, but "
-            f"{len(classes)} names were given"
-        )
+    if not isinstance(model, VFLNet):
+        raise ModelError(f"a VFLNet can be exported, not {type(model).__name__}")
+    for name, number in (("frames", frames), ("side", side)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ModelError(f"{name} must be a whole number from 1 on: {number!r}")
+    names = check_names(model, classes) if classes else ()
     twin = set_form(copy.deepcopy(model).cpu().float().eval(), "readable")
     with fixed_rng("export"):
         clips = torch.randn(3, frames, 3, side, side)
     twin.check_clip(clips)
     if sum(4 * p.numel() for p in twin.parameters()) > _LARGEST:
         raise ModelError("more than 2 GB of weights do not fit into one ONNX file")
-    about = {"frames": frames, "side": side, "classes": list(classes)}
+    about = {"frames": frames, "side": side, "classes": list(names)}
     about |= {"standin": bool(standin), "version": 1}
     content = _graph(twin, clips, json.dumps(about))
     difference = _check(twin, content, clips)

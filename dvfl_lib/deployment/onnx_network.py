@@ -6,6 +6,7 @@ Public names: ``OnnxNetwork``, ``open_onnx``.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, ModelError
+from ..errors import CheckpointError, ModelError, RecipeError
 from .exporting import ABOUT
 from .packages import package
 
@@ -42,8 +43,10 @@ class OnnxNetwork:
         """(B, T, 3, H, W) float32 -> logits (B, K).
 
         Raises:
-            ModelError: clips of another size.
+            ModelError: no tensor, or clips of another size.
         """
+        if not isinstance(clips, Tensor):
+            raise ModelError(f"clips must be a tensor, not {type(clips).__name__}")
         size = (self.frames, 3, self.side, self.side)
         if clips.ndim != 5 or tuple(clips.shape[1:]) != size or not len(clips):
             raise ModelError(
@@ -64,11 +67,15 @@ def open_onnx(path: str | Path, *, threads: int = 0) -> OnnxNetwork:
         threads: to compute with; 0 takes as many as PyTorch uses.
 
     Raises:
-        RecipeError: the packages are missing.
+        RecipeError: the packages are missing; an impossible number of threads.
         CheckpointError: missing, damaged, or no file of this library.
     """
     onnx, onnxruntime = package("onnx"), package("onnxruntime")
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
+        raise RecipeError(f"threads must be a whole number from 0 on: {threads!r}")
     path = Path(path).expanduser()
+    if not path.is_file():
+        raise CheckpointError(f"there is no file {path}")
     try:
         content = path.read_bytes()
         proto = onnx.load_model_from_string(content)
@@ -90,6 +97,7 @@ def open_onnx(path: str | Path, *, threads: int = 0) -> OnnxNetwork:
         raise CheckpointError(
             f"{path} cannot be run: {str(error).splitlines()[0]}"
         ) from error
+    _compare(path, session, about)
     return OnnxNetwork(path, _session=session, **about)
 
 
@@ -113,19 +121,41 @@ def _about(path: Path, proto: Any) -> dict[str, Any]:
     return dict(frames=frames, side=side, classes=tuple(names), standin=standin)
 
 
+def _compare(path: Path, session: Any, about: dict[str, Any]) -> None:
+    """Whether the graph takes and gives what the description says."""
+    frames, side, names = about["frames"], about["side"], about["classes"]
+    given, told = (
+        [(end.name, end.type, *(end.shape or ())[1:]) for end in ends]  # any batch
+        for ends in (session.get_inputs(), session.get_outputs())
+    )
+    takes = given == [("clip", "tensor(float)", frames, 3, side, side)]
+    gives = [end[:2] for end in told] == [("logits", "tensor(float)")]
+    if not (takes and gives and told[0][2:] == (len(names) or told[0][2],)):
+        raise CheckpointError(f"{path}: its description and its graph do not agree")
+
+
 def _refuse_the_foreign(path: Path, proto: Any) -> None:
     onnx = package("onnx")
-    outside = [
-        tensor.name
-        for tensor in proto.graph.initializer
-        if tensor.data_location == onnx.TensorProto.EXTERNAL
-    ]
-    if outside:
-        raise CheckpointError(f"{path}: {outside[0]} lies in another file; refused")
-    domains = {node.domain for node in proto.graph.node}
-    domains |= {entry.domain for entry in proto.opset_import}
+    domains = {entry.domain for entry in proto.opset_import}
+    for part in _parts(proto):
+        if isinstance(part, onnx.TensorProto):
+            if part.external_data or part.data_location != onnx.TensorProto.DEFAULT:
+                name = part.name or "a constant"
+                raise CheckpointError(f"{path}: {name} lies in another file; refused")
+        elif isinstance(part, (onnx.NodeProto, onnx.FunctionProto)):
+            domains.add(part.domain)
     if foreign := sorted(domains - _STANDARD):
         raise CheckpointError(
             f"{path} needs operators of {foreign[0]!r}, which this library's export "
             "does not write; refused"
         )
+
+
+def _parts(message: Any) -> Iterator[Any]:
+    """A message and all within: nodes have constants and graphs of their own."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            # One message, or several of them; a map has neither of ours.
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                yield from _parts(inner)

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ModelError, RecipeError
+from ..errors import CheckpointError, ModelError, RecipeError
 from ..files import write_whole
 from .onnx_network import open_onnx
 from .packages import check_packages, package
@@ -54,15 +54,17 @@ def quantise(
 
     Raises:
         RecipeError: the packages are missing; another ending; the same file twice.
-        CheckpointError: ``source`` is no file of ``export``.
+        CheckpointError: ``source`` is no file of ``export``, or quantised already.
         RunDirectoryError: ``path`` cannot be written.
-        ModelError: no clip, a clip of another size, or one that is not finite.
+        ModelError: no clip, no tensor, a clip of another size, or one that is not
+            finite.
     """
     check_packages()
     source, path = Path(source).expanduser(), Path(path)
     if path.suffix != ".onnx" or path.resolve() == source.resolve():
         raise RecipeError(f"{path} must be another file, and end with .onnx")
     about = open_onnx(source, threads=1)
+    _refuse_integers(source)
     clips = list(_checked(calibration, (about.frames, 3, about.side, about.side)))
     if not clips:
         raise ModelError("quantisation needs at least one calibration clip")
@@ -77,6 +79,10 @@ def quantise(
 def _checked(clips: Iterable[Tensor], size: tuple[int, ...]) -> Iterator[Any]:
     """Each clip as a batch of one, for ONNX Runtime."""
     for number, clip in enumerate(clips):
+        if not isinstance(clip, Tensor):
+            raise ModelError(
+                f"calibration clip {number} is a {type(clip).__name__}, not a tensor"
+            )
         if tuple(clip.shape) != size:
             raise ModelError(
                 f"calibration clip {number} is {tuple(clip.shape)}; the file takes "
@@ -85,6 +91,14 @@ def _checked(clips: Iterable[Tensor], size: tuple[int, ...]) -> Iterator[Any]:
         if not torch.isfinite(clip).all():
             raise ModelError(f"calibration clip {number} is not finite")
         yield clip.detach().cpu().float()[None].numpy()  # (1, T, 3, H, W)
+
+
+def _refuse_integers(source: Path) -> None:
+    graph = package("onnx").load(source, load_external_data=False).graph
+    if any(node.op_type == "QuantizeLinear" for node in graph.node):
+        raise CheckpointError(
+            f"{source} computes in integers already: give the float32 file"
+        )
 
 
 def _quantised(source: Path, path: Path, clips: list[Any]) -> None:

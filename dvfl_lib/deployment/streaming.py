@@ -27,6 +27,7 @@ from ..errors import ModelError, RecipeError, VideoError
 from ..recipes import DataRecipe
 from ..vfl_net import VFLNet
 from ..video.transforms import check_sides, evaluation_crops
+from .naming import check_names
 from .recognition import Latency, Recognition
 from .reuse import FrameFeatures, frame_features, window_logits
 
@@ -35,10 +36,11 @@ class StreamingRecogniser:
     """A video network on a stream of frames.
 
     The answer for a window is the one that ``model`` gives for the same frames as a
-    clip, prepared as evaluation prepares them with one crop in the centre.
+    clip, prepared as evaluation prepares them with one crop in the centre. A stream
+    belongs to one thread: frames have an order.
 
     Args:
-        model: in eval mode; its device is used.
+        model: in eval mode; its device and number format (float32, bfloat16) are used.
         classes: names of its outputs, in their order.
         data: ``frames`` and ``crop`` of a clip; nothing else of it is used.
         short_side: pixels of the short side before cropping, as in evaluation.
@@ -67,13 +69,13 @@ class StreamingRecogniser:
         threshold: float = 0.0,
     ) -> None:
         every = frame_stride if every is None else every
-        _check_model(model, classes)
+        names = _check_model(model, classes)
         _check_numbers(data, short_side, frame_stride, every, smoothing, threshold)
-        self.model, self.classes = model, tuple(classes)
+        self.model, self.classes = model, names
         self.data, self.short_side = data, short_side
         self.frame_stride, self.every = frame_stride, every
         self.smoothing, self.threshold = smoothing, threshold
-        self._device = next(model.parameters()).device
+        self._weight = next(model.parameters())  # where, and how exactly, to compute
         self.reset()
 
     def reset(self) -> None:
@@ -123,7 +125,7 @@ class StreamingRecogniser:
             if self._last_use(number) is not None:
                 # (1, 1, 3, crop, crop): one crop, one frame
                 ready = evaluation_crops(pixels, self.short_side, self.data.crop)
-                ready = ready[0, 0].to(self._device)  # (3, crop, crop)
+                ready = ready[0, 0].to(self._weight)  # (3, crop, crop)
                 self._ring[number] = frame_features(self.model, ready)
             window = self._answer(number) if self._decides(number) else None
         self._shape, self._next = pixels.shape, number + 1
@@ -216,18 +218,15 @@ class StreamingRecogniser:
         return pixels
 
 
-def _check_model(model: Any, classes: Sequence[str]) -> None:
+def _check_model(model: Any, classes: Sequence[str]) -> tuple[str, ...]:
+    """The names of its outputs."""
     if not isinstance(model, VFLNet):
         raise ModelError(
             f"a stream needs a VFLNet, not {type(model).__name__}: its first block is "
             "taken apart to keep what can be kept of a frame"
         )
     _check_mode(model)
-    if isinstance(classes, str) or len(classes) != model.num_classes:
-        raise ModelError(
-            f"the model answers for {model.num_classes} classes, but "
-            f"{len(classes)} names were given"
-        )
+    return check_names(model, classes)
 
 
 def _check_mode(model: VFLNet) -> None:
@@ -243,9 +242,15 @@ def _check_numbers(
     smoothing: float,
     threshold: float,
 ) -> None:
-    for name, value in (("frame_stride", frame_stride), ("every", every)):
+    if not isinstance(data, DataRecipe):
+        raise RecipeError(f"data must be a DataRecipe, not {type(data).__name__}")
+    whole = {"short_side": short_side, "frame_stride": frame_stride, "every": every}
+    for name, value in whole.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise RecipeError(f"{name} must be a whole number from 1 on: {value!r}")
+    for name, value in (("smoothing", smoothing), ("threshold", threshold)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise RecipeError(f"{name} must be a number: {value!r}")
     if data.crop > short_side:
         raise RecipeError(
             f"a crop of {data.crop} does not fit a short side of {short_side}"
