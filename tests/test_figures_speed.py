@@ -41,6 +41,7 @@ def test_parts_of_a_bar_stand_one_behind_the_other():
     figure = share_bars(SHARES, unit="ms")
     bars = [(bar.get_x(), bar.get_width()) for bar in figure.axes[0].patches]
     assert bars == [(0, 3), (3, 1), (0, 3), (3, 0)]
+    assert [t.get_text() for t in figure.axes[0].texts] == ["75 %", "25 %", "100 %"]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["products", "copies"]
     told = alt_text(share_bars(SHARES, machine=False))
@@ -71,7 +72,10 @@ def test_a_line_per_class_and_a_band_per_action():
     assert np.array_equal(np.stack(drawn, axis=1), table, equal_nan=True)
     assert [(p.get_x(), p.get_width()) for p in band.patches] == [(0, 3), (3, 3)]
     named = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert named == ["a", "b"]  # c is neither shown nor likely
+    assert named == ["a", "b", "other classes"]  # c is neither shown nor likely
+    assert [text.get_text() for text in band.texts] == ["a", "b"]
+    (waiting,) = [text.get_text() for text in lines.texts]
+    assert waiting == "no answer\nyet" and lines.patches[0].get_width() == 2
     told = alt_text(figure)
     assert "frames 0 to 2 show a, likeliest is a in 100 % of the answers" in told
     assert "frames 3 to 5 show b, likeliest is b in 67 % of the answers" in told

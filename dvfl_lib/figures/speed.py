@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from ..errors import DVFLError
-from .style import GREY, PALETTE, colour_of, new_figure, percent
+from .style import GREY, PALETTE, SIX, new_figure, percent
 
+_SMALLEST_TOLD = 0.07  # of the picture's width: a narrower part holds no number
 Spread = tuple[float, float, float]  # (median, lower quartile, upper quartile)
 
 
@@ -68,7 +69,7 @@ def share_bars(
     unit: str = "",
     machine: bool = True,
 ) -> Figure:
-    """A bar per network, cut into kinds of work.
+    """A bar per network, cut into kinds of work; large ones show their share of it.
 
     Args:
         shares: network -> kind -> amount. Bars are as long as the sum of the amounts.
@@ -84,14 +85,18 @@ def share_bars(
     if any(not value >= 0 for parts in shares.values() for value in parts.values()):
         raise DVFLError("share_bars: amounts of work are not negative")
     figure, (axis,) = new_figure(title, False, 1.4 + 0.45 * len(shares))
+    longest = max(sum(parts.values()) for parts in shares.values())
     for row, parts in enumerate(shares.values()):
-        left = 0.0
+        left, whole = 0.0, sum(parts.values())
         for place, (kind, value) in enumerate(parts.items()):
-            # beyond five colours the kinds are told apart by hatching
-            style = {"facecolor": colour_of("", place), "edgecolor": "white"}
-            style |= {"linewidth": 0, "hatch": ("", "////", "....")[place // 5 % 3]}
+            # beyond six colours the kinds are told apart by hatching
+            style = {"facecolor": SIX[place % 6], "edgecolor": "white"}
+            style |= {"linewidth": 0, "hatch": ("", "////", "....")[place // 6 % 3]}
             label = kind if row == 0 else None
             axis.barh(row, value, 0.6, left=left, label=label, **style)
+            if value > _SMALLEST_TOLD * longest:
+                share = f"{100 * value / whole:.0f} %"
+                axis.text(left + value / 2, row, share, ha="center", va="center")
             left += value
     axis.set_yticks(range(len(shares)), list(shares))
     axis.invert_yaxis()

@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..errors import DVFLError
-from .style import GREY, colour_of, new_figure, percent
+from .style import GREY, SIX, new_figure, percent
+
+_OTHERS = "other classes"
 
 
 def stream_figure(
@@ -48,29 +50,44 @@ def stream_figure(
     answered = ~np.isnan(table).any(axis=1)
     winners = {classes[int(k)] for k in table[answered].argmax(axis=1)}
     named = list(dict.fromkeys([*shown, *(c for c in classes if c in winners)]))
-    colours = {name: colour_of("", place) for place, name in enumerate(named)}
+    colours = {name: SIX[place % 6] for place, name in enumerate(named)}
     figure, (axis, band) = _axes(title, standin)
     for place, name in enumerate(classes):
-        style = dict(color=GREY, linewidth=0.6, alpha=0.5, zorder=1)
+        style = dict(color=GREY, linewidth=0.6, alpha=0.5, zorder=1, label=_OTHERS)
         if name in colours:
-            # beyond five colours the lines are told apart by their strokes
-            stroke = ("-", "--", ":", "-.")[named.index(name) // 5 % 4]
+            # beyond six colours the lines are told apart by their strokes
+            stroke = ("-", "--", ":", "-.")[named.index(name) // 6 % 4]
             style = dict(color=colours[name], linewidth=1.8, ls=stroke, label=name)
         axis.plot(np.arange(len(table)), table[:, place], **style)
     if threshold:
         axis.axhline(threshold, color="black", linewidth=0.8, linestyle=":")
     axis.set(xlim=(0, len(table)), ylim=(0, 1.02), ylabel="probability")
     percent(axis.yaxis)
+    _mark_waiting(axis, answered)
     for first, after, name in spans:
         band.barh(0, after - first, 1, left=first, color=colours[name], alpha=0.8)
+        if (after - first) / len(table) > 0.012 * len(name):  # it fits
+            band.text((first + after) / 2, 0, name, ha="center", va="center", size=8)
         axis.axvline(first, color=GREY, linewidth=0.6)
     band.set(xlim=(0, len(table)), ylim=(-0.5, 0.5), yticks=[], xlabel="frame")
     band.set_ylabel("shown", rotation=0, ha="right", va="center", fontsize=9)
     legend = {"loc": "outside right center", "frameon": False, "fontsize": 9}
     lines = dict(zip(*axis.get_legend_handles_labels()[::-1], strict=True))
+    named += [_OTHERS] * (_OTHERS in lines)
     figure.legend([lines[name] for name in named], named, **legend)
     figure.set_label(_words(table, answered, classes, spans, title))
     return figure
+
+
+def _mark_waiting(axis: Axes, answered: np.ndarray) -> None:
+    """Shade the frames before the first answer, and say so where it fits."""
+    first = int(answered.argmax()) if answered.any() else len(answered)
+    if not first:
+        return
+    axis.axvspan(0, first, color=GREY, alpha=0.12, linewidth=0)
+    if first > 0.1 * len(answered):
+        words = dict(ha="center", va="center", size=8, color=GREY)
+        axis.text(first / 2, 0.5, "no answer\nyet", **words)
 
 
 def _axes(title: str, standin: bool) -> tuple[Figure, list[Axes]]:

@@ -32,6 +32,8 @@ PALETTE: dict[str, str] = {
     "baseline": "#0072B2",
 }
 _OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+# Where more than five things stand side by side, none of them a network.
+SIX = tuple(PALETTE[n] for n in ("space", "time", "gate", "context", "modulator", "q"))
 MARKERS = "os^DvP*X"
 GREY = "#595959"
 WIDTH = 8.0  # inches

@@ -19,6 +19,7 @@ SPEED = read_result("network_speed")
 PEERS = read_result("peers")
 AGREEMENT = read_result("agreement")
 COST = "dvfl_lib.cost"
+TEACHER = ("teacher asked", "logits given")
 
 
 def said(sentence: str) -> bool:
@@ -58,6 +59,8 @@ def test_arithmetic_comes_nearer_to_the_limit_than_addition():
     assert rates["linear layer"] > 4 * rates["add"]
     assert rates["same, as convolution"] > 0.7 * limit and said("it nearly reaches it")
     assert rates["same, as convolution"] > rates["linear layer"]
+    # nine times the MACs in "much less than nine times the time"
+    assert rates["3 x 3 depth-wise"] > 2 * rates["add"]
 
 
 def test_steps_are_faster_one_by_one():
@@ -98,8 +101,6 @@ def test_what_is_stored_is_what_is_told():
     )
     assert said(f"takes {fast:.0f} ms instead of {plain:.0f}")
     assert said(f"instead of {plain:.0f}: {ratio('answers', 'fast')} times as fast")
-    at_best = re.search(r"at best be ([\d.]+) times as fast", WORDS)[1]
-    assert abs(float(at_best) - plain / least_ms()) < 0.15
     share = SPEED["shares"]["fast"]["shares"]["convolutions"]
     assert said(f"Convolutions take {100 * share:.0f} % of what is left")
     assert said(f"in float32, with {ratio('answers', 'OpenVINO, float32')}")
@@ -108,17 +109,23 @@ def test_what_is_stored_is_what_is_told():
     assert said(f"and {frozen} compiled and frozen")
     assert said(f"reach {ratio('answers', 'ONNX Runtime, int8')} in ONNX Runtime")
     assert said(f"and {ratio('answers', 'OpenVINO, int8')} in OpenVINO")
-    assert said(f"A step of a training is {ratio('training', 'fast')} times as fast")
+    assert said(f"A training step is {ratio('training', 'fast')} times as fast")
     assert said(f"and {ratio('training', 'fast, bf16')} in bfloat16")
     given = ratio("distillation", "fast, logits given")
-    assert said(f"a step {given} times as fast")
+    assert said(f"make it {given} times as fast")
     assert said(f"{ratio('distillation', 'fast, bf16, logits given')} with bfloat16")
+    steps = SPEED["distillation"]["rows"]
+    asked, read = (steps[f"fast, {w}"]["p50_ms"] for w in TEACHER)
+    assert said(f"takes {read:.0f} ms in place of {asked:.0f}")
     compiled = float(ratio("answers", "fast, compiled"))
     assert compiled < float(ratio("answers", "fast"))
-    assert said("Compiling does not help in float32")
-    batches = SPEED["batches"]["rows"].values()
-    assert max(row["median"] for row in batches) < 1.1
+    assert said("Compiling does not help in float32, it makes the fast form slower")
+    batches = SPEED["batches"]["rows"]
+    assert max(row["median"] for row in batches.values()) < 1.1
     assert said("Larger batches gain little")
+    assert batches["batch 8"]["median"] < 0.9 and said(
+        "Eight at a time are even slower"
+    )
 
 
 def test_the_stored_tables_are_shown():
@@ -142,7 +149,9 @@ def test_agreement_is_high_and_integers_change_more():
     for column in ("agreement", "kl"):
         grows = [row[column] for row in stored]
         assert grows == sorted(grows)
-    assert said("a few answers more agree, while the KL divergence grows")
+    assert said("the KL divergence grows") and said("The agreement seems to grow too")
+    top1 = [row["top1"] > AGREEMENT["rows"]["float32"]["top1"] for row in stored]
+    assert sum(top1) == 2 and said("top-1 is twice above that of float32")
     assert said("all 336 clips") and stored[0]["clips"] == 336
 
 
@@ -184,6 +193,10 @@ def test_what_is_said_of_the_peers_is_stored():
     assert said(f"{slower} · {fast} ≈ {level:.2f}") and 0.9 < level < 1.1
     peaks = {name: same[name]["peak_bytes"] for name in ("vfl_net_nano", *measured)}
     assert min(peaks, key=peaks.get) == "vfl_net_nano"
+    alike = [same[name] for name in ("r3d_18", "r2plus1d_18")]
+    macs = {round(row[f"GMACs, {COST}"] / 1e9) for row in alike}
+    first, second = (f"{row['p50_ms']:.0f}" for row in alike)
+    assert macs == {81} and said(f"and take {first} and {second} ms")
     thop, ours = (own["r3d_18"][f"GMACs, {by}"] / 1e9 for by in ("thop", COST))
     assert said(
         f"For `r3d_18` the popular counter thop finds {thop:.1f} GMACs of {ours:.1f}"
@@ -209,4 +222,6 @@ def test_the_answers_of_the_stream_exercises_hold():
     assert plain[2:5] == ["Gathering", "Scattering", "Gathering"]
     assert decided(frame_stride=4, smoothing=0.3) == order
     assert set(decided(frame_stride=4, smoothing=0.3, threshold=0.6)) == {"", "Rising"}
-    assert {*order} - {*decided(frame_stride=8)} == {"Approaching", "SinkToBack"}
+    coarse = decided(frame_stride=8)
+    assert {*order} - {*coarse} == {"Approaching", "SinkToBack"}
+    assert coarse[-1] == "Receding" and said("the last answer is Receding")
