@@ -206,9 +206,11 @@ def test_other_derivatives_and_vmap_are_the_same(net, without):
             return form(y).square().sum()
 
         with torch.set_grad_enabled(not without):
-            yield torch.func.grad(lambda y: torch.func.grad(size)(y).square().sum())(x)
-            yield torch.func.jvp(form, (x,), (torch.ones_like(x),))[1]
-            yield torch.func.vmap(lambda y: form(y[None])[0])(x)
+            return (
+                torch.func.grad(lambda y: torch.func.grad(size)(y).square().sum())(x),
+                torch.func.jvp(form, (x,), (torch.ones_like(x),))[1],
+                torch.func.vmap(lambda y: form(y[None])[0])(x),
+            )
 
     readable = forms(net)["readable"]
     for fast_one, other in zip(all_of(net), all_of(readable), strict=True):
