@@ -24,11 +24,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dvfl_lib.cost import count_macs
 from dvfl_lib.vfl_net import VFLNet, create_model
 from dvfl_lib.video.seeding import fixed_rng
 
 from .interleaving import interleave
 from .latencies import HEAD, latency_rows, missing_row, speed_cells, with_sync
+from .multiplying import measure_rates, rates_line
 from .network_forms import (
     FAST,
     STRAIGHTFORWARD,
@@ -162,6 +164,8 @@ def measure_shares(sizes: Sizes) -> dict[str, Any]:
 
 def measure(sizes: Sizes) -> dict[str, Any]:
     """All groups, as they are stored."""
+    macs = count_macs(create_model(sizes.student, CLASSES), sizes.frames, sizes.side)
+    multiplying = measure_rates(_device(), macs)
     with tempfile.TemporaryDirectory() as folder:
         answers = measure_answers(sizes, Path(folder))
     return {
@@ -169,6 +173,7 @@ def measure(sizes: Sizes) -> dict[str, Any]:
         "student": sizes.student,
         "teacher": sizes.teacher,
         "threads": torch.get_num_threads(),
+        "multiplying": multiplying,
         "answers": answers,
         **measure_steps(sizes),
         "batches": measure_batches(sizes),
@@ -190,6 +195,7 @@ def table(found: dict[str, Any]) -> str:
         f"`{student}`, {clip}, on {on}. Noise and random weights: nothing here is "
         "about accuracy.",
         "",
+        *([rates_line(found["multiplying"]), ""] if "multiplying" in found else []),
         f"An answer, batch 1 ({answers['rounds']} rounds; the largest logit is "
         f"{answers['largest_logit']:.2f}):",
         "",
@@ -244,6 +250,11 @@ def _share_rows(shares: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
+    measure_and_store(NAME, table)
+
+
+def measure_and_store(name: str, as_table: Callable[[dict[str, Any]], str]) -> None:
+    """The command line; the result is stored as ``name``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--step-rounds", type=int, default=4)
@@ -256,9 +267,9 @@ def main() -> None:
             "data": "Noise; random weights.",
             **measure(sizes_here(options.rounds, options.step_rounds)),
         }
-        write_result(NAME, f"python -m benchmarks.{NAME}", content)
-        write_table(NAME, table(read_result(NAME)))
-    print(table(read_result(NAME)))
+        write_result(name, f"python -m benchmarks.{name}", content)
+        write_table(name, as_table(read_result(name)))
+    print(as_table(read_result(name)))
 
 
 if __name__ == "__main__":

@@ -19,17 +19,27 @@ from dvfl_lib.lessons.environment import commit, versions
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent / "README.md"
+_NUMBERS = {"cpu family": "family", "model": "model"}
 _NOT_STORED = "; no result stored yet"
 
 
 def _processor() -> str:
-    """The processor's name where the system tells it, else its kind."""
+    """The processor's name where the system tells it, else its kind.
+
+    One name is given to processors of several makes, which the family tells apart.
+    """
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.machine()
+    told: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition(":")
+        told.setdefault(key.strip(), value.strip())
+    if "model name" not in told:
+        return platform.machine()
+    numbers = [f"{k} {told[n]}" for n, k in _NUMBERS.items() if n in told]
+    return ", ".join([told["model name"], *numbers])
 
 
 def machine() -> dict[str, Any]:
