@@ -16,6 +16,7 @@ from benchmarks import (
     network_forms,
     network_memory,
     network_speed,
+    network_speed_2,
     openvino_forms,
     peer_networks,
     peers,
@@ -289,7 +290,9 @@ def test_the_network_of_fixed_frames_takes_no_others():
             network(torch.empty(1, 3, 8, 224, 224))
 
 
-@pytest.mark.parametrize("module", [network_speed, network_memory, agreement, peers])
+@pytest.mark.parametrize(
+    "module", [network_speed, network_speed_2, network_memory, agreement, peers]
+)
 def test_readme_shows_the_stored_table(module):
     name = module.NAME
     shown = README.partition(f"<!-- {name}:begin -->")[2]
