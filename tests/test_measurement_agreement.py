@@ -87,6 +87,9 @@ def test_one_command_runs_all_that_takes_minutes(monkeypatch):
     assert lines == [f"benchmarks.{name}" for name in command.FROM_MINUTES]
     _, lines = told(monkeypatch, "--all")
     assert lines[-2:] == ["benchmarks.distillation_seeds", "benchmarks.ablation"]
+    assert "benchmarks.network_speed_2" not in lines  # it is another machine's
+    _, lines = told(monkeypatch, "network_speed_2")
+    assert lines == ["benchmarks.network_speed_2"]
 
 
 def test_one_that_fails_is_told_and_keeps_none_from_running(monkeypatch, capsys):
@@ -110,7 +113,8 @@ def test_every_measurement_is_among_them_and_shows_what_it_says(capsys):
     folder = network_forms.Path(network_forms.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")}
     runs = {name for name in modules if _is_program(folder / f"{name}.py")}
-    assert runs - {"__main__"} == {*command.FROM_MINUTES, *command.FROM_HOURS}
+    known = (*command.FROM_MINUTES, *command.FROM_HOURS, *command.OF_ANOTHER_MACHINE)
+    assert runs - {"__main__"} == {*known}
     assert command.main(["--show", "network_memory"]) == 0
 
 

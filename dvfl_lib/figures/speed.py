@@ -96,7 +96,9 @@ def share_bars(
             axis.barh(row, value, 0.6, left=left, label=label, **style)
             if value > _SMALLEST_TOLD * longest:
                 share = f"{100 * value / whole:.0f} %"
-                axis.text(left + value / 2, row, share, ha="center", va="center")
+                axis.text(
+                    left + value / 2, row, share, ha="center", va="center", size=9
+                )
             left += value
     axis.set_yticks(range(len(shares)), list(shares))
     axis.invert_yaxis()

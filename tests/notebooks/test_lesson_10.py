@@ -3,7 +3,7 @@
 import re
 from itertools import groupby
 
-from benchmarks import agreement, network_speed, peers
+from benchmarks import agreement, network_speed, network_speed_2, peers
 from benchmarks.stored import read_result
 from dvfl_lib.benchmarks.standins import StandinSize, clip_frames
 from dvfl_lib.deployment import Latency, StreamingRecogniser
@@ -16,6 +16,7 @@ ACTIONS_SHOWN = ("Approaching", "Rising", "Gathering", "SinkToBack", "Scattering
 LESSON = Outputs(NAME)
 printed, WORDS = LESSON.printed, LESSON.words
 SPEED = read_result("network_speed")
+SECOND = read_result("network_speed_2")
 PEERS = read_result("peers")
 AGREEMENT = read_result("agreement")
 COST = "dvfl_lib.cost"
@@ -26,8 +27,8 @@ def said(sentence: str) -> bool:
     return sentence in WORDS
 
 
-def ratio(group: str, name: str) -> str:
-    return f"{SPEED[group]['rows'][name]['median']:.2f}"
+def ratio(group: str, name: str, found: dict = SPEED) -> str:
+    return f"{found[group]['rows'][name]['median']:.2f}"
 
 
 def times(code: str) -> dict[str, float]:
@@ -71,11 +72,11 @@ def test_steps_are_faster_one_by_one():
         times("beside(whole=whole, in_pieces")["in_pieces"],
         times("beside(linear=")["conv"],
     ]
-    assert min(steps) == steps[1] > 1 and said("so the gain is small")
-    whole = float(ratio("answers", "fast"))
+    assert min(steps) > 1
+    # the whole is in the figure; on the slower of the stored processors
+    whole = min(float(ratio("answers", "fast", found)) for found in (SPEED, SECOND))
     assert sum(step > whole for step in steps) >= 2
     assert said("Many single steps gain more than the whole")
-    assert steps[-1] > 1.8 and said("step 5 makes them twice as fast")
 
 
 def test_what_a_derivative_needs_is_watched():
@@ -85,14 +86,10 @@ def test_what_a_derivative_needs_is_watched():
 def test_no_kind_of_work_gives_more_than_its_share():
     without = times("total - spent[kind]")
     assert 1.05 < without["copies"] < 1.15 and said("gains a tenth at most")
-    assert 1.7 < without["products"] < 2.3 and said("Products are half of the time")
     assert without["products"] == max(without.values())
-    spent = SPEED["shares"]["fast"]["milliseconds"]["convolutions"]
-    assert spent < 1.3 * least_ms() and said("not much more than the least time")
-
-
-def least_ms() -> int:
-    return int(re.search(r"at least (\d+) ms", printed("rates ="))[1])
+    assert said("Products are the largest part")
+    beyond = re.search(r"convolutions: ([\d.]+) times", printed("both = {"))[1]
+    assert float(beyond) < 1.4 and said("not much more than the least time")
 
 
 def test_what_is_stored_is_what_is_told():
@@ -128,8 +125,32 @@ def test_what_is_stored_is_what_is_told():
     )
 
 
+def test_what_is_said_of_the_second_processor_is_stored():
+    fast, openvino = (
+        ratio("answers", form, SECOND) for form in ("fast", "OpenVINO, float32")
+    )
+    assert said(f"is {fast} times as fast in place of {ratio('answers', 'fast')}")
+    first = ratio("answers", "OpenVINO, float32")
+    assert said(f"OpenVINO {openvino} in place of {first}")
+    assert float(fast) < float(openvino) < float(first)
+    known = SECOND["multiplying"]
+    product, convolution = (known["rates"][way] for way in ("product", "convolution"))
+    assert said(f"reaches {convolution / 1e9:.0f} GMACs per second")
+    assert said(f"and a product {product / 1e9:.0f}: step 5")
+    plain = SECOND["answers"]["rows"]["straightforward"]["p50_ms"]
+    assert said(f"takes {known['least_ms']:.0f} ms, the straightforward")
+    assert said(f"form takes {plain:.0f} ms; so")
+    assert said(f"more than about {plain / known['least_ms']:.1f} times as fast")
+    frozen = ratio("answers", "fast, compiled and frozen, bf16", SECOND)
+    assert said(f"Frozen bfloat16 is {frozen} times as fast")
+    given = ratio("distillation", "fast, logits given", SECOND)
+    assert said(f"with stored logits {given} times")
+    assert SPEED["versions"] == SECOND["versions"] and said("the same versions")
+
+
 def test_the_stored_tables_are_shown():
     shown = {network_speed: SPEED, peers: PEERS, agreement: AGREEMENT}
+    shown[network_speed_2] = SECOND
     for module, result in shown.items():
         name = module.__name__.rsplit(".", 1)[-1]
         assert LESSON.shown(f"Markdown({name}.table") == module.table(result)
