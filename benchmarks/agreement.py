@@ -40,6 +40,7 @@ from dvfl_lib.video.sampling import segment_indices
 from dvfl_lib.video.transforms import evaluation_crops
 
 from .network_forms import Call, Missing, compiled, with_precision
+from .openvino_forms import openvino_call
 from .stored import read_result, write_result, write_table
 
 NAME = "agreement"
@@ -48,6 +49,7 @@ CALIBRATION = (12, 48, 96)  # clips
 SIDE, SHORT_SIDE, FRAMES = 64, 72, 8  # as the student was trained
 _TRAINING_GROUPS = range(8, 26)  # of the stand-in's list 1; the others are for tests
 INT8 = "ONNX, int8, {} calibration clips"
+OPENVINO = "OpenVINO, int8, {} calibration clips"
 
 Place = tuple[str, int, int]  # action, group, clip
 
@@ -90,10 +92,11 @@ def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]
     try:
         made = export(student, folder / "float32.onnx", side=SIDE, frames=FRAMES)
         found["ONNX, float32"] = open_onnx(made.path)
-        for count in calibration:
+        for count in calibration:  # two programs run the same file
             clips = [drawn(place) for place in calibration_places(count)]
             path = quantise(made.path, folder / f"int8_{count}.onnx", clips)
             found[INT8.format(count)] = open_onnx(path)
+            found[OPENVINO.format(count)] = openvino_call(path, batch)
     except DVFLError as error:
         found["ONNX"] = Missing(str(error))
     return found

@@ -1,6 +1,6 @@
 """The exported files in another runtime than ONNX Runtime: OpenVINO, where installed.
 
-Public names: ``openvino_forms``.
+Public names: ``openvino_forms``, ``openvino_call``.
 
 ``openvino`` is no part of the project: it takes a quarter of a gigabyte, and nothing
 but this measurement wants it (``pip install openvino``, Apache-2.0).
@@ -24,23 +24,20 @@ def openvino_forms(folder: Path, clip: Tensor) -> dict[str, Call | Missing]:
 
     ``clip``: (B, T, 3, H, W). What is not there, or no OpenVINO, is ``Missing``.
     """
+    return {name: openvino_call(folder / file, clip) for name, file in _FILES.items()}
+
+
+def openvino_call(path: Path, clip: Tensor) -> Call | Missing:
+    """One exported file, for clips of this shape; or why it cannot be asked."""
     try:
         import openvino
     except ImportError:
-        return dict.fromkeys(_FILES, Missing("no OpenVINO (pip install openvino)"))
+        return Missing("no OpenVINO (pip install openvino)")
+    if not path.exists():
+        return Missing("it reads the export, which is not there")
     core = openvino.Core()
-    forms: dict[str, Call | Missing] = {}
-    for name, file in _FILES.items():
-        if not (folder / file).exists():
-            forms[name] = Missing("it reads the export, which is not there")
-            continue
-        graph = core.read_model(folder / file)
-        graph.reshape(list(clip.shape))
-        forms[name] = _call(core, graph)
-    return forms
-
-
-def _call(core, graph) -> Call:
+    graph = core.read_model(path)
+    graph.reshape(list(clip.shape))
     # The first says that float32 stays float32, and is not rounded to bf16 unasked.
     network = core.compile_model(
         graph,

@@ -44,6 +44,10 @@ def test_forms_are_asked_about_the_same_clips(monkeypatch, there):
     if there:
         assert rows["ONNX, float32"]["difference"] < 1e-4
         assert rows["ONNX, int8, 2 calibration clips"]["difference"] > 1e-4
+        name = "OpenVINO, int8, 2 calibration clips"
+        assert (name in rows) != (
+            "pip install openvino" in found["missing"].get(name, "")
+        )
     else:
         assert "ONNX not measured: " in text and "no_such_package" in text
 
