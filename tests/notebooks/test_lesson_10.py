@@ -58,7 +58,7 @@ def test_arithmetic_comes_nearer_to_the_limit_than_addition():
     limit = max(map(float, limits))
     assert len(limits) == 2 and rates["add"] < 0.2 * limit
     assert rates["linear layer"] > 4 * rates["add"]
-    assert rates["same, as convolution"] > 0.7 * limit and said("it nearly reaches it")
+    assert rates["same, as convolution"] > 0.7 * limit and said("it comes nearer still")
     assert rates["same, as convolution"] > rates["linear layer"]
     # nine times the MACs in "much less than nine times the time"
     assert rates["3 x 3 depth-wise"] > 2 * rates["add"]
