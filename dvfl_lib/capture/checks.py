@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelError
+from ..errors import DVFLError, ModelError
 
 _BRANCHES = ("space", "time")
 
@@ -83,18 +83,20 @@ def one_answer(result: Any) -> Tensor:
     )
 
 
-def whole(name: str, value: Any, least: int = 0) -> int:
+def whole(
+    name: str, value: Any, least: int = 0, error: type[DVFLError] = ModelError
+) -> int:
     """A whole number of at least ``least``; NumPy's are taken, fractions are not.
 
     Raises:
-        ModelError: it is something else.
+        ModelError, or ``error``: it is something else.
     """
     try:
         number = operator.index(value)
     except TypeError:
         number = least - 1
     if isinstance(value, bool) or number < least:
-        raise ModelError(f"{name} is a whole number from {least} on, not {value!r}")
+        raise error(f"{name} is a whole number from {least} on, not {value!r}")
     return number
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..capture.checks import whole
 from ..errors import CheckpointError, ModelError, RecipeError
 from ..fast import set_form
 from ..files import write_whole
@@ -93,9 +94,7 @@ def export(
         raise RecipeError(f"{path} must end with .onnx")
     if not isinstance(model, VFLNet):
         raise ModelError(f"a VFLNet can be exported, not {type(model).__name__}")
-    for name, number in (("frames", frames), ("side", side)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ModelError(f"{name} must be a whole number from 1 on: {number!r}")
+    frames, side = whole("frames", frames, 1), whole("side", side, 1)
     names = check_names(model, classes) if classes else ()
     twin = set_form(copy.deepcopy(model).cpu().float().eval(), "readable")
     with fixed_rng("export"):

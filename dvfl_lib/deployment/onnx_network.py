@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..capture.checks import whole
 from ..errors import CheckpointError, ModelError, RecipeError
 from .exporting import ABOUT
 from .packages import package
@@ -71,8 +72,7 @@ def open_onnx(path: str | Path, *, threads: int = 0) -> OnnxNetwork:
         CheckpointError: missing, damaged, or no file of this library.
     """
     onnx, onnxruntime = package("onnx"), package("onnxruntime")
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 0:
-        raise RecipeError(f"threads must be a whole number from 0 on: {threads!r}")
+    threads = whole("threads", threads, 0, RecipeError)
     path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}")

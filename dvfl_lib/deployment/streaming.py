@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..capture.checks import whole
 from ..errors import ModelError, RecipeError, VideoError
 from ..recipes import DataRecipe
 from ..vfl_net import VFLNet
@@ -244,10 +245,9 @@ def _check_numbers(
 ) -> None:
     if not isinstance(data, DataRecipe):
         raise RecipeError(f"data must be a DataRecipe, not {type(data).__name__}")
-    whole = {"short_side": short_side, "frame_stride": frame_stride, "every": every}
-    for name, value in whole.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise RecipeError(f"{name} must be a whole number from 1 on: {value!r}")
+    counts = {"short_side": short_side, "frame_stride": frame_stride, "every": every}
+    for name, value in counts.items():
+        whole(name, value, 1, RecipeError)
     for name, value in (("smoothing", smoothing), ("threshold", threshold)):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise RecipeError(f"{name} must be a number: {value!r}")
