@@ -85,7 +85,7 @@ def test_what_a_derivative_needs_is_watched():
 
 def test_no_kind_of_work_gives_more_than_its_share():
     without = times("total - spent[kind]")
-    assert 1.05 < without["copies"] < 1.15 and said("gains a tenth at most")
+    assert 1.05 < without["copies"] < 1.15 and said("gains about a tenth at most")
     assert without["products"] == max(without.values())
     assert said("Products are the largest part")
     beyond = re.search(r"convolutions: ([\d.]+) times", printed("both = {"))[1]
