@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 
+from dvfl_lib.environment import project_root
 from dvfl_lib.lessons.ablation import Ablation, run_ablation, stored_ablation
 from dvfl_lib.lessons.ablation_tables import (
     count_told_apart,
     study_markdown,
     verdicts_markdown,
 )
-from dvfl_lib.lessons.environment import project_root
 
 from .stored import write_result
 

@@ -23,8 +23,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dvfl_lib.benchmarks.standin_actions import ACTIONS
-from dvfl_lib.benchmarks.standins import TEST_GROUPS, StandinSize, clip_frames
 from dvfl_lib.deployment.agreement import (
     Agreement,
     agreement_markdown,
@@ -36,6 +34,8 @@ from dvfl_lib.deployment.onnx_network import open_onnx
 from dvfl_lib.deployment.quantising import quantise
 from dvfl_lib.errors import DVFLError
 from dvfl_lib.lessons import trained_network
+from dvfl_lib.standins import TEST_GROUPS, StandinSize, clip_frames
+from dvfl_lib.standins.actions import ACTIONS
 from dvfl_lib.video.sampling import segment_indices
 from dvfl_lib.video.transforms import evaluation_crops
 

@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from dvfl_lib.cost import count_macs
+from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.vfl_net import VFLNet, create_model
-from dvfl_lib.video.seeding import fixed_rng
 
 from .interleaving import interleave
 from .latencies import HEAD, latency_rows, missing_row, speed_cells, with_sync

@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from dvfl_lib.benchmarks.standin_actions import draw_scene, render_clip
-from dvfl_lib.benchmarks.standins.encoding import encode_clip
 from dvfl_lib.recipes import DataRecipe, recipe_for
+from dvfl_lib.standins.actions import draw_scene, render_clip
 from dvfl_lib.training.batches import BatchPlan, step_loader
 from dvfl_lib.video.clips import ClipKey, Sample, TrainingClips
 from dvfl_lib.video.frame_cache import FrameCache
 from dvfl_lib.video.reading import open_video
 from dvfl_lib.video.sampling import segment_indices
+from dvfl_lib.video.writing import encode_clip
 
 from .interleaving import against, interleave
 from .stored import write_result

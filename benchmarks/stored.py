@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
+from dvfl_lib.environment import commit, versions
 from dvfl_lib.files import write_whole
-from dvfl_lib.lessons.environment import commit, versions
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent / "README.md"

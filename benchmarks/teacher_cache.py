@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from dvfl_lib.lessons import open_run, project_root
 from dvfl_lib.recipes import DistilRecipe, OptimRecipe, recipe_for
+from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.training import Pipeline
 from dvfl_lib.training.batches import MicroBatch
 from dvfl_lib.training.devices import cpu_threads, make_accelerator
@@ -38,7 +39,6 @@ from dvfl_lib.training.optimisation import build_optimizer
 from dvfl_lib.training.stored_teacher import StoredTeacher
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import ClipKey, Sample, collate_clips
-from dvfl_lib.video.seeding import fixed_rng
 
 from .interleaving import against, interleave
 from .stored import write_result

@@ -56,8 +56,8 @@ def add_data_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from .benchmarks.published import PUBLISHED
-    from .benchmarks.standins import list_standins
+    from .datasets.published import PUBLISHED
+    from .standins import list_standins
 
     for name, benchmark in PUBLISHED.items():
         clips = (
@@ -72,12 +72,12 @@ def _list(options: argparse.Namespace) -> int:
         print(f"{name}: {benchmark.title}, {benchmark.classes} classes, {clips}")
         print(f"    {how}; {standin}; parts: {parts}")
         print(f"    {benchmark.page}")
-    print("folder: your own videos; the layouts are in dvfl_lib/benchmarks/folder.py")
+    print("folder: your own videos; the layouts are in dvfl_lib/datasets/folder.py")
     return 0
 
 
 def _get(options: argparse.Namespace) -> int:
-    from .benchmarks.getting import get_dataset
+    from .datasets.getting import get_dataset
     from .lessons import project_root
 
     where = get_dataset(
@@ -92,7 +92,7 @@ def _get(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from .benchmarks.checking import check_dataset
+    from .datasets.checking import check_dataset
     from .files import write_whole
 
     report = check_dataset(options.name, options.root, options.quick, options.split)
@@ -104,7 +104,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from .benchmarks import create_dataset
+    from .datasets import create_dataset
 
     for subset in ("train", "test"):
         print(create_dataset(options.name, options.root, options.split, subset))
@@ -112,7 +112,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _standin(options: argparse.Namespace) -> int:
-    from .benchmarks.standins import write_standin
+    from .standins import write_standin
 
     workers = os.cpu_count() or 1
     print(write_standin(options.name, options.root, options.seed, workers=workers))

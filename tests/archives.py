@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from dvfl_lib.benchmarks.unpacking import unpack
+from dvfl_lib.datasets.unpacking import unpack
 
 
 def zip_bytes(members: Mapping[str, bytes]) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dvfl_lib.benchmarks.standins import StandinSize, write_standin
+from dvfl_lib.standins import StandinSize, write_standin
 
 torch.set_num_threads(1)
 

@@ -10,8 +10,8 @@ import hashlib
 from pathlib import Path
 
 from bad_server import BadServer
-from dvfl_lib.benchmarks.downloading import Patience, download
-from dvfl_lib.benchmarks.published import Digest
+from dvfl_lib.datasets.downloading import Patience, download
+from dvfl_lib.datasets.published import Digest
 
 CONTENT = hashlib.sha512(b"seed").digest() * 8000  # 512,000 bytes
 SIZE = len(CONTENT)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dvfl_lib.benchmarks import create_dataset
+from dvfl_lib.datasets import create_dataset
 from dvfl_lib.errors import DatasetError
 from helpers import moving_frames, write_video
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from archives import zip_bytes
 from bad_server import BadServer
-from dvfl_lib.benchmarks.downloading import Patience
-from dvfl_lib.benchmarks.getting import get_dataset
-from dvfl_lib.benchmarks.published import Archive, Benchmark, Digest, Part
+from dvfl_lib.datasets.downloading import Patience
+from dvfl_lib.datasets.getting import get_dataset
+from dvfl_lib.datasets.published import Archive, Benchmark, Digest, Part
 
 QUICK = Patience(stall=0.5, attempts=2, pause=0.01)
 VIDEOS = zip_bytes({"in/Run/a.avi": b"run", "in/Walk/b.avi": b"walk"})

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dvfl_lib.benchmarks.standins import StandinSize, plan_standin, writing
-from dvfl_lib.benchmarks.standins.writing import write_plan
 from dvfl_lib.lessons import open_run
+from dvfl_lib.standins import StandinSize, plan_standin, writing
+from dvfl_lib.standins.writing import write_plan
 from dvfl_lib.training import ROLES
 from helpers import moving_frames
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from dvfl_lib.benchmarks.published import PUBLISHED
 from dvfl_lib.cli import main
+from dvfl_lib.datasets.published import PUBLISHED
 from dvfl_lib.vfl_net import list_models
 from small_standins import SMALL, quick_frames, write_small
 
@@ -78,7 +78,7 @@ def test_get_writes_below_data_unless_told(tmp_path, monkeypatch, capsys):
         asked.append((name, root, options))
         return root
 
-    monkeypatch.setattr("dvfl_lib.benchmarks.getting.get_dataset", note)
+    monkeypatch.setattr("dvfl_lib.datasets.getting.get_dataset", note)
     monkeypatch.setattr("dvfl_lib.lessons.project_root", lambda: tmp_path)
     told = ["--only", "lists", "--from", "a.zip", "--discard"]
     assert main(["data", "get", "UCF101", *told]) == 0
@@ -104,10 +104,8 @@ def test_a_name_that_the_terminal_cannot_show_is_shown_in_another_way(
 
 def test_a_standin_is_written_and_checked(tmp_path, monkeypatch, capsys):
     """Exit status 0 for a good one, 1 after a file is gone; the JSON says which."""
-    monkeypatch.setattr("dvfl_lib.benchmarks.standins.StandinSize", lambda: SMALL)
-    monkeypatch.setattr(
-        "dvfl_lib.benchmarks.standins.writing.clip_frames", quick_frames
-    )
+    monkeypatch.setattr("dvfl_lib.standins.StandinSize", lambda: SMALL)
+    monkeypatch.setattr("dvfl_lib.standins.writing.clip_frames", quick_frames)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     root, file = tmp_path / "s", tmp_path / "report" / "check.json"
     assert main(["data", "standin", "ucf101", str(root), "--seed", "3"]) == 0

@@ -35,7 +35,8 @@ FLOORS = {
     "figures": 3,
     "vfl_net": 2,
     "weights": 2,
-    "benchmarks": 2,
+    "datasets": 2,
+    "standins": 2,
     "fast": 1,
     "layers": 1,
     "modulation": 1,
@@ -43,6 +44,8 @@ FLOORS = {
     "recipes": 1,
     "errors": 0,
     "files": 0,
+    "environment": 0,
+    "seeding": 0,
 }
 MACHINE_PATH = re.compile(
     r"(?<![\w.~}])/(?:home|root|Users|tmp|work|mnt|var/folders)/|[A-Z]:\\\\?Users"

@@ -14,10 +14,10 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from dvfl_lib.recipes import AugmentRecipe, DistilRecipe, OptimRecipe
+from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.training import FitResult, fit
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 from dvfl_lib.video.clips import Sample
-from dvfl_lib.video.seeding import fixed_rng
 
 CLASSES = 4
 PLAIN = AugmentRecipe(mixup=0, cutmix=0, label_smoothing=0)

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..benchmarks.standins.encoding import FRAME_RATE, SUFFIXES, encode_clip
 from ..errors import RunDirectoryError, VideoError
+from ..video.writing import FRAME_RATE, SUFFIXES, encode_clip
 from .recognition import Recognition
 
 _ROW, _EDGE, _LEAST_WIDTH = 18, 6, 240  # pixels

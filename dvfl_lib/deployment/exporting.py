@@ -31,8 +31,8 @@ from ..capture.checks import whole
 from ..errors import CheckpointError, ModelError, RecipeError
 from ..fast import set_form
 from ..files import write_whole
+from ..seeding import fixed_rng
 from ..vfl_net import VFLNet
-from ..video.seeding import fixed_rng
 from .naming import check_names
 from .packages import check_packages, package
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError, RecipeError
-from ..video.seeding import fixed_rng
+from ..seeding import fixed_rng
 from .common import Reduction, reduce, softened_logs
 
 # Standard deviation of the new head's weights and biases.

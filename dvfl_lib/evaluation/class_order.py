@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..benchmarks.listed_clips import read_lines
+from ..datasets.listed_clips import read_lines
 from ..errors import CheckpointError, DatasetError
 
 _SWAPPED = 0.8  # share of both classes' videos that is taken for the other class

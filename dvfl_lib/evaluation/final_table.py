@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..benchmarks.published import PUBLISHED
+from ..datasets.published import PUBLISHED
 from .document import Table
 from .published_results import PublishedResult, differences, published_for
 from .results import Evaluation

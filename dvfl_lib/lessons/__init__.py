@@ -8,6 +8,7 @@ Public names: ``open_run``, ``environment_report``, ``project_root``, ``role_nam
 ``write_benchmarks``, ``run_benchmarks``.
 """
 
+from ..environment import environment_report, project_root, shown_path
 from .benchmark_opening import open_benchmarks
 from .benchmark_results import (
     costs_of,
@@ -18,7 +19,6 @@ from .benchmark_results import (
 )
 from .data_sets import benchmarks_markdown, folder_sketch
 from .display import show
-from .environment import environment_report, project_root, shown_path
 from .opening import open_run
 from .results import (
     first_clip_of,

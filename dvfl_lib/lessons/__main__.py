@@ -11,9 +11,9 @@ Public names: ``main``.
 
 import sys
 
+from ..environment import project_root
 from ..errors import exit_status
 from .display import tidy_notebook
-from .environment import project_root
 from .executing import execute_notebook
 from .lint import lint_notebook
 from .stamping import stamp_notebook

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.standins import standin_families, standin_pairs
 from ..errors import LessonError
+from ..standins import standin_families, standin_pairs
 from ..training import ROLES, Pipeline
 from .opening import open_run
 

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..environment import project_root, shown_path, versions
 from ..errors import exit_status
 from ..files import write_whole
 from ..training import FitResult, Pipeline
 from ..weights import save_checkpoint
-from .environment import project_root, shown_path, versions
 from .opening import open_run
 from .trained import ASSETS, MANIFEST, STUDENT, assets_folder
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks import VideoDataset
-from ..benchmarks.lineage import TrainingList
-from ..benchmarks.standins.contents import action_of
+from ..datasets import VideoDataset
+from ..datasets.leakage import TrainingList
+from ..environment import shown_path
 from ..errors import CheckpointError, DatasetError
 from ..evaluation.class_order import (
     InClassOrder,
@@ -22,11 +22,11 @@ from ..evaluation.class_order import (
 from ..evaluation.final_table import data_name
 from ..evaluation.stated_views import stated_views
 from ..recipes import DataRecipe
+from ..standins.contents import action_of
 from ..vfl_net import VFLNet
 from ..weights import load_checkpoint
 from ..weights.matching import Network, describe_tensors, network_of
 from ..weights.reading import WeightsFile, read_weights
-from .environment import shown_path
 
 
 @dataclass(frozen=True)

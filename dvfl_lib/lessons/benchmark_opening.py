@@ -12,19 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks import VideoDataset, create_dataset
-from ..benchmarks.lineage import TrainingList, drawing_of, objection, training_list
-from ..benchmarks.standin_actions import ACTIONS
-from ..benchmarks.standins import write_standin
+from ..datasets import VideoDataset, create_dataset
+from ..datasets.leakage import TrainingList, drawing_of, objection, training_list
+from ..environment import project_root, shown_path
 from ..errors import DatasetError, RecipeError, RunDirectoryError
 from ..evaluation.split_means import PROTOCOLS
+from ..standins import write_standin
+from ..standins.actions import ACTIONS
 from ..training import processes
 from ..weights.reading import read_own_metadata
 from .benchmark_networks import Contestant, check_network, contestant
 from .benchmark_options import run_options
 from .benchmark_plan import EVERY, BenchmarkPlan, read_plan
 from .benchmarking import BenchmarkList, Benchmarks
-from .environment import project_root, shown_path
 from .opening import can_write
 from .trained import ASSETS
 

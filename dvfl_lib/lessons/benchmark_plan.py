@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.disk import marked_standin
-from ..benchmarks.published import PUBLISHED
+from ..datasets.disk import marked_standin
+from ..datasets.published import PUBLISHED
 from ..errors import RecipeError
 from ..evaluation.split_means import PROTOCOLS
 from .benchmark_options import RunOptions

@@ -13,6 +13,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..environment import commit, device_name, shown_path, versions
 from ..errors import DatasetError
 from ..evaluation import Evaluation, ReportFigure, Views
 from ..evaluation.calibration import calibration_of
@@ -27,7 +28,6 @@ from ..video.clips import EvaluationViews
 from ..video.transforms import denormalise
 from .benchmark_opening import open_benchmarks
 from .benchmarking import BenchmarkList, Benchmarks, Place
-from .environment import commit, device_name, shown_path, versions
 
 
 def list_accuracies(

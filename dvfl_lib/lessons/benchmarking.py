@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..benchmarks import VideoDataset
+from ..datasets import VideoDataset
 from ..errors import RecipeError
 from ..evaluation import About, Evaluation, evaluate
 from ..evaluation.class_order import swapped_classes

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..benchmarks.disk import list_folder
-from ..benchmarks.published import PUBLISHED, Benchmark
-from ..benchmarks.unlisted import walk_data
+from ..datasets.disk import list_folder
+from ..datasets.published import PUBLISHED, Benchmark
+from ..datasets.unlisted import walk_data
 
 _HEAD = (
     "| Data set | Classes | Clips | Divided by | Training / test clips | Files | "

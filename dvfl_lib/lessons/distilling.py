@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..benchmarks.standins import TEST_GROUPS
 from ..distillation import kd_loss
 from ..errors import LessonError
+from ..standins import TEST_GROUPS
 from ..vfl_net import VFLNet
 from ..video.transforms import normalise
 from .trained import STUDENT, lesson_clip

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks import list_datasets
-from ..benchmarks.standins import list_standins, write_standin
+from ..datasets import list_datasets
+from ..environment import project_root
 from ..errors import DatasetError, RecipeError, RunDirectoryError
 from ..recipes import PROFILES, recipe_for
+from ..standins import list_standins, write_standin
 from ..training import Pipeline, RunSettings, processes
-from .environment import project_root
 
 
 def open_run(

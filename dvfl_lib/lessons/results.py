@@ -13,9 +13,9 @@ from typing import Any
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from ..benchmarks import VideoDataset
-from ..benchmarks.standins import standin_families, standin_pairs
 from ..cost import count_macs, count_parameters
+from ..datasets import VideoDataset
+from ..environment import commit, device_name, project_root, versions
 from ..errors import DatasetError
 from ..evaluation import (
     Evaluation,
@@ -26,8 +26,8 @@ from ..evaluation import (
 )
 from ..evaluation.document import Table, markdown
 from ..figures import alt_text, save_figure
+from ..standins import standin_families, standin_pairs
 from ..training import ROLES, FitResult, Pipeline
-from .environment import commit, device_name, project_root, versions
 
 _NAMES = {
     "teacher": "teacher",

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import nbformat
 
+from ..environment import project_root
 from ..errors import LessonError
-from .environment import project_root
 from .notebook_file import read_notebook, write_notebook
 
 SETUP_TAGS = ["setup", "nbval-ignore-output"]

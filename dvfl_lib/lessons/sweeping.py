@@ -27,9 +27,9 @@ import nbformat
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from ..environment import commit, project_root
 from ..errors import LessonError, RunDirectoryError
 from ..files import write_whole
-from .environment import commit, project_root
 from .sweep_points import NOTEBOOK, SweepPoint, finished, read_points
 
 # What a point's notebook does: it calls a function of the library and stores what

@@ -22,14 +22,14 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from ..benchmarks.standin_actions import ACTIONS
-from ..benchmarks.standins import TEST_GROUPS, StandinSize, clip_frames
+from ..environment import project_root, shown_path
 from ..errors import LessonError
+from ..standins import TEST_GROUPS, StandinSize, clip_frames
+from ..standins.actions import ACTIONS
 from ..vfl_net import VFLNet
 from ..video.sampling import segment_indices
 from ..video.transforms import resize_short_side
 from ..weights import load_model
-from .environment import project_root, shown_path
 
 MANIFEST = "assets.json"
 

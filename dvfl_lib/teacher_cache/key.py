@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .. import seeding
 from ..video import clips as video_clips
 from ..video import (
     containers,
@@ -34,7 +35,6 @@ from ..video import (
     opening,
     reading,
     sampling,
-    seeding,
     transforms,
 )
 from ..video.reading import BACKEND_VARIABLE

@@ -22,8 +22,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import DatasetError, DVFLError, RecipeError
+from ..seeding import derive_seed
 from ..video.clips import ClipKey, collate_clips
-from ..video.seeding import derive_seed
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,20 @@
 """Where training runs, in what precision, and how far it is repeatable.
 
-Public names: ``processes``, ``make_accelerator``, ``deterministic``, ``cpu_threads``.
+Public names: ``make_accelerator``, ``deterministic``, ``cpu_threads``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
 
+from ..environment import PATIENCE, processes
 from ..errors import RecipeError
-
-_PATIENCE = timedelta(hours=6)  # other processes wait while one validates
-
-
-def processes() -> PartialState:
-    """The processes that a launcher started, or this one alone; and the device."""
-    # Without being told, Accelerate takes processes on CPUs for strangers.
-    return PartialState(cpu=not torch.accelerator.is_available(), timeout=_PATIENCE)
 
 
 def make_accelerator(precision: str) -> Accelerator:
@@ -45,7 +37,7 @@ def make_accelerator(precision: str) -> Accelerator:
             mixed_precision=precision,
             # We accumulate gradients ourselves, whatever the launcher was told.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
-            kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
         )
     except ValueError as error:
         if "mixed precision" not in str(error):

@@ -15,8 +15,8 @@ from torch import nn
 from ..distillation import MatchedStudent, random_head
 from ..errors import DatasetError, RecipeError
 from ..recipes import AugmentRecipe, DistilRecipe, OptimRecipe
+from ..seeding import fixed_rng
 from ..vfl_net import VFLNet
-from ..video.seeding import fixed_rng
 from .batches import BatchPlan
 from .devices import make_accelerator
 from .fingerprint import fingerprint

@@ -20,7 +20,7 @@ from ..distillation import (
     teacher_signals,
 )
 from ..recipes import AugmentRecipe, DistilRecipe
-from ..video.seeding import derive_seed
+from ..seeding import derive_seed
 from ..video.transforms import mix_clips
 from .batches import MicroBatch
 from .stored_teacher import StoredTeacher

@@ -23,16 +23,16 @@ from typing import Any
 
 from torch import nn
 
-from ..benchmarks.lineage import training_list
+from ..datasets.leakage import training_list
 from ..errors import RecipeError
 from ..evaluation import About, Evaluation, evaluate
 from ..evaluation.kept import kept_evaluation
 from ..recipes import EvaluateRecipe
 from ..recipes.parts import naming
+from ..seeding import derive_seed
 from ..teacher_cache import TeacherCache, cache_name, key_fields
 from ..vfl_net import VFLNet
 from ..video.clips import EvaluationViews, Sample, TrainingClips
-from ..video.seeding import derive_seed
 from .batches import BatchPlan
 from .devices import cpu_threads, make_accelerator, processes
 from .fingerprint import NO_EFFECT

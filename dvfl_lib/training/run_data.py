@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 
-from ..benchmarks import VideoDataset, create_dataset
-from ..benchmarks.base import first_few
+from ..datasets import VideoDataset, create_dataset
+from ..datasets.base import first_few
 from ..errors import DatasetError, RecipeError
 from ..recipes import Recipe
+from ..seeding import derive_seed
 from ..video.clips import Sample
 from ..video.frame_cache import FrameCache
-from ..video.seeding import derive_seed
 from .devices import processes
 from .troubles import note_unreadable
 

@@ -14,8 +14,8 @@ import torch
 from ..errors import CheckpointError
 from ..evaluation.class_order import align_classes, released_classes
 from ..recipes import NetworkRecipe, OptimRecipe
+from ..seeding import fixed_rng
 from ..vfl_net import VFLNet, create_model
-from ..video.seeding import fixed_rng
 from ..weights import (
     LoadReport,
     fetch_image_weights,

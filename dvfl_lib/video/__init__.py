@@ -5,10 +5,10 @@ Public names: those of ``reading``, ``passing``, ``opening``, ``frame_index``,
 used are here.
 """
 
+from ..seeding import derive_seed, fixed_rng
 from .clips import ClipKey, EvaluationViews, Sample, TrainingClips, collate_clips
 from .frame_cache import FrameCache
 from .reading import open_video
-from .seeding import derive_seed, fixed_rng
 
 __all__ = [
     "ClipKey",

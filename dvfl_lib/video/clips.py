@@ -22,10 +22,10 @@ from torch.utils.data import Dataset
 
 from ..errors import DatasetError, RecipeError, VideoError
 from ..recipes import AugmentRecipe, DataRecipe, EvaluateRecipe
+from ..seeding import fixed_rng
 from .frame_cache import FrameCache
 from .reading import VideoReader, open_video
 from .sampling import dense_indices, segment_indices, view_indices
-from .seeding import fixed_rng
 from .transforms import evaluation_crops, labelled_transform
 
 

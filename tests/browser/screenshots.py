@@ -14,10 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from driving import EXPLORER, in_lab, on_page
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from browser.driving import EXPLORER, in_lab, on_page
 from dvfl_lib.explorer import record_clip, write_page
 from dvfl_lib.files import write_whole
 from dvfl_lib.lessons import lesson_clip, trained_network

@@ -3,7 +3,8 @@
 import statistics
 
 import pytest
-from driving import CHROMIUM, EXPLORER, in_lab
+
+from browser.driving import CHROMIUM, EXPLORER, in_lab
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from driving import CHROMIUM, on_page
 
+from browser.driving import CHROMIUM, on_page
 from dvfl_lib.explorer.page import write_page
 from small_record import small_record
 

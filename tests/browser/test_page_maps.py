@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driving import CHROMIUM, on_page
 
+from browser.driving import CHROMIUM, on_page
 from dvfl_lib.explorer import first_view
 from dvfl_lib.explorer.lines import probability_bars
 from dvfl_lib.explorer.page import write_page

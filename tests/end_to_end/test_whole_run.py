@@ -21,8 +21,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from dvfl_lib.benchmarks.standins import StandinSize, write_standin
 from dvfl_lib.lessons import project_root
+from dvfl_lib.standins import StandinSize, write_standin
 
 pytestmark = pytest.mark.slow
 ROLES = ("teacher", "baseline", "distilled")

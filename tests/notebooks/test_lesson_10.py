@@ -5,10 +5,10 @@ from itertools import groupby
 
 from benchmarks import agreement, network_speed, network_speed_2, peers
 from benchmarks.stored import read_result
-from dvfl_lib.benchmarks.standins import StandinSize, clip_frames
 from dvfl_lib.deployment import Latency, StreamingRecogniser
 from dvfl_lib.lessons import trained_network
 from dvfl_lib.recipes import DataRecipe
+from dvfl_lib.standins import StandinSize, clip_frames
 from lesson_code import Outputs
 
 NAME = "10_on_device"

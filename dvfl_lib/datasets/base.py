@@ -1,0 +1,151 @@
+"""What every benchmark gives: labelled samples with groups, and a look at a clip.
+
+Public names: ``VideoDataset``, ``MissingVideos``, ``SUBSETS``, ``STANDIN_FILE``,
+``first_few``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..errors import DatasetError
+from ..seeding import derive_seed
+from ..video.clips import Sample
+from ..video.reading import open_video
+from ..video.sampling import segment_indices
+
+SUBSETS = ("train", "test")
+# A generated data set carries this file; results computed on it must say so.
+STANDIN_FILE = "STANDIN.json"
+
+
+def first_few(names: Iterable[object], count: int = 3) -> str:
+    """The first names of a list, and how many more there are, for messages."""
+    names = list(names)
+    rest = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(str(name) for name in names[:count]) + rest
+
+
+class MissingVideos(DatasetError):
+    """Videos that a list names and the disk lacks.
+
+    Attributes:
+        names: all of them.
+        samples: the others, which are there.
+    """
+
+    def __init__(
+        self, message: str, names: Iterable[str], samples: Iterable[Sample]
+    ) -> None:
+        super().__init__(message)
+        self.names, self.samples = tuple(names), tuple(samples)
+
+
+class VideoDataset(Dataset):
+    """One subset of one split of a benchmark.
+
+    Attributes:
+        name, root, split, subset: what was asked for.
+        classes: names of the classes, in the order of the labels.
+        samples: the videos, in the order of the official list.
+        standin: whether the data were generated to stand in for the benchmark.
+        flip_labels: what a horizontal flip makes of a class, for classes that name a
+            side: the label of the mirror image, or None where that is of no class
+            (training then does not flip its clips). Classes that are not named keep
+            their label; None where no class changes.
+        missing: how many videos the list names and the disk lacks, where the loader
+            leaves them out; None where no list says what there should be.
+
+    Item ``i`` is (uint8 clip (T, 3, H, W) of the frames at the centres of
+    ``frames`` equal parts, label): a quick look, not the training pipeline, which
+    is ``video.clips``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        split: str,
+        subset: str,
+        classes: Sequence[str],
+        samples: Sequence[Sample],
+        frames: int = 8,
+        standin: bool = False,
+        flip_labels: Mapping[int, int | None] | None = None,
+        missing: int | None = 0,
+    ) -> None:
+        if subset not in SUBSETS:
+            raise DatasetError(f"subset must be 'train' or 'test', not {subset!r}")
+        if not samples:
+            raise DatasetError(
+                f"{name}, split {split}, {subset}: the list names no video ({root})"
+            )
+        self.name, self.root = name, Path(root)
+        self.split, self.subset = split, subset
+        self.classes = tuple(classes)
+        self.samples = list(samples)
+        self.frames = frames
+        self.standin = standin
+        self.flip_labels = None if flip_labels is None else dict(flip_labels)
+        self.missing = missing
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        sample = self.samples[index]
+        with open_video(sample.path) as video:
+            clip = video.read(segment_indices(video.num_frames, self.frames))
+        return clip, sample.label
+
+    def __repr__(self) -> str:
+        kind = " (stand-in)" if self.standin else ""
+        return (
+            f"{self.name}{kind}, split {self.split}, {self.subset}: "
+            f"{len(self.samples)} videos of {len(self.classes)} classes in {self.root}"
+        )
+
+    def hold_out_groups(
+        self, share: float, seed: int
+    ) -> tuple[list[Sample], list[Sample]]:
+        """Divide the samples by whole groups: (to fit on, to choose by).
+
+        Every class gives the same number of its groups, at least one: ``share`` of
+        the groups of the class that has fewest. One draw of positions among a
+        class's sorted groups serves all classes, the way the official splits of
+        UCF101 take the same group numbers from every class. A fixed function of
+        the samples, ``share`` and ``seed``; both parts keep the list's order.
+
+        Raises:
+            DatasetError: ``share`` outside (0, 1), or a class with one group only.
+        """
+        if not 0 < share < 1:
+            raise DatasetError(f"share must be between 0 and 1, not {share}")
+        groups: dict[int, set[str]] = {}
+        for sample in self.samples:
+            groups.setdefault(sample.label, set()).add(sample.group)
+        lone = [
+            self.classes[k] for k, names in sorted(groups.items()) if len(names) < 2
+        ]
+        if lone:
+            raise DatasetError(
+                f"{self.name}, split {self.split}: cannot hold out groups, because "
+                f"these classes have one group only: {first_few(lone)}"
+            )
+        fewest = min(len(names) for names in groups.values())
+        count = min(max(1, round(share * fewest)), fewest - 1)
+        generator = torch.Generator().manual_seed(derive_seed(seed, "hold out"))
+        places = torch.randperm(fewest, generator=generator)[:count].tolist()
+        held = {
+            (label, sorted(names)[place])
+            for label, names in groups.items()
+            for place in places
+        }
+        fit = [s for s in self.samples if (s.label, s.group) not in held]
+        rest = [s for s in self.samples if (s.label, s.group) in held]
+        return fit, rest

@@ -1,0 +1,131 @@
+"""What the loaders rely on in the official names, counted on the names themselves."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dvfl_lib.datasets import create_dataset
+from dvfl_lib.datasets.hmdb51 import read_list as read_hmdb51
+from dvfl_lib.datasets.kinetics_lists import class_key, kinetics_classes, read_csv
+from dvfl_lib.datasets.listed_clips import official_classes
+from dvfl_lib.datasets.ucf50 import fold_group
+from dvfl_lib.datasets.ucf101 import read_classes, read_list
+from dvfl_lib.datasets.ucf_names import group_number, group_of
+from dvfl_lib.errors import DatasetError
+
+ODD = set("!#&()+;@[]~")  # in names of HMDB51
+
+
+@pytest.fixture(scope="module")
+def annotations(real_data) -> Path:
+    return real_data / "annotations"
+
+
+@pytest.fixture(scope="module")
+def ucf50(annotations) -> list[str]:
+    """<Class>/<file> of the 6,681 clips that the DVFL-Net repository lists."""
+    names = []
+    for side in ("train", "val"):
+        with open(annotations / f"ucf50/dvflnet/{side}.csv", newline="") as rows:
+            names += [row[0].partition("/")[2] for row in csv.reader(rows)]
+    return names
+
+
+def test_six_classes_of_ucf50_have_more_than_25_groups(ucf50):
+    highest = Counter()
+    for name in ucf50:
+        label = name.partition("/")[0]
+        highest[label] = max(highest[label], group_number(name))
+    assert {name: n for name, n in highest.items() if n != 25} == {
+        "JumpRope": 26,
+        "PushUps": 26,
+        "RockClimbingIndoor": 26,
+        "Nunchucks": 28,
+        "PlayingTabla": 28,
+        "PullUps": 30,
+    }
+    assert len(highest) == 50 and len(set(map(group_of, ucf50))) == 1264
+    # Left out, as others seem to do, they leave the other number that is met.
+    assert sum(group_number(name) <= 25 for name in ucf50) == 6618
+    tested = Counter((n.partition("/")[0], fold_group(group_number(n))) for n in ucf50)
+    assert len(tested) == 50 * 25  # and so each class is in each of the 25 tests
+
+
+def test_two_folders_of_ucf50_hold_names_of_another_prefix(ucf50):
+    odd = {
+        (folder, file.removeprefix("v_").partition("_g")[0])
+        for folder, _, file in (name.partition("/") for name in ucf50)
+        if not file.startswith(f"v_{folder}_g")
+    }
+    assert odd == {("Billiards", "Billards"), ("PullUps", "Pullup")}
+
+
+def test_one_folder_of_ucf101_differs_from_its_files_in_case(annotations):
+    folder = annotations / "ucf101/ucfTrainTestlist"
+    classes = read_classes(folder / "classInd.txt")
+    clips = [
+        clip
+        for side in ("train", "test")
+        for clip in read_list(folder / f"{side}list01.txt", classes)
+    ]
+    odd = {c.folder for c in clips if not c.file.startswith(f"v_{c.folder}_g")}
+    assert odd == {"HandstandPushups"}
+    sizes = Counter(group_of(clip.name) for clip in clips)
+    assert len(clips) == 13320 and len(sizes) == 101 * 25
+    assert set(sizes.values()) == {4, 5, 6, 7}
+
+
+def test_odd_characters_in_names_of_hmdb51(annotations):
+    lists = annotations / "hmdb51/test_train_splits"
+    lists = next(path.parent for path in lists.rglob("wave_test_split1.txt"))
+    classes = official_classes("hmdb51")
+    assert len(list(lists.glob("*_test_split[123].txt"))) == 3 * len(classes) == 153
+    found = {
+        character
+        for name in classes
+        for clip in read_hmdb51(lists / f"{name}_test_split1.txt", name)
+        for character in clip.name
+        if not (character.isascii() and character.isalnum()) and character not in "_-."
+    }
+    assert found == ODD
+    begin_alike = {
+        (a, b) for a in classes for b in classes if a != b and b[: len(a)] == a
+    }
+    assert begin_alike >= {
+        ("kick", "kick_ball"),
+        ("climb", "climb_stairs"),
+        ("sword", "sword_exercise"),
+        ("push", "pushup"),
+    }
+
+
+def test_the_names_of_kinetics():
+    names = kinetics_classes()
+    assert sum("(" in name for name in names) == 9
+    assert [name for name in names if "'" in name] == ["massaging person's head"]
+    assert not [name for name in names if "," in name or not name.isascii()]
+    assert sorted(n.replace(" ", "_") for n in names) == [
+        n.replace(" ", "_") for n in sorted(names)
+    ]
+    bare = sorted(names, key=lambda name: name.replace("(", "").replace(")", ""))
+    assert [k for k, name in enumerate(bare) if name != names[k]] == [308, 309]
+    assert len({class_key(name) for name in names}) == 400
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train/abseiling/a.mp4 0",  # SlowFast and MMAction2
+        "train/abseiling/a.mp4,0",  # Video-FocalNet and DVFL-Net
+    ],
+)
+def test_lists_that_other_code_makes_of_kinetics_are_told(tmp_path, line):
+    file = tmp_path / "train.csv"
+    file.write_text(line + "\n")
+    with pytest.raises(DatasetError, match="has no column label, .* The first line of"):
+        read_csv(file, kinetics_classes(), "train")
+    (tmp_path / "train").mkdir()
+    with pytest.raises(DatasetError, match="has no column label"):
+        create_dataset("kinetics400", tmp_path)

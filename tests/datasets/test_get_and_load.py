@@ -1,0 +1,219 @@
+"""What ``get`` unpacks is what the loaders read, for each benchmark in its packing.
+
+The archives are made here from stand-ins, packed as the published ones are. So the
+names of folders, the landmarks and the kinds of packing in ``published`` are held
+against the loaders.
+"""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from archives import tar_bytes, zip_bytes
+from bad_server import BadServer, serve
+from dvfl_lib.datasets.checking import check_dataset
+from dvfl_lib.datasets.getting import get_dataset
+from dvfl_lib.datasets.published import PUBLISHED, Archive, Benchmark
+from rar_files import FakeUnrar, fake_unrar
+from small_standins import write_small
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="unrar is a script here")
+
+
+@pytest.fixture
+def server():
+    with serve(b"") as told:
+        yield told
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def raring(program: FakeUnrar, folder: Path, name: str, members: dict) -> bytes:
+    """A rar that the test's own program reads."""
+    path = folder / name
+    told = [dict(name=n, content=content) for n, content in members.items()]
+    content = program.archive(path, *told)
+    path.unlink()
+    return content
+
+
+def served_here(known: Benchmark, server: BadServer, content: dict) -> Benchmark:
+    """The published benchmark with its archives on the test's server."""
+
+    def archive(one: Archive) -> Archive:
+        return replace(one, addresses=(server.path(one.name),), size=None, digest=None)
+
+    parts = []
+    for part in known.parts:
+        choices = tuple(archive(c) for c in part.choices if c.name in content)
+        address = server.path(f"{part.name}/list.txt") if part.list_address else ""
+        if choices or f"{part.name}/list.txt" in content:
+            parts.append(replace(part, choices=choices, list_address=address))
+    server.files = content
+    return replace(known, parts=tuple(parts))
+
+
+def assert_loads(name: str, root: Path, standin: Path) -> None:
+    """The folders are those of the stand-in, file by file; and the loader is content.
+
+    The mark is copied: the loaders take a stand-in's classes only where it is.
+    """
+    here = {k: v for k, v in files_in(root).items() if not k.startswith("archives/")}
+    there = files_in(standin)
+    mark = there.pop("STANDIN.json")
+    assert here == there
+    (root / "STANDIN.json").write_bytes(mark)
+    report = check_dataset(name, root, quick=True, workers=1, progress=False)
+    assert report.good, report.text()
+
+
+def get(known: Benchmark, root: Path) -> Path:
+    return get_dataset(
+        known.name, root, known=known, progress=False, say=lambda _: None
+    )
+
+
+def test_ucf101_from_its_zips(server, tmp_path):
+    """The videos from the copy that has them all in one folder."""
+    standin = write_small("ucf101", tmp_path / "standin")
+    flat = {f"UCF101/{p.name}": p.read_bytes() for p in standin.rglob("*.avi")}
+    lists = files_in(standin / "ucfTrainTestlist")
+    content = {
+        "UCF101_videos.zip": zip_bytes(flat),
+        "UCF101TrainTestSplits-RecognitionTask.zip": zip_bytes(
+            {f"ucfTrainTestlist/{name}": text for name, text in lists.items()}
+        ),
+    }
+    known = served_here(PUBLISHED["ucf101"], server, content)
+    root = get(known, tmp_path / "to")
+    assert_loads("ucf101", root, standin)
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "archive", "folder", "landmark"),
+    [
+        ("ucf101", "UCF101.rar", "UCF-101", "ApplyEyeMakeup"),
+        ("ucf50", "UCF50.rar", "UCF50", "BaseballPitch"),
+    ],
+)
+def test_the_rars_of_ucf(
+    server, tmp_path, monkeypatch, name, archive, folder, landmark
+):
+    """A real class stands beside those of the stand-in, to be found by."""
+    program = fake_unrar(tmp_path / "programs")
+    monkeypatch.setenv("PATH", str(program.folder))
+    standin = write_small(name, tmp_path / "standin")
+    members = {f"{folder}/{n}": c for n, c in files_in(standin / folder).items()}
+    members[f"{folder}/{landmark}/x"] = b""
+    content = {archive: raring(program, tmp_path, archive, members)}
+    known = served_here(PUBLISHED[name], server, content)
+    root = get(known, tmp_path / "to")
+    shutil.rmtree(root / folder / landmark)
+    if name == "ucf101":
+        shutil.copytree(standin / "ucfTrainTestlist", root / "ucfTrainTestlist")
+    assert_loads(name, root, standin)
+
+
+@posix
+def test_hmdb51_from_its_rar_of_rars(server, tmp_path, monkeypatch):
+    program = fake_unrar(tmp_path / "programs")
+    monkeypatch.setenv("PATH", str(program.folder))
+    standin = write_small("hmdb51", tmp_path / "standin")
+    videos, lists = standin / "hmdb51_org", standin / "testTrainMulti_7030_splits"
+    (videos / "brush_hair").mkdir()
+    (videos / "brush_hair" / "x").write_bytes(b"")
+    (lists / "brush_hair_test_split1.txt").write_bytes(b"")
+    inner = {
+        f"{folder.name}.rar": raring(
+            program,
+            tmp_path,
+            f"{folder.name}.rar",
+            {f"{folder.name}/{n}": c for n, c in files_in(folder).items()},
+        )
+        for folder in videos.iterdir()
+    }
+    splits = {f"{lists.name}/{n}": c for n, c in files_in(lists).items()}
+    content = {
+        n: raring(program, tmp_path, n, members)
+        for n, members in (
+            ("hmdb51_org.rar", inner),
+            ("test_train_splits.rar", splits),
+        )
+    }
+    root = get(served_here(PUBLISHED["hmdb51"], server, content), tmp_path / "to")
+    for place in (root, standin):
+        shutil.rmtree(place / "hmdb51_org" / "brush_hair")
+        (place / lists.name / "brush_hair_test_split1.txt").unlink()
+    assert_loads("hmdb51", root, standin)
+
+
+def test_ssv2_from_parts_that_lie_there(tmp_path):
+    standin = write_small("ssv2", tmp_path / "standin")
+    videos = standin / "20bn-something-something-v2"
+    packed = {f"{videos.name}/{n}": c for n, c in files_in(videos).items()}
+    whole = tar_bytes(packed, mode="w:gz")
+    archives = tmp_path / "to" / "archives"
+    archives.mkdir(parents=True)
+    for number in range(3):
+        size = -(-len(whole) // 3)
+        piece = whole[number * size : (number + 1) * size]
+        (archives / f"{videos.name}-{number:02d}").write_bytes(piece)
+    lists = {f"labels/{p.name}": p.read_bytes() for p in standin.glob("*.json")}
+    lists.pop("labels/STANDIN.json")
+    package = PUBLISHED["ssv2"].parts[1].choices[0].name
+    (archives / package).write_bytes(zip_bytes(lists))
+    root = get(PUBLISHED["ssv2"], tmp_path / "to")
+    for path in (root / "labels").iterdir():  # where the stand-in has them
+        path.rename(root / path.name)
+    (root / "labels").rmdir()
+    assert_loads("ssv2", root, standin)
+
+
+def test_kinetics400_from_its_lists_of_archives(server, tmp_path):
+    standin = write_small("kinetics400", tmp_path / "standin")
+    content = files_in(standin / "annotations")
+    for side in ("train", "val"):
+        clips = list(files_in(standin / side).items())
+        pieces = (dict(clips[::2]), dict(clips[1::2]))
+        for number, members in enumerate(pieces):
+            packed = tar_bytes({f"./{n}": c for n, c in members.items()}, mode="w:gz")
+            content[f"{side}/part_{number}.tar.gz"] = packed
+        lines = [server.path(f"{side}/part_{number}.tar.gz") for number in (0, 1)]
+        content[f"{side}/list.txt"] = "\n".join(lines).encode()
+    known = served_here(PUBLISHED["kinetics400"], server, content)
+    assert [part.name for part in known.parts] == [
+        "train-list",
+        "val-list",
+        "train",
+        "val",
+    ]
+    root = get(known, tmp_path / "to")
+    assert_loads("kinetics400", root, standin)
+
+
+def test_a_part_is_what_the_loader_looks_for():
+    """Folders that ``get`` fills and names that the loaders know are the same."""
+    into = {
+        name: sorted(
+            {c.into for part in known.parts for c in part.choices}
+            | {part.into for part in known.parts if part.into}
+        )
+        for name, known in PUBLISHED.items()
+    }
+    assert into == {
+        "ucf50": ["UCF50"],
+        "ucf101": ["UCF-101", "ucfTrainTestlist"],
+        "hmdb51": ["hmdb51_org", "testTrainMulti_7030_splits"],
+        "ssv2": ["20bn-something-something-v2", "labels"],
+        "kinetics400": ["annotations", "replacement", "test", "train", "val"],
+    }

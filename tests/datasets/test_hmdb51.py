@@ -1,0 +1,317 @@
+"""HMDB51 is read from its original files, traps included."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from dvfl_lib.datasets import create_dataset
+from dvfl_lib.datasets.hmdb51 import source_of
+from dvfl_lib.datasets.listed_clips import official_classes
+from dvfl_lib.errors import DatasetError, VideoError
+from helpers import moving_frames, write_video
+
+CLASSES = official_classes("hmdb51")
+LISTS = "testTrainMulti_7030_splits"
+VIDEOS = "hmdb51_org"
+# Each character that occurs in names of HMDB51, and a class that is not the clip's.
+SOURCES = ("Film", "#1_[Best]_(of)!", "a&b;c+d@e~f", "kick_ball_or_kick", "__")
+
+
+def clip_name(source: str, class_name: str, number: int = 0) -> str:
+    return f"{source}_{class_name}_u_nm_np1_fr_goo_{number}.avi"
+
+
+@pytest.fixture(scope="module")
+def one_video(tmp_path_factory) -> Path:
+    return write_video(tmp_path_factory.mktemp("v") / "a.avi", moving_frames(12))
+
+
+@pytest.fixture
+def root(tmp_path, one_video) -> Path:
+    """A small HMDB51: 51 classes of five sources of two clips; one is in no list."""
+    (tmp_path / LISTS).mkdir()
+    for name in CLASSES:
+        folder = tmp_path / VIDEOS / name
+        folder.mkdir(parents=True)
+        lines = {split: [] for split in "123"}
+        for place, source in enumerate(SOURCES):
+            for number in (0, 1):
+                os.link(one_video, folder / clip_name(source, name, number))
+                for split in "123":
+                    flag = {0: 2, 1: 0}.get((place - int(split)) % 5, 1)
+                    lines[split].append(f"{clip_name(source, name, number)} {flag} \n")
+        for split, text in lines.items():
+            (tmp_path / LISTS / f"{name}_test_split{split}.txt").write_text(
+                "".join(text)
+            )
+    return tmp_path
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*official lists of split")
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def test_train_and_test_of_a_split(root):
+    train = create_dataset("hmdb51", root)
+    test = create_dataset("HMDB51", str(root), split=1, subset="test")
+    assert (len(train), len(test)) == (51 * 6, 51 * 2)
+    assert train.classes == CLASSES and test.split == "1" and not test.standin
+    for data in (train, test):
+        for sample in data.samples:
+            assert CLASSES[sample.label] == sample.path.parent.name
+            assert sample.name == f"{sample.path.parent.name}/{sample.path.name}"
+    assert not {s.group for s in train.samples} & {s.group for s in test.samples}
+    clip, label = test[-1]
+    assert clip.shape == (8, 3, 48, 64) and clip.dtype == torch.uint8 and label == 50
+
+
+def test_flag_0_is_on_neither_side(root):
+    """Split 1 trains on three of five sources, tests on one, and leaves one out."""
+    names = [
+        s.name
+        for subset in ("train", "test")
+        for s in create_dataset("hmdb51", root, "1", subset).samples
+    ]
+    assert len(set(names)) == len(names) == 51 * 8
+    left_out = clip_name(SOURCES[2], "wave")
+    assert f"wave/{left_out}" not in names
+    (root / VIDEOS / "wave" / left_out).unlink()  # so it may be missing
+    assert len(create_dataset("hmdb51", root)) == 51 * 6
+
+
+def test_splits_differ(root):
+    tested = [
+        {s.name for s in create_dataset("hmdb51", root, split, "test").samples}
+        for split in "123"
+    ]
+    assert not tested[0] & tested[1] and not tested[1] & tested[2]
+
+
+def test_odd_characters_are_only_characters(root):
+    groups = {
+        s.group
+        for split in "123"
+        for s in create_dataset("hmdb51", root, split, "test").samples
+        if s.label == CLASSES.index("kick")
+    }
+    assert groups == {f"kick/{source}" for source in SOURCES[1:4]}
+
+
+def test_classes_that_begin_alike_stay_apart(root):
+    train = create_dataset("hmdb51", root)
+    for short, long in (
+        ("kick", "kick_ball"),
+        ("climb", "climb_stairs"),
+        ("sword", "sword_exercise"),
+        ("push", "pushup"),
+    ):
+        for name in (short, long):
+            label = CLASSES.index(name)
+            mine = [s for s in train.samples if s.label == label]
+            assert len(mine) == 6
+            assert all(s.path.parent.name == name for s in mine)
+
+
+def test_the_source_is_what_stands_before_the_class():
+    assert source_of("A_1_kick_ball_f_cm_np2_le_med_6.avi", "kick_ball") == "A_1"
+    assert source_of("kick_it_kick_f_cm_np1_le_bad_12.AVI", "kick") == "kick_it"
+    for name, of in (
+        ("A_kick_ball_f_cm_np2_le_med_6.avi", "kick"),
+        ("A_kick_f_cm_np2_le_med_6.avi", "ball"),
+        ("_kick_f_cm_np2_le_med_6.avi", "kick"),
+        ("A_kick_f_cm_np2_le_med.avi", "kick"),
+        ("A_kick_f_cm_np2_le_med_6.mp4", "kick"),
+    ):
+        with pytest.raises(DatasetError, match="is no name of HMDB51's class"):
+            source_of(name, of)
+
+
+def test_held_out_groups_are_whole_sources(root):
+    fit, held = create_dataset("hmdb51", root).hold_out_groups(0.3, seed=1)
+    assert not {s.group for s in fit} & {s.group for s in held}
+    assert {s.label for s in held} == set(range(51)) and len(held) == 102
+
+
+@pytest.mark.parametrize("place", ["inside", "beside", "other name", "flat", "doubled"])
+def test_other_places_for_the_same_folders(root, place):
+    where = root
+    if place == "inside":
+        shutil.move(root / LISTS, root / VIDEOS)
+        where = root / VIDEOS
+    elif place == "beside":
+        where = root / VIDEOS
+    elif place == "other name":
+        (root / LISTS).rename(root / "test_train_splits")
+    elif place == "doubled":  # unpacked into a folder of the archive's name
+        (root / VIDEOS).rename(root / "x")
+        (root / VIDEOS).mkdir()
+        (root / "x").rename(root / VIDEOS / VIDEOS)
+    else:
+        for name in CLASSES:
+            shutil.move(root / VIDEOS / name, root)
+        (root / VIDEOS).rmdir()
+    assert len(create_dataset("hmdb51", where)) == 51 * 6
+
+
+# --- bad input ---------------------------------------------------------------
+
+
+def test_unknown_splits_and_subsets(root):
+    with pytest.raises(DatasetError, match="splits 1, 2, 3, not '4'"):
+        create_dataset("hmdb51", root, split=4)
+    with pytest.raises(DatasetError, match="cannot be remade"):
+        create_dataset("hmdb51", root, split="authors")
+    with pytest.raises(DatasetError, match="'train' or 'test'"):
+        create_dataset("hmdb51", root, subset="val")
+
+
+def test_the_wrong_folder_is_told_from_the_right_one(root, tmp_path_factory):
+    with pytest.raises(DatasetError, match="no such folder"):
+        create_dataset("hmdb51", root / "nowhere")
+    with pytest.raises(DatasetError, match="no lists"):
+        create_dataset("hmdb51", tmp_path_factory.mktemp("empty"))
+    inner = root / "data"
+    inner.mkdir()
+    for name in (VIDEOS, LISTS):
+        (root / name).rename(inner / name)
+    for wrong in (root, inner / VIDEOS / "kick"):
+        with pytest.raises(DatasetError, match=f"Did you mean {inner}[?]"):
+            create_dataset("hmdb51", wrong)
+    shutil.rmtree(inner / VIDEOS)
+    with pytest.raises(DatasetError, match="no folder hmdb51_org"):
+        create_dataset("hmdb51", inner)
+
+
+def test_archives_that_are_still_packed_are_named(root):
+    for name in ("kick", "kick_ball", "wave", "walk"):
+        shutil.rmtree(root / VIDEOS / name)
+        (root / VIDEOS / f"{name}.rar").write_bytes(b"Rar!")
+    (root / VIDEOS / "chew.rar").write_bytes(b"Rar!")  # unpacked: it may lie there
+    with pytest.raises(DatasetError, match="4 archives") as caught:
+        create_dataset("hmdb51", root)
+    assert "kick.rar, kick_ball.rar, walk.rar and 1 more" in str(caught.value)
+    assert "unrar x" in str(caught.value) and "chew" not in str(caught.value)
+    shutil.rmtree(root / VIDEOS)
+    (root / "hmdb51_org.rar").write_bytes(b"Rar!")
+    with pytest.raises(DatasetError, match="Still packed there: hmdb51_org.rar"):
+        create_dataset("hmdb51", root)
+    shutil.rmtree(root / LISTS)
+    (root / "test_train_splits.rar").write_bytes(b"Rar!")
+    with pytest.raises(DatasetError, match="no lists .*test_train_splits.rar"):
+        create_dataset("hmdb51", root)
+
+
+def test_class_archives_unpacked_beside_the_folder(root):
+    """The outer archive unpacked in the root leaves 51 archives there."""
+    shutil.rmtree(root / VIDEOS)
+    for name in CLASSES:
+        (root / f"{name}.rar").write_bytes(b"Rar!")
+    with pytest.raises(DatasetError, match="Still packed there: brush_hair.rar"):
+        create_dataset("hmdb51", root)
+    (root / VIDEOS).mkdir()
+    with pytest.raises(DatasetError, match="51 archives of classes"):
+        create_dataset("hmdb51", root)
+
+
+def test_a_class_unpacked_one_folder_too_deep(root):
+    (root / VIDEOS / "kick").rename(root / "kick")
+    (root / VIDEOS / "kick").mkdir()
+    (root / "kick").rename(root / VIDEOS / "kick" / "kick")
+    with pytest.raises(DatasetError, match="one folder too deep"):
+        create_dataset("hmdb51", root)
+
+
+def test_a_missing_class_never_moves_the_labels_of_the_others(root):
+    shutil.rmtree(root / VIDEOS / "kick")
+    with pytest.raises(DatasetError, match="6 of 306 videos of the list are missing"):
+        create_dataset("hmdb51", root)
+    for split in "123":
+        (root / LISTS / f"kick_test_split{split}.txt").unlink()
+    with pytest.raises(DatasetError, match="no lists of the classes kick[.]"):
+        create_dataset("hmdb51", root)
+
+
+def test_a_list_of_one_split_is_missing(root):
+    (root / LISTS / "kick_test_split2.txt").unlink()
+    assert len(create_dataset("hmdb51", root)) == 51 * 6
+    with pytest.raises(DatasetError, match="kick_test_split2.txt: is missing"):
+        create_dataset("hmdb51", root, split="2")
+
+
+def test_lists_of_another_version(root):
+    (root / LISTS / "juggle_test_split1.txt").write_text("x")
+    with pytest.raises(DatasetError, match="no class of HMDB51: juggle"):
+        create_dataset("hmdb51", root)
+    (root / LISTS / "juggle_test_split1.txt").unlink()
+    shutil.copy(
+        root / LISTS / "kick_ball_test_split1.txt",
+        root / LISTS / "kick_test_split1.txt",
+    )
+    with pytest.raises(DatasetError, match="no name of HMDB51's class kick:"):
+        create_dataset("hmdb51", root)
+
+
+@pytest.mark.parametrize("flag", ["3", "-1", "1.0", "train", ""])
+def test_flags_out_of_range(root, flag):
+    file = root / LISTS / "kick_test_split1.txt"
+    edit(file, f"{clip_name('Film', 'kick')} 1", f"{clip_name('Film', 'kick')} {flag}")
+    with pytest.raises(DatasetError, match="kick_test_split1.txt: expected"):
+        create_dataset("hmdb51", root)
+
+
+def test_a_clip_or_a_source_on_both_sides(root):
+    file = root / LISTS / "kick_test_split1.txt"
+    edit(file, f"{clip_name('Film', 'kick', 1)} 1", f"{clip_name('Film', 'kick')} 2")
+    with pytest.raises(DatasetError, match="names clips twice: film_kick"):
+        create_dataset("hmdb51", root)
+    edit(file, f"{clip_name('Film', 'kick')} 2", f"{clip_name('Film', 'kick', 1)} 2")
+    with pytest.raises(DatasetError, match="one source: Film"):
+        create_dataset("hmdb51", root)
+
+
+def test_an_empty_or_unreadable_list(root):
+    file = root / LISTS / "kick_test_split1.txt"
+    file.write_text("\n")
+    with pytest.raises(DatasetError, match="names no clip"):
+        create_dataset("hmdb51", root)
+    file.write_bytes(b"Rar!\x1a\xff\xfe")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        create_dataset("hmdb51", root)
+
+
+def test_missing_empty_and_cut_files(root, one_video):
+    file = root / VIDEOS / "kick" / clip_name("Film", "kick")
+    file.unlink()
+    file.with_suffix(".avi.part").write_bytes(b"RIFF")
+    with pytest.raises(DatasetError, match="1 of 306 .* missing: kick/Film_kick"):
+        create_dataset("hmdb51", root)
+    file.write_bytes(b"")
+    with pytest.raises(DatasetError, match="1 of 306 .* empty files: kick/Film_kick"):
+        create_dataset("hmdb51", root)
+    file.write_bytes(one_video.read_bytes()[:3000])
+    train = create_dataset("hmdb51", root)
+    with pytest.raises(VideoError, match="Film_kick"):
+        train[[s.path for s in train.samples].index(file)]
+
+
+def test_other_counts_than_the_official_ones_are_told(root):
+    with pytest.warns(UserWarning, match="70 train clips of every class"):
+        create_dataset("hmdb51", root)
+
+
+def test_two_names_that_differ_in_case_only(root):
+    folder = root / VIDEOS / "kick"
+    name = clip_name("Film", "kick")
+    shutil.copy(folder / name, folder / name.replace("Film", "FILM"))
+    if len(list(folder.iterdir())) == 10:
+        pytest.skip("this disk does not tell case apart")
+    with pytest.raises(DatasetError, match="differ in case only"):
+        create_dataset("hmdb51", root)

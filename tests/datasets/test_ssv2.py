@@ -1,0 +1,312 @@
+"""Something-Something V2 is read from its original files, traps included."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import av
+import pytest
+import torch
+
+from dvfl_lib.datasets import create_dataset
+from dvfl_lib.datasets.ssv2 import read_labels, read_list
+from dvfl_lib.errors import DatasetError, VideoError
+from dvfl_lib.recipes import AugmentRecipe, DataRecipe
+from dvfl_lib.video.clips import ClipKey, TrainingClips
+from helpers import moving_frames, write_video
+
+VIDEOS = "20bn-something-something-v2"
+# Not in alphabetical order: the numbers are what counts. Two with commas.
+LABELS = {
+    "Pushing something from left to right": "3",
+    "Lifting something up completely, then letting it drop down": "0",
+    "Pushing something from right to left": "1",
+    "Putting something, something and something on the table": "2",
+    "Holding something": "4",
+}
+# id -> template, as the lists write it
+TRAIN = {
+    "11": "Pushing [something] from left to right",
+    "7": "Lifting [something] up completely, then letting it drop down",
+    "30": "Pushing [something] from right to left",
+    "2": "Putting [something], [something] and [something] on the table",
+    "100": "Holding [something]",
+}
+VALIDATION = {"5": "Holding [something]", "6": "Pushing [something] from left to right"}
+
+
+def entries(clips: dict[str, str]) -> list[dict]:
+    return [
+        {
+            "id": number,
+            "label": template.replace("[something]", "a red cup"),
+            "template": template,
+            "placeholders": ["a red cup"] * template.count("["),
+        }
+        for number, template in clips.items()
+    ]
+
+
+def write_lists(folder: Path, prefix: str = "") -> None:
+    folder.mkdir(exist_ok=True)
+    for name, content in (
+        ("labels", LABELS),
+        ("train", entries(TRAIN)),
+        ("validation", entries(VALIDATION)),
+        ("test", [{"id": "8"}]),
+    ):
+        (folder / f"{prefix}{name}.json").write_text(json.dumps(content), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def one_video(tmp_path_factory) -> Path:
+    if "libvpx-vp9" not in av.codec.codecs_available:
+        pytest.skip("PyAV has no VP9 encoder")
+    path = tmp_path_factory.mktemp("v") / "a.webm"
+    return write_video(path, moving_frames(12), codec="libvpx-vp9")
+
+
+@pytest.fixture
+def root(tmp_path, one_video) -> Path:
+    """A small copy of five classes."""
+    (tmp_path / VIDEOS).mkdir()
+    for number in [*TRAIN, *VALIDATION, "8"]:
+        os.link(one_video, tmp_path / VIDEOS / f"{number}.webm")
+    write_lists(tmp_path)
+    return tmp_path
+
+
+def change(file: Path, **fields) -> None:
+    """Change the first entry of a list."""
+    content = json.loads(file.read_text("utf-8"))
+    content[0].update(fields)
+    content[0] = {key: value for key, value in content[0].items() if value is not None}
+    file.write_text(json.dumps(content), "utf-8")
+
+
+def test_labels_are_the_numbers_of_the_templates_without_brackets(root):
+    train = create_dataset("ssv2", root)
+    assert train.classes == tuple(sorted(LABELS, key=lambda name: int(LABELS[name])))
+    assert [(s.name, s.label) for s in train.samples] == [
+        ("11.webm", 3), ("7.webm", 0), ("30.webm", 1), ("2.webm", 2), ("100.webm", 4)
+    ]  # fmt: skip
+    assert [s.group for s in train.samples] == list(TRAIN)
+    assert train.split == "1" and not train.standin
+    clip, label = train[2]
+    assert clip.shape == (8, 3, 48, 64) and clip.dtype == torch.uint8 and label == 1
+
+
+def test_the_test_side_is_the_validation_list(root):
+    test = create_dataset("ssv2", root, split=1, subset="test")
+    assert [(s.name, s.label) for s in test.samples] == [("5.webm", 4), ("6.webm", 3)]
+
+
+@pytest.mark.parametrize("prefix", ["", "something-something-v2-"])
+@pytest.mark.parametrize("place", ["root", "labels", "videos", "package"])
+def test_both_generations_of_lists_and_where_they_lie(root, prefix, place):
+    whole = create_dataset("ssv2", root).samples
+    for file in root.glob("*.json"):
+        file.unlink()
+    folder = {
+        "root": root,
+        "labels": root / "labels",
+        "videos": root / VIDEOS,
+        "package": root / "20bn-something-something-download-package-labels/labels",
+    }[place]
+    folder.parent.mkdir(exist_ok=True)
+    write_lists(folder, prefix)
+    if place != "videos":
+        assert create_dataset("ssv2", root).samples == whole
+    given = root / VIDEOS  # lists inside it, or beside it
+    assert create_dataset("ssv2", given).samples == whole
+
+
+def test_left_and_right_are_a_pair_whose_labels_a_flip_swaps(root):
+    train = create_dataset("ssv2", root)
+    assert train.flip_labels == {1: 3, 3: 1}
+    data = DataRecipe(frames=2, short_side=36, crop=32)
+    flipped = TrainingClips(
+        train.samples,
+        data,
+        AugmentRecipe(flip=1.0),
+        seed=0,
+        flip_labels=train.flip_labels,
+    )
+    assert [flipped[ClipKey(0, i)]["label"] for i in range(5)] == [1, 0, 3, 2, 4]
+
+
+def test_the_unlabelled_test_list_is_refused(root):
+    for asked in ({"split": "test"}, {"subset": "validation"}, {"subset": "val"}):
+        with pytest.raises(DatasetError, match="official test list .* is unlabelled"):
+            create_dataset("ssv2", root, **asked)
+    with pytest.raises(DatasetError, match="one split, '1'"):
+        create_dataset("ssv2", root, split="2")
+    (root / "validation.json").unlink()
+    with pytest.raises(DatasetError, match="validation.json: is missing .* unlabelled"):
+        create_dataset("ssv2", root, subset="test")
+    assert len(create_dataset("ssv2", root)) == 5
+    shutil.copy(root / "test.json", root / "validation.json")
+    with pytest.raises(DatasetError, match=r"entry 1 \(id 8\): has no template"):
+        create_dataset("ssv2", root, subset="test")
+
+
+def test_missing_folders_and_lists_are_explained(root, tmp_path_factory):
+    empty = tmp_path_factory.mktemp("empty")
+    with pytest.raises(DatasetError, match="no such folder"):
+        create_dataset("ssv2", root / "nowhere")
+    with pytest.raises(DatasetError, match="It is a file: unpack it"):
+        create_dataset("ssv2", root / "labels.json")
+    with pytest.raises(DatasetError, match="no labels.json"):
+        create_dataset("ssv2", empty)
+    (empty / "something-something-v1-labels.csv").touch()
+    with pytest.raises(DatasetError, match="belongs to version 1"):
+        create_dataset("ssv2", empty)
+    (root / "train.json").unlink()
+    with pytest.raises(DatasetError, match="train.json: is missing beside labels.json"):
+        create_dataset("ssv2", root)
+
+
+def test_a_root_one_folder_too_high_is_recognised(root):
+    inner = root / "ssv2"
+    inner.mkdir()
+    for entry in [root / VIDEOS, *root.glob("*.json")]:
+        shutil.move(entry, inner)
+    with pytest.raises(DatasetError, match=r"Did you mean .*ssv2\?"):
+        create_dataset("ssv2", root)
+    assert len(create_dataset("ssv2", inner)) == 5
+
+
+def test_an_archive_left_packed_is_named(root):
+    shutil.rmtree(root / VIDEOS)
+    with pytest.raises(DatasetError, match=f"no folder {VIDEOS}"):
+        create_dataset("ssv2", root)
+    for part in ("00", "01"):
+        (root / f"{VIDEOS}-{part}").touch()
+    with pytest.raises(DatasetError, match=f"Still packed there: {VIDEOS}-00.*tar zx"):
+        create_dataset("ssv2", root)
+
+
+def test_clips_that_the_list_names_and_the_disk_lacks(root):
+    for number in ("7", "30"):
+        (root / VIDEOS / f"{number}.webm").rename(root / VIDEOS / f"{number}.webm.part")
+    with pytest.raises(
+        DatasetError, match="2 of 5 videos .* 7.webm, 30.webm"
+    ) as caught:
+        create_dataset("ssv2", root)
+    assert "half unpacked" in str(caught.value) and "tar zx" in str(caught.value)
+
+
+def test_a_half_downloaded_clip_is_named_when_it_is_read(root):
+    path = root / VIDEOS / "11.webm"
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(VideoError, match="11.webm.*(cut short|damaged|cannot)"):
+        create_dataset("ssv2", root)[0]
+
+
+def test_lists_of_two_versions_are_refused(root):
+    change(root / "train.json", template="Juggling [something]")
+    with pytest.raises(DatasetError, match="entry 1 .*'Juggling .* different versions"):
+        create_dataset("ssv2", root)
+
+
+def test_a_clip_named_twice_or_on_both_lists_is_refused(root):
+    change(root / "train.json", id="30")
+    with pytest.raises(DatasetError, match="names clips twice: 30.webm"):
+        create_dataset("ssv2", root)
+    change(root / "train.json", id="5")
+    for subset in ("train", "test"):
+        with pytest.raises(DatasetError, match="1 clips are in .*: 5.webm"):
+            create_dataset("ssv2", root, subset=subset)
+
+
+def test_ids_are_digits_and_never_paths(root):
+    for wrong in ("../../secret", "12a", "", None):
+        change(root / "train.json", id=wrong)
+        with pytest.raises(DatasetError, match="entry 1: has no id of digits"):
+            create_dataset("ssv2", root)
+    change(root / "train.json", id=11)  # a number says the same
+    assert create_dataset("ssv2", root).samples[0].name == "11.webm"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"a": "0", "b": "2"}, "do not have the numbers 0, 1, 2"),
+        ({"a": "0", "b": "0"}, "do not have the numbers 0, 1, 2"),
+        ({"something": "0", "[something]": "1"}, "do not have the numbers 0, 1, 2"),
+        ({"a": "first"}, "'a' has no number: 'first'"),
+        ({"a": True}, "'a' has no number: True"),
+        ({"a": -1}, "'a' has no number: -1"),
+        (["a", "b"], "expected"),
+        ({}, "expected"),
+    ],
+)
+def test_labels_that_are_no_labels_are_refused(root, content, says):
+    (root / "labels.json").write_text(json.dumps(content), "utf-8")
+    with pytest.raises(DatasetError, match=says):
+        create_dataset("ssv2", root)
+
+
+def test_files_that_are_not_whole_are_refused(root):
+    text = (root / "train.json").read_text("utf-8")
+    (root / "train.json").write_text(text[: len(text) // 2], "utf-8")
+    with pytest.raises(DatasetError, match="train.json: is not whole JSON"):
+        create_dataset("ssv2", root)
+    (root / "train.json").write_bytes(b'["\xff\xfe"]')
+    with pytest.raises(DatasetError, match="train.json: cannot be read"):
+        create_dataset("ssv2", root)
+    (root / "train.json").write_text("{}", "utf-8")
+    with pytest.raises(DatasetError, match="train.json: expected"):
+        create_dataset("ssv2", root)
+    (root / "train.json").write_text("[]", "utf-8")
+    with pytest.raises(DatasetError, match="names no video"):
+        create_dataset("ssv2", root)
+
+
+# The official class list and real clips, where this machine has them.
+
+
+def test_the_official_classes_and_their_order(real_data):
+    folder = real_data / "annotations/ssv2"
+    classes = read_labels(folder / "labels_reconstructed.json")
+    assert len(classes) == 174
+    order = (folder / "mmaction2_label_map.txt").read_text("utf-8").splitlines()
+    assert list(classes) == order
+    assert sum("," in name for name in classes) == 12
+    assert classes[86:88] == (
+        "Pulling something from left to right",
+        "Pulling something from right to left",
+    )
+
+
+def test_every_official_class_is_found_by_its_template(real_data, tmp_path):
+    """With brackets wherever the official templates may have them."""
+    classes = read_labels(real_data / "annotations/ssv2/labels_reconstructed.json")
+    clips = {
+        str(k): name.replace("something", "[something]")
+        for k, name in enumerate(classes)
+    }
+    (tmp_path / "train.json").write_text(json.dumps(entries(clips)), "utf-8")
+    found = read_list(tmp_path / "train.json", classes)
+    assert [clip.label for clip in found] == list(range(174))
+
+
+def test_real_webm_clips_are_read(real_data, tmp_path):
+    clips = sorted((real_data / "real_clips/derived_webm_ssv2like").glob("*.webm"))
+    if not clips:
+        pytest.skip("no webm clips")
+    labels = real_data / "annotations/ssv2/labels_reconstructed.json"
+    shutil.copy(labels, tmp_path / "something-something-v2-labels.json")
+    (tmp_path / VIDEOS).symlink_to(clips[0].parent)
+    template = "Turning the camera right while filming [something]"
+    listed = entries({clip.stem: template for clip in clips})
+    file = tmp_path / "something-something-v2-train.json"
+    file.write_text(json.dumps(listed), "utf-8")
+    train = create_dataset("ssv2", tmp_path)
+    assert len(train) == len(clips) and train.flip_labels[167] == 166
+    for clip, label in train:
+        assert label == 167 and clip.shape[:2] == (8, 3)
+        assert clip.float().std() > 10  # a picture, not a blank

@@ -1,0 +1,291 @@
+"""UCF101 is read from its original files, traps included."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from dvfl_lib.datasets import create_dataset, list_datasets
+from dvfl_lib.datasets.listed_clips import ListedClip
+from dvfl_lib.datasets.ucf101 import read_classes
+from dvfl_lib.datasets.ucf_names import authors_split, group_of
+from dvfl_lib.errors import DatasetError
+from helpers import moving_frames, write_video
+
+CLASSES = ("HammerThrow", "Hammering", "HandstandPushups")  # not alphabetical
+FILE_PREFIX = {"HandstandPushups": "HandStandPushups"}
+
+
+def file_name(folder: str, group: int, clip: int) -> str:
+    return f"v_{FILE_PREFIX.get(folder, folder)}_g{group:02d}_c{clip:02d}.avi"
+
+
+@pytest.fixture(scope="module")
+def one_video(tmp_path_factory) -> Path:
+    return write_video(tmp_path_factory.mktemp("v") / "a.avi", moving_frames(12))
+
+
+@pytest.fixture
+def root(tmp_path, one_video) -> Path:
+    """A small UCF101: 3 classes x 5 groups x 2 clips; groups 1 and 2 are tested."""
+    lists = tmp_path / "ucfTrainTestlist"
+    lists.mkdir()
+    train, test = [], []
+    for label, folder in enumerate(CLASSES, 1):
+        (tmp_path / "UCF-101" / folder).mkdir(parents=True)
+        for group in range(1, 6):
+            for clip in (1, 2):
+                name = f"{folder}/{file_name(folder, group, clip)}"
+                os.link(one_video, tmp_path / "UCF-101" / name)
+                test.append(name) if group < 3 else train.append(f"{name} {label}")
+    index = [f"{label} {folder}" for label, folder in enumerate(CLASSES, 1)]
+    for name, lines in (
+        ("classInd", index),
+        ("trainlist01", train),
+        ("testlist01", test),
+    ):
+        text = "".join(line + "\r\n" for line in lines)
+        (lists / f"{name}.txt").write_bytes(text.encode())
+    return tmp_path
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_bytes().decode()
+    assert old in text
+    file.write_bytes(text.replace(old, new, 1).encode())
+
+
+def test_train_and_test_of_a_split(root):
+    train = create_dataset("ucf101", root, split="1", subset="train")
+    test = create_dataset("UCF101", str(root), split=1, subset="test")
+    assert (len(train), len(test)) == (18, 12)
+    assert train.classes == CLASSES and test.split == "1" and not test.standin
+    first = test.samples[0]
+    assert first.name == "HammerThrow/v_HammerThrow_g01_c01.avi"
+    assert (first.label, first.group) == (0, "HammerThrow_g01")
+    assert [s.label for s in train.samples] == [0] * 6 + [1] * 6 + [2] * 6
+    assert not {s.group for s in train.samples} & {s.group for s in test.samples}
+    clip, label = test[-1]
+    assert clip.shape == (8, 3, 48, 64) and clip.dtype == torch.uint8 and label == 2
+    assert "12 videos of 3 classes" in repr(test)
+
+
+@pytest.mark.parametrize(
+    "layout", ["lists inside", "lists beside", "class folders in root", "doubled"]
+)
+def test_other_places_for_the_same_folders(root, layout):
+    videos = root / "UCF-101"
+    where = root
+    if layout == "lists inside":
+        shutil.move(root / "ucfTrainTestlist", videos)
+        where = videos
+    elif layout == "lists beside":
+        where = videos
+    elif layout == "doubled":
+        videos.rename(root / "x")
+        videos.mkdir()
+        (root / "x").rename(videos / "UCF-101")
+    else:
+        for folder in CLASSES:
+            shutil.move(videos / folder, root)
+        videos.rmdir()
+    assert len(create_dataset("ucf101", where)) == 18
+
+
+def test_case_of_names_does_not_matter(root):
+    videos = root / "UCF-101"
+    (videos / "HandstandPushups").rename(videos / "HandStandPushups")
+    folder = videos / "HandStandPushups"
+    for file in list(folder.iterdir()):
+        file.rename(folder / file.name.replace("HandStand", "Handstand"))
+    test = create_dataset("ucf101", root, subset="test")
+    renamed = [s for s in test.samples if s.label == 2]
+    assert len(renamed) == 4
+    assert all(s.path.parent.name == "HandStandPushups" for s in renamed)
+    assert all("v_HandStandPushups" in s.name for s in renamed)  # as the list says
+    assert {s.group for s in renamed} == {
+        "HandstandPushups_g01",
+        "HandstandPushups_g02",
+    }
+
+
+def test_test_lists_may_carry_labels(root):
+    file = root / "ucfTrainTestlist/testlist01.txt"
+    plain = create_dataset("ucf101", root, subset="test").samples
+    label_of = {name: label for label, name in enumerate(CLASSES, 1)}
+    lines = file.read_text().split()
+    file.write_text("\n".join(f"{n} {label_of[n.split('/')[0]]}" for n in lines))
+    assert create_dataset("ucf101", root, subset="test").samples == plain
+
+
+def test_standins_are_recognised(root):
+    (root / "STANDIN.json").write_text("{}")
+    assert create_dataset("ucf101", root).standin
+    assert create_dataset("ucf101", root / "UCF-101").standin
+    assert "(stand-in)" in repr(create_dataset("ucf101", root))
+
+
+def test_unknown_names_are_refused_with_what_there_is(root):
+    assert "ucf101" in list_datasets()
+    with pytest.raises(DatasetError, match="Did you mean 'ucf101'"):
+        create_dataset("ucf_101", root)
+    with pytest.raises(DatasetError, match="1, 2, 3, authors"):
+        create_dataset("ucf101", root, split="4")
+    with pytest.raises(DatasetError, match="'train' or 'test'"):
+        create_dataset("ucf101", root, subset="val")
+
+
+def test_a_missing_or_packed_data_set_is_explained(root, tmp_path_factory):
+    with pytest.raises(DatasetError, match="no such folder"):
+        create_dataset("ucf101", root / "nowhere")
+    with pytest.raises(DatasetError, match="classInd.txt"):
+        create_dataset("ucf101", tmp_path_factory.mktemp("empty"))
+    with pytest.raises(DatasetError, match="trainlist02.txt"):
+        create_dataset("ucf101", root, split="2")
+    shutil.rmtree(root / "UCF-101")
+    with pytest.raises(DatasetError, match="no folder UCF-101"):
+        create_dataset("ucf101", root)
+    (root / "UCF101.rar").touch()
+    with pytest.raises(DatasetError, match="Still packed there: UCF101.rar"):
+        create_dataset("ucf101", root)
+
+
+def test_videos_that_the_list_names_and_the_disk_lacks(root):
+    for group in (3, 4):
+        for file in (root / "UCF-101/Hammering").glob(f"*_g0{group}_*"):
+            file.unlink()
+    with pytest.raises(DatasetError, match="4 of 18 videos") as caught:
+        create_dataset("ucf101", root)
+    message = str(caught.value)
+    assert "v_Hammering_g03_c01.avi" in message and "and 1 more" in message
+    assert "unpack" in message
+    shutil.rmtree(root / "UCF-101/HammerThrow")
+    with pytest.raises(DatasetError, match="10 of 18 videos"):
+        create_dataset("ucf101", root)
+
+
+def test_lists_that_contradict_are_refused(root):
+    lists = root / "ucfTrainTestlist"
+    edit(lists / "trainlist01.txt", "g03_c01.avi 1", "g03_c01.avi 2")
+    with pytest.raises(DatasetError, match="has the number 2, but classInd.txt gives"):
+        create_dataset("ucf101", root)
+    edit(lists / "testlist01.txt", "Hammering/", "Swimming/")
+    with pytest.raises(DatasetError, match="no class of classInd.txt"):
+        create_dataset("ucf101", root, subset="test")
+    edit(lists / "classInd.txt", "3 Handstand", "4 Handstand")
+    with pytest.raises(DatasetError, match="not 1, 2, 3"):
+        create_dataset("ucf101", root)
+
+
+def test_a_clip_named_twice_is_refused(root):
+    file = root / "ucfTrainTestlist/testlist01.txt"
+    edit(file, "HammerThrow_g01_c01", "HammerThrow_g01_c02")
+    with pytest.raises(
+        DatasetError, match="names clips twice: hammerthrow/v_hammerthrow_g01_c02"
+    ):
+        create_dataset("ucf101", root, subset="test")
+
+
+def test_lists_that_share_a_group_are_refused(root):
+    """A clip on both sides, or another clip of its recording."""
+    train = root / "ucfTrainTestlist/trainlist01.txt"
+    edit(train, "HammerThrow_g03_c01", "HammerThrow_g01_c01")
+    for subset in ("train", "test"):
+        with pytest.raises(DatasetError, match="share 1 groups: 2 test clips"):
+            create_dataset("ucf101", root, subset=subset)
+    (root / "ucfTrainTestlist/testlist01.txt").unlink()
+    assert len(create_dataset("ucf101", root)) == 18  # nothing to compare with
+
+
+def test_the_wrong_folder_is_told_from_the_right_one(root):
+    inner = root / "data"
+    inner.mkdir()
+    for name in ("UCF-101", "ucfTrainTestlist"):
+        (root / name).rename(inner / name)
+    for wrong in (root, inner / "UCF-101" / "Hammering"):
+        with pytest.raises(DatasetError, match=f"Did you mean {inner}[?]"):
+            create_dataset("ucf101", wrong)
+
+
+def test_empty_files_and_names_that_differ_in_case_only_are_refused(root):
+    folder = root / "UCF-101/Hammering"
+    file = folder / "v_Hammering_g03_c01.avi"
+    file.unlink()
+    file.touch()
+    with pytest.raises(DatasetError, match="1 of 18 .* empty files: Hammering/v_Ham"):
+        create_dataset("ucf101", root)
+    other = folder / "v_hammering_g03_c01.avi"
+    if not other.exists():  # a disk that tells case apart
+        other.touch()
+        with pytest.raises(DatasetError, match="differ in case only"):
+            create_dataset("ucf101", root)
+
+
+def test_lists_that_are_not_lists_are_refused(root):
+    (root / "ucfTrainTestlist/classInd.txt").write_text("ApplyEyeMakeup\n")
+    with pytest.raises(DatasetError, match="<number> <class>"):
+        create_dataset("ucf101", root)
+    (root / "ucfTrainTestlist/classInd.txt").write_bytes(b"1 \xff\xfe\n")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        create_dataset("ucf101", root)
+    with pytest.raises(DatasetError, match="_gNN_cNN"):
+        group_of("Hammering/whatever.avi")
+
+
+def test_held_out_groups_are_whole_equal_in_number_and_fixed_by_the_seed(root):
+    train = create_dataset("ucf101", root)
+    fit, held = train.hold_out_groups(0.1, seed=3)
+    assert (len(fit), len(held)) == (12, 6)  # one group of two clips in every class
+    assert {s.label for s in held} == {0, 1, 2}
+    assert not {s.group for s in fit} & {s.group for s in held}
+    assert sorted(fit + held, key=train.samples.index) == train.samples
+    assert train.hold_out_groups(0.1, seed=3) == (fit, held)
+    draws = {tuple(train.hold_out_groups(0.1, seed)[1]) for seed in range(12)}
+    assert len(draws) == 3  # each of the three training groups gets its turn
+    assert len(train.hold_out_groups(0.9, seed=3)[0]) == 6  # one group always stays
+    with pytest.raises(DatasetError, match="between 0 and 1"):
+        train.hold_out_groups(1.0, seed=3)
+
+
+def test_a_class_with_one_group_cannot_give_any(root):
+    train = create_dataset("ucf101", root)
+    train.samples = [s for s in train.samples if s.group[-1] == "3" or s.label]
+    with pytest.raises(DatasetError, match="one group only: HammerThrow"):
+        train.hold_out_groups(0.2, seed=0)
+
+
+def test_the_authors_split_cuts_by_name_and_warns(root):
+    with pytest.warns(UserWarning, match="shares 0 groups"):
+        train = create_dataset("ucf101", root, split="authors")
+    assert len(train) == 24  # ceil(0.8 x 10) of each class
+    (root / "UCF-101/Hammering/._v_Hammering_g01_c01.avi").write_bytes(b"copied")
+    with pytest.warns(UserWarning, match="shares 0 groups"):
+        assert len(create_dataset("ucf101", root, split="authors")) == 24
+    (root / "UCF-101/Hammering/v_Hammering_g05_c02.avi").unlink()
+    with pytest.warns(UserWarning, match="shares 0 groups"):
+        test = create_dataset("ucf101", root, split="authors", subset="test")
+    assert [s.name[-11:] for s in test.samples if s.label == 1] == ["g05_c01.avi"]
+    with pytest.warns(UserWarning, match="shares 1 groups .* 1 of 5 test clips"):
+        os.rename(
+            root / "UCF-101/Hammering/v_Hammering_g04_c02.avi",
+            root / "UCF-101/Hammering/v_Hammering_g05_c00.avi",
+        )
+        create_dataset("ucf101", root, split="authors")
+    for file in (root / "UCF-101/Hammering").iterdir():
+        file.unlink()
+    with pytest.raises(DatasetError, match="have none: Hammering"):
+        create_dataset("ucf101", root, split="authors")
+
+
+def test_authors_split_rounds_up():
+    clips = [ListedClip(f"A/v_A_g01_c{i:02d}.avi", 0) for i in range(7)]
+    split = authors_split(reversed(clips))
+    assert split == {"train": clips[:6], "test": clips[6:]}
+
+
+def test_a_byte_order_mark_in_front_of_a_list_is_not_part_of_it(tmp_path):
+    file = tmp_path / "classInd.txt"
+    file.write_bytes(b"\xef\xbb\xbf1 ApplyEyeMakeup\r\n2 Archery\r\n")
+    assert read_classes(file) == ("ApplyEyeMakeup", "Archery")

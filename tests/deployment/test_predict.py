@@ -1,0 +1,258 @@
+"""Checkpoints put to work on whole videos and streams, as ``dvfl predict`` does it."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from dvfl_lib.cli import main
+from dvfl_lib.deployment import (
+    Recognition,
+    StreamingRecogniser,
+    open_network,
+    open_source,
+    predict_video,
+    write_annotated,
+)
+from dvfl_lib.deployment.annotating import annotated
+from dvfl_lib.errors import VideoError
+from dvfl_lib.lessons.trained import STUDENT, assets_folder
+from dvfl_lib.standins import StandinSize, clip_frames
+from dvfl_lib.video import EvaluationViews, Sample, open_video
+from dvfl_lib.video.transforms import evaluation_crops
+from dvfl_lib.video.writing import encode_clip
+from helpers import moving_frames, write_video
+
+CHECKPOINT = assets_folder() / STUDENT.file
+FAST = ["--frames", "4", "--frame-stride", "2", "--every", "8"]
+
+
+@pytest.fixture(scope="module")
+def rising(tmp_path_factory):
+    """A drawn video of a test group, unknown to the network."""
+    path = tmp_path_factory.mktemp("drawn") / "rising.avi"
+    encode_clip(path, clip_frames(0, StandinSize(), "Rising", 1, 1))
+    return path
+
+
+@pytest.fixture(scope="module")
+def network():
+    return open_network(CHECKPOINT)
+
+
+def predict(*arguments) -> int:
+    return main(["predict", *map(str, arguments)])
+
+
+def test_a_whole_video_is_asked_about_as_evaluation_does_it(network, rising):
+    answer = predict_video(network, rising)
+    sample = Sample(rising, 0, "", "x")
+    views = EvaluationViews([sample], network.data, network.evaluate)[0]["views"]
+    with torch.inference_mode():
+        true = network.model(views).double().softmax(-1).mean(0)
+    assert views.shape == (6, 8, 3, 64, 64)
+    assert np.allclose(answer.probabilities, true.numpy(), atol=1e-6)
+    top = answer.top(3)
+    assert top[0][0] == "Rising" and top[0][1] > 0.5
+    best = true.topk(3)
+    assert [name for name, _ in top] == [network.classes[k] for k in best.indices]
+    assert np.allclose([share for _, share in top], best.values.numpy(), atol=1e-6)
+
+
+def test_the_stream_of_a_file_has_the_offline_answer_of_the_trained_network(
+    network, rising
+):
+    stream = StreamingRecogniser(
+        network.model, network.classes, network.data, 72, frame_stride=4, every=8
+    )
+    fresh = [said for said in stream.run(open_source(rising)) if said.fresh]
+    assert len(fresh) == 2
+    for said in fresh:
+        with open_video(rising, backend="pyav") as video:
+            clip = evaluation_crops(video.read(stream.window_at(said.frame)), 72, 64)
+        with torch.inference_mode():
+            true = network.model(clip)[0].double().softmax(-1)
+        torch.testing.assert_close(said.window, true, atol=1e-5, rtol=0)
+    assert fresh[-1].name == "Rising"
+
+
+def test_top_five_with_bars(rising, capsys):
+    assert predict(rising, "--checkpoint", CHECKPOINT, "--clips", 1, "--crops", 1) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "STAND-IN" in lines[0] and "1 x 1 (8 frames" in lines[1]
+    assert lines[2].endswith("Rising") and "####" in lines[2] and len(lines) == 7
+    shares = [float(line.split("%")[0]) for line in lines[2:]]
+    assert shares == sorted(shares, reverse=True) and sum(shares) <= 100.3
+
+
+def test_a_stream_is_told_line_by_line(rising, capsys):
+    assert predict(rising, "--checkpoint", CHECKPOINT, "--stream", *FAST) == 0
+    said = capsys.readouterr().out
+    assert "one frame in" not in said  # the stride was given
+    assert "first decision after 7 frames, then one every 8" in said
+    lines = [line for line in said.splitlines() if line.startswith("frame")]
+    assert [int(line.split()[1]) for line in lines] == list(range(6, 41, 8))
+    assert "0.24 s" in lines[0] and "%" in lines[0]
+    high = ["--threshold", "0.999", "--max-frames", "8"]
+    assert predict(rising, "--checkpoint", CHECKPOINT, "--stream", *FAST, *high) == 0
+    assert "no decision" in capsys.readouterr().out
+
+
+def test_a_stream_too_short_for_a_window_says_so(rising, capsys):
+    options = ["--checkpoint", CHECKPOINT, "--stream", "--max-frames", "9"]
+    assert predict(rising, *options) == 1
+    said = capsys.readouterr().out
+    assert "one frame in 4 (--frame-stride)" in said
+    assert "No decision: 9 frames came and a window spans 29" in said
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".webm"])
+def test_an_annotated_video_has_every_frame_and_a_panel(
+    rising, tmp_path, capsys, suffix
+):
+    output = tmp_path / f"seen{suffix}"
+    options = ["--checkpoint", CHECKPOINT, *FAST, "--max-frames", "12", "--top", "2"]
+    assert predict(rising, *options, "--output", output) == 0
+    assert f"12 frames written to {output}" in capsys.readouterr().out
+    assert os.listdir(tmp_path) == [output.name]
+    with open_video(output) as seen, open_video(rising) as video:
+        assert (seen.num_frames, seen.width, seen.fps) == (12, 320, 25)
+        assert seen.height == 240 + 4 * 18 + 12  # a line, two bars and the note
+        pictures = seen.read([0, 11]).float()
+        true = video.read([0, 11]).float()
+    # The picture is the video's; the panel shows bars once there is an answer.
+    assert (pictures[..., :240, :] - true).abs().mean() < 6
+    blue = pictures[:, 2, 240:] - pictures[:, 0, 240:]
+    assert blue[0].max() < 60 and blue[1].max() > 100
+
+
+def test_the_panel_says_what_is_known():
+    frame = moving_frames(1, 31, 45)[0]
+    share = torch.tensor([0.2, 0.8]).double()
+    waiting = Recognition(0, False, 5)
+    unsure = Recognition(9, True, 0, share, share)
+    sure = Recognition(9, True, 0, share, share, 1, "b")
+    sheets = [annotated(frame, said, "ab") for said in (waiting, unsure, sure)]
+    assert {sheet.shape for sheet in sheets} == {(98, 240, 3)}
+    left = (240 - 45) // 2
+    for sheet in sheets:
+        assert np.array_equal(sheet[:31, left : left + 45], frame)
+    assert not np.array_equal(sheets[1], sheets[2])
+    bars = [(sheet == (0, 114, 178)).all(-1).sum(axis=1) for sheet in sheets]
+    assert bars[0].max() == 0
+    assert bars[2].max() == pytest.approx(0.8 * 228, abs=2)
+
+
+def test_interrupted_or_damaged_on_the_way_leaves_nothing(
+    network, rising, tmp_path, capsys, monkeypatch
+):
+    output = tmp_path / "seen.mp4"
+    output.write_bytes(b"an older one")
+    push, options = StreamingRecogniser.push, ["--checkpoint", CHECKPOINT, *FAST]
+    for trouble, status in ((KeyboardInterrupt, 130), (VideoError("broke off"), 1)):
+
+        def stop(self, frame, trouble=trouble):
+            if self._next == 9:
+                raise trouble
+            return push(self, frame)
+
+        monkeypatch.setattr(StreamingRecogniser, "push", stop)
+        assert predict(rising, *options, "--output", output) == status
+        error = capsys.readouterr().err
+        assert ("no output video was written" in error) == (status == 130)
+        assert len(error.strip().splitlines()) == 1
+        assert os.listdir(tmp_path) == ["seen.mp4"]
+        assert output.read_bytes() == b"an older one"
+
+
+def test_no_frame_is_no_video(tmp_path):
+    with pytest.raises(VideoError, match="no frame to write"):
+        write_annotated(tmp_path / "a.mp4", iter(()), "ab")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("rising.avi", "is the video that is read"),
+        ("link.avi", "is the video that is read"),
+        ("seen.gif", "the suffix of a video to write is one of .avi, .webm, .mp4"),
+        ("folder.mp4", "is a folder"),
+        ("nowhere/seen.mp4", "is no folder"),
+    ],
+)
+def test_where_nothing_can_be_written_is_refused(
+    rising, tmp_path, capsys, output, says
+):
+    (tmp_path / "rising.avi").write_bytes(rising.read_bytes())
+    (tmp_path / "link.avi").symlink_to("rising.avi")
+    (tmp_path / "folder.mp4").mkdir()
+    before = sorted(os.listdir(tmp_path))
+    options = ["--checkpoint", CHECKPOINT, *FAST, "--output", tmp_path / output]
+    assert predict(tmp_path / "rising.avi", *options) == 1
+    assert says in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path)) == before
+    assert (tmp_path / "rising.avi").read_bytes() == rising.read_bytes()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="no folder without room")
+def test_a_folder_that_takes_no_file_is_told_before_all_is_computed(
+    rising, capsys, monkeypatch
+):
+    options = ["--checkpoint", CHECKPOINT, *FAST, "--output", "/proc/seen.mp4"]
+    assert predict(rising, *options) == 1
+    printed = capsys.readouterr()
+    assert "cannot be written" in printed.err and "\nframe " not in printed.out
+    # Root may write everywhere; others are told by the folder's permissions.
+    monkeypatch.setattr("os.access", lambda *unused: False)
+    assert predict(rising, *options[:-1], rising.parent / "seen.mp4") == 1
+    assert "cannot be written: choose a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere.mp4"], "cannot be found"),
+        (["."], "is not a file"),
+        ([CHECKPOINT], "cannot be opened as a video"),
+        (["camera"], "camera, which has no end, needs --stream"),
+        (["V", "--every", "4"], "--every needs --stream"),
+        (["V", "--stream", "--clips", "2"], "--clips: a stream is asked in windows"),
+        (["V", "--top", "0"], "--top must be at least 1"),
+        (["V", "--crops", "2"], "crops must be 1 or 3"),
+        (["V", "--clips", "0"], "--clips must be at least 1"),
+        (["V", "--crop", "100"], "smaller than data.crop (100)"),
+        (["V", "--frames", "0"], "frames must be at least 1"),
+        (["V", "--stream", "--frame-stride", "0"], "frame_stride is a whole"),
+        (["V", "--stream", "--every", "0"], "every is a whole"),
+        (["V", "--stream", "--smoothing", "0"], "smoothing must be in (0, 1]"),
+        (["V", "--stream", "--threshold", "1"], "threshold must be in [0, 1)"),
+        (["V", "--stream", "--max-frames", "0"], "--max-frames must be at least 1"),
+        (["V", "--device", "abacus"], "device 'abacus' cannot be used"),
+        (["V", "--device", "meta"], "device 'meta' computes nothing"),
+        (["V", "--frames", "100000000"], "GiB in one view"),
+        (["V", "--short-side", "1000000"], "GiB in one view"),
+        (["V", "--classes", os.devnull], "no plain file"),
+        (["V", "--checkpoint", os.devnull], "no plain file"),
+        (["V", "--checkpoint", "nowhere.pth"], "there is no weights file"),
+        (["V", "--checkpoint", "V"], "neither a PyTorch nor a safetensors file"),
+    ],
+)
+def test_a_mistake_is_one_line(rising, capsys, arguments, says):
+    arguments = [rising if a == "V" else a for a in arguments]
+    checkpoint = [] if "--checkpoint" in arguments else ["--checkpoint", CHECKPOINT]
+    assert predict(*arguments, *checkpoint) == 1
+    shown = capsys.readouterr().err
+    assert says in shown and len(shown.strip().splitlines()) == 1
+
+
+def test_damage_is_told_as_the_videos_not_as_a_lists(network, tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", moving_frames(20))
+
+    def fail(*unused):
+        raise VideoError(f"{path}: is damaged")
+
+    monkeypatch.setattr("dvfl_lib.video.reading.VideoReader.read", fail)
+    with pytest.raises(VideoError, match="a.mp4: is damaged$"):
+        predict_video(network, path)

@@ -1,0 +1,58 @@
+"""What lessons show of the data sets agrees with what is published and on disk."""
+
+import pytest
+
+from dvfl_lib.datasets import list_datasets
+from dvfl_lib.datasets.published import PUBLISHED
+from dvfl_lib.errors import DatasetError
+from dvfl_lib.lessons import benchmarks_markdown, folder_sketch
+
+
+def rows() -> dict[str, list[str]]:
+    """The cells of each data set's row."""
+    lines = benchmarks_markdown().strip().splitlines()[2:]
+    cells = [[c.strip() for c in line.strip("| ").split(" | ")] for line in lines]
+    return dict(zip(PUBLISHED, cells, strict=True))
+
+
+def test_every_benchmark_has_a_row_with_its_published_numbers():
+    table = rows()
+    assert set(table) == set(list_datasets()) - {"folder"}
+    for name, cells in table.items():
+        known = PUBLISHED[name]
+        assert len(cells) == 7 and all(cells)
+        assert cells[0] == f"[{known.title}]({known.page})"
+        assert cells[1] == str(known.classes)
+        if known.clips:
+            assert cells[2] == f"{known.clips:,}"
+        for count in known.counts:
+            told = f"{count.clips:,}" in cells[4]
+            assert told == (count.split != "authors")
+
+
+def test_what_no_source_gives_is_not_invented():
+    table = rows()
+    assert table["ucf50"][4] == "no official split"
+    assert table["kinetics400"][2] == "differs from copy to copy"
+    assert table["kinetics400"][4] == "246,534 / 19,906"  # lines of its lists
+    assert table["hmdb51"][4] == "3,570 / 1,530 in each"
+
+
+def test_a_folder_in_one_line_for_each_thing_in_it(tmp_path):
+    for name in ("b/x/2.avi", "b/x/1.avi", "b/y/3.avi", "a.json", "c/only.txt"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / ".hidden").write_text("x")
+    assert folder_sketch(tmp_path).splitlines() == [
+        "a.json",
+        "b/x/1.avi   and 2 more",
+        "c/only.txt",
+        "empty/",
+    ]
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(DatasetError, match="cannot be listed"):
+        folder_sketch(tmp_path / "nowhere")
