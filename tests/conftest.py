@@ -11,6 +11,17 @@ from dvfl_lib.standins import StandinSize, write_standin
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first, so that no worker is left alone with one."""
+
+    def haste(item: pytest.Item) -> int:
+        if "end_to_end" in item.path.parts:
+            return 0
+        return 1 if item.path.suffix == ".ipynb" else 2
+
+    items.sort(key=haste)
+
+
 def find_real_data() -> Path | None:
     """The folder of real clips and annotation lists, if this machine has one."""
     named = os.environ.get("DVFL_REAL_DATA")
