@@ -6,8 +6,9 @@ Every network on clips of the size it was published with, and all of them on cli
 one size. Contestants take turns in one process, one clip at a time, with all cores, or
 on the GPU where there is one. Weights are random: nothing is said about accuracy. Work
 is counted in three ways; ``thop`` is no part of the project (its last release is of
-2022), and its column is filled where it is installed. Peak memory is what a fresh process needs for one answer beyond the weights, or
-the GPU for the answer's tensors. The result is ``benchmarks/results/peers.json``.
+2022), and its column is filled where it is installed. Peak memory is what a fresh
+process needs for one answer beyond the weights, or the GPU for the answer's tensors.
+The result is ``benchmarks/results/peers.json``.
 
 Sources: torchvision's weights of each network name its clips (``clip_len`` and
 ``crop_size``); ours work on 8 frames of 224 x 224 (arXiv 2307.06947, arXiv 2507.12426).
