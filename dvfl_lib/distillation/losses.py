@@ -155,48 +155,23 @@ class KDLoss:
     """One loss between the logits of student and teacher.
 
     Attributes:
-        function: the loss itself, a function of this package.
-        equation: of one clip, with s and t the logits, p = softmax(t / T) and
-            q = softmax(s / T).
-        source: where it is defined.
+        title: its name in tables.
+        function: the loss itself; its docstring has equation and source.
         takes_labels: whether the labels are its third argument.
-        uses_temperature: whether T changes the result.
     """
 
+    title: str
     function: Callable[..., Tensor]
-    equation: str
-    source: str
     takes_labels: bool = False
-    uses_temperature: bool = True
 
 
 KD_LOSSES: dict[str, KDLoss] = {
-    "forward_kl": KDLoss(
-        forward_kl, "T^2 KL(p || q)", "arXiv 1503.02531 and 2507.12426"
-    ),
-    "reverse_kl": KDLoss(reverse_kl, "T^2 KL(q || p)", "arXiv 2306.08543"),
-    "jensen_shannon": KDLoss(
-        jensen_shannon,
-        "T^2 (KL(p || m) + KL(q || m)) / 2 with m = (p + q) / 2",
-        "Lin 1991; arXiv 2306.13649",
-    ),
-    "squared_error": KDLoss(
-        squared_error,
-        "(1 / K) sum_k (s_k - t_k)^2",
-        "arXiv 1312.6184 and 2105.08919",
-        uses_temperature=False,
-    ),
-    "decoupled_kd": KDLoss(
-        decoupled_kd,
-        "T^2 (TCKD + 8 NCKD)",
-        "arXiv 2203.08679",
-        takes_labels=True,
-    ),
-    "released_code": KDLoss(
-        released_code,
-        "T^2 sum_k p_k (log p_k - q_k)",
-        "the released criterion.py of DVFL-Net",
-    ),
+    "forward_kl": KDLoss("forward KL", forward_kl),
+    "reverse_kl": KDLoss("reverse KL", reverse_kl),
+    "jensen_shannon": KDLoss("Jensen-Shannon", jensen_shannon),
+    "squared_error": KDLoss("squared error on logits", squared_error),
+    "decoupled_kd": KDLoss("decoupled KD", decoupled_kd, takes_labels=True),
+    "released_code": KDLoss("released formula", released_code),
 }
 
 
@@ -234,9 +209,8 @@ def kd_loss(
         )
     loss = KD_LOSSES[name]
     third = (labels,) if loss.takes_labels else ()
-    return loss.function(
-        student_logits, teacher_logits, *third, temperature, reduction="none"
-    )
+    arguments = (student_logits, teacher_logits, *third, temperature)
+    return loss.function(*arguments, reduction="none")
 
 
 def soft_cross_entropy(
