@@ -50,7 +50,7 @@ class MatchedStudent(nn.Module):
         kind: ``"features"`` or ``"modulators"``.
 
     Raises:
-        ModelError: stages of other sizes.
+        ModelError: no such networks, or stages of other sizes.
         RecipeError: an unknown kind.
     """
 
@@ -149,6 +149,12 @@ def _check(student: VFLNet, teacher: VFLNet, kind: str) -> None:
     if kind not in get_args(MatchingKind):
         known = " or ".join(map(repr, get_args(MatchingKind)))
         raise RecipeError(f"what is matched must be {known}, not {kind!r}")
+    for network in (student, teacher):
+        if not isinstance(network, VFLNet):
+            raise ModelError(
+                f"{type(network).__name__} is no network of dvfl_lib.create_model; "
+                "inner signals are matched between these only"
+            )
     ours, theirs = student.config, teacher.config
     sizes = [(len(c.depths), c.patch_size) for c in (ours, theirs)]
     if sizes[0] != sizes[1]:

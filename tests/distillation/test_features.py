@@ -216,6 +216,8 @@ def test_networks_that_cannot_be_matched_are_refused():
     finer = VFLNet(VFLNetConfig((1, 1, 1), 16, patch_size=2), 5)
     with pytest.raises(ModelError, match="patches of 2 pixels"):
         MatchedStudent(finer, teacher, "features")
+    with pytest.raises(ModelError, match="Linear is no network"):
+        MatchedStudent(student, nn.Linear(2, 2), "features")
     for call in (
         lambda: MatchedStudent(student, teacher, "logits"),
         lambda: teacher_signals(teacher, clip(), "logits"),
