@@ -40,12 +40,6 @@ def test_impossible_recordings_are_refused(networks, frames):
         record_clip(frames, {"fresh": model}, CLASSES)
     with pytest.raises(DVFLError, match="network 'other': .*no Spatio"):
         record_clip(frames, {"other": torch.nn.Flatten().eval()}, CLASSES)
-    with torch.inference_mode(), pytest.raises(DVFLError, match="inference_mode"):
-        record_clip(frames, networks, CLASSES)
-    for dtype in (torch.float16, torch.bfloat16, torch.float64):
-        model = create_model("vfl_net_lab_student", 3).eval().to(dtype)
-        with pytest.raises(DVFLError, match="network's float()"):
-            record_clip(frames, {"other": model}, CLASSES)
 
 
 @pytest.mark.parametrize(
