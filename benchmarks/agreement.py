@@ -1,7 +1,6 @@
 """What cheaper arithmetic changes in the answers of a trained network.
 
-    python -m benchmarks.agreement
-    python -m benchmarks.agreement --show
+    python -m benchmarks.agreement [--show]
 
 The course's distilled student (``data/assets``) answers for every clip of the groups
 that it was not trained on, in float32, in bfloat16 and in 8-bit integers; these
@@ -39,9 +38,8 @@ from dvfl_lib.standins.actions import ACTIONS
 from dvfl_lib.video.sampling import segment_indices
 from dvfl_lib.video.transforms import evaluation_crops
 
-from .network_forms import Call, Missing, compiled, with_precision
-from .openvino_forms import openvino_call
-from .stored import read_result, write_result, write_table
+from .forms import Call, Missing, compiled, openvino_call, with_precision
+from .stored import measure_or_show
 
 NAME = "agreement"
 BATCH = 16
@@ -134,16 +132,8 @@ def table(found: dict[str, Any]) -> str:
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--show", action="store_true", help="the stored result")
-    if not parser.parse_args().show:
-        content = {
-            "standin": True,
-            "data": "Stand-in data; the distilled student of data/assets.",
-            **measure(test_places()),
-        }
-        write_result(NAME, f"python -m benchmarks.{NAME}", content)
-        write_table(NAME, table(read_result(NAME)))
-    print(table(read_result(NAME)))
+    data = "Stand-in data; the distilled student of data/assets."
+    measure_or_show(NAME, lambda _: measure(test_places()), table, parser, data)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Three videos of 320 x 240 pixels and 180 frames are drawn: MPEG-4 in AVI, VP9 in
 WebM, H.264 in MP4, the kinds of files that the five benchmarks have, with 12, 128
 and 250 frames from one key frame to the next. ``--videos`` measures files of one's
 own instead, and prints without storing: the stored result is the one that everybody
-can make again. Contestants take turns in one process; see ``interleaving``.
+can make again. Contestants take turns in one process; see ``timing``.
 The result is ``benchmarks/results/reading.json``.
 """
 
@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ from dvfl_lib.video.reading import open_video
 from dvfl_lib.video.sampling import segment_indices
 from dvfl_lib.video.writing import encode_clip
 
-from .interleaving import against, interleave
-from .stored import write_result
+from .stored import write_result, write_table
+from .timing import interleave, ratio_cell, ratio_dicts
 
 FRAMES = 180
 # Suffix -> frames from one key frame to the next.
@@ -134,23 +134,19 @@ def measure(
     found: dict[str, Any] = {"rounds": rounds, "frames": {}, "clips": {}, "bytes": {}}
     for path in paths:
         times = interleave(frame_contestants(path), rounds)
-        found["frames"][path.name] = _ratios(times, "all frames, PyAV")
+        found["frames"][path.name] = ratio_dicts(times, "all frames, PyAV")
         sizes = {"video file": path.stat().st_size}
         for profile in ("paper", "demo"):
             contestants, cached = clip_contestants(path, folder, profile)
             times = interleave(contestants, rounds)
             rows = found["clips"].setdefault(profile, {})
-            rows[path.name] = _ratios(times, "from the file")
+            rows[path.name] = ratio_dicts(times, "from the file")
             sizes[f"cache, {profile}"] = cached
         found["bytes"][path.name] = sizes
     times = interleave(loader_contestants(paths, clips), -(-rounds // 3))
-    found["loader"] = _ratios(times, "0 workers")
+    found["loader"] = ratio_dicts(times, "0 workers")
     found["loader_clips"] = clips
     return found
-
-
-def _ratios(times: dict[str, list[float]], reference: str) -> dict[str, Any]:
-    return {name: asdict(ratio) for name, ratio in against(times, reference).items()}
 
 
 def table(found: dict[str, Any]) -> str:
@@ -164,23 +160,18 @@ def table(found: dict[str, Any]) -> str:
     for title, rows in groups:
         lines += ["", f"Times as fast: {title}", "", head]
         for name in rows[kinds[0]]:
-            cells = [_cell(rows[kind][name]) for kind in kinds]
+            cells = [ratio_cell(rows[kind][name]) for kind in kinds]
             lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += ["", "One epoch of the loader, all kinds, paper profile: times as fast"]
     lines += ["", "| workers | |", "|---|---|"]
-    lines += [f"| {name} | {_cell(row)} |" for name, row in found["loader"].items()]
+    lines += [
+        f"| {name} | {ratio_cell(row)} |" for name, row in found["loader"].items()
+    ]
     lines += ["", "Size on disk, MB", "", head]
     for name in found["bytes"][kinds[0]]:
         cells = [f"{found['bytes'][kind][name] / 1e6:.2f}" for kind in kinds]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines).strip() + "\n"
-
-
-def _cell(row: dict[str, float]) -> str:
-    return (
-        f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f}), "
-        f"{1000 * row['seconds']:.0f} ms"
-    )
 
 
 def main() -> None:
@@ -201,6 +192,7 @@ def main() -> None:
         data = f"Drawn videos, 320 x 240, {FRAMES} frames; one thread."
         content = {"standin": True, "data": data, "keys": KEYS, **found}
         write_result("reading", "python -m benchmarks.reading", content)
+        write_table("reading", table(found))
 
 
 if __name__ == "__main__":

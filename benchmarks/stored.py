@@ -1,13 +1,17 @@
 """What every measurement writes down beside its numbers, and where.
 
-Public names: ``write_result``, ``read_result``, ``write_table``, ``machine``.
+Public names: ``write_result``, ``read_result``, ``write_table``, ``machine``,
+``place``, ``measure_or_show``.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,6 @@ from dvfl_lib.files import write_whole
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent / "README.md"
 _NUMBERS = {"cpu family": "family", "model": "model"}
-_NOT_STORED = "; no result stored yet"
 
 
 def _processor() -> str:
@@ -88,13 +91,34 @@ def write_table(name: str, table: str) -> None:
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     if text.count(begin) != 1 or text.count(end) != 1:
         raise ValueError(f"{README.name} needs {begin} and {end}, once each")
-    before, _, rest = text.partition(begin)
-    lines = before.splitlines(keepends=True)
-    row = f"| `{name}` |"
-    before = "".join(
-        line.replace(_NOT_STORED, "") if line.startswith(row) else line
-        for line in lines
-    )
-    after = rest.partition(end)[2]
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
     whole = f"{before}{begin}\n\n{table.strip()}\n\n{end}{after}"
     write_whole(README, whole.encode("utf-8"))
+
+
+def place(found: dict[str, Any]) -> str:
+    """The device of a stored result in words."""
+    machine = found["machine"]
+    return machine["gpu"] or f"{machine['processor']}, {found['threads']} threads"
+
+
+def measure_or_show(
+    name: str,
+    measure: Callable[[argparse.Namespace], dict[str, Any]],
+    table: Callable[[dict[str, Any]], str],
+    parser: argparse.ArgumentParser,
+    data: str = "Noise; random weights.",
+) -> None:
+    """The command line of a measurement: measure, store, table into README, print.
+
+    ``--show`` prints the stored result and measures nothing.
+    """
+    parser.add_argument("--show", action="store_true", help="the stored result")
+    options = parser.parse_args()
+    if not options.show:
+        content = {"standin": True, "data": data, **measure(options)}
+        command = " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])
+        write_result(name, f"python -m benchmarks.{command}", content)
+        write_table(name, table(read_result(name)))
+    print(table(read_result(name)))

@@ -1,21 +1,56 @@
-"""What measures speed: turns, ratios, and texts held to the stored results."""
+"""What measures speed and memory, as short as it can be; texts held to the results."""
 
+import copy
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
+import torch
+import torchvision.models.video
+from torch import nn
 
-from benchmarks import reading, stored
-from benchmarks.__main__ import FROM_HOURS, FROM_MINUTES
-from benchmarks.interleaving import against, interleave
+from benchmarks import agreement, forms, memory, peers, reading, speed, stored
+from benchmarks import teacher_logits as logits
+from benchmarks.timing import (
+    against,
+    interleave,
+    latency_rows,
+    missing_row,
+    speed_table,
+)
+from dvfl_lib.lessons import lesson_clip
+from dvfl_lib.standins import TEST_GROUPS
+from dvfl_lib.vfl_net import VARIANTS
+from dvfl_lib.video.transforms import normalise
 
-ROOT = Path(__file__).parents[2]
+README = (Path(__file__).parents[2] / "benchmarks" / "README.md").read_text("utf-8")
+TABLES = {
+    "reading": reading.table,
+    "teacher_cache": logits.table,
+    "network_speed": speed.table,
+    "network_speed_2": speed.side_by_side,
+    "variants": speed.sizes_table,
+    "network_memory": memory.table,
+    "agreement": agreement.table,
+    "peers": peers.table,
+}
+MACHINE = {"gpu": None, "processor": "a processor"}
+SMALL = forms.Sizes(
+    student="vfl_net_lab_student",
+    teacher="vfl_net_lab_teacher",
+    frames=2,
+    side=32,
+    batches=(1, 2),
+    rounds=1,
+    step_rounds=1,
+)
 
 
-def ticking(seconds):
-    """A clock and contestants that take the given seconds, whatever the machine."""
+def test_contestants_take_turns_and_another_begins_each_round():
     now, calls = [0.0], []
+    seconds = {"a": 1.0, "b": 2.0, "c": 3.0}
 
     def contestant(name):
         def run():
@@ -24,12 +59,8 @@ def ticking(seconds):
 
         return run
 
-    return lambda: now[0], {name: contestant(name) for name in seconds}, calls
-
-
-def test_contestants_take_turns_and_another_begins_each_round():
-    clock, contestants, calls = ticking({"a": 1.0, "b": 2.0, "c": 3.0})
-    times = interleave(contestants, rounds=3, warm_up=1, clock=clock)
+    asked = {name: contestant(name) for name in seconds}
+    times = interleave(asked, rounds=3, warm_up=1, clock=lambda: now[0])
     assert times == {"a": [1.0] * 3, "b": [2.0] * 3, "c": [3.0] * 3}
     rounds = ["".join(calls[i : i + 3]) for i in range(0, 12, 3)]
     assert rounds == ["cab", "abc", "bca", "cab"]
@@ -44,13 +75,15 @@ def test_the_ratio_is_taken_within_a_round():
     assert ratios["fast"].seconds == 3.0
 
 
-def test_nothing_to_measure_is_refused():
-    with pytest.raises(ValueError, match="contestants"):
-        interleave({}, rounds=1)
-    with pytest.raises(ValueError, match="one round"):
-        interleave({"a": int}, rounds=0)
-    with pytest.raises(KeyError):
-        against({"a": [1.0]}, "b")
+def test_rows_have_ratios_of_clips_and_latencies_of_calls():
+    times = {"one": [1.0, 1.0, 2.0], "four": [2.0, 2.0, 2.0]}
+    rows = latency_rows(times, "one", {"one": 1, "four": 4})
+    assert (rows["four"]["median"], rows["four"]["p50_ms"]) == (2.0, 2000.0)
+    assert rows["one"]["p95_ms"] == pytest.approx(1900.0)
+    rows["gone"] = missing_row("no such\nthing | here")
+    table = speed_table(rows, {"more": lambda row: "x"})
+    assert table[3] == "| four | 2.00 (2.00 to 3.00) | 2000.0 | 2000.0 | 2.00 | x |"
+    assert table[4] == "| gone | not measured: no such thing \\| here |  |  |  |  |"
 
 
 def test_a_result_names_its_command_commit_and_machine(tmp_path, monkeypatch):
@@ -58,25 +91,184 @@ def test_a_result_names_its_command_commit_and_machine(tmp_path, monkeypatch):
     stored.write_result("x", "python -m benchmarks.x", {"standin": True, "n": 1})
     found = stored.read_result("x")
     assert found["n"] == 1 and found["standin"] is True
-    assert found["command"] == "python -m benchmarks.x"
-    assert {"date", "commit", "versions", "machine"} <= set(found)
+    assert {"command", "date", "commit", "versions", "machine"} <= set(found)
     assert {"processor", "cores", "system", "gpu"} == set(found["machine"])
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    """The measurement of reading, as short as it can be."""
-    folder = tmp_path_factory.mktemp("reading")
-    return reading.measure(reading.draw_videos(folder, 24), folder, rounds=1, clips=8)
+@pytest.mark.parametrize("name", TABLES)
+def test_readme_shows_the_stored_table(name):
+    shown = README.partition(f"<!-- {name}:begin -->")[2]
+    shown = shown.partition(f"<!-- {name}:end -->")[0].strip()
+    result = stored.read_result(name)
+    assert shown == TABLES[name](result).strip()
+    assert result["commit"] and result["machine"]["cores"]
+    assert README.count(f"| `{name}` |\n") == 1  # the last cell of its row
 
 
-def test_reading_is_measured_as_it_was_stored(measured):
-    """The same groups, files and contestants: the stored result is not out of date."""
-    kept = stored.read_result("reading")
-    for group in ("frames", "clips", "bytes"):
-        assert names(measured[group]) == names(kept[group])
-    assert list(measured["loader"]) == list(kept["loader"])
-    assert kept["rounds"] >= 10 and kept["standin"] is True
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """README and results in a folder of their own."""
+    path = tmp_path / "README.md"
+    path.write_text(README, "utf-8")
+    monkeypatch.setattr(stored, "README", path)
+    monkeypatch.setattr(stored, "RESULTS", tmp_path)
+    monkeypatch.setattr(torch, "compile", lambda network, **how: network)
+    return path
+
+
+def test_one_command_measures_stores_and_shows(page, monkeypatch, capsys):
+    """The real ``main`` on small sizes: the file, README's table, what is printed."""
+    monkeypatch.setattr(forms.Sizes, "here", lambda *rounds: SMALL)
+    monkeypatch.setattr(speed.os, "cpu_count", torch.get_num_threads)
+    monkeypatch.setattr(sys, "argv", ["speed.py"])
+    speed.main()
+    told = capsys.readouterr().out.strip()
+    assert told in page.read_text("utf-8")
+    found = stored.read_result("network_speed")
+    assert found["command"] == "python -m benchmarks.speed" and found["standin"]
+    rows = found["answers"]["rows"]
+    assert list(rows)[:3] == ["straightforward", "readable", "fast"] and len(rows) == 11
+    for name in ("readable", "fast", "fast, compiled"):
+        assert rows[name]["logit_difference"] < 1e-4
+    assert 0 < rows["fast, bf16"]["logit_difference"] < 0.1
+    assert found["answers"]["largest_logit"] > 0.1  # a difference means something
+    assert len(found["training"]["rows"]) == 4
+    assert len(found["distillation"]["rows"]) == 5
+    for form in found["shares"].values():
+        assert sum(form["shares"].values()) == pytest.approx(1, abs=1e-3)
+    monkeypatch.setattr(sys, "argv", ["speed.py", "--show"])
+    monkeypatch.setattr(speed, "measure", None)  # it runs nothing
+    speed.main()
+    assert capsys.readouterr().out.strip() == told
+    assert "| fast | 1.00" not in speed.side_by_side(found)
+
+
+@pytest.mark.nightly
+def test_every_size_is_measured_in_every_form(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda network, **how: network)
+    found = speed.measure_sizes(["vfl_net_lab_student"], SMALL)
+    assert json.loads(json.dumps(found))["clip"] == [2, 32, 32]
+    rows = found["variants"]["vfl_net_lab_student"]["rows"]
+    assert rows["straightforward"]["median"] == 1
+    batch, per_second = rows["fast"]["best"]
+    assert batch in (1, 2) and per_second >= rows["fast"]["clips_per_second"]
+    assert "best" not in rows["fast, compiled"] and "fast, batch 2" not in rows
+    text = speed.sizes_table({**found, "machine": MACHINE})
+    assert "Clips 2 x 32 x 32, on a processor" in text
+    assert set(speed.VARIANTS) == {n for n in VARIANTS if "_lab_" not in n}
+
+
+def test_without_a_compiler_the_row_says_so():
+    """Torch's own error: the name of a compiler that is nowhere."""
+    from torch._inductor import config
+
+    nowhere = {"cpp.cxx": (None, "no-such-compiler"), "force_disable_caches": True}
+    network = nn.Sequential(nn.Linear(4, 4), nn.GELU())
+    with config.patch(nowhere):
+        found = forms.compiled(network, torch.ones(2, 4), False)
+    assert isinstance(found, forms.Missing) and "compiler" in found.reason
+
+
+@pytest.mark.nightly
+def test_a_frozen_network_has_code_of_its_own(monkeypatch):
+    """Its weights are constants of it, whatever was compiled before."""
+    monkeypatch.setattr(copy, "deepcopy", lambda network: network)
+    network, clip = nn.Linear(4, 4), torch.ones(2, 4)
+    calls = [forms.compiled(network, clip, False, frozen) for frozen in (False, True)]
+    if isinstance(calls[0], forms.Missing):
+        pytest.skip(calls[0].reason)
+    before = [call(clip) for call in calls]
+    with torch.no_grad():
+        network.weight.zero_()
+    changed = [
+        not torch.equal(call(clip), b) for call, b in zip(calls, before, strict=True)
+    ]
+    assert changed == [True, False]
+
+
+def test_openvino_gives_the_logits_of_onnx_runtime_or_says_why_not(tmp_path):
+    model, clip = SMALL.network(SMALL.student), SMALL.clip(1)
+    its = forms.openvino_call(tmp_path / "float32.onnx", clip)
+    if isinstance(its, forms.Missing):
+        assert "OpenVINO" in its.reason or "not there" in its.reason
+        return
+    ours = forms.onnx_forms(model, clip, tmp_path)["ONNX Runtime, float32"](clip)
+    its = forms.openvino_call(tmp_path / "float32.onnx", clip)(clip)
+    assert torch.allclose(ours, its, atol=1e-4)
+
+
+def test_steps_change_the_student_and_ask_the_teacher_or_not():
+    student, clip = SMALL.network(SMALL.student), SMALL.clip(2)
+    before = student.head.weight.clone()
+    asked = []
+
+    def teacher(clip):
+        asked.append(len(clip))
+        return torch.eye(len(clip), forms.CLASSES)
+
+    forms._step(student, clip, teacher)()
+    assert asked == [2] and not torch.equal(before, student.head.weight)
+    assert all(p.grad is None for p in student.parameters())
+
+
+def test_operators_are_told_apart_by_kind():
+    told = "addmm mkldnn_convolution native_layer_norm gelu_ mul copy_ mean".split()
+    kinds = [speed.kind_of(f"aten::{name}") for name in told]
+    assert kinds == [*speed.KINDS[:4], *speed.KINDS[3:]]
+    weights = torch.randn(500, 500)
+    found = speed.operator_shares(lambda: weights @ weights)
+    assert found["shares"]["matrix products"] > 0.5
+    assert found["milliseconds"]["convolutions"] == 0
+
+
+@pytest.mark.nightly
+def test_memory_of_each_form_in_a_process_of_its_own():
+    groups = {"answers": ("fast",), "training": ("straightforward", "no such form")}
+    found = memory.measure(SMALL, groups)
+    counts = found["bytes"]
+    assert 0 < counts["answers"]["fast"] < counts["training"]["straightforward"]
+    text = memory.table({**found, "machine": MACHINE})
+    assert "| straightforward | 1.00 |" in text
+    assert "| no such form | not measured: training: no such form failed" in text
+
+
+def test_peers_are_measured_on_their_own_clips_and_on_common_ones(monkeypatch):
+    monkeypatch.setattr(peers, "_peak_memory", lambda *asked: 5_000_000)
+    ours = peers.Peer("vfl_net_lab_student", 2, 32)
+    fixed = peers.Peer("r3d_18", 4, 16, fixed_frames=True)
+    found = peers.measure([ours, fixed], [(2, 32)], rounds=1)
+    own, common = found["groups"][peers.OWN], found["groups"]["2 x 32 x 32"]
+    assert own["vfl_net_lab_student"]["median"] == 1.0
+    assert own["r3d_18"]["clip"] == "4 x 16 x 16" and own["r3d_18"]["median"] > 0
+    assert common["r3d_18"] == {"missing": "it takes 4 frames alone"}
+    text = peers.table({**found, "machine": MACHINE})
+    assert "nothing here is about accuracy" in text and text.count("| 5 |") == 3
+
+
+def test_the_counters_agree_on_our_network():
+    """Two operations for a MAC; thop sees all layers of the straightforward form, with
+    the norms, which ours leaves out."""
+    ours, torchs, thops = peers.count_work("vfl_net_nano", 8, 224).values()
+    assert torchs == 2 * ours
+    assert isinstance(thops, str) or ours <= thops <= 1.01 * ours
+
+
+@pytest.mark.parametrize("name", ["r3d_18", "r2plus1d_18", "mvit_v2_s"])
+def test_clips_and_counts_are_those_that_torchvision_publishes(name):
+    (peer,) = [peer for peer in peers.PEERS if peer.name == name]
+    (chosen,) = torchvision.models.get_model_weights(name)
+    assert chosen.transforms().crop_size == [peer.side] * 2
+    assert f"clip_len={peer.frames}" in chosen.meta["_docs"]
+    macs = peers.count_work(name, peer.frames, peer.side)["GMACs, dvfl_lib.cost"]
+    # Theirs have 400 classes.
+    assert macs / 1e9 == pytest.approx(chosen.meta["_ops"], abs=2e-3)
+
+
+@pytest.mark.nightly
+def test_peak_memory_is_that_of_a_process_of_its_own():
+    least = 8 * 64 * 64 * 3 * 4  # the clip
+    grown = peers._peak_memory("vfl_net_lab_student", 8, 64, lambda: None)
+    assert least < grown < 500e6
 
 
 def names(tree):
@@ -84,28 +276,54 @@ def names(tree):
     return {k: names(v) if isinstance(v, dict) else None for k, v in tree.items()}
 
 
-def test_the_cache_holds_the_frames_at_their_size(measured):
-    height, width = 256, 341  # of 240 x 320 at short side 256
-    for sizes in measured["bytes"].values():
-        assert abs(sizes["cache, paper"] - 24 * 3 * height * width) < 1000
+def test_reading_is_measured_as_it_was_stored(tmp_path):
+    """The same groups, files and contestants: the stored result is not out of date."""
+    videos = reading.draw_videos(tmp_path, 24)
+    found = reading.measure(videos, tmp_path, rounds=1, clips=8)
+    kept = stored.read_result("reading")
+    for group in ("frames", "clips", "bytes"):
+        assert names(found[group]) == names(kept[group])
+    assert list(found["loader"]) == list(kept["loader"])
+    for sizes in found["bytes"].values():  # 240 x 320 at short side 256
+        assert abs(sizes["cache, paper"] - 24 * 3 * 256 * 341) < 1000
 
 
-def test_the_table_is_the_stored_measurement():
-    text = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
-    assert reading.table(stored.read_result("reading")) in text
+def test_a_step_with_stored_logits_beside_one_that_asks_the_teacher():
+    """A smaller teacher on smaller frames takes the same way."""
+    pair = logits.large_pair(1, 32, teacher="video_focalnet_tiny")
+    found = logits.measure_time(pair, 1)
+    for kind in ("ratios", "ratios, loading by the same process"):
+        assert found[kind][logits.LIVE]["median"] == 1.0
+        assert len(found[kind]) == 3
+    assert found["ratios"][logits.CACHED]["median"] > 1
 
 
-def test_every_module_has_a_row_and_a_result():
-    """What ``python -m benchmarks.NAME`` measures is listed, and stored or said not."""
-    folder = ROOT / "benchmarks"
-    text = (folder / "README.md").read_text("utf-8")
-    modules = [folder / f"{name}.py" for name in (*FROM_MINUTES, *FROM_HOURS)]
-    assert modules
-    for module in modules:
-        (row,) = [r for r in text.splitlines() if r.startswith(f"| `{module.stem}` |")]
-        file = folder / "results" / f"{module.stem}.json"
-        assert file.exists() != ("no result stored yet" in row)
-        if file.exists():
-            result = json.loads(file.read_text("utf-8"))
-            assert result["command"].startswith(f"python -m benchmarks.{module.stem}")
-            assert result["commit"] and result["machine"]["cores"]
+def test_a_training_asks_the_teacher_as_often_as_there_are_views():
+    """Step 3 s with the teacher and 1 s without: 120 epochs take 360 s, or 120 s and
+    2 s for each view."""
+    seconds = {logits.LIVE: [3.0, 9.0, 3.0], logits.CACHED: [1.0]}
+    assert logits._training(seconds, 8) == pytest.approx(360 / 136)
+    assert logits._training(seconds, 120) == pytest.approx(1)
+
+
+def test_agreement_is_measured_on_clips_that_the_student_was_not_trained_on(
+    monkeypatch,
+):
+    """But for the compiler's minute of generating code."""
+    monkeypatch.setattr(torch, "compile", lambda network, **how: network)
+    places = agreement.test_places([1])[: agreement.BATCH]
+    trained = agreement.calibration_places(96)
+    assert len(set(trained)) == 96 and not set(trained) & set(places)
+    assert not {group for _, group, _ in trained} & {*TEST_GROUPS[1]}
+    found = agreement.measure(places, calibration=(2,))
+    rows = found["rows"]
+    assert {row["clips"] for row in rows.values()} == {agreement.BATCH}
+    assert 0 < rows["bf16"]["difference"] < 0.2 and rows["bf16"]["agreement"] > 0.8
+    assert rows["ONNX, float32"]["difference"] < 1e-4
+    assert rows["ONNX, int8, 2 calibration clips"]["difference"] > 1e-4
+    assert "stand-in data" in agreement.table(found)
+
+
+def test_clips_are_those_of_the_lessons():
+    expected = normalise(lesson_clip("Rising", group=3, clip=2))
+    assert torch.equal(agreement.drawn(("Rising", 3, 2)), expected)

@@ -1,15 +1,15 @@
 """What stored logits of the teacher save in time.
 
-    python -m benchmarks.teacher_cache [--rounds 20] [--large-rounds 5]
+    python -m benchmarks.teacher_logits [--rounds 20] [--large-rounds 5]
 
 One optimiser step of a distillation, with the teacher asked in it and with its logits
-read from a cache, in turns in one process (see ``interleaving``); the step of the
+read from a cache, in turns in one process (see ``timing``); the step of the
 student alone stands beside them, as the least that is possible. Clips are in memory;
 loading a step's clips is measured apart, and added. Two pairs: the teaching sizes on
 the stand-in, as the demo profile trains them; and the student of the paper with a
 teacher of the size of the paper's, with random weights, on noise of 8 x 224 x 224.
 Weights and pixels do not change how long a step takes. What storing costs in accuracy
-is a study of ``benchmarks.ablation``: "views of a clip". The result is
+is a study of the ablation (``benchmarks.studies``): "views of a clip". The result is
 ``benchmarks/results/teacher_cache.json``.
 """
 
@@ -21,7 +21,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ from dvfl_lib.training.stored_teacher import StoredTeacher
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import ClipKey, Sample, collate_clips
 
-from .interleaving import against, interleave
-from .stored import write_result
+from .stored import write_result, write_table
+from .timing import interleave, ratio_cell, ratio_dicts
 
 LIVE, CACHED, ALONE = "teacher asked", "logits from the cache", "student alone"
 EPOCHS = 120  # of the paper
@@ -197,17 +197,12 @@ def measure_time(pair: Pair, rounds: int) -> dict[str, Any]:
         for name, mine in times.items()
     }
     return {
-        "ratios": _ratios(times),
-        "ratios, loading by the same process": _ratios(both),
+        "ratios": ratio_dicts(times, LIVE),
+        "ratios, loading by the same process": ratio_dicts(both, LIVE),
         "batch": pair.batch,
         "rounds": rounds,
         "seconds": times | {"loading the clips": loading},
     }
-
-
-def _ratios(times: dict[str, list[float]]) -> dict[str, Any]:
-    """How many times as fast as with the teacher asked."""
-    return {name: asdict(ratio) for name, ratio in against(times, LIVE).items()}
 
 
 def demo_run() -> Pipeline:
@@ -243,12 +238,7 @@ def table(found: dict[str, Any]) -> str:
 def _rows(steps: dict[str, Any], kind: str) -> list[str]:
     lines = []
     for name in (LIVE, CACHED, ALONE):
-        found = [pair[kind][name] for pair in steps.values()]
-        cells = [
-            f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f}), "
-            f"{row['seconds']:.2f} s"
-            for row in found
-        ]
+        cells = [ratio_cell(pair[kind][name], "s") for pair in steps.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
@@ -281,8 +271,9 @@ def main() -> None:
         "data": "Stand-in data, demo profile; noise for the large pair.",
         "steps": {name: measure_time(*pair) for name, pair in pairs.items()},
     }
+    write_result("teacher_cache", "python -m benchmarks.teacher_logits", content)
+    write_table("teacher_cache", table(content))
     print(table(content))
-    write_result("teacher_cache", "python -m benchmarks.teacher_cache", content)
 
 
 if __name__ == "__main__":

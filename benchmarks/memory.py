@@ -1,18 +1,22 @@
 """How much memory the forms of one network need: answering, training, distilling.
 
-    python -m benchmarks.network_memory
-    python -m benchmarks.network_memory --show
+    python -m benchmarks.memory [--show]
 
 Each form works in a fresh process, which tells by how much it grew at most; on a GPU,
 what its tensors took at most. Weights do not count, nor Python and PyTorch; gradients
 and what the optimiser remembers do. Compiling is left out: the compiler would be
 measured, not the network. The result is ``benchmarks/results/network_memory.json``.
+
+Public names: ``measure``, ``table``, ``print_growth``, ``give_back_what_is_free``.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,34 +30,44 @@ from dvfl_lib.cost import most_resident_bytes, number_from_process
 from dvfl_lib.errors import DVFLError
 from dvfl_lib.fast import set_form
 
-from .network_forms import (
+from .forms import (
     FAST,
-    ONNX_FLOAT,
-    ONNX_INT8,
+    LIVE,
+    ONNX,
     READABLE,
     STRAIGHTFORWARD,
     Missing,
+    Sizes,
+    distillation_steps,
     onnx_forms,
+    plain_form,
+    training_steps,
     with_precision,
 )
-from .network_speed import Sizes, sizes_here
-from .network_steps import distillation_steps, training_steps
-from .resident import give_back_what_is_free
-from .stored import read_result, write_result, write_table
-from .straightforward import straightforward
+from .stored import measure_or_show, place
 
 NAME = "network_memory"
-_FILES = {ONNX_FLOAT: "float32.onnx", ONNX_INT8: "int8.onnx"}
 GROUPS = {
-    "answers": (STRAIGHTFORWARD, READABLE, FAST, "fast, bf16", *_FILES),
+    "answers": (STRAIGHTFORWARD, READABLE, FAST, "fast, bf16", *ONNX),
     "training": (STRAIGHTFORWARD, READABLE, FAST, "fast, bf16"),
     "distillation": (
-        "straightforward, teacher asked",
+        LIVE,
         "fast, teacher asked",
         "fast, logits given",
         "fast, bf16, logits given",
     ),
 }
+
+
+def give_back_what_is_free() -> None:
+    """What building needed for a while must neither hide nor raise what follows.
+
+    On Linux, the one system where the kernel forgets a process's peak when it is told.
+    """
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5", "ascii")  # see proc(5)
 
 
 def contestant(sizes: Sizes, group: str, form: str, folder: str) -> Callable:
@@ -77,12 +91,12 @@ def contestant(sizes: Sizes, group: str, form: str, folder: str) -> Callable:
 def _answering(
     student: nn.Module, form: str, folder: str, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
-    if form in _FILES:
+    if form in ONNX:
         from dvfl_lib.deployment.onnx_network import open_onnx
 
-        return open_onnx(Path(folder) / _FILES[form])
+        return open_onnx(Path(folder) / ONNX[form])
     if form == STRAIGHTFORWARD:
-        student = straightforward(student).to(device)
+        student = plain_form(student)
     elif form == READABLE:
         student = set_form(student, "readable")
     return with_precision(student, device, "bf16" in form)
@@ -97,7 +111,7 @@ def print_growth(
     PyTorch loads at its first convolution and product comes before, with small ones.
     """
     torch.set_num_threads(threads)
-    sizes = sizes or sizes_here(1, 1)
+    sizes = sizes or Sizes.here()
     nn.Conv2d(3, 8, 3)(torch.randn(1, 3, 16, 16)).sum().backward()
     nn.Linear(8, 8)(torch.randn(4, 8)).sum().backward()
     call = contestant(sizes, group, form, folder)
@@ -143,7 +157,7 @@ def measure(sizes: Sizes, groups: dict[str, Sequence[str]] = GROUPS) -> dict[str
 
 def _bytes(group: str, form: str, folder: str, threads: int, sizes: Sizes) -> int | str:
     arguments = f"{group!r}, {form!r}, {folder!r}, {threads}, {sizes!r}"
-    code = "from benchmarks.network_memory import Sizes, print_growth\n"
+    code = "from benchmarks.memory import Sizes, print_growth\n"
     try:
         return number_from_process(
             f"{code}print_growth({arguments})", f"{group}: {form}"
@@ -155,15 +169,12 @@ def _bytes(group: str, form: str, folder: str, threads: int, sizes: Sizes) -> in
 def table(found: dict[str, Any]) -> str:
     """The measurement as Markdown, a table for each group; the first form is 1.00."""
     clip = " x ".join(map(str, found["clip"]))
-    on = found["machine"]["gpu"] or (
-        f"{found['machine']['processor']}, {found['threads']} threads"
-    )
     titles = {
         "answers": "An answer",
         "training": "A step of a training",
         "distillation": f"A step of a distillation, teacher `{found['teacher']}`",
     }
-    lines = [f"`{found['student']}`, {clip}, on {on}."]
+    lines = [f"`{found['student']}`, {clip}, on {place(found)}."]
     for group, forms in found["bytes"].items():
         batch = found["batches"][group]
         lines += ["", f"{titles[group]}, batch {batch}:", ""]
@@ -181,17 +192,12 @@ def table(found: dict[str, Any]) -> str:
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--show", action="store_true", help="the stored result")
-    if not parser.parse_args().show:
+
+    def run(options: argparse.Namespace) -> dict[str, Any]:
         torch.set_num_threads(os.cpu_count() or 1)
-        content = {
-            "standin": True,
-            "data": "Noise; random weights.",
-            **measure(sizes_here(1, 1)),
-        }
-        write_result(NAME, f"python -m benchmarks.{NAME}", content)
-        write_table(NAME, table(read_result(NAME)))
-    print(table(read_result(NAME)))
+        return measure(Sizes.here())
+
+    measure_or_show(NAME, run, table, parser)
 
 
 if __name__ == "__main__":

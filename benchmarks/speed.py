@@ -1,0 +1,387 @@
+"""The forms of one network against each other: answering, training, distilling.
+
+    python -m benchmarks.speed [--rounds 30] [--step-rounds 4] [--show]
+    python -m benchmarks.speed --out network_speed_2     on another processor
+    python -m benchmarks.speed --sizes                   every size of our network
+
+The straightforward form is the reference in each group; contestants take turns in one
+process, with all cores, or on the GPU where there is one. Clips are noise and weights
+random: neither changes how long something takes, and nothing is said about accuracy.
+Besides: clips per second of larger batches, where the time goes, and how fast the
+machine multiplies, in two ways: a product of two large matrices, than which nothing is
+faster, says what a count of MACs takes at least, and PyTorch hands the convolution of
+kernel size 1, which computes the same, to another library.
+Results: ``network_speed.json``, ``network_speed_2.json``, ``variants.json``.
+
+Public names: ``measure``, ``table``, ``side_by_side``, ``measure_sizes``,
+``sizes_table``, ``measure_rates``, ``operator_shares``, ``kind_of``, ``KINDS``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.profiler import ProfilerActivity, profile
+
+from dvfl_lib.cost import count_macs, count_parameters
+from dvfl_lib.vfl_net import create_model
+
+from .forms import (
+    CLASSES,
+    FAST,
+    LIVE,
+    STRAIGHTFORWARD,
+    TAKES_MORE,
+    Call,
+    Missing,
+    Sizes,
+    answering_forms,
+    distillation_steps,
+    plain_form,
+    training_steps,
+    with_precision,
+)
+from .stored import RESULTS, measure_or_show, place, read_result
+from .timing import Row, interleave, latency_rows, missing_row, speed_table, with_sync
+
+NAME, SECOND, SIZES = "network_speed", "network_speed_2", "variants"
+VARIANTS = (
+    "vfl_net_nano",
+    "video_focalnet_tiny",
+    "video_focalnet_small",
+    "video_focalnet_base",
+)
+NOTHING = "Noise and random weights: nothing here is about accuracy."
+KINDS = ("matrix products", "convolutions", "norms", "element-wise", "copies", "rest")
+_ROWS, _CHANNELS = 8192, 512  # of the matrices multiplied
+_NAMED = {
+    KINDS[0]: "mm addmm bmm baddbmm matmul linear mkldnn_linear dot mv addmv",
+    KINDS[3]: "add sub mul div addcmul addcdiv gelu relu sigmoid tanh silu exp neg "
+    "pow sqrt rsqrt where clamp",
+    KINDS[4]: "copy clone contiguous cat stack fill zero _to_copy constant_pad_nd "
+    "index_select index pad",
+}
+_KIND = {name: kind for kind, names in _NAMED.items() for name in names.split()}
+
+
+def kind_of(operator: str) -> str:
+    """One of ``KINDS``, by the operator's name; reductions and views are "rest"."""
+    name = operator.rpartition("::")[2].removesuffix("_")
+    if "conv" in name:
+        return KINDS[1]
+    return KINDS[2] if "norm" in name else _KIND.get(name, KINDS[5])
+
+
+def operator_shares(
+    function: Callable[[], object], passes: int = 3
+) -> dict[str, dict[str, float]]:
+    """Milliseconds of one call and shares in [0, 1], per kind, after a warm-up.
+
+    Source: PyTorch's profiler. An operator's time is without that of the operators it
+    calls, so that nothing counts twice.
+    """
+    # The profiler tells of its start and end on standard error otherwise.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    function()
+    on_gpu = torch.cuda.is_available()
+    activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_gpu]
+    with profile(activities=activities) as profiler:
+        for _ in range(passes):
+            function()
+    spent = dict.fromkeys(KINDS, 0.0)
+    for event in profiler.key_averages():
+        if not event.key.startswith(("aten::", "mkldnn::", "onednn::")):
+            continue  # the profiler's own entries, and kernels counted at their caller
+        micro = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        spent[kind_of(event.key)] += micro / 1000 / passes
+    total = sum(spent.values())
+    return {
+        "milliseconds": {kind: round(value, 3) for kind, value in spent.items()},
+        "shares": {kind: round(value / total, 4) for kind, value in spent.items()},
+    }
+
+
+def measure_rates(device: torch.device, macs: int, rounds: int = 20) -> dict[str, Any]:
+    """How fast the machine multiplies: ``rates`` in MACs per second by way of asking.
+
+    ``macs``: of the network that these rates are for; ``least_ms`` is what it takes at
+    the better rate.
+    """
+    a = torch.randn(_ROWS, _CHANNELS, device=device)
+    b = torch.randn(_CHANNELS, _CHANNELS, device=device)
+    pixels = a.view(1, _ROWS, 1, _CHANNELS).permute(0, 3, 1, 2)  # (1, C, N, 1)
+    kernel = b.T[..., None, None]  # (C, C, 1, 1)
+    asked: dict[str, Callable[[], object]] = {
+        "product": with_sync(lambda: a @ b),
+        "convolution": with_sync(lambda: F.conv2d(pixels, kernel)),
+    }
+    with torch.no_grad():
+        times = interleave(asked, rounds, warm_up=3)
+    each = _ROWS * _CHANNELS**2
+    rates = {name: each / statistics.median(took) for name, took in times.items()}
+    least = 1000 * macs / max(rates.values())
+    return {"rates": rates, "macs": macs, "least_ms": least}
+
+
+def _rates_line(found: dict[str, Any]) -> str:
+    if "multiplying" not in found:
+        return ""
+    found = found["multiplying"]
+    told = " and ".join(
+        f"{rate / 1e9:.0f} as a {name}" for name, rate in found["rates"].items()
+    )
+    return (
+        f"GMACs per second of two large matrices: {told}. The network's "
+        f"{found['macs'] / 1e9:.1f} GMACs take at least {found['least_ms']:.0f} ms."
+    )
+
+
+def _asks(call: Call, sizes: Sizes, batch: int = 1) -> Callable[[], object]:
+    clip = sizes.clip(batch)  # (B, T, 3, H, W)
+    return with_sync(lambda: call(clip))
+
+
+def measure_answers(sizes: Sizes, folder: Path) -> dict[str, Any]:
+    """One clip, one answer; and how far each answer is from the straightforward."""
+    model, clip = sizes.network(sizes.student), sizes.clip(1)
+    forms = answering_forms(model, clip, folder)
+    calls = {name: f for name, f in forms.items() if not isinstance(f, Missing)}
+    told = calls[STRAIGHTFORWARD](clip)  # (1, K)
+    times = interleave({n: _asks(f, sizes) for n, f in calls.items()}, sizes.rounds)
+    rows = latency_rows(times, STRAIGHTFORWARD)
+    for name, call in calls.items():
+        difference = (call(clip).float() - told).abs().max().item()
+        rows[name]["logit_difference"] = float(f"{difference:.3g}")
+    return {
+        "rows": {n: rows.get(n) or missing_row(f.reason) for n, f in forms.items()},
+        "largest_logit": round(told.abs().max().item(), 3),
+        "batch": 1,
+        "rounds": sizes.rounds,
+        "seconds": times,
+    }
+
+
+def measure_steps(sizes: Sizes) -> dict[str, Any]:
+    """Optimiser steps: ``training`` on labels alone, ``distillation``."""
+    student, teacher = sizes.network(sizes.student), sizes.network(sizes.teacher)
+    clip, few = sizes.clip(sizes.train_batch), sizes.clip(sizes.distil_batch)
+    groups = {}
+    for name, steps, batch, reference in (
+        ("training", training_steps(student, clip), len(clip), STRAIGHTFORWARD),
+        ("distillation", distillation_steps(student, teacher, few), len(few), LIVE),
+    ):
+        timed = {form: with_sync(step) for form, step in steps.items()}
+        times = interleave(timed, sizes.step_rounds)
+        rows = latency_rows(times, reference, batch)
+        counts = {"batch": batch, "rounds": sizes.step_rounds}
+        groups[name] = {"rows": rows, **counts, "seconds": times}
+    return groups
+
+
+def measure_batches(sizes: Sizes) -> dict[str, Any]:
+    """Clips per second of the fast form, by batch; ratios are per clip."""
+    call = with_precision(sizes.network(sizes.student), sizes.device, False)
+    counts = {f"batch {batch}": batch for batch in sizes.batches}
+    asked = {name: _asks(call, sizes, batch) for name, batch in counts.items()}
+    times = interleave(asked, sizes.step_rounds)
+    rows = latency_rows(times, f"batch {sizes.batches[0]}", counts)
+    return {"rows": rows, "rounds": sizes.step_rounds, "seconds": times}
+
+
+def measure(sizes: Sizes) -> dict[str, Any]:
+    """All groups, as they are stored."""
+    macs = count_macs(create_model(sizes.student, CLASSES), sizes.frames, sizes.side)
+    rates = measure_rates(sizes.device, macs)
+    with tempfile.TemporaryDirectory() as folder:
+        answers = measure_answers(sizes, Path(folder))
+    model = sizes.network(sizes.student)
+    forms = {STRAIGHTFORWARD: plain_form(model), FAST: model}
+    return {
+        "clip": [sizes.frames, sizes.side, sizes.side],
+        "student": sizes.student,
+        "teacher": sizes.teacher,
+        "threads": torch.get_num_threads(),
+        "multiplying": rates,
+        "answers": answers,
+        **measure_steps(sizes),
+        "batches": measure_batches(sizes),
+        "shares": {
+            name: operator_shares(_asks(with_precision(f, sizes.device, False), sizes))
+            for name, f in forms.items()
+        },
+    }
+
+
+def _difference(row: Row) -> str:
+    return f"{row['logit_difference']:.1e}" if "logit_difference" in row else ""
+
+
+def table(found: dict[str, Any]) -> str:
+    """The measurement as Markdown, a table for each group."""
+    answers, training, distil, batches = (
+        found[name] for name in ("answers", "training", "distillation", "batches")
+    )
+    groups = {
+        f"An answer, batch 1 ({answers['rounds']} rounds; the largest logit is "
+        f"{answers['largest_logit']:.2f}):": speed_table(
+            answers["rows"], {"largest logit difference": _difference}
+        ),
+        f"A step of a training, {_counts(training)}:": speed_table(training["rows"]),
+        f"A step of a distillation, teacher `{found['teacher']}`, "
+        f"{_counts(distil)}:": speed_table(distil["rows"]),
+        f"Larger batches, fast form ({batches['rounds']} rounds; times as "
+        "fast per clip):": speed_table(batches["rows"]),
+        "Where the time of an answer goes:": _share_rows(found["shares"]),
+    }
+    clip = " x ".join(map(str, found["clip"]))
+    lines = [f"`{found['student']}`, {clip}, on {place(found)}. {NOTHING}", ""]
+    lines += [line for rate in [_rates_line(found)] if rate for line in (rate, "")]
+    for title, rows in groups.items():
+        lines += [title, "", *rows, ""]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _counts(group: dict[str, Any]) -> str:
+    return f"batch {group['batch']} ({group['rounds']} rounds)"
+
+
+def _share_rows(shares: dict[str, Any]) -> list[str]:
+    lines = [f"| | {' | '.join(shares)} |", f"|---|{'---|' * len(shares)}"]
+    for kind in KINDS:
+        cells = [
+            f"{100 * form['shares'][kind]:.0f} %, {form['milliseconds'][kind]:.0f} ms"
+            for form in shares.values()
+        ]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return lines
+
+
+def side_by_side(second: dict[str, Any]) -> str:
+    """A second processor beside the first: times as fast, and the median time."""
+    first = read_result(NAME)
+    lines = []
+    for name, found in (("First", first), ("Second", second)):
+        when = f"{found['date']}, {found['answers']['rounds']} rounds of answers."
+        lines += [f"{name}: {place(found)}, {when} {_rates_line(found)}".strip(), ""]
+    lines += ["| | first | second |", "|---|---|---|"]
+    for group, what in (
+        ("answers", "an answer"),
+        ("training", "a training step"),
+        ("distillation", "a distillation step"),
+    ):
+        lines.append(f"| **{what}** | | |")
+        others = second[group]["rows"]
+        lines += [
+            f"| {form} | {_cell(row)} | {_cell(others.get(form, {}))} |"
+            for form, row in first[group]["rows"].items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: Row) -> str:
+    if "median" not in row:
+        return "not measured"
+    return f"{row['median']:.2f}, {row['p50_ms']:.0f} ms"
+
+
+def measure_size(sizes: Sizes, folder: Path) -> dict[str, Any]:
+    """One network in every form: a row of one clip at a time each, and ``best``, the
+    batch of most clips per second and how many, where a form takes several."""
+    model, clip = sizes.network(sizes.student), sizes.clip(1)
+    forms = answering_forms(model, clip, folder)
+    asked, counts, batches = {}, {}, {}
+    for name, form in forms.items():
+        if isinstance(form, Missing):
+            continue
+        takes = sizes.batches if name in TAKES_MORE else (1,)
+        batches[name] = {b: name if b == 1 else f"{name}, batch {b}" for b in takes}
+        for batch, title in batches[name].items():
+            asked[title], counts[title] = _asks(form, sizes, batch), batch
+    times = interleave(asked, sizes.rounds)
+    measured = latency_rows(times, STRAIGHTFORWARD, counts)
+    rows = {n: measured.get(n) or missing_row(f.reason) for n, f in forms.items()}
+    for name in set(TAKES_MORE) & set(batches):
+        rates = {b: measured[t]["clips_per_second"] for b, t in batches[name].items()}
+        best = max(rates, key=rates.__getitem__)
+        rows[name]["best"] = [best, rates[best]]
+    return {
+        "parameters": count_parameters(model)["total"],
+        "GMACs, dvfl_lib.cost": count_macs(model, sizes.frames, sizes.side),
+        "rows": rows,
+        "seconds": times,
+    }
+
+
+def measure_sizes(names: Sequence[str], sizes: Sizes) -> dict[str, Any]:
+    """All networks, one after the other; ``sizes.student`` is replaced by each."""
+    found = {}
+    for name in names:
+        # One class's code is compiled a limited number of times.
+        torch.compiler.reset()
+        with tempfile.TemporaryDirectory() as folder:
+            found[name] = measure_size(replace(sizes, student=name), Path(folder))
+    return {
+        "clip": [sizes.frames, sizes.side, sizes.side],
+        "rounds": sizes.rounds,
+        "batches": list(sizes.batches),
+        "threads": torch.get_num_threads(),
+        "variants": found,
+    }
+
+
+def sizes_table(found: dict[str, Any]) -> str:
+    """The measurement of all sizes as Markdown, a table for each network."""
+    clip = " x ".join(map(str, found["clip"]))
+    lines = [
+        f"Clips {clip}, on {place(found)}; {found['rounds']} rounds. Batches tried: "
+        f"{', '.join(map(str, found['batches']))}. {NOTHING}"
+    ]
+
+    def best(row: Row) -> str:
+        return f"{row['best'][1]:.2f} ({row['best'][0]})" if "best" in row else ""
+
+    for name, one in found["variants"].items():
+        macs = one["GMACs, dvfl_lib.cost"] / 1e9
+        lines += [
+            "",
+            f"`{name}`: {one['parameters'] / 1e6:.1f} M parameters, {macs:.1f} GMACs",
+            "",
+            *speed_table(one["rows"], {"clips/s at the best batch": best}),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, store, and put the table into README; or show what is stored."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--rounds", type=int, default=0, help="default: 30; 6 with --sizes")
+    add("--step-rounds", type=int, default=4)
+    add("--out", choices=(NAME, SECOND), default=NAME, help=f"below {RESULTS.name}/")
+    add("--sizes", action="store_true", help="every size of our network")
+    known, _ = parser.parse_known_args()
+    name = SIZES if known.sizes else known.out
+    tables = {NAME: table, SECOND: side_by_side, SIZES: sizes_table}
+
+    def run(options: argparse.Namespace) -> dict[str, Any]:
+        torch.set_num_threads(os.cpu_count() or 1)
+        if not options.sizes:
+            return measure(Sizes.here(options.rounds or 30, options.step_rounds))
+        batches = (1, 8, 32) if torch.cuda.is_available() else (1, 2, 4)
+        sizes = Sizes(batches=batches, rounds=options.rounds or 6)
+        return measure_sizes(VARIANTS, sizes)
+
+    measure_or_show(name, run, tables[name], parser)
+
+
+if __name__ == "__main__":
+    main()

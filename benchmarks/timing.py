@@ -1,0 +1,161 @@
+"""Contestants timed side by side, in one process, in turns; and how tables show it.
+
+Public names: ``interleave``, ``against``, ``Ratio``, ``with_sync``, ``latency_rows``,
+``missing_row``, ``speed_table``.
+
+A machine is faster in one minute than in the next. So contestants take turns, and
+what counts is the ratio within a round, of which the median is reported together
+with the quartiles. In every round another contestant begins, so that none always
+runs behind the same one. A contestant that could not run has a row that says why.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+Times = dict[str, list[float]]  # contestant -> seconds, one per round
+Row = dict[str, Any]
+HEAD = ("times as fast (quartiles)", "p50, ms", "p95, ms", "clips/s")
+
+
+def interleave(
+    contestants: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warm_up: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Times:
+    """Seconds of every contestant in every round; ``warm_up`` rounds do not count."""
+    names = list(contestants)
+    times: Times = {name: [] for name in names}
+    for number in range(-warm_up, rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            begun = clock()
+            contestants[name]()
+            if number >= 0:
+                times[name].append(clock() - begun)
+    return times
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster than the reference, over the rounds.
+
+    Attributes:
+        median: of the ratios within a round; above 1 is faster.
+        low, high: their quartiles.
+        seconds: the contestant's median time.
+    """
+
+    median: float
+    low: float
+    high: float
+    seconds: float
+
+
+def against(times: Times, reference: str) -> dict[str, Ratio]:
+    """Every contestant beside the reference, round by round."""
+    found = {}
+    for name, mine in times.items():
+        ratios = [b / m for b, m in zip(times[reference], mine, strict=True)]
+        low, middle, high = np.percentile(ratios, (25, 50, 75))
+        found[name] = Ratio(
+            median=round(float(middle), 3),
+            low=round(float(low), 3),
+            high=round(float(high), 3),
+            seconds=round(statistics.median(mine), 6),
+        )
+    return found
+
+
+def with_sync(function: Callable[[], object]) -> Callable[[], object]:
+    """The same call, which returns when a GPU has finished its work, not before."""
+    if not torch.cuda.is_available():
+        return function
+
+    def run() -> object:
+        found = function()
+        torch.cuda.synchronize()
+        return found
+
+    return run
+
+
+def latency_rows(
+    times: Times, reference: str, clips: int | Mapping[str, int] = 1
+) -> dict[str, Row]:
+    """One row per contestant.
+
+    Args:
+        times: of ``interleave``, seconds per call.
+        reference: the contestant whose ratio is 1.
+        clips: in one call; of each contestant, if they differ. Ratios are of the
+            time per clip, latencies of the call.
+    """
+    counts = clips if isinstance(clips, Mapping) else dict.fromkeys(times, clips)
+    per_clip = {
+        name: [second / counts[name] for second in seconds]
+        for name, seconds in times.items()
+    }
+    rows = {}
+    for name, ratio in against(per_clip, reference).items():
+        p50 = statistics.median(times[name])
+        rows[name] = {
+            "median": ratio.median,
+            "low": ratio.low,
+            "high": ratio.high,
+            "p50_ms": round(1000 * p50, 3),
+            "p95_ms": round(1000 * float(np.percentile(times[name], 95)), 3),
+            "clips_per_second": round(counts[name] / p50, 3),
+        }
+    return rows
+
+
+def missing_row(reason: str) -> Row:
+    """The row of a contestant that could not run, and why."""
+    return {"missing": " ".join(reason.split())}
+
+
+def speed_table(
+    rows: Mapping[str, Row], more: Mapping[str, Callable[[Row], str]] | None = None
+) -> list[str]:
+    """Markdown lines of a table of speed; ``more``: title -> cell of further columns.
+
+    Of a contestant that is missing the first cell says why.
+    """
+    more = more or {}
+    head = [*HEAD, *more]
+    lines = [f"| | {' | '.join(head)} |", f"|---|{'---|' * len(head)}"]
+    for name, row in rows.items():
+        if "missing" in row:
+            reason = row["missing"].replace("|", "\\|")
+            cells = [f"not measured: {reason}", *[""] * (len(head) - 1)]
+        else:
+            cells = [
+                f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+                f"{row['p50_ms']:.1f}",
+                f"{row['p95_ms']:.1f}",
+                f"{row['clips_per_second']:.2f}",
+                *(cell(row) for cell in more.values()),
+            ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def ratio_dicts(times: Times, reference: str) -> dict[str, dict[str, float]]:
+    """``against`` as JSON takes it."""
+    return {name: asdict(ratio) for name, ratio in against(times, reference).items()}
+
+
+def ratio_cell(row: Mapping[str, float], unit: str = "ms") -> str:
+    """A stored ratio as a cell, with its median time in milliseconds or seconds."""
+    scale, digits = (1000, 0) if unit == "ms" else (1, 2)
+    spread = f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+    return f"{spread}, {scale * row['seconds']:.{digits}f} {unit}"
