@@ -177,17 +177,22 @@ class Pipeline:
             "held-out": (self.recipe.evaluate.short_side, self.held_out_samples),
             "test": (self.recipe.evaluate.short_side, self.test_list.samples),
         }
-        for kind, (side, samples) in lists.items():
+        jobs: dict[int, list[Sample]] = {}  # the two sizes may be the same
+        for side, samples in lists.values():
+            jobs.setdefault(side, []).extend(samples)
+        unreadable: dict[str, str] = {}  # path -> message
+        for side, samples in jobs.items():
             cache = self.cache(side)
             if cache is not None and processes().is_main_process:
-                report = cache.fill(
-                    [s.path for s in samples],
-                    workers=os.cpu_count() or 1,
-                    progress=self.settings.progress,
-                )
-                most, found = self.recipe.data.max_unreadable, report.unreadable
-                note_unreadable([], found.values(), len(samples), most, kind)
+                workers, show = os.cpu_count() or 1, self.settings.progress
+                paths = [sample.path for sample in samples]
+                report = cache.fill(paths, workers=workers, progress=show)
+                unreadable |= report.unreadable
         processes().wait_for_everyone()
+        for kind, (_, samples) in lists.items():
+            found = [unreadable[p] for s in samples if (p := str(s.path)) in unreadable]
+            most = self.recipe.data.max_unreadable
+            note_unreadable([], found, len(samples), most, kind)
         self.seconds["decoding (last call)"] = round(time.monotonic() - begun, 2)
 
     def training_clips(self, role: Role) -> TrainingClips:
