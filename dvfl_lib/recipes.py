@@ -8,17 +8,19 @@ Public names: ``Recipe`` and its parts (``DataRecipe``, ``AugmentRecipe``,
 * ``colab``: the same recipe cut down to one T4-class GPU.
 * ``demo``:  small networks on the stand-in, for two CPU cores.
 
-The parts are pydantic dataclasses: types and ranges are checked where a recipe is
-made, and nowhere else. The defaults are those of the authors' repository. Words that
+The parts are pydantic dataclasses: types and ranges are checked where one is made, and
+nowhere else. The defaults are those of the authors' repository. Words that
 name a loss, a signal to match or a sampling are looked up where these are defined.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, field, replace
 from difflib import get_close_matches
+from functools import wraps
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -42,7 +44,38 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-@dataclass(frozen=True, config=_CHECKED)
+def _part(kind: type) -> type:
+    """A frozen dataclass whose numbers are checked whenever one is made."""
+    kind = dataclass(frozen=True, config=_CHECKED)(kind)
+    unchecked = kind.__init__
+
+    @wraps(unchecked)
+    def init(self: Any, *args: Any, **values: Any) -> None:
+        with _said_as_ours():
+            unchecked(self, *args, **values)
+
+    kind.__init__ = init
+    return kind
+
+
+@contextmanager
+def _said_as_ours() -> Iterator[None]:
+    """Pydantic's complaints as one ``RecipeError``: which number, why, what it was."""
+    try:
+        yield
+    except ValidationError as error:
+        told = []
+        for one in error.errors():
+            place, message = ".".join(map(str, one["loc"])), one["msg"]
+            if one["type"] == "value_error":  # a rule of ours names its values
+                message = message.removeprefix("Value error, ")
+            else:
+                message += f", not {one['input']!r}"
+            told.append(f"{place}: {message}" if place else message)
+        raise RecipeError("; ".join(told)) from None
+
+
+@_part
 class DataRecipe:
     """Which frames of a video become a clip."""
 
@@ -59,7 +92,7 @@ class DataRecipe:
     cache_frames: bool = False  # keep decoded, resized frames on disk
 
 
-@dataclass(frozen=True, config=_CHECKED)
+@_part
 class AugmentRecipe:
     """What training does to a clip; the same for all its frames."""
 
@@ -82,7 +115,7 @@ class AugmentRecipe:
         return self.mixup > 0 or self.cutmix > 0
 
 
-@dataclass(frozen=True, config=_CHECKED)
+@_part
 class OptimRecipe:
     """The optimiser, and a cosine schedule per iteration with warm-up."""
 
@@ -121,7 +154,7 @@ class OptimRecipe:
         return self.batch_size / self.lr_batch
 
 
-@dataclass(frozen=True, config=_CHECKED)
+@_part
 class NetworkRecipe:
     """A network and how it is begun."""
 
@@ -133,7 +166,7 @@ class NetworkRecipe:
     image_weights: str = ""
 
 
-@dataclass(frozen=True, config=_CHECKED)
+@_part
 class DistilRecipe:
     """L = alpha KD + (1 - alpha) CE + match_weight * matching.
 
@@ -161,7 +194,7 @@ class DistilRecipe:
         return self.stored_views > 0 and not self.live_teacher
 
 
-@dataclass(frozen=True, config=_CHECKED)
+@_part
 class EvaluateRecipe:
     """Views of a test video: ``clips`` in time times ``crops`` in space."""
 
@@ -171,7 +204,7 @@ class EvaluateRecipe:
     batch_size: Count = 8  # views per forward pass; never changes a result
 
 
-@dataclass(frozen=True, config=_CHECKED)
+@_part
 class Recipe:
     """A whole run: teacher, baseline and (distilled) student."""
 
@@ -231,10 +264,8 @@ class Recipe:
         Raises:
             RecipeError: unknown name, wrong type or impossible value.
         """
-        try:
+        with _said_as_ours():
             return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
-        except ValidationError as error:
-            raise RecipeError("; ".join(map(_told, error.errors()))) from None
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
         """A copy with dotted names replaced, as in ``{"optim.epochs": 2}``.
@@ -255,15 +286,6 @@ class Recipe:
             part, _, key = name.partition(".")
             parts[part][key] = value
         return Recipe.from_dict(values)
-
-
-def _told(error: Mapping[str, Any]) -> str:
-    """One of pydantic's complaints: which number, why not, and what it was."""
-    place = ".".join(map(str, error["loc"]))
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error":  # one of ours: it names numbers and values
-        return f"{place}: {message}" if place else message
-    return f"{place}: {message}, not {error['input']!r}"
 
 
 # Mixed precision as in the authors' launch scripts (apex O1, which is fp16).
