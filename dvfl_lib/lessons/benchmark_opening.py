@@ -15,17 +15,16 @@ from typing import Any
 from ..datasets import VideoDataset, create_dataset
 from ..datasets.base import protocols_of
 from ..datasets.leakage import TrainingList, standin_seed, training_list, why_leaks
-from ..environment import project_root, shown_path
+from ..environment import processes, project_root, shown_path
 from ..errors import DatasetError, RecipeError, RunDirectoryError
 from ..standins import write_standin
 from ..standins.actions import ACTIONS
-from ..training import processes
+from ..training.pipeline import can_write
 from ..weights.reading import read_own_metadata
 from .benchmark_networks import Contestant, check_network, contestant
 from .benchmark_options import run_options
 from .benchmark_plan import EVERY, BenchmarkPlan, read_plan
 from .benchmarking import BenchmarkList, Benchmarks
-from .opening import can_write
 from .trained import ASSETS
 
 _UCF50_GROUPS = 25  # without which UCF50 is not whole

@@ -93,9 +93,7 @@ def test_numbers_count_from_0_in_the_list_of_classes(root):
 @pytest.mark.parametrize("number", ["2", "-1", "400"])
 def test_a_number_out_of_range_is_refused(root, number):
     write(root, TRAIN, f"clips/3.mp4,walk\nclips/4.mp4,{number}\n", NAMES)
-    assert_refused(
-        root, f"line 2: '{number}' is none of .*numbered from 0 to 1"
-    )
+    assert_refused(root, f"line 2: '{number}' is none of .*numbered from 0 to 1")
 
 
 def test_names_that_are_numbers_are_taken_only_where_they_are_clear(root):

@@ -157,9 +157,7 @@ def test_archives_that_are_still_packed_are_named(root):
     assert "unrar x" in str(caught.value)
     shutil.rmtree(root / LISTS)
     (root / "test_train_splits.rar").write_bytes(b"Rar!")
-    with pytest.raises(
-        DatasetError, match="no folder testTrain.*splits.rar"
-    ):
+    with pytest.raises(DatasetError, match="no folder testTrain.*splits.rar"):
         create_dataset("hmdb51", root)
 
 
@@ -195,9 +193,7 @@ def test_missing_empty_and_cut_files(root, one_video):
     file = root / VIDEOS / "kick" / clip_name("Film", "kick")
     file.unlink()
     file.with_suffix(".avi.part").write_bytes(b"RIFF")
-    with pytest.raises(
-        DatasetError, match="1 of 306 .* or empty: kick/Film_kick"
-    ):
+    with pytest.raises(DatasetError, match="1 of 306 .* or empty: kick/Film_kick"):
         create_dataset("hmdb51", root)
     file.write_bytes(b"")
     with pytest.raises(DatasetError, match="1 of 306 .* or empty: kick/Film_kick"):
