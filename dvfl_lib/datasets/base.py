@@ -172,13 +172,13 @@ class DatasetInfo:
             one official division. A split that is in none stands by itself.
         released_order: classes -> the order of the outputs of the checkpoints that
             the authors released; None where it is not known, or there are none.
-        no_order: why it is not known.
+        no_order: why it is not known, where there are.
     """
 
     load: Callable[..., VideoDataset]
     protocols: tuple[tuple[str, ...], ...] = ()
     released_order: Callable[[Sequence[str]], Sequence[str]] | None = None
-    no_order: str = "no checkpoints for it were released"
+    no_order: str = ""
 
 
 _DATASETS: dict[str, DatasetInfo] = {}

@@ -132,9 +132,8 @@ def released_classes(benchmark: str, classes: Sequence[str]) -> tuple[str, ...]:
     """
     info = dataset_info(benchmark)
     if info.released_order is None:
-        raise CheckpointError(
-            f"the order of the network's classes is not known: {info.no_order}"
-        )
+        why = info.no_order or f"no checkpoints for {benchmark!r} were released"
+        raise CheckpointError(f"the order of the network's classes is not known: {why}")
     return tuple(info.released_order(classes))
 
 
