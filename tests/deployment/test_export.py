@@ -10,8 +10,8 @@ import torch
 
 from dvfl_lib.cli import main
 from dvfl_lib.deployment import exporting, packages
-from dvfl_lib.deployment.exporting import ABOUT, export
-from dvfl_lib.deployment.onnx_network import open_onnx
+from dvfl_lib.deployment.onnx import ABOUT, export
+from dvfl_lib.deployment.onnx import open_onnx
 from dvfl_lib.errors import (
     CheckpointError,
     ModelError,
@@ -185,7 +185,7 @@ def test_half_a_file_is_refused(exported, tmp_path):
 
 
 def test_without_the_packages_it_is_said_how_to_get_them(network, monkeypatch):
-    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx_room.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match="onnxruntime: install the extra 'deploy'"):
         export(network, "x.onnx")
 

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from dvfl_lib.deployment import frames as frames_module
+from dvfl_lib.deployment import camera as frames_module
 from dvfl_lib.deployment import is_camera, open_source
-from dvfl_lib.deployment.frames import camera_source
+from dvfl_lib.deployment.camera import camera_source
 from dvfl_lib.errors import RecipeError, VideoError
 from dvfl_lib.video import open_video
 from helpers import moving_frames, write_video

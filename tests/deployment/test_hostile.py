@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from dvfl_lib.cli import main
-from dvfl_lib.deployment.annotating import check_output
-from dvfl_lib.deployment.calibration import calibration_clips
-from dvfl_lib.deployment.network import open_network
+from dvfl_lib.deployment.annotate import check_output
+from dvfl_lib.deployment.int8 import calibration_clips
+from dvfl_lib.deployment.predict import open_network
 from dvfl_lib.errors import CheckpointError, RunDirectoryError
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.weights.reading import read_weights

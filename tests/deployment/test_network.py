@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dvfl_lib.deployment import open_network, predict_video
-from dvfl_lib.deployment.network import Deployed
+from dvfl_lib.deployment.predict import LoadedNetwork
 from dvfl_lib.errors import CheckpointError, DatasetError, RecipeError
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.recipes import EvaluateRecipe
@@ -16,7 +16,7 @@ CHECKPOINT = assets_folder() / STUDENT.file
 
 
 @pytest.fixture(scope="module")
-def network() -> Deployed:
+def network() -> LoadedNetwork:
     return open_network(CHECKPOINT)
 
 

@@ -18,7 +18,7 @@ from dvfl_lib.deployment import (
     open_source,
     predict_video,
 )
-from dvfl_lib.deployment import frames as frames_module
+from dvfl_lib.deployment import camera as frames_module
 from dvfl_lib.errors import ModelError, VideoError
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.recipes import DataRecipe, recipe_for

@@ -15,7 +15,7 @@ from dvfl_lib.deployment import (
     predict_video,
     write_annotated,
 )
-from dvfl_lib.deployment.annotating import annotated
+from dvfl_lib.deployment.annotate import annotated
 from dvfl_lib.errors import VideoError
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.standins import StandinSize, clip_frames

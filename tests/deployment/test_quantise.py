@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from dvfl_lib.cli import main
-from dvfl_lib.deployment.agreement import agreement_markdown, compare, in_bfloat16
-from dvfl_lib.deployment.calibration import calibration_clips
-from dvfl_lib.deployment.exporting import export
-from dvfl_lib.deployment.network import open_network
-from dvfl_lib.deployment.onnx_network import open_onnx
-from dvfl_lib.deployment.quantising import quantise
+from dvfl_lib.deployment.int8 import agreement_markdown, compare, in_bfloat16
+from dvfl_lib.deployment.int8 import calibration_clips
+from dvfl_lib.deployment.onnx import export
+from dvfl_lib.deployment.predict import open_network
+from dvfl_lib.deployment.onnx import open_onnx
+from dvfl_lib.deployment.int8 import quantise
 from dvfl_lib.errors import CheckpointError, DatasetError, ModelError, RecipeError
 from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.trained import STUDENT, assets_folder

@@ -8,8 +8,8 @@ import torch
 
 from dvfl_lib import create_model
 from dvfl_lib.deployment import StreamingRecogniser
-from dvfl_lib.deployment import streaming as streaming_module
-from dvfl_lib.deployment.reuse import window_logits
+from dvfl_lib.deployment import stream as streaming_module
+from dvfl_lib.deployment.stream import window_logits
 from dvfl_lib.errors import ModelError, RecipeError, VideoError
 from dvfl_lib.recipes import DataRecipe
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
