@@ -27,10 +27,9 @@ from dvfl_lib.deployment.int8 import (
     agreement_markdown,
     compare_outputs,
     in_bfloat16,
+    quantise,
 )
-from dvfl_lib.deployment.onnx import export
-from dvfl_lib.deployment.onnx import open_onnx
-from dvfl_lib.deployment.int8 import quantise
+from dvfl_lib.deployment.onnx import export, open_onnx
 from dvfl_lib.errors import DVFLError
 from dvfl_lib.lessons import trained_network
 from dvfl_lib.standins import TEST_GROUPS, StandinSize, clip_frames

@@ -27,7 +27,7 @@ from dvfl_lib.errors import DVFLError
 from dvfl_lib.fast import set_form
 from dvfl_lib.recipes import recipe_for
 from dvfl_lib.seeding import fixed_rng
-from dvfl_lib.training.optimisation import build_optimizer
+from dvfl_lib.training.optim import build_optimizer
 from dvfl_lib.vfl_net import VFLNet, create_model
 
 from .straightforward import straightforward
@@ -179,9 +179,8 @@ def onnx_forms(model: VFLNet, clip: Tensor, folder: Path) -> dict[str, Call | Mi
     if clip.device.type != "cpu":
         return dict.fromkeys(ONNX, Missing("the export is measured on CPUs"))
     try:
-        from dvfl_lib.deployment.onnx import export
-        from dvfl_lib.deployment.onnx import open_onnx
         from dvfl_lib.deployment.int8 import quantise
+        from dvfl_lib.deployment.onnx import export, open_onnx
 
         _, frames, _, side, _ = clip.shape
         export(model, folder / "float32.onnx", frames=frames, side=side)

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from dvfl_lib.cli import main
-from dvfl_lib.deployment import exporting, packages
-from dvfl_lib.deployment.onnx import ABOUT, export
-from dvfl_lib.deployment.onnx import open_onnx
+from dvfl_lib.deployment import onnx as onnx_room
+from dvfl_lib.deployment.onnx import ABOUT, export, open_onnx
 from dvfl_lib.errors import (
     CheckpointError,
     ModelError,
@@ -110,7 +109,7 @@ def test_a_file_that_answers_otherwise_is_not_written(network, tmp_path, monkeyp
     """And an older one stays."""
     path = tmp_path / "net.onnx"
     path.write_bytes(b"older")
-    monkeypatch.setattr(exporting, "_check", lambda *given: 0.5)
+    monkeypatch.setattr(onnx_room, "_check", lambda *given: 0.5)
     with pytest.raises(CheckpointError, match="differs by 0.5 in a logit"):
         export(network, path, **SIZE)
     assert path.read_bytes() == b"older" and len(list(tmp_path.iterdir())) == 1

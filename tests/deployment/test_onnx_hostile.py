@@ -7,9 +7,8 @@ import torch
 
 from deployment.test_export import SIZE, another, changed, small
 from dvfl_lib.deployment import StreamingRecogniser
-from dvfl_lib.deployment.onnx import export
-from dvfl_lib.deployment.onnx import open_onnx
 from dvfl_lib.deployment.int8 import quantise
+from dvfl_lib.deployment.onnx import export, open_onnx
 from dvfl_lib.errors import CheckpointError, ModelError, RecipeError
 from dvfl_lib.recipes import DataRecipe
 from helpers import moving_frames

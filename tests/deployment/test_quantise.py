@@ -7,12 +7,15 @@ import pytest
 import torch
 
 from dvfl_lib.cli import main
-from dvfl_lib.deployment.int8 import agreement_markdown, compare, in_bfloat16
-from dvfl_lib.deployment.int8 import calibration_clips
-from dvfl_lib.deployment.onnx import export
+from dvfl_lib.deployment.int8 import (
+    agreement_markdown,
+    calibration_clips,
+    compare,
+    in_bfloat16,
+    quantise,
+)
+from dvfl_lib.deployment.onnx import export, open_onnx
 from dvfl_lib.deployment.predict import open_network
-from dvfl_lib.deployment.onnx import open_onnx
-from dvfl_lib.deployment.int8 import quantise
 from dvfl_lib.errors import CheckpointError, DatasetError, ModelError, RecipeError
 from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
