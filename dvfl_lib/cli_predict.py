@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from .deployment import FrameSource, LoadedNetwork, Recognition, StreamingRecogniser
 
 _BAR = 30  # characters
-_STREAM_ONLY = ("frame_stride", "every", "smoothing", "threshold", "max_frames", "camera_size")
+_STREAM_ONLY = (
+    "frame_stride",
+    "every",
+    "smoothing",
+    "threshold",
+    "max_frames",
+    "camera_size",
+)
 _SMOOTHING = 0.5
 
 
@@ -31,7 +38,12 @@ def add_predict_options(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint", required=True, help=".safetensors, or the authors' .pth")
     add("--classes", default="", metavar="FILE", help="if the checkpoint names none")
     add("--top", type=int, default=5, help="how many classes to show")
-    add("--part", default="", metavar="NAME", help="which weights of a .pth with several")
+    add(
+        "--part",
+        default="",
+        metavar="NAME",
+        help="which weights of a .pth with several",
+    )
     add("--device", default="cpu", help="cpu, cuda, ...")
     for name in ("frames", "crop", "short-side"):
         add(f"--{name}", type=int, help="default: the checkpoint's")

@@ -99,7 +99,7 @@ def write_annotated(
 
     def counted() -> Iterator[np.ndarray]:
         nonlocal count
-        for count, picture in enumerate(itertools.chain([first], pictures), 1):
+        for count, picture in enumerate(itertools.chain([first], pictures), 1):  # noqa: B007
             yield picture
 
     # AVI wants small numbers; a hundredth of a frame per second is near enough.

@@ -23,7 +23,8 @@ import av
 import numpy as np
 
 from ..errors import RecipeError, VideoError
-from ..video.reading import check_file, index_frames, iter_frames, refuse_picture
+from ..video.opening import check_file, refuse_picture
+from ..video.passing import open_for_passing
 
 _CAMERA = "camera"
 # Of each system: FFmpeg's input device, the name of its camera 0, options. macOS has
@@ -69,9 +70,9 @@ def file_source(path: str | os.PathLike[str]) -> FrameSource:
         VideoError: missing, empty, damaged, a picture or no video; also while the
             frames are gone through, where the damage shows only then.
     """
-    path = check_file(path)
-    refuse_picture(path)
-    return FrameSource(str(path), iter_frames(path), index_frames(path).fps, path)
+    refuse_picture(check_file(path))
+    reader = open_for_passing(path)
+    return FrameSource(str(reader.path), reader, reader.fps, reader.path)
 
 
 def camera_source(camera: str = "0", size: str = "") -> FrameSource:

@@ -31,10 +31,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..datasets.disk import VIDEO_SUFFIXES
 from ..errors import CheckpointError, DatasetError, ModelError, RecipeError
 from ..files import write_whole
 from ..video.clips import evaluation_views
-from ..video.reading import VIDEO_SUFFIXES, open_video
+from ..video.reading import open_video
 from .onnx import check_packages, open_onnx, package
 from .predict import LoadedNetwork
 
@@ -96,9 +97,7 @@ def _checked(clips: Iterable[Tensor], size: tuple[int, ...]) -> Iterator[Any]:
         yield clip.detach().cpu().float()[None].numpy()  # (1, T, 3, H, W)
 
 
-def _quantised(
-    source: Path, path: Path, clips: list[Any], excluded: list[str]
-) -> None:
+def _quantised(source: Path, path: Path, clips: list[Any], excluded: list[str]) -> None:
     quantization = package("onnxruntime.quantization")
     integers = quantization.QuantType
 
@@ -219,7 +218,7 @@ def compare_outputs(
     truth = torch.as_tensor(labels)
     if not predictors or not len(clips) or truth.shape != (len(clips),):
         raise ModelError(
-            f"compare_outputs needs predictors, and a label for each of {len(clips)} clips"
+            f"forms are needed, and a label for each of {len(clips)} clips"
         )
     logits = {}
     with torch.no_grad():

@@ -20,10 +20,11 @@ import torch
 from ..errors import CheckpointError, ModelError, RecipeError
 from ..evaluation import Views
 from ..evaluation.class_order import read_class_list
-from ..recipes import DataRecipe, EvaluateRecipe
+from ..recipes import DataRecipe, EvaluateRecipe, Recipe
 from ..vfl_net import VFLNet
 from ..video.clips import evaluation_views
-from ..video.reading import check_file, open_video, refuse_picture
+from ..video.opening import check_file, refuse_picture
+from ..video.reading import open_video
 from ..video.transforms import check_sides
 from ..weights import WeightsFile, load_model, read_weights, views_from_metadata
 from ..weights.checkpoint import build_model
@@ -103,6 +104,7 @@ def open_network(
         asked["crops"] = crops or counts.get("crops")
         known = {name: number for name, number in asked.items() if number is not None}
         evaluate = EvaluateRecipe(**known, short_side=short_side)
+        Recipe(data=data, evaluate=evaluate)  # a crop that does not fit is refused
         trained_on = about.get("trained_on") or {}
         standin = about.get("standin") or trained_on.get("drawing") is not None
     except (AttributeError, TypeError) as error:

@@ -332,7 +332,7 @@ class StreamingRecogniser:
         shape, kind = tuple(frame.shape), str(frame.dtype).removeprefix("torch.")
         if kind != "uint8" or len(shape) != 3 or shape[2] != 3 or 0 in shape:
             raise VideoError(
-                f"{where} is {kind} {shape}; a frame is uint8 (H, W, 3) in RGB, 0 to 255"
+                f"{where} is {kind} {shape}; a frame is uint8 (H, W, 3), RGB 0 to 255"
             )
         check_sides(where, *shape[:2])
         if isinstance(frame, np.ndarray):
