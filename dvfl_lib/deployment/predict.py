@@ -200,7 +200,7 @@ class Prediction:
     Attributes:
         video: its path.
         classes: K names.
-        probabilities: (K,) mean of the softmax over all views, float64.
+        probabilities: (K,) mean of the softmax over all views, float32.
         views: which views.
     """
 
@@ -233,7 +233,7 @@ def predict_video(network: LoadedNetwork, video: str | os.PathLike[str]) -> Pred
         for batch in views.split(network.evaluate.batch_size):  # (b, T, 3, H, W)
             logits = network.model(batch.to(device))  # (b, K)
             outputs.append(logits.cpu().double().softmax(dim=-1))
-    mean = torch.cat(outputs).mean(dim=0)  # (K,)
+    mean = torch.cat(outputs).mean(dim=0).float()  # (K,), as evaluations keep it
     if not torch.isfinite(mean).all():
         raise ModelError(
             f"the network's outputs for {path} are not finite; its training has "
