@@ -42,8 +42,10 @@ def tckd(
 
     Arguments, result and errors as ``decoupled_kd``.
     """
-    parts = _both_parts(student_logits, teacher_logits, labels, temperature)
-    return reduce(parts[0], reduction)
+    target = _targets(student_logits, teacher_logits, labels, temperature)
+    log_b_student, _ = _taken_apart(student_logits, target, temperature)
+    log_b_teacher, _ = _taken_apart(teacher_logits, target, temperature)
+    return reduce(temperature**2 * kl(log_b_teacher, log_b_student), reduction)
 
 
 def nckd(
@@ -60,8 +62,12 @@ def nckd(
 
     Arguments, result and errors as ``decoupled_kd``.
     """
-    parts = _both_parts(student_logits, teacher_logits, labels, temperature)
-    return reduce(parts[1], reduction)
+    target = _targets(student_logits, teacher_logits, labels, temperature)
+    _, log_others_student = _taken_apart(student_logits, target, temperature)
+    _, log_others_teacher = _taken_apart(teacher_logits, target, temperature)
+    return reduce(
+        temperature**2 * kl(log_others_teacher, log_others_student), reduction
+    )
 
 
 def decoupled_kd(
@@ -98,27 +104,21 @@ def decoupled_kd(
         ModelError: shapes that differ, or labels that are no classes.
         RecipeError: a temperature that is not positive, or an unknown reduction.
     """
-    parts = _both_parts(student_logits, teacher_logits, labels, temperature)
-    return reduce(alpha * parts[0] + beta * parts[1], reduction)
+    # Found out here once, so that both parts have the same targets.
+    target = _targets(student_logits, teacher_logits, labels, temperature)
+    of_target = tckd(student_logits, teacher_logits, target, temperature, "none")
+    of_others = nckd(student_logits, teacher_logits, target, temperature, "none")
+    return reduce(alpha * of_target + beta * of_others, reduction)
 
 
-def _both_parts(
+def _targets(
     student_logits: Tensor,
     teacher_logits: Tensor,
     labels: Tensor | None,
     temperature: float,
-) -> tuple[Tensor, Tensor]:
-    """T^2 TCKD and T^2 NCKD of each clip, (B,) each."""
-    check_pair(student_logits, teacher_logits, temperature)
-    target = _targets(teacher_logits, labels)
-    binary_q, others_q = _taken_apart(student_logits, target, temperature)
-    binary_p, others_p = _taken_apart(teacher_logits, target, temperature)
-    scale = temperature**2
-    return scale * kl(binary_p, binary_q), scale * kl(others_p, others_q)
-
-
-def _targets(teacher_logits: Tensor, labels: Tensor | None) -> Tensor:
+) -> Tensor:
     """The target class of each clip, checked. (B,)"""
+    check_pair(student_logits, teacher_logits, temperature)
     clips, classes = teacher_logits.shape
     believed = teacher_logits.argmax(dim=1)  # (B,)
     if labels is None:
