@@ -85,7 +85,7 @@ def read_plan(
             raise RecipeError(f"data_roots[{name!r}]: there is no folder {root}")
     _mapping("class_orders", class_orders, ROLES)
     for name, root in roots.items():
-        if not checkpoints and not marked_standin(root, root.parent):
+        if not checkpoints and not marked_standin(root):
             raise RecipeError(
                 f"data_roots gives real data for {name}, but checkpoints is empty: the "
                 "small networks of the course know made-up actions only. Give "
