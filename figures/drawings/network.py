@@ -5,9 +5,9 @@ Public names: ``vfl_net``.
 
 from __future__ import annotations
 
-from ...vfl_net import VARIANTS
-from .canvas import Canvas, Drawing
-from .geometry import Box, Point
+from canvas import Box, Canvas, Point
+
+from dvfl_lib.vfl_net import VARIANTS
 
 _NANO = VARIANTS["vfl_net_nano"]
 _FRAMES, _SIDE = 8, 224  # the published input
@@ -16,7 +16,7 @@ _PLACES = (2.14, 3.48, 4.7, 5.78)  # the columns of the stages
 _SIZES = (0.6, 0.47, 0.35, 0.26)  # the sides of their frames, inches: not to scale
 
 
-def vfl_net() -> Drawing:
+def vfl_net() -> Canvas:
     """The stages of VFL-Net with their sizes, and what a block does."""
     sides = [_SIDE // _NANO.patch_size // 2**n for n in range(len(_NANO.depths))]
     channels = [_NANO.embed_dim * 2**n for n in range(len(_NANO.depths))]
@@ -52,7 +52,7 @@ def vfl_net() -> Drawing:
     _head(canvas, before)
     _zoom(canvas, marks[2])
     _block(canvas)
-    return canvas.figure
+    return canvas
 
 
 def _blocks(depth: int) -> str:

@@ -5,8 +5,9 @@ Public names: ``two_orders``.
 
 from __future__ import annotations
 
-from ..style import GREY, PALETTE
-from .canvas import EMPTY, Canvas, Drawing, tint
+from canvas import EMPTY, Canvas, tint
+
+from dvfl_lib.figures.style import GREY, PALETTE
 
 _SIDE, _CELL = 9, 0.158  # tokens per side, inches of one
 _MIDDLE = _SIDE // 2
@@ -15,7 +16,7 @@ _LAST = 3.42  # the row in which the answer comes out
 _SHARES = {1: 0.9, 3: 0.5, _MIDDLE: 0.25}  # how far a level reaches -> its tint
 
 
-def two_orders() -> Drawing:
+def two_orders() -> Canvas:
     """Self-attention and focal modulation side by side, each in two steps."""
     total = _SIDE**2
     canvas = Canvas(
@@ -34,7 +35,7 @@ def two_orders() -> Drawing:
         canvas.words(left + 0.16, 0.67, name, size=11, ha="left", weight="bold")
     _attention(canvas, 0.12, total)
     _modulation(canvas, 4.06)
-    return canvas.figure
+    return canvas
 
 
 def _steps(canvas: Canvas, left: float, first: str, then: str, told: str) -> None:

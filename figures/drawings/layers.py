@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...vfl_net import VARIANTS
-from .canvas import Canvas, Drawing
-from .geometry import Box
+from canvas import Box, Canvas
+
+from dvfl_lib.vfl_net import VARIANTS
 
 _NANO = VARIANTS["vfl_net_nano"]
 _KERNELS = tuple(
@@ -55,7 +55,7 @@ class _Branch:
         return box.top if self.toward > 0 else box.bottom
 
 
-def focal_modulation() -> Drawing:
+def focal_modulation() -> Canvas:
     """The graph of the image layer of FocalNet."""
     canvas = Canvas(
         "focal_modulation",
@@ -85,10 +85,10 @@ def focal_modulation() -> Drawing:
     times = _answer(canvas, branch.query)
     modulator = _modulator(canvas, branch, times)
     canvas.words(modulator.right[0] + 0.08, modulator.y, "modulator", size=9, ha="left")
-    return canvas.figure
+    return canvas
 
 
-def spatiotemporal_modulation() -> Drawing:
+def spatiotemporal_modulation() -> Canvas:
     """The graph of the video layer: two branches beside each other on the same x."""
     canvas = Canvas(
         "spatiotemporal_modulation",
@@ -143,7 +143,7 @@ def spatiotemporal_modulation() -> Drawing:
     times = _answer(canvas, query)
     for branch in (space, time):
         _modulator(canvas, branch, times)
-    return canvas.figure
+    return canvas
 
 
 def _answer(canvas: Canvas, y: float) -> Box:

@@ -1,7 +1,6 @@
 """What every drawing is made of: boxes, arrows, grids of tokens, words.
 
-Public names: ``Canvas``, ``Drawing``, ``tint``, ``INK``, ``PANEL``,
-``EMPTY``.
+Public names: ``Canvas``, ``Box``, ``Point``, ``tint``, ``INK``, ``EMPTY``.
 
 Lengths are inches, counted from the upper left corner of the page. Sizes of words
 are points; none is under 9, so that a page 700 pixels wide can be read.
@@ -9,23 +8,27 @@ are points; none is under 9, so that a page 700 pixels wide can be read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
+from xml.etree import ElementTree
 
+from matplotlib import rc_context
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon, Rectangle
 from matplotlib.path import Path
 
-from ..style import GREY, PALETTE, WIDTH
-from .geometry import Box, Point, head_of, rounded, towards
-from .svg import svg_of
+from dvfl_lib.figures.style import GREY, PALETTE, WIDTH
 
 INK = "#222222"  # words, and edges that matter
 PANEL = "#F6F6F6"  # the ground of a group
 EMPTY = "#E3E3E3"  # a token that plays no part
 _LINE = 1.3  # points
+_SVG = "http://www.w3.org/2000/svg"
 
 
 def tint(colour: str, share: float) -> str:
@@ -33,18 +36,38 @@ def tint(colour: str, share: float) -> str:
     return to_hex([1 - share + share * part for part in to_rgb(colour)])
 
 
-class Drawing(Figure):
-    """A figure that is drawn, not plotted: it can also write itself as SVG."""
+Point = tuple[float, float]
 
-    def __init__(self, name: str, title: str, height: float) -> None:
-        super().__init__(figsize=(WIDTH, height), facecolor="white", edgecolor="none")
-        self.name = name
-        self.title = title
 
-    def svg(self) -> bytes:
-        """The drawing as SVG; the same bytes each time."""
-        words = str(self.get_label())
-        return svg_of(self, name=self.name, title=self.title, description=words)
+@dataclass(frozen=True)
+class Box:
+    """Where something lies: its middle, width and height; and its id, if it has one."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+    gid: str = ""
+
+    @property
+    def left(self) -> Point:
+        """The middle of the left side."""
+        return self.x - self.w / 2, self.y
+
+    @property
+    def right(self) -> Point:
+        """The middle of the right side."""
+        return self.x + self.w / 2, self.y
+
+    @property
+    def top(self) -> Point:
+        """The middle of the upper side."""
+        return self.x, self.y - self.h / 2
+
+    @property
+    def bottom(self) -> Point:
+        """The middle of the lower side."""
+        return self.x, self.y + self.h / 2
 
 
 class Canvas:
@@ -55,8 +78,8 @@ class Canvas:
     """
 
     def __init__(self, name: str, title: str, height: float, alt: str) -> None:
-        self.figure = Drawing(name, title, height)
-        self.figure.set_label(alt)
+        self.name, self.title, self.alt = name, title, alt
+        self.figure = Figure((WIDTH, height), facecolor="white", edgecolor="none")
         self._axes = self.figure.add_axes((0, 0, 1, 1))
         self._axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         self._axes.set_axis_off()
@@ -167,15 +190,15 @@ class Canvas:
         paint = PALETTE[colour] if colour else GREY
         corners = list(points)
         if head:
-            tip, corners[-1] = corners[-1], towards(corners[-1], corners[-2], 0.09)
+            tip, corners[-1] = corners[-1], _towards(corners[-1], corners[-2], 0.09)
             self._add(
-                Polygon(head_of(tip, corners[-1]), fc=paint, ec="none", zorder=zorder),
+                Polygon(_head(tip, corners[-1]), fc=paint, ec="none", zorder=zorder),
                 "head",
             )
         style = {"joinstyle": "round", "capstyle": "butt"}
         dashes = (0, (3, 2)) if dashed else "-"
         paint_line = {"fc": "none", "ec": paint, "lw": width, "ls": dashes}
-        path = PathPatch(rounded(corners), **style, **paint_line, zorder=zorder)
+        path = PathPatch(_rounded(corners), **style, **paint_line, zorder=zorder)
         self._add(path, "arrow")
 
     def arrow(self, *points: Point, **options: Any) -> None:
@@ -241,3 +264,59 @@ class Canvas:
         corner = (x - side / 2, y - side / 2)
         style = {"fc": "#FAFAFA", "ec": GREY, "lw": 0.8, "joinstyle": "miter"}
         self._add(Rectangle(corner, side, side, zorder=1, **style), "frame")
+
+    def svg(self) -> bytes:
+        """The drawing as an SVG file that needs no other file, font or network.
+
+        The same bytes each time. A screen reader finds its title and description,
+        whose ids differ from those of other drawings on the same page.
+        """
+        written = io.BytesIO()
+        settings = {"svg.fonttype": "path", "path.simplify": False}
+        none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        with rc_context({**settings, "svg.hashsalt": self.name}):
+            self.figure.savefig(written, format="svg", metadata=none)
+        ElementTree.register_namespace("", _SVG)
+        ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+        root = ElementTree.fromstring(written.getvalue())
+        for part in root.findall(f"{{{_SVG}}}metadata"):
+            root.remove(part)
+        # Matplotlib's one style rule, for this file only and not for a page around it.
+        styles = root.find(f"{{{_SVG}}}defs/{{{_SVG}}}style/..")
+        root.remove(styles)
+        root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}
+        for place, (tag, words) in enumerate(
+            (("title", self.title), ("desc", self.alt))
+        ):
+            element = ElementTree.Element(f"{{{_SVG}}}{tag}", id=f"{self.name}-{tag}")
+            element.text, element.tail = words, "\n"
+            root.insert(place, element)
+        sides = zip(("width", "height"), self.figure.get_size_inches(), strict=True)
+        for side, inches in sides:
+            root.set(side, f"{96 * inches:g}")  # CSS pixels
+        root.set("role", "img")
+        root.set("aria-labelledby", f"{self.name}-title {self.name}-desc")
+        text = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+        return text + b"\n"
+
+
+def _towards(start: Point, end: Point, length: float) -> Point:
+    """The point ``length`` away from the start on the way to the end."""
+    share = length / math.dist(start, end)
+    return tuple(a + share * (b - a) for a, b in zip(start, end, strict=True))
+
+
+def _head(tip: Point, base: Point) -> list[Point]:
+    """The corners of an arrow head."""
+    across = (0.42 * (tip[1] - base[1]), 0.42 * (base[0] - tip[0]))
+    return [tip, *((base[0] + s * across[0], base[1] + s * across[1]) for s in (1, -1))]
+
+
+def _rounded(points: Sequence[Point], radius: float = 0.07) -> Path:
+    """A line through points, its corners rounded."""
+    vertices, codes = [points[0]], [Path.MOVETO]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        turn = (_towards(corner, before, radius), _towards(corner, after, radius))
+        vertices += [turn[0], corner, turn[1]]
+        codes += [Path.LINETO, Path.CURVE3, Path.CURVE3]
+    return Path([*vertices, points[-1]], [*codes, Path.LINETO])

@@ -1,15 +1,11 @@
 """The map of the course: eleven lessons in four groups, and what builds on what.
 
-Public names: ``course_map``, ``LESSONS``, ``READY``.
+Public names: ``course_map``, ``LESSONS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from ..style import GREY
-from .canvas import INK, Canvas, Drawing
-from .geometry import Box
+from canvas import INK, Box, Canvas
 
 LESSONS = {
     "00": "Start here",
@@ -24,7 +20,6 @@ LESSONS = {
     "09": "An ablation of\nforward KL",
     "10": "On device",
 }
-READY = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10")
 
 _W, _H = 1.52, 0.56
 _COLUMNS = (1.02, 3.01, 5.0, 6.98)
@@ -44,13 +39,9 @@ _PLACES = {
 }
 
 
-def course_map(ready: Collection[str] = READY) -> Drawing:
-    """All lessons; those that are not in ``ready`` are dashed: planned."""
-    told = [
-        f"{number} {words.replace(chr(10), ' ')}"
-        + ("" if number in ready else " (planned)")
-        for number, words in LESSONS.items()
-    ]
+def course_map() -> Canvas:
+    """All lessons, and what builds on what."""
+    told = [f"{n} {words.replace(chr(10), ' ')}" for n, words in LESSONS.items()]
     canvas = Canvas(
         "course_map",
         "The course",
@@ -62,13 +53,10 @@ def course_map(ready: Collection[str] = READY) -> Drawing:
         "07 on 05 and 06; 08, 09 and 10 on 07.",
     )
     _grounds(canvas)
-    boxes = {
-        number: _lesson(canvas, number, number in ready, *_PLACES[number])
-        for number in LESSONS
-    }
+    boxes = {number: _lesson(canvas, number, *_PLACES[number]) for number in LESSONS}
     _ways(canvas, boxes)
-    _legend(canvas, planned=len(ready) < len(LESSONS))
-    return canvas.figure
+    _legend(canvas)
+    return canvas
 
 
 def _grounds(canvas: Canvas) -> None:
@@ -82,11 +70,10 @@ def _grounds(canvas: Canvas) -> None:
         canvas.words(left + 0.14, top + 0.17, name, size=10, ha="left", weight="bold")
 
 
-def _lesson(canvas: Canvas, number: str, ready: bool, column: int, row: int) -> Box:
+def _lesson(canvas: Canvas, number: str, column: int, row: int) -> Box:
     x, y = _COLUMNS[column], _ROWS[row]
-    colour = INK if ready else GREY
-    box = canvas.box(x, y, _W, _H, fill="white", dashed=not ready)
-    style = {"ha": "left", "inside": box, "color": colour}
+    box = canvas.box(x, y, _W, _H, fill="white")
+    style = {"ha": "left", "inside": box, "color": INK}
     canvas.words(x - _W / 2 + 0.08, y, number, size=11, weight="bold", **style)
     canvas.words(x - _W / 2 + 0.37, y, LESSONS[number], size=9.5, **style)
     return box
@@ -113,12 +100,9 @@ def _ways(canvas: Canvas, at: dict[str, Box]) -> None:
     canvas.arrow(start, (start[0], end[1]), end)
 
 
-def _legend(canvas: Canvas, planned: bool) -> None:
+def _legend(canvas: Canvas) -> None:
     y = 0.24
     canvas.arrow((3.2, y), (3.55, y))
     canvas.words(3.63, y, "the next builds on it", size=9, ha="left")
     canvas.box(5.5, y, 0.36, 0.18, fill="white")
     canvas.words(5.76, y, "ready", size=9, ha="left")
-    if planned:
-        canvas.box(6.62, y, 0.36, 0.18, fill="white", dashed=True)
-        canvas.words(6.88, y, "planned", size=9, ha="left")

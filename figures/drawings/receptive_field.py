@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...vfl_net import VARIANTS
-from ..style import PALETTE
-from .canvas import EMPTY, Canvas, Drawing, tint
+from canvas import EMPTY, Canvas, tint
+
+from dvfl_lib.figures.style import PALETTE
+from dvfl_lib.vfl_net import VARIANTS
 
 _NANO = VARIANTS["vfl_net_nano"]
 _SIDE = 13  # tokens per side in the picture of the levels
@@ -20,7 +21,7 @@ _NOW = tint(PALETTE["space"], 0.55)
 _LATER = tint(PALETTE["context"], 0.5)
 
 
-def receptive_field() -> Drawing:
+def receptive_field() -> Canvas:
     """What one token sees at each focal level, in four panels."""
     kernels = [
         _NANO.focal_window + _NANO.focal_factor * level
@@ -60,10 +61,10 @@ def receptive_field() -> Drawing:
         tokens = "1 token" if side == 1 else f"{side} × {side} = {side**2} tokens"
         canvas.words(grid.x, 2.7, tokens, size=9.5)
         canvas.words(grid.x, 2.88, made[panel], size=9)
-    return canvas.figure
+    return canvas
 
 
-def space_time_cross() -> Drawing:
+def space_time_cross() -> Canvas:
     """The tokens that one block, and that two blocks, bring to one token."""
     per_frame, total, others = _TOKENS**2, _FRAMES * _TOKENS**2, _FRAMES - 1
     one = per_frame + others
@@ -90,7 +91,7 @@ def space_time_cross() -> Drawing:
             if rest == _LATER:
                 canvas.words(grid.x, 3.2, f"frame {frame}", size=9)
     _legend(canvas)
-    return canvas.figure
+    return canvas
 
 
 def _cross(frame: int, rest: str, row: int, column: int) -> str:
