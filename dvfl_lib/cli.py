@@ -122,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
     import papermill
 
     from .lessons import open_run, project_root
-    from .lessons.display import tidy_notebook
+    from .lessons.show import tidy_notebook
 
     notebook = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
     if not notebook.is_file():
@@ -151,7 +151,7 @@ def _run(options: argparse.Namespace) -> int:
         return 1
     finally:
         if executed.exists():
-            tidy_notebook(executed, clean_metadata=False)
+            tidy_notebook(executed)
     print(f"\nThe report: {run.settings.run_dir / 'report.html'}")
     return 0
 

@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
 from dvfl_lib.lessons.stamping import badge
-from dvfl_lib.lessons.table import lesson_table
+
+from dvfl_lib.lessons.tables import lesson_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("*/README.md")]

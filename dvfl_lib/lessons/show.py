@@ -1,6 +1,7 @@
 """A figure or a drawing as a cell's result, and what a cell printed, in one piece.
 
-Public names: ``show``, ``show_drawing``, ``tidy_outputs``.
+Public names: ``show``, ``show_drawing``, ``tidy_outputs``,
+``tidy_notebook``.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import io
 import re
 from html import unescape
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
+import nbformat
 from matplotlib.figure import Figure
 
 from ..environment import project_root, shown_path
 from ..errors import LessonError
 from ..figures import alt_text
+from ..files import write_whole
 
 
 class _Shown:
@@ -84,3 +88,12 @@ def _overwritten(line: str) -> str:
     """What a terminal would show of a line with carriage returns."""
     parts = [part for part in line.split("\r") if part.strip()]
     return parts[-1] if parts else ""
+
+
+def tidy_notebook(path: Path) -> None:
+    """Tidy the outputs of an executed notebook, in place."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = tidy_outputs(cell.outputs)
+    write_whole(path, (nbformat.writes(notebook) + "\n").encode())

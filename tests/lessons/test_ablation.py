@@ -9,15 +9,17 @@ from benchmarks import ablation as benchmark
 from dvfl_lib.errors import LessonError, RecipeError
 from dvfl_lib.evaluation.paired_seeds import compare_seeds
 from dvfl_lib.lessons import ablation
-from dvfl_lib.lessons.ablation import Ablation, run_ablation, stored_ablation
-from dvfl_lib.lessons.ablation_grid import Study, grid_for, reduced_grid
-from dvfl_lib.lessons.ablation_tables import (
+from dvfl_lib.lessons.ablation import (
+    Ablation,
     ablation_figure,
     count_told_apart,
+    run_ablation,
+    stored_ablation,
     study_markdown,
     verdicts_markdown,
     write_ablation,
 )
+from dvfl_lib.lessons.ablation_grid import Study, grid_for, reduced_grid
 from dvfl_lib.recipes import PROFILES, recipe_for
 
 DEMO = grid_for(recipe_for("demo"))

@@ -5,7 +5,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from dvfl_lib.figures import accuracy_bars
 from dvfl_lib.lessons import show
-from dvfl_lib.lessons.display import tidy_notebook
+from dvfl_lib.lessons.show import tidy_notebook
 
 
 def stream(text: str, name: str = "stderr"):

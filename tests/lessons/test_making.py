@@ -9,15 +9,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-
-from dvfl_lib.errors import LessonError
 from dvfl_lib.lessons.__main__ import main
 from dvfl_lib.lessons.executing import execute_notebook, rounded_minutes
 from dvfl_lib.lessons.lint import lint_notebook
 from dvfl_lib.lessons.stamping import project_address, setup_source, stamp_notebook
-from dvfl_lib.lessons.table import lesson_table
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from dvfl_lib.errors import LessonError
+from dvfl_lib.lessons.tables import lesson_table
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))

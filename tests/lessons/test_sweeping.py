@@ -17,8 +17,7 @@ from filelock import FileLock
 from dvfl_lib import environment
 from dvfl_lib.environment import versions
 from dvfl_lib.errors import LessonError, RunDirectoryError
-from dvfl_lib.lessons.sweep_points import SweepPoint, read_points
-from dvfl_lib.lessons.sweeping import call_and_store, run_notebook, sweep
+from dvfl_lib.sweep import SweepPoint, call_and_store, read_points, run_notebook, sweep
 
 GOOD = SweepPoint("good", "lessons.environment:versions")
 # Papermill reads YAML: there 1e-05 is a text, and a sign in two escapes is none.
@@ -143,8 +142,8 @@ TWO = """
 import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from dvfl_lib.lessons.sweep_points import SweepPoint
-from dvfl_lib.lessons.sweeping import sweep
+from dvfl_lib.sweep import SweepPoint
+from dvfl_lib.sweep import sweep
 points = [SweepPoint(name, "lessons.environment:versions") for name in ("a", "b")]
 sweep(points, sys.argv[1], jobs=1, progress=False)
 """

@@ -1,4 +1,4 @@
-"""``python -m dvfl_lib.lessons.assets``: train the networks of data/assets again.
+"""``python tools/train_assets.py``: train the networks of data/assets again.
 
 Public names: ``make_networks``, ``export_networks``, ``main``.
 
@@ -17,15 +17,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..environment import project_root, shown_path, versions
-from ..errors import exit_status
-from ..files import write_whole
-from ..training import FitResult, Pipeline
-from ..weights import save_checkpoint
-from .opening import open_run
-from .trained import ASSETS, MANIFEST, STUDENT, assets_folder
+from dvfl_lib.environment import project_root, shown_path, versions
+from dvfl_lib.errors import exit_status
+from dvfl_lib.files import write_whole
+from dvfl_lib.lessons import open_run
+from dvfl_lib.lessons.trained import ASSETS, MANIFEST, STUDENT, assets_folder
+from dvfl_lib.training import FitResult, Pipeline
+from dvfl_lib.weights import save_checkpoint
 
-COMMAND = "python -m dvfl_lib.lessons.assets"
+COMMAND = "python tools/train_assets.py"
 RUN_DIR = "runs/small64"
 SEED = 0
 WHAT = {

@@ -1,13 +1,17 @@
-"""A run's results as a lesson shows and reports them.
+"""Tables that lessons show: lessons, data sets, a run and its results.
 
-Public names: ``role_name``, ``first_clip_of``, ``log_rows``, ``results_markdown``,
-``save_run_figures``, ``seeds_markdown``, ``summarise``.
+Public names: ``lesson_table``, ``lesson_files``, ``badge``, ``project_address``,
+``benchmarks_markdown``, ``folder_sketch``, ``role_name``,
+``first_clip_of``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
+``seeds_markdown``, ``summarise``.
 """
 
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -15,8 +19,11 @@ from torch import Tensor
 
 from ..cost import count_macs, count_parameters
 from ..datasets import VideoDataset
+from ..datasets.check import walk_data
+from ..datasets.disk import list_folder
+from ..datasets.sources import SOURCES, DataSource
 from ..environment import commit, device_name, project_root, versions
-from ..errors import DatasetError
+from ..errors import DatasetError, LessonError
 from ..evaluation import (
     Evaluation,
     NetworkResult,
@@ -29,6 +36,11 @@ from ..figures import alt_text, save_figure
 from ..standins import standin_families, standin_pairs
 from ..training import ROLES, FitResult, Pipeline
 
+_HEAD = (
+    "| Data set | Classes | Clips | Divided by | Training / test clips | Files | "
+    "Source of the numbers |\n|---|---|---|---|---|---|---|"
+)
+COLAB = "https://colab.research.google.com"
 _NAMES = {
     "teacher": "teacher",
     "baseline": "student, not distilled",
@@ -40,6 +52,106 @@ _CAPTIONS = {
     "confusion": "What the distilled student takes for what.",
     "classes": "Accuracy per class.",
 }
+
+
+def lesson_files(root: Path) -> list[Path]:
+    """The lessons of a checkout, in their order."""
+    return sorted((root / "notebooks").glob("*.ipynb"))
+
+
+def project_address(root: Path) -> str:
+    """The repository's address, from ``[project.urls]`` of ``pyproject.toml``.
+
+    Raises:
+        LessonError: this is no checkout.
+    """
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    except OSError as error:
+        raise LessonError(f"{root} is no checkout: no pyproject.toml") from error
+    return str(project["project"]["urls"]["Repository"])
+
+
+def badge(address: str, name: str) -> str:
+    """The "Open in Colab" badge of ``notebooks/<name>``, in Markdown."""
+    where = address.removeprefix("https://github.com/")
+    target = f"{COLAB}/github/{where}/blob/main/notebooks/{name}"
+    return f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({target})"
+
+
+def lesson_table(root: Path, *, links_from: str = "notebooks/") -> str:
+    """One row per lesson, from the metadata of the notebooks: goal, minutes, badge.
+
+    Args:
+        root: a checkout.
+        links_from: what stands before a notebook's name in a link: "notebooks/" for
+            README, "" for a lesson.
+    """
+    rows = [
+        "| Lesson | Goal | Minutes, CPU | Minutes, GPU | |",
+        "|---|---|---|---|---|",
+    ]
+    for path in lesson_files(root):
+        told = json.loads(path.read_text("utf-8"))["metadata"]["dvfl"]
+        minutes = [told["minutes_cpu"], told["minutes_gpu"]]
+        cells = (
+            f"[{path.stem[:2]} {told['title']}]({links_from}{path.name})",
+            told["goal"],
+            *("not measured" if m is None else f"{m:g}" for m in minutes),
+            badge(project_address(root), path.name),
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def benchmarks_markdown() -> str:
+    """The five benchmarks as a table of published numbers, with their sources.
+
+    Nothing in it was measured here.
+    """
+    rows = [_HEAD]
+    for known in SOURCES.values():
+        cells = (
+            f"[{known.title}]({known.page})",
+            str(known.classes),
+            f"{known.clips:,}" if known.clips else "differs from copy to copy",
+            known.divided,
+            _sides(known),
+            known.container,
+            known.cited,
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _sides(known: DataSource) -> str:
+    """ "9,537 / 3,783" for each official split; equal ones once."""
+    counts = {s: pair for s, pair in known.counts.items() if s != "authors"}
+    pairs = [known.list_lines] if known.list_lines else list(counts.values())
+    told = [f"{train:,} / {test:,}" for train, test in pairs]
+    if len(told) > 1 and len(set(told)) == 1:
+        return f"{told[0]} in each"
+    return "; ".join(told) or "no official split"
+
+
+def folder_sketch(root: str | Path) -> str:
+    """One line for each thing that lies directly in a data set's folder.
+
+    A folder's line is the path of its first file, and how many more it holds.
+
+    Raises:
+        DatasetError: it cannot be listed.
+    """
+    root, lines = Path(root), []
+    for entry in list_folder(root):
+        if not entry.is_dir():
+            lines.append(entry.name)
+            continue
+        files = list(walk_data(Path(entry.path)))
+        first = files[0].relative_to(root).as_posix() if files else f"{entry.name}/"
+        rest = f"   and {len(files) - 1:,} more" if len(files) > 1 else ""
+        lines.append(f"{first}{rest}")
+    return "\n".join(lines)
 
 
 def role_name(role: str) -> str:
