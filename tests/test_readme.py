@@ -6,9 +6,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from dvfl_lib.lessons.stamping import badge
 
-from dvfl_lib.lessons.tables import lesson_table
+from dvfl_lib.lessons.tables import badge, lesson_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("*/README.md")]
@@ -27,7 +26,7 @@ def between(text: str, name: str) -> str:
 def test_the_table_of_lessons_has_one_true_row_for_each_notebook():
     table = between((ROOT / "README.md").read_text("utf-8"), "lessons")
     true = lesson_table(ROOT)
-    hint = "python -m dvfl_lib.lessons table writes the true table:\n" + true
+    hint = "python tools/notebooks.py table writes the true table:\n" + true
     assert table == true, hint
     assert table.count("\n| [") == len(NOTEBOOKS)
 

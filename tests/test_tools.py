@@ -9,17 +9,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from dvfl_lib.lessons.__main__ import main
-from dvfl_lib.lessons.executing import execute_notebook, rounded_minutes
-from dvfl_lib.lessons.lint import lint_notebook
-from dvfl_lib.lessons.stamping import project_address, setup_source, stamp_notebook
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from dvfl_lib.errors import LessonError
-from dvfl_lib.lessons.tables import lesson_table
+from dvfl_lib.lessons.show import tidy_notebook
+from dvfl_lib.lessons.tables import lesson_table, project_address
+from helpers import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
+MAKE = load_script("tools/notebooks.py")
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ABOUT = {"title": "t", "goal": "g", "minutes_cpu": None, "minutes_gpu": None}
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -52,14 +52,14 @@ def executed(path: Path, source: str = "1 + 1", **changes) -> Path:
 def test_badge_and_set_up_of_each_lesson_follow_from_the_address(path, tmp_path):
     copy = tmp_path / path.name
     copy.write_bytes(path.read_bytes())
-    assert stamp_notebook(copy, project_address()) is False, "make notebooks"
+    assert MAKE.stamp(copy, project_address(ROOT)) is False, "make notebooks"
 
 
 def test_another_address_reaches_badge_and_set_up(tmp_path):
     path = lesson(tmp_path / "00_t.ipynb")
-    assert stamp_notebook(path, "https://github.com/one/first")
-    assert stamp_notebook(path, "https://github.com/two/second")
-    assert not stamp_notebook(path, "https://github.com/two/second")
+    assert MAKE.stamp(path, "https://github.com/one/first")
+    assert MAKE.stamp(path, "https://github.com/two/second")
+    assert not MAKE.stamp(path, "https://github.com/two/second")
     text = path.read_text("utf-8")
     assert "one/first" not in text
     assert "/github/two/second/blob/main/notebooks/00_t.ipynb" in text
@@ -70,11 +70,8 @@ def test_a_lesson_without_the_places_is_refused_and_left_alone(tmp_path):
     path = executed(tmp_path / "x.ipynb")
     before = path.read_bytes()
     with pytest.raises(LessonError, match="BADGE"):
-        stamp_notebook(path, "https://github.com/one/first")
+        MAKE.stamp(path, "https://github.com/one/first")
     assert path.read_bytes() == before
-    (tmp_path / "broken.ipynb").write_text("{")
-    with pytest.raises(LessonError, match="cannot be read"):
-        stamp_notebook(tmp_path / "broken.ipynb", "https://github.com/one/first")
 
 
 # --- the set-up cell --------------------------------------------------------
@@ -115,7 +112,7 @@ def run_set_up(folder: Path, installed: bool) -> list[list[str]]:
     code = SET_UP_AROUND.format(
         library=str(ROOT / "dvfl_lib"),
         installed=installed,
-        set_up=setup_source("https://github.com/some/course"),
+        set_up=MAKE.setup_source("https://github.com/some/course"),
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -163,7 +160,7 @@ def test_an_error_hidden_in_a_widget_is_found_in_an_executed_notebook(tmp_path):
     notebook = nbformat.read(path, 4)
     NotebookClient(notebook, kernel_name="python3", store_widget_state=True).execute()
     nbformat.write(notebook, path)
-    found = [line for line in lint_notebook(path) if "ZeroDivisionError" in line]
+    found = [line for line in MAKE.lint(path) if "ZeroDivisionError" in line]
     assert found and found[0].startswith("widget")
 
 
@@ -191,11 +188,11 @@ def test_an_error_hidden_in_a_widget_is_found_in_an_executed_notebook(tmp_path):
 )
 def test_what_is_wrong_is_said(tmp_path, change, says):
     path = executed(tmp_path / "x.ipynb")
-    assert lint_notebook(path) == []
+    assert MAKE.lint(path) == []
     notebook = nbformat.read(path, 4)
     change(notebook)
     nbformat.write(notebook, path)
-    found = lint_notebook(path)
+    found = MAKE.lint(path)
     assert len(found) == 1 and says in found[0]
 
 
@@ -204,15 +201,7 @@ def test_links_that_lead_somewhere_are_left_alone(tmp_path):
     notebook = nbformat.read(path, 4)
     notebook.cells[0].source = "[a](x.ipynb#part) [b](https://x.y) [c](#part)"
     nbformat.write(notebook, path)
-    assert lint_notebook(path) == []
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 3}', '{"cells": [{}]}'])
-def test_what_is_no_notebook_is_said_and_not_thrown(tmp_path, text):
-    path = tmp_path / "x.ipynb"
-    path.write_text(text)
-    assert "cannot be read as a notebook" in lint_notebook(path)[0]
-    assert "cannot be read as a notebook" in lint_notebook(tmp_path / "none")[0]
+    assert MAKE.lint(path) == []
 
 
 def test_unused_imports_in_a_notebook_are_found_by_the_linter(tmp_path):
@@ -233,12 +222,10 @@ def test_unused_imports_in_a_notebook_are_found_by_the_linter(tmp_path):
 
 @pytest.mark.slow
 def test_a_lesson_is_stamped_executed_and_tidied(tmp_path, monkeypatch):
-    from dvfl_lib.lessons import stamping
-
-    monkeypatch.setattr(stamping, "_SETUP", "ADDRESS = '{address}'")
+    monkeypatch.setattr(MAKE, "_SETUP", "ADDRESS = '{address}'")
     path = lesson(tmp_path / "00_t.ipynb", "print(ADDRESS)\nADDRESS", "2 + 2")
-    execute_notebook(path)
-    assert lint_notebook(path) == []
+    MAKE.execute(path)
+    assert MAKE.lint(path) == []
     notebook = nbformat.read(path, 4)
     assert notebook.cells[-1].outputs[0].data["text/plain"] == "4"
     assert notebook.metadata.dvfl["minutes_cpu"] == 0.5 or (
@@ -247,41 +234,33 @@ def test_a_lesson_is_stamped_executed_and_tidied(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_lesson_that_fails_is_left_as_it_was(tmp_path, monkeypatch, capsys):
-    from dvfl_lib.lessons import stamping
-
-    monkeypatch.setattr(stamping, "_SETUP", "ADDRESS = '{address}'")
+def test_a_lesson_that_fails_is_left_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(MAKE, "_SETUP", "ADDRESS = '{address}'")
     path = lesson(tmp_path / "00_t.ipynb", "1 / 0")
-    stamp_notebook(path)
+    MAKE.stamp(path)
     before = path.read_bytes()
-    assert main(["execute", str(path)]) == 1
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        MAKE.execute(path)
     assert path.read_bytes() == before
-    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_minutes_are_rounded_to_what_a_reader_wants():
-    assert [rounded_minutes(s) for s in (1, 44, 46, 100, 400)] == [0.5, 0.5, 1, 1.5, 7]
+    assert [MAKE.rounded_minutes(s) for s in (1, 44, 46, 100, 400)] == [
+        0.5,
+        0.5,
+        1,
+        1.5,
+        7,
+    ]
 
 
 def test_the_command_checks_and_tells_by_its_status(tmp_path, capsys):
-    good, bad = executed(tmp_path / "a.ipynb"), tmp_path / "b.ipynb"
-    bad.write_text("{}")
-    assert main(["check", str(good)]) == 0
-    assert main(["check", str(good), str(bad)]) == 1
-    assert "b.ipynb" in capsys.readouterr().out
-    assert main(["stamp", str(bad)]) == 1
-    assert main([]) == main(["walk"]) == 2
-
-
-def test_a_stopped_command_promises_no_continuation(monkeypatch, capsys):
-    from dvfl_lib.lessons import __main__ as command
-
-    def stop(path):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(command, "execute_notebook", stop)
-    assert main(["execute", "00_t.ipynb"]) == 130
-    assert capsys.readouterr().err == "lessons: stopped; no file is half written\n"
+    good = executed(tmp_path / "a.ipynb")
+    bad = executed(tmp_path / "b.ipynb", papermill={})
+    assert MAKE.main(["check", str(good)]) == 0
+    assert MAKE.main(["check", str(good), str(bad)]) == 1
+    assert "b.ipynb: metadata that a tool left: papermill" in capsys.readouterr().out
+    assert MAKE.main([]) == MAKE.main(["walk"]) == 2
 
 
 def test_the_table_has_a_row_per_lesson_and_admits_what_is_not_measured():
@@ -292,3 +271,31 @@ def test_the_table_has_a_row_per_lesson_and_admits_what_is_not_measured():
         f"](notebooks/{path.name})" in row
         for path, row in zip(LESSONS, rows, strict=True)
     )
+
+
+# --- tidying ----------------------------------------------------------------
+
+
+def stream(text: str, name: str = "stderr"):
+    return new_output("stream", name=name, text=text)
+
+
+def test_of_a_progress_bar_the_last_state_is_kept(tmp_path):
+    bar = [stream("\rdone:   0%"), stream("\rdone:  50%"), stream("\rdone: 100%\n")]
+    kept = [
+        new_output("execute_result", data={"text/plain": "3"}, execution_count=1),
+        new_output("error", ename="E", evalue="v", traceback=["t"]),
+    ]
+    path = executed(tmp_path / "x.ipynb", papermill={"a": 1})
+    notebook = nbformat.read(path, 4)
+    notebook.cells[1].outputs = [*bar, stream("after\n", "stdout"), *kept]
+    notebook.cells[1].metadata = {"execution": {"at": "noon"}, "tags": ["parameters"]}
+    nbformat.write(notebook, path)
+    tidy_notebook(path)
+    tidied = nbformat.read(path, 4)
+    outputs = tidied.cells[1].outputs
+    assert [o.get("text") for o in outputs] == ["done: 100%\n", "after\n", None, None]
+    assert outputs[2:] == kept and tidied.metadata.papermill == {"a": 1}
+    MAKE.tidy(tidied)
+    assert set(tidied.metadata) == {"dvfl", "kernelspec", "language_info"}
+    assert tidied.cells[1].metadata == {"tags": ["parameters"]}
