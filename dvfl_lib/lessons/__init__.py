@@ -11,6 +11,7 @@ distilling.py, the study of lesson 09 in ablation.py.
 """
 
 from ..environment import environment_report, project_root, shown_path
+from ..training import open_run
 from .benchmark_opening import open_benchmarks
 from .benchmark_results import (
     costs_of,
@@ -19,7 +20,6 @@ from .benchmark_results import (
     run_benchmarks,
     write_benchmarks,
 )
-from .opening import open_run
 from .show import show, show_drawing
 from .tables import (
     benchmarks_markdown,

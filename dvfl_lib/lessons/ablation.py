@@ -31,9 +31,8 @@ from ..files import write_whole
 from ..recipes import Recipe, recipe_for
 from ..standins import standin_families, standin_pairs
 from ..sweep import SweepPoint, sweep
-from ..training import Pipeline
+from ..training import Pipeline, open_run
 from .ablation_grid import LABELS, Grid, Setting, Study, grid_for, reduced_grid
-from .opening import open_run
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,7 @@ def run_point(
     """Train and evaluate one network; called again, go on or return what is there.
 
     Args:
-        role: "teacher", "baseline" or "distilled".
+        role: "teacher", "baseline" or "student".
         weights_file: where a teacher is read from; "" where none is needed.
         parameters: those of ``open_run``.
 
