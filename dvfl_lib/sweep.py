@@ -117,7 +117,8 @@ def _run_all(
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
-                    running[_start(waiting[-1], folder)] = waiting.pop()
+                    point = waiting.pop()
+                    running[_start(point, folder)] = point
                 time.sleep(0.1)
                 for process in [p for p in running if p.poll() is not None]:
                     point = running.pop(process)

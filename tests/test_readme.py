@@ -92,7 +92,7 @@ def test_the_python_of_the_readme_runs(capsys):
 
 def test_parameters_of_the_papermill_line_are_the_notebooks():
     """Each -p NAME in README is a name in the cell tagged `parameters`."""
-    text = (ROOT / "README.md").read_text("utf-8").replace("\\\n", " ")
+    text = (ROOT / "notebooks/RESEARCH.md").read_text("utf-8").replace("\\\n", " ")
     commands = re.findall(r"^papermill (notebooks/\S+) (.*)$", text, re.M)
     assert commands
     for notebook, rest in commands:
@@ -103,7 +103,7 @@ def test_parameters_of_the_papermill_line_are_the_notebooks():
 
 
 def test_the_measured_table_is_the_stored_measurement():
-    """``python -m benchmarks.distillation_seeds`` writes it; README shows it."""
+    """``python -m benchmarks.studies seeds`` writes it; README shows it."""
     from dvfl_lib.lessons import seeds_markdown
 
     table = between((ROOT / "README.md").read_text("utf-8"), "measured")

@@ -189,7 +189,7 @@ def save_run_figures(
 
 
 def seeds_markdown() -> str:
-    """The stored results of ``benchmarks.distillation_seeds``, a row per seed.
+    """The stored results of ``benchmarks.studies seeds``, a row per seed.
 
     They are part of a checkout. Where the library was installed without one, the
     text says where they are to be read.
@@ -206,7 +206,7 @@ def seeds_markdown() -> str:
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{file.name} cannot be read ({error}); in a checkout, run "
-            "'python -m benchmarks.distillation_seeds' first"
+            "'python -m benchmarks.studies seeds' first"
         ) from error
     parts = []
     for regime in stored["regimes"]:
