@@ -31,7 +31,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..datasets.disk import VIDEO_SUFFIXES
+from ..datasets.listing import VIDEO_SUFFIXES
 from ..errors import CheckpointError, DatasetError, ModelError, RecipeError
 from ..files import write_whole
 from ..video.clips import evaluation_views
