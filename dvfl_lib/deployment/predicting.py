@@ -15,8 +15,7 @@ import numpy as np
 from ..errors import VideoError
 from ..evaluation import About, Views, evaluate
 from ..video import EvaluationViews, Sample
-from ..video.frame_index import index_frames
-from ..video.opening import check_file, refuse_picture
+from ..video.reading import check_file, index_frames, refuse_picture
 from ..video.transforms import check_sides
 from .network import Deployed
 

@@ -28,23 +28,12 @@ from torch import nn
 
 from .. import seeding
 from ..video import clips as video_clips
-from ..video import (
-    containers,
-    frame_cache,
-    frame_index,
-    opening,
-    reading,
-    sampling,
-    transforms,
-)
+from ..video import frame_cache, reading, sampling, transforms
 from ..video.reading import BACKEND_VARIABLE
 from .code import code_digest, network_digest
 
 # The modules that turn a file, a seed and a recipe into a view.
-_CODE = (
-    *(video_clips, transforms, sampling, seeding, reading),
-    *(frame_index, frame_cache, opening, containers),
-)
+_CODE = (*(video_clips, transforms, sampling, seeding, reading, frame_cache),)
 # Of the recipes: what does not change a training clip.
 _DATA_IDLE = ("workers", "cache_frames", "max_unreadable", "holdout_share")
 _AUGMENT_IDLE = ("mixup", "cutmix", "label_smoothing")

@@ -27,9 +27,7 @@ from tqdm import tqdm
 
 from ..errors import RecipeError, RunDirectoryError, VideoError
 from ..files import write_whole
-from .frame_index import FrameIndex
-from .opening import check_file
-from .reading import VideoReader, open_video
+from .reading import FrameIndex, VideoReader, check_file, open_video
 from .transforms import resize_short_side
 
 _CHUNK = 128  # frames decoded at a time; bounds memory, not results
@@ -188,7 +186,7 @@ class FrameCache:
             return None
         if not whole or frames.dtype != np.uint8 or shape != note["shape"]:
             return None
-        index = FrameIndex(count, fps, height, width, 0, None, (0,), False)
+        index = FrameIndex(count, fps, height, width)
         return CachedReader(path, index, frames)
 
     def _build(self, path: Path, file: Path) -> None:
