@@ -263,7 +263,8 @@ def _step(
         if teacher is None:
             loss = soft_cross_entropy(logits, targets)
         else:
-            loss = distillation_loss(logits, teacher(clip), targets, **weights)
+            answers = (logits, teacher(clip))
+            loss, _, _ = distillation_loss(*answers, targets, **weights)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -56,10 +56,10 @@ def add_data_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from .datasets.published import PUBLISHED
+    from .datasets.sources import SOURCES
     from .standins import list_standins
 
-    for name, benchmark in PUBLISHED.items():
+    for name, benchmark in SOURCES.items():
         clips = (
             f"{benchmark.clips:,} clips" if benchmark.clips else "as many as are left"
         )
@@ -77,7 +77,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _get(options: argparse.Namespace) -> int:
-    from .datasets.getting import get_dataset
+    from .datasets.get import get_dataset
     from .lessons import project_root
 
     where = get_dataset(
@@ -92,7 +92,7 @@ def _get(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from .datasets.checking import check_dataset
+    from .datasets.check import check_dataset
     from .files import write_whole
 
     report = check_dataset(options.name, options.root, options.quick, options.split)

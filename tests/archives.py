@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from dvfl_lib.datasets.unpacking import unpack
+from dvfl_lib.datasets.unpack import unpack
 
 
 def zip_bytes(members: Mapping[str, bytes]) -> bytes:
@@ -66,7 +66,8 @@ def write(path: Path, content: bytes) -> Path:
 
 def quietly(archive, target: Path, **options) -> Path:
     """Unpack without a bar."""
-    return unpack(archive, target, progress=False, **options)
+    archives = [archive] if isinstance(archive, Path) else archive
+    return unpack(archives, target, progress=False, **options)
 
 
 def content_of(folder: Path) -> dict[str, bytes]:

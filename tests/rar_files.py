@@ -3,13 +3,12 @@
 Public names: ``write_rar``, ``fake_unrar``.
 
 ``write_rar`` writes the stored (uncompressed) form of RAR 5, enough for real programs
-to read. ``fake_unrar`` writes a program that takes and prints what unrar does, so
-that what calls it is tested where no real one is installed.
+to read. ``fake_unrar`` writes a program that takes what unrar takes, so that what
+calls it is tested where no real one is installed.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import zlib
 from pathlib import Path
@@ -66,84 +65,43 @@ def write_rar(
 
 
 _FAKE = """#!{python}
-import json, os, sys
-told = json.load(open({told!r}))
-if len(sys.argv) < 2:
-    print("UNRAR 7.21 freeware      Copyright (c) 1993-2026 Alexander Roshal")
-    sys.exit(0)
-if told["fails"]:
-    print("told to fail", file=sys.stderr)
-    sys.exit(3)
+import os, shutil, sys
 at = sys.argv.index("--") + 1
-name = os.path.basename(sys.argv[at])
-with open(told["log"], "a") as log:
-    log.write(sys.argv[1] + " " + name + "\\n")
-members = told["archives"][name]
-if sys.argv[1] == "lt":
-    for member in members:
-        print()
-        print("        Name: " + member["name"])
-        print("        Type: " + member["type"])
-        if member["type"] != "Directory":
-            print("        Size: " + str(member["size"]))
-            print(" Packed size: 9")
-        print("  Attributes: -rw-r--r--")
-    sys.exit(0)
-assert sys.argv[1] == "x" and sys.argv[at + 1].endswith(os.sep)
-for member in members:
-    path = os.path.join(sys.argv[at + 1], member["name"])
-    if member["type"] == "Directory":
-        os.makedirs(path, exist_ok=True)
-        continue
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if member.get("becomes_link"):
-        os.symlink(member["becomes_link"], path)
-    else:
-        with open(path, "wb") as file:
-            file.write(bytes.fromhex(member["content"]))
+with open({log!r}, "a") as log:
+    log.write(os.path.basename(sys.argv[at]) + "\\n")
+shutil.copytree({folder!r} + "/" + os.path.basename(sys.argv[at]), sys.argv[at + 1],
+                dirs_exist_ok=True, symlinks=True)
 """
 
 
 class FakeUnrar:
-    """A program called unrar, in a folder of its own, that knows some archives."""
+    """A program called unrar, in a folder of its own, that knows some archives.
+
+    Their lists are real (``rarfile`` reads them); their content lies in folders.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        self.folder, self.log = folder, folder / "log.txt"
-        self.log.write_text("")
-        self._told = folder / "told.json"
-        self._archives: dict[str, list[dict]] = {}
+        self.folder, self.log, self.known = folder, folder / "log", folder / "known"
+        self.known.mkdir()
         program = folder / "unrar"
-        program.write_text(_FAKE.format(python=sys.executable, told=str(self._told)))
+        told = dict(python=sys.executable, log=str(self.log), folder=str(self.known))
+        program.write_text(_FAKE.format(**told))
         program.chmod(0o755)
-        self.fails = False
-        self.save()
 
-    def save(self) -> None:
-        """Tell the program what it knows."""
-        told = {"archives": self._archives, "log": str(self.log), "fails": self.fails}
-        self._told.write_text(json.dumps(told))
-
-    def archive(self, path: Path, *members: dict) -> bytes:
-        """Make a file that only this program can read; returns its content.
-
-        A member is ``{"name", "type", "content", "size", "becomes_link"}``, of which
-        all but the name may be left out.
-        """
-        full = []
-        for member in members:
-            content = member.get("content", b"")
-            whole = {"type": "File", "size": len(content), **member}
-            full.append({**whole, "content": content.hex()})
-        self._archives[path.name] = full
-        self.save()
-        path.write_bytes(b"Rar!" + path.name.encode())
+    def archive(self, path: Path, members: dict[str, bytes]) -> bytes:
+        """Write a real archive that this program also unpacks; returns its content."""
+        write_rar(path, members)
+        for name, content in members.items():
+            file = self.known / path.name / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
         return path.read_bytes()
 
     @property
     def calls(self) -> list[str]:
-        """What it was asked to do: "lt NAME" and "x NAME"."""
-        return self.log.read_text().splitlines()
+        """The archives that it unpacked."""
+        return self.log.read_text().splitlines() if self.log.exists() else []
 
 
 def fake_unrar(folder: Path) -> FakeUnrar:

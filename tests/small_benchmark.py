@@ -11,9 +11,9 @@ from pathlib import Path
 
 from archives import zip_bytes
 from bad_server import BadServer
-from dvfl_lib.datasets.downloading import Patience
-from dvfl_lib.datasets.getting import get_dataset
-from dvfl_lib.datasets.published import Archive, Benchmark, Digest, Part
+from dvfl_lib.datasets.download import Patience
+from dvfl_lib.datasets.get import get_dataset
+from dvfl_lib.datasets.sources import Archive, DataSource, Part
 
 QUICK = Patience(stall=0.5, attempts=2, pause=0.01)
 VIDEOS = zip_bytes({"in/Run/a.avi": b"run", "in/Walk/b.avi": b"walk"})
@@ -27,23 +27,25 @@ def archive(server: BadServer, name: str, into: str, landmark: str, **more) -> A
     return Archive(name, (server.path(name),), into, landmark=landmark, **more)
 
 
-def small(server: BadServer, *parts: Part) -> Benchmark:
+def small(server: BadServer, *parts: Part) -> DataSource:
     """The benchmark; of other parts, if any are given."""
     if not parts:
-        digest = Digest("sha256", hashlib.sha256(VIDEOS).hexdigest())
-        videos = archive(server, "videos.zip", "V", "Run", digest=digest)
+        sha256 = hashlib.sha256(VIDEOS).hexdigest()
+        videos = archive(server, "videos.zip", "V", "Run", sha256=sha256)
         lists = archive(server, "lists.zip", "L", "classInd.txt", size=len(LISTS))
         parts = (Part("videos", (videos,)), Part("lists", (lists,)))
-    return Benchmark("small", "Small", "https://example.org", 2, 2, (), parts)
+    told = dict(name="small", title="Small", page="https://example.org", classes=2)
+    words = dict(divided="", container="", cited="")
+    return DataSource(**told, **words, clips=2, counts={}, parts=parts)
 
 
-def get(known: Benchmark, root: Path, **options) -> list[str]:
+def get(known: DataSource, root: Path, **options) -> list[str]:
     """Get it; returns what was said."""
     said: list[str] = []
     get_dataset(
         "small",
         root,
-        known=known,
+        source=known,
         progress=False,
         patience=QUICK,
         say=said.append,

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from dvfl_lib.cli import main
-from dvfl_lib.datasets.published import PUBLISHED
+from dvfl_lib.datasets.sources import SOURCES
 from dvfl_lib.vfl_net import list_models
 from small_standins import SMALL, quick_frames, write_small
 
@@ -61,7 +61,7 @@ def test_the_benchmarks_are_listed(capsys):
         "folder",
     ):
         assert told in printed
-    assert all(name in printed for name in PUBLISHED)
+    assert all(name in printed for name in SOURCES)
 
 
 def test_get_says_what_to_fetch_by_hand_and_where_to_put_it(tmp_path, capsys):
@@ -78,7 +78,7 @@ def test_get_writes_below_data_unless_told(tmp_path, monkeypatch, capsys):
         asked.append((name, root, options))
         return root
 
-    monkeypatch.setattr("dvfl_lib.datasets.getting.get_dataset", note)
+    monkeypatch.setattr("dvfl_lib.datasets.get.get_dataset", note)
     monkeypatch.setattr("dvfl_lib.lessons.project_root", lambda: tmp_path)
     told = ["--only", "lists", "--from", "a.zip", "--discard"]
     assert main(["data", "get", "UCF101", *told]) == 0

@@ -106,7 +106,7 @@ class CheckReport:
             mark = "  <-" if side.wrong else ""
             lines.append(f"  split {side.split:<8} {side.subset:<6}{found}{of}{mark}")
         how = (
-            "by the length that each states; contents were not compared"
+            "by the first frame of each; contents were not compared"
             if self.quick
             else "every frame counted, contents compared"
         )

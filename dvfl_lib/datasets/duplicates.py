@@ -1,6 +1,6 @@
 """Files of equal content in places where they must not be.
 
-Public names: ``refuse_copies``, ``equal_files``.
+Public names: ``refuse_copies``, ``equal_files``, ``alike``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _all(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _alike(
+def alike(
     groups: Iterable[Sequence[Any]], key: Callable[[Any], Any]
 ) -> list[list[Any]]:
     """Each group divided by ``key``; only parts of two or more."""
@@ -44,18 +44,10 @@ def equal_files(paths: Iterable[Path]) -> list[list[Path]]:
     """Groups of files of one content; empty files are of no group.
 
     Files are compared by size, then by their beginning, and only then as a whole.
-
-    Raises:
-        DatasetError: a file cannot be read.
     """
-    try:
-        size = {path: path.stat().st_size for path in sorted(set(paths))}
-        alike = _alike([[path for path in size if size[path]]], size.__getitem__)
-        return _alike(_alike(alike, _head), _all)
-    except OSError as error:
-        raise DatasetError(
-            f"{error.filename}: cannot be read ({error.strerror})"
-        ) from error
+    size = {path: path.stat().st_size for path in sorted(set(paths))}
+    same = alike([[path for path in size if size[path]]], size.__getitem__)
+    return alike(alike(same, _head), _all)
 
 
 def refuse_copies(sides: Mapping[str, Sequence[Sample]]) -> None:

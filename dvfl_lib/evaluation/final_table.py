@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..datasets.published import PUBLISHED
+from ..datasets.sources import SOURCES
 from .document import Table
 from .published_results import PublishedResult, differences, published_for
 from .results import Evaluation
@@ -119,7 +119,7 @@ def _row(group: list[Measured]) -> FinalRow:
 
 def data_name(dataset: str, standin: bool) -> str:
     """How tables call a data set; a stand-in is never called by the name alone."""
-    title = PUBLISHED[dataset].title if dataset in PUBLISHED else dataset
+    title = SOURCES[dataset].title if dataset in SOURCES else dataset
     return f"stand-in for {title}" if standin else title
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.disk import marked_standin
-from ..datasets.published import PUBLISHED
+from ..datasets.sources import SOURCES
 from ..errors import RecipeError
 from ..evaluation.split_means import PROTOCOLS
 from .benchmark_options import RunOptions
 from .trained import ASSETS, assets_folder
 
-BENCHMARKS = tuple(PUBLISHED)
+BENCHMARKS = tuple(SOURCES)
 ROLES = tuple(ASSETS)  # student, baseline, teacher
 EVERY = ""  # the split of a checkpoint that serves all splits
 

@@ -7,44 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..datasets.check import walk_data
 from ..datasets.disk import list_folder
-from ..datasets.published import PUBLISHED, Benchmark
-from ..datasets.unlisted import walk_data
+from ..datasets.sources import SOURCES, DataSource
 
 _HEAD = (
     "| Data set | Classes | Clips | Divided by | Training / test clips | Files | "
     "Source of the numbers |\n|---|---|---|---|---|---|---|"
 )
-# How it is divided, its container, and where the numbers of ``published`` are from.
-# The numbers of Kinetics-400 are those of its lists: its archives hold fewer files.
-_TOLD = {
-    "ucf50": (
-        "no official list; groups",
-        "AVI",
-        "rows of the DVFL-Net repository's lists; its own page says 6,676",
-    ),
-    "ucf101": (
-        "three pairs of lists; groups",
-        "AVI",
-        "[arXiv 1212.0402](https://arxiv.org/abs/1212.0402); lines of its lists",
-    ),
-    "hmdb51": (
-        "three lists for each class",
-        "AVI",
-        "GluonCV's guide (the paper counts 6,849); 70 and 30 clips per class",
-    ),
-    "ssv2": (
-        "one pair of lists; a third without labels",
-        "WebM (VP9)",
-        "GluonCV's guide; VideoMAEv2, docs/DATASET.md. Test is the validation list",
-    ),
-    "kinetics400": (
-        "one pair of lists; a third without labels in most copies",
-        "MP4",
-        "lines of the lists at the CVD Foundation. Test is the validation list",
-    ),
-}
-_KINETICS_LINES = (246_534, 19_906)  # cvdfoundation/kinetics-dataset
 
 
 def benchmarks_markdown() -> str:
@@ -53,28 +23,24 @@ def benchmarks_markdown() -> str:
     Nothing in it was measured here.
     """
     rows = [_HEAD]
-    for name, (divided, container, source) in _TOLD.items():
-        known = PUBLISHED[name]
+    for known in SOURCES.values():
         cells = (
             f"[{known.title}]({known.page})",
             str(known.classes),
             f"{known.clips:,}" if known.clips else "differs from copy to copy",
-            divided,
+            known.divided,
             _sides(known),
-            container,
-            source,
+            known.container,
+            known.cited,
         )
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 
-def _sides(known: Benchmark) -> str:
+def _sides(known: DataSource) -> str:
     """ "9,537 / 3,783" for each official split; equal ones once."""
-    if known.name == "kinetics400":
-        pairs = [_KINETICS_LINES]
-    else:
-        splits = dict.fromkeys(c.split for c in known.counts if c.split != "authors")
-        pairs = [(known.count(s, "train"), known.count(s, "test")) for s in splits]
+    counts = {s: pair for s, pair in known.counts.items() if s != "authors"}
+    pairs = [known.list_lines] if known.list_lines else list(counts.values())
     told = [f"{train:,} / {test:,}" for train, test in pairs]
     if len(told) > 1 and len(set(told)) == 1:
         return f"{told[0]} in each"

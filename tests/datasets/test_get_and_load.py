@@ -14,12 +14,13 @@ import pytest
 
 from archives import tar_bytes, zip_bytes
 from bad_server import BadServer, serve
-from dvfl_lib.datasets.checking import check_dataset
-from dvfl_lib.datasets.getting import get_dataset
-from dvfl_lib.datasets.published import PUBLISHED, Archive, Benchmark
+from dvfl_lib.datasets.check import check_dataset
+from dvfl_lib.datasets.get import get_dataset
+from dvfl_lib.datasets.sources import SOURCES, Archive, DataSource
 from rar_files import FakeUnrar, fake_unrar
 from small_standins import write_small
 
+pytestmark = pytest.mark.nightly
 posix = pytest.mark.skipif(sys.platform == "win32", reason="unrar is a script here")
 
 
@@ -40,17 +41,16 @@ def files_in(folder: Path) -> dict[str, bytes]:
 def raring(program: FakeUnrar, folder: Path, name: str, members: dict) -> bytes:
     """A rar that the test's own program reads."""
     path = folder / name
-    told = [dict(name=n, content=content) for n, content in members.items()]
-    content = program.archive(path, *told)
+    content = program.archive(path, members)
     path.unlink()
     return content
 
 
-def served_here(known: Benchmark, server: BadServer, content: dict) -> Benchmark:
+def served_here(known: DataSource, server: BadServer, content: dict) -> DataSource:
     """The published benchmark with its archives on the test's server."""
 
     def archive(one: Archive) -> Archive:
-        return replace(one, addresses=(server.path(one.name),), size=None, digest=None)
+        return replace(one, addresses=(server.path(one.name),), size=None, sha256="")
 
     parts = []
     for part in known.parts:
@@ -72,13 +72,13 @@ def assert_loads(name: str, root: Path, standin: Path) -> None:
     mark = there.pop("STANDIN.json")
     assert here == there
     (root / "STANDIN.json").write_bytes(mark)
-    report = check_dataset(name, root, quick=True, workers=1, progress=False)
+    report = check_dataset(name, root, quick=True, progress=False)
     assert report.good, report.text()
 
 
-def get(known: Benchmark, root: Path) -> Path:
+def get(known: DataSource, root: Path) -> Path:
     return get_dataset(
-        known.name, root, known=known, progress=False, say=lambda _: None
+        known.name, root, source=known, progress=False, say=lambda _: None
     )
 
 
@@ -93,7 +93,7 @@ def test_ucf101_from_its_zips(server, tmp_path):
             {f"ucfTrainTestlist/{name}": text for name, text in lists.items()}
         ),
     }
-    known = served_here(PUBLISHED["ucf101"], server, content)
+    known = served_here(SOURCES["ucf101"], server, content)
     root = get(known, tmp_path / "to")
     assert_loads("ucf101", root, standin)
 
@@ -116,7 +116,7 @@ def test_the_rars_of_ucf(
     members = {f"{folder}/{n}": c for n, c in files_in(standin / folder).items()}
     members[f"{folder}/{landmark}/x"] = b""
     content = {archive: raring(program, tmp_path, archive, members)}
-    known = served_here(PUBLISHED[name], server, content)
+    known = served_here(SOURCES[name], server, content)
     root = get(known, tmp_path / "to")
     shutil.rmtree(root / folder / landmark)
     if name == "ucf101":
@@ -150,7 +150,7 @@ def test_hmdb51_from_its_rar_of_rars(server, tmp_path, monkeypatch):
             ("test_train_splits.rar", splits),
         )
     }
-    root = get(served_here(PUBLISHED["hmdb51"], server, content), tmp_path / "to")
+    root = get(served_here(SOURCES["hmdb51"], server, content), tmp_path / "to")
     for place in (root, standin):
         shutil.rmtree(place / "hmdb51_org" / "brush_hair")
         (place / lists.name / "brush_hair_test_split1.txt").unlink()
@@ -170,9 +170,9 @@ def test_ssv2_from_parts_that_lie_there(tmp_path):
         (archives / f"{videos.name}-{number:02d}").write_bytes(piece)
     lists = {f"labels/{p.name}": p.read_bytes() for p in standin.glob("*.json")}
     lists.pop("labels/STANDIN.json")
-    package = PUBLISHED["ssv2"].parts[1].choices[0].name
+    package = SOURCES["ssv2"].parts[1].choices[0].name
     (archives / package).write_bytes(zip_bytes(lists))
-    root = get(PUBLISHED["ssv2"], tmp_path / "to")
+    root = get(SOURCES["ssv2"], tmp_path / "to")
     for path in (root / "labels").iterdir():  # where the stand-in has them
         path.rename(root / path.name)
     (root / "labels").rmdir()
@@ -190,7 +190,7 @@ def test_kinetics400_from_its_lists_of_archives(server, tmp_path):
             content[f"{side}/part_{number}.tar.gz"] = packed
         lines = [server.path(f"{side}/part_{number}.tar.gz") for number in (0, 1)]
         content[f"{side}/list.txt"] = "\n".join(lines).encode()
-    known = served_here(PUBLISHED["kinetics400"], server, content)
+    known = served_here(SOURCES["kinetics400"], server, content)
     assert [part.name for part in known.parts] == [
         "train-list",
         "val-list",
@@ -208,7 +208,7 @@ def test_a_part_is_what_the_loader_looks_for():
             {c.into for part in known.parts for c in part.choices}
             | {part.into for part in known.parts if part.into}
         )
-        for name, known in PUBLISHED.items()
+        for name, known in SOURCES.items()
     }
     assert into == {
         "ucf50": ["UCF50"],

@@ -3,7 +3,7 @@
 import pytest
 
 from dvfl_lib.datasets import list_datasets
-from dvfl_lib.datasets.published import PUBLISHED
+from dvfl_lib.datasets.sources import SOURCES
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.lessons import benchmarks_markdown, folder_sketch
 
@@ -12,22 +12,21 @@ def rows() -> dict[str, list[str]]:
     """The cells of each data set's row."""
     lines = benchmarks_markdown().strip().splitlines()[2:]
     cells = [[c.strip() for c in line.strip("| ").split(" | ")] for line in lines]
-    return dict(zip(PUBLISHED, cells, strict=True))
+    return dict(zip(SOURCES, cells, strict=True))
 
 
 def test_every_benchmark_has_a_row_with_its_published_numbers():
     table = rows()
     assert set(table) == set(list_datasets()) - {"folder"}
     for name, cells in table.items():
-        known = PUBLISHED[name]
+        known = SOURCES[name]
         assert len(cells) == 7 and all(cells)
         assert cells[0] == f"[{known.title}]({known.page})"
         assert cells[1] == str(known.classes)
         if known.clips:
             assert cells[2] == f"{known.clips:,}"
-        for count in known.counts:
-            told = f"{count.clips:,}" in cells[4]
-            assert told == (count.split != "authors")
+        for split, (train, test) in known.counts.items():
+            assert (f"{train:,} / {test:,}" in cells[4]) == (split != "authors")
 
 
 def test_what_no_source_gives_is_not_invented():

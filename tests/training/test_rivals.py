@@ -68,13 +68,13 @@ def weights_digest_of(path) -> str:
 
 
 def test_a_withheld_label_does_not_reach_the_decoupled_loss(tmp_path, monkeypatch):
-    seen, kd_loss = [], objective.kd_loss
+    seen, loss = [], objective.distillation_loss
 
-    def noted(name, student, teacher, labels, temperature):
+    def noted(*answers, labels, **numbers):
         seen.extend(labels.tolist())
-        return kd_loss(name, student, teacher, labels, temperature)
+        return loss(*answers, labels=labels, **numbers)
 
-    monkeypatch.setattr(objective, "kd_loss", noted)
+    monkeypatch.setattr(objective, "distillation_loss", noted)
     distilled(tmp_path / "a", loss="decoupled_kd", labelled={0, 1, 6})
     assert sorted(label for label in seen if label >= 0) == sorted([0, 1, 2] * 4)
     assert seen.count(-1) == 4 * 21

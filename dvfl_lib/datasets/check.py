@@ -1,6 +1,6 @@
 """Look a data set over: is all of it there, can it be read, is anything there twice?
 
-Public names: ``check_dataset``, ``CheckReport``, ``Side``.
+Public names: ``check_dataset``, ``walk_data``.
 
 The loaders say what each side of each split is; their numbers are compared with the
 published ones, or, for a stand-in, with what its own ``STANDIN.json`` promises. Then
@@ -12,30 +12,29 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm import tqdm
 
 from ..errors import DatasetError, VideoError
 from ..standins import StandinPlan, StandinSize, plan_standin
 from ..video.clips import Sample
-from ..video.containers import container_trouble
 from ..video.frame_index import index_frames
-from . import hmdb51, ucf50, ucf101
+from ..video.reading import open_video
 from .base import STANDIN_FILE, SUBSETS, MissingVideos
 from .check_report import CheckReport, Side
 from .disk import is_video, need_folder
-from .duplicates import equal_files
-from .published import PUBLISHED
+from .duplicates import alike, equal_files
+from .get import ARCHIVES
 from .registry import create_dataset
-from .unlisted import unlisted_files, walk_data
+from .sources import SOURCES
 
-_SPLITS = {"ucf101": ucf101.SPLITS, "ucf50": ucf50.SPLITS, "hmdb51": hmdb51.SPLITS}
+_PAPERS = (".txt", ".csv", ".json", ".md", ".pdf", ".html")
 
 
 def check_dataset(
@@ -43,65 +42,51 @@ def check_dataset(
     root: str | os.PathLike[str],
     quick: bool = False,
     splits: Iterable[str] | None = None,
-    workers: int | None = None,
     progress: bool = True,
 ) -> CheckReport:
-    """Compare what lies in a folder with what the benchmark should be.
+    """Compare what lies in a folder with what the data set should be.
 
     Args:
         name: see ``list_datasets``.
         root: the folder of the unpacked data set.
-        quick: believe the length that each file states of itself, and compare no
-            contents; otherwise the frames of every file are counted, which reads all
-            of it.
-        splits: which ones to look at; all, if not given.
-        workers: threads that read files.
+        quick: decode the first frame of each file only, and compare no contents;
+            otherwise the frames of every file are counted, which reads all of it.
+        splits: which ones to look at; all that have published counts, if not given.
         progress: show bars.
 
     Raises:
-        DatasetError: no such benchmark or folder. What is wrong inside the folder is
+        DatasetError: no such data set or folder. What is wrong inside the folder is
             in the report.
     """
-    name = str(name).lower()
-    try:
-        root = need_folder(root, f"the data set {name}")
-        os.stat(root / STANDIN_FILE)
-    except FileNotFoundError:
-        pass  # real data
-    except OSError as error:
-        raise DatasetError(f"{root}: cannot be read ({error.strerror})") from error
+    name = name.lower()
+    root = need_folder(root, f"the data set {name}")
     report = CheckReport(name, str(root), quick)
     plan = _expect_standin(name, root, report)
-    sides = _load(name, root, splits or _SPLITS.get(name, ("1",)), report)
-    listed = {sample.path for side in sides for sample in side.samples}
+    source = SOURCES.get(name)
+    known = tuple(source.counts) if source else ()
+    sides = _load(name, root, splits or known or ("1",), report)
+    listed = {sample.path for _, _, samples in sides for sample in samples}
     _count(name, listed, plan, report)
-    _read_all(listed, root, quick, workers, progress, report)
-    _forgive(plan, report)
+    _read_all(listed, root, quick, progress, report)
+    if plan is not None:  # some are damaged on purpose, as the archives' files are
+        for path in sorted(set(report.unreadable) & set(plan.lists)):
+            why = report.unreadable.pop(path)
+            report.notes.append(f"{path} {why}: this stand-in means it to be damaged")
     if not quick:
         _compare_contents(sides, listed, root, report)
     if name != "folder":  # one's own videos may be called what one likes
         _compare_names(root, report)
     if all(side.found for side in report.sides):
-        strays, others = unlisted_files(name, root, listed)
-        report.stray_videos += _shown(strays, root)
-        report.stray_files += _shown(others, root)
+        _find_strays(name, root, listed, report)
     return report
 
 
-class _Loaded(NamedTuple):
-    """The clips of one side of a split that are there."""
-
-    split: str
-    subset: str
-    samples: tuple[Sample, ...]
+_Loaded = tuple[str, str, tuple[Sample, ...]]  # split, subset, the clips there
 
 
 def _shown(paths: Iterable[Path], root: Path) -> list[str]:
     """Paths as seen from the root."""
     return sorted(Path(os.path.relpath(path, root)).as_posix() for path in paths)
-
-
-# --- what should be there ------------------------------------------------------
 
 
 def _expect_standin(name: str, root: Path, report: CheckReport) -> StandinPlan | None:
@@ -119,20 +104,15 @@ def _expect_standin(name: str, root: Path, report: CheckReport) -> StandinPlan |
     try:
         told = json.loads(mark.read_text("utf-8"))
         size = StandinSize(**{k: told[k] for k in StandinSize.__dataclass_fields__})
-        of = told["standin_for"]
-        plan = plan_standin(of, size)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        plan = plan_standin(told["standin_for"], size)
+    except (ValueError, KeyError, TypeError) as error:
         report.wrong.append(f"{STANDIN_FILE} cannot be understood ({error})")
         return None
-    if of != name:
-        report.wrong.append(f"this stands in for {of}, not for {name}")
+    if told["standin_for"] != name:
+        report.wrong.append(f"this stands in for {told['standin_for']}, not for {name}")
         return None
     for path, content in plan.lists.items():
-        try:
-            same = (root / path).read_bytes() == content
-        except OSError:
-            same = False
-        if not same:
+        if not (root / path).is_file() or (root / path).read_bytes() != content:
             report.wrong.append(f"{path} is not what the stand-in was written with")
     return plan
 
@@ -141,10 +121,10 @@ def _load(
     name: str, root: Path, splits: Iterable[str], report: CheckReport
 ) -> list[_Loaded]:
     """Both sides of every split; what a loader refuses goes into the report."""
-    published, found = PUBLISHED.get(name), []
+    source, found = SOURCES.get(name), []
     for split, subset in product(map(str, splits), SUBSETS):
         side = Side(split, subset)
-        side.expected = published.count(split, subset) if published else None
+        side.expected = source.count(split, subset) if source else None
         report.sides.append(side)
         samples: Iterable[Sample] = ()
         with warnings.catch_warnings(record=True) as told:
@@ -160,8 +140,8 @@ def _load(
             except DatasetError as error:
                 side.trouble = str(error)
         if samples:
-            found.append(_Loaded(split, subset, tuple(samples)))
-            side.found = len(found[-1].samples)
+            found.append((split, subset, tuple(samples)))
+            side.found = len(found[-1][2])
         report.notes += [str(warning.message) for warning in told]
     for side in report.sides if report.standin else ():
         side.expected = None  # the published numbers are not its own
@@ -171,68 +151,56 @@ def _load(
 
 
 def _count(
-    name: str,
-    listed: set[Path],
-    plan: StandinPlan | None,
-    report: CheckReport,
+    name: str, listed: set[Path], plan: StandinPlan | None, report: CheckReport
 ) -> None:
     if plan is not None:
-        promised = {clip.path for clip in plan.clips} | set(
-            filter(is_video, plan.lists)
-        )
+        promised = {clip.path for clip in plan.clips}
+        promised |= set(filter(is_video, plan.lists))
         here = {path for path in promised if (Path(report.root) / path).is_file()}
         report.clips, report.clips_expected = len(here), [len(promised)]
         # These are paths; a loader tells the names that are in its list.
         report.missing = sorted(promised - here) or report.missing
         return
     report.clips = len(listed) if listed else None
-    published = PUBLISHED.get(name)
-    if published and not (published.official or report.standin):
+    source = SOURCES.get(name)
+    if source and not (source.official or report.standin):
         # Without official lists, only the total can tell.
-        report.clips_expected = [published.clips or 0, *published.also]
-
-
-# --- the files -----------------------------------------------------------------
+        report.clips_expected = [source.clips or 0, *source.also]
 
 
 def _read_all(
-    listed: set[Path],
-    root: Path,
-    quick: bool,
-    workers: int | None,
-    progress: bool,
-    report: CheckReport,
+    listed: set[Path], root: Path, quick: bool, progress: bool, report: CheckReport
 ) -> None:
-    look = container_trouble if quick else _count_frames
+    """Note every file that cannot be read."""
     paths = sorted(listed)
-    with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(_first_frame if quick else _all_frames, paths)
         bar = tqdm(
-            pool.map(look, paths),
-            total=len(paths),
-            desc="reading",
-            unit="file",
-            disable=not progress,
+            found, total=len(paths), desc="reading", unit="file", disable=not progress
         )
         for path, trouble in zip(paths, bar, strict=True):
             if trouble:
-                shown = Path(os.path.relpath(path, root)).as_posix()
-                report.unreadable[shown] = trouble
+                report.unreadable[_shown([path], root)[0]] = trouble
 
 
-def _forgive(plan: StandinPlan | None, report: CheckReport) -> None:
-    """Files that a stand-in has damaged on purpose, as the benchmark's archives do."""
-    for path in sorted(report.unreadable):
-        if plan is not None and path in plan.lists:
-            why = report.unreadable.pop(path)
-            report.notes.append(f"{path} {why}: this stand-in means it to be damaged")
+def _first_frame(path: Path) -> str:
+    try:
+        with open_video(path, "pyav") as video:
+            video.read([0])
+    except VideoError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return ""
 
 
-def _count_frames(path: Path) -> str:
+def _all_frames(path: Path) -> str:
     try:
         index_frames(path)
     except VideoError as error:
         return str(error).removeprefix(f"{path}: ")
     return ""
+
+
+# --- the same thing twice ----------------------------------------------------------
 
 
 def _compare_contents(
@@ -241,12 +209,12 @@ def _compare_contents(
     """Equal files; those on both sides of a split, or under two labels, are worse."""
     places: dict[Path, set[tuple[str, str]]] = {}
     labels: dict[Path, set[int]] = {}
-    for side in sides:
-        for sample in side.samples:
-            places.setdefault(sample.path, set()).add((side.split, side.subset))
+    for split, subset, samples in sides:
+        for sample in samples:
+            places.setdefault(sample.path, set()).add((split, subset))
             labels.setdefault(sample.path, set()).add(sample.label)
     unread = {root / shown for shown in report.unreadable}
-    for paths in equal_files(listed - unread):
+    for paths in equal_files(path for path in listed - unread if path.is_file()):
         subsets: dict[str, set[str]] = {}
         for split, subset in set().union(*(places[path] for path in paths)):
             subsets.setdefault(split, set()).add(subset)
@@ -263,9 +231,60 @@ def _compare_contents(
 
 def _compare_names(root: Path, report: CheckReport) -> None:
     """A file name that occurs in two folders."""
-    seen: dict[str, list[Path]] = {}
+    # Replacements of damaged clips of Kinetics-400 have their names.
+    videos = [
+        path
+        for path in walk_data(root)
+        if is_video(path.name) and path.relative_to(root).parts[0] != "replacement"
+    ]
+    groups = alike([videos], lambda path: path.name.lower())
+    report.same_name += [_shown(paths, root) for paths in groups]
+
+
+# --- what is of no list --------------------------------------------------------------
+
+
+def walk_data(root: Path) -> Iterator[Path]:
+    """Every file below the root but hidden ones, caches and archives."""
+    for folder, folders, names in os.walk(root):
+        top = Path(folder) == root
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and not (top and name == ARCHIVES)
+        )
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(folder, name)
+
+
+def _find_strays(
+    name: str, root: Path, listed: Collection[Path], report: CheckReport
+) -> None:
+    """Files that no list accounts for. Lists and papers do not count.
+
+    Not every clip that belongs to a data set is on a side of a split: HMDB51 lists
+    some that it leaves out, the test clips of Something-Something V2 and Kinetics-400
+    come without labels. So a video whose name, number or YouTube key (11 letters)
+    stands in any list of the folder is known.
+    """
+    words: set[str] = set()
+    if name != "folder":
+        for path in walk_data(root):
+            if path.suffix in (".txt", ".csv", ".json") and path.name != STANDIN_FILE:
+                text = path.read_text("utf-8", "replace")
+                words.update(re.findall(r"[^\s,\"]+", text))
+    known = {path.name for path in listed}  # one clip may be there damaged and whole
+    videos, others = [], []
     for path in walk_data(root):
-        # Replacements of damaged clips have their names.
-        if is_video(path.name) and path.relative_to(root).parts[0] != "replacement":
-            seen.setdefault(path.name.lower(), []).append(path)
-    report.same_name += [_shown(paths, root) for paths in seen.values() if paths[1:]]
+        if path in listed or path.name in (STANDIN_FILE, "UNFINISHED.json"):
+            continue
+        if not is_video(path.name):
+            if path.suffix.lower() not in _PAPERS:
+                others.append(path)
+        elif not ({path.name, path.stem, path.name[:11]} & words) and (
+            name != "kinetics400" or path.name not in known
+        ):
+            videos.append(path)
+    report.stray_videos += _shown(videos, root)
+    report.stray_files += _shown(others, root)

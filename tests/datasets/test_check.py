@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dvfl_lib.datasets import checking
+from dvfl_lib.datasets import check as checking
+from dvfl_lib.datasets.check import check_dataset
 from dvfl_lib.datasets.check_report import CheckReport, Side
-from dvfl_lib.datasets.checking import check_dataset
-from dvfl_lib.datasets.published import PUBLISHED
-from dvfl_lib.datasets.unlisted import unlisted_files
-from dvfl_lib.errors import DatasetError, VideoError
+from dvfl_lib.datasets.sources import SOURCES
+from dvfl_lib.errors import DatasetError
 from dvfl_lib.standins import list_standins
 from small_standins import write_small
 
@@ -38,7 +37,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 def look(root: Path, name: str = "ucf101", **options) -> CheckReport:
-    return check_dataset(name, root, progress=False, workers=1, **options)
+    return check_dataset(name, root, progress=False, **options)
 
 
 def only_trouble(report: CheckReport) -> str:
@@ -139,32 +138,6 @@ def test_equal_clips_of_one_side_and_label_are_a_remark(copy):
     assert any("equal files on one side" in line for line in report.remarks())
 
 
-def test_files_that_may_not_be_read_do_not_end_the_look(copy, monkeypatch):
-    """Two of one size, whose contents would be compared."""
-    content = (copy / CLIP).read_bytes()
-    put(copy / OTHER, content)
-    real = Path.open
-
-    def refused(path, *mode, **more):
-        if path in (copy / CLIP, copy / OTHER):
-            raise PermissionError(13, "Permission denied", str(path))
-        return real(path, *mode, **more)
-
-    def counted(path):
-        if path in (copy / CLIP, copy / OTHER):
-            raise VideoError(f"{path}: cannot be opened (Permission denied)")
-
-    monkeypatch.setattr(Path, "open", refused)
-    monkeypatch.setattr(checking, "index_frames", counted)
-    report = look(copy, splits=["1"])
-    assert sorted(report.unreadable) == sorted([CLIP, OTHER])
-
-
-def test_a_root_that_may_not_be_read_is_a_plain_message(tmp_path):
-    with pytest.raises(DatasetError, match="too long"):
-        look(tmp_path / ("x" * 300))
-
-
 def test_added_files_are_strays(copy):
     """A video of no list, the same name in a second place, and what else lies there."""
     shutil.copy(copy / CLIP, copy / "UCF-101/Rising/v_Rising_g99_c01.avi")
@@ -216,7 +189,7 @@ def test_real_data_are_held_against_the_published_numbers(copy):
     report = look(copy)
     assert not report.good and not report.standin
     side = report.sides[0]
-    assert (side.found, side.expected) == (216, PUBLISHED["ucf101"].count("1", "train"))
+    assert (side.found, side.expected) == (216, SOURCES["ucf101"].count("1", "train"))
     text = report.text()
     assert "216 of 9,537  <-" in text and "STAND-IN" not in text
     assert "split 1 train: 216 clips, and 9,537 are published" in text
@@ -250,26 +223,23 @@ def test_an_unknown_benchmark_is_refused(tmp_path):
 
 def test_clips_that_lists_leave_out_are_no_strays(tmp_path):
     """HMDB51 has flag 0; SSV2 and Kinetics-400 have test clips without labels."""
-    for name, lists in (
-        ("hmdb51", {"l/run_test_split1.txt": "a [1].avi 0 \nb.avi 1 \n"}),
-        ("ssv2", {"labels/test.json": '[{"id": "7"}]'}),
+    for name, file, text, known in (
+        ("hmdb51", "l/run_test_split1.txt", "a[1].avi 0 \nb.avi 1 \n", "a[1].avi"),
+        ("ssv2", "labels/test.json", '[{"id": "7"}]', "7.webm"),
         (
             "kinetics400",
-            {
-                "annotations/test.csv": "label,youtube_id,time_start,time_end,split\n"
-                "x,-abcdefghij,3,13,test\n"
-            },
+            "annotations/test.csv",
+            "label,youtube_id,time_start,time_end,split\nx,-abcdefghij,3,13,test\n",
+            "-abcdefghij_000003_000013.mp4",
         ),
     ):
-        known = {"hmdb51": "a [1].avi", "ssv2": "7.webm"}.get(
-            name, "-abcdefghij_000003_000013.mp4"
-        )
         root = tmp_path / name
-        for file, text in {**lists, f"v/{known}": "", "v/other.mp4": ""}.items():
-            (root / file).parent.mkdir(parents=True, exist_ok=True)
-            (root / file).write_text(text)
-        videos, others = unlisted_files(name, root, set())
-        assert videos == [root / "v" / "other.mp4"] and not others
+        for made, content in {file: text, f"v/{known}": "", "v/other.mp4": ""}.items():
+            (root / made).parent.mkdir(parents=True, exist_ok=True)
+            (root / made).write_text(content)
+        report = CheckReport(name, str(root), True)
+        checking._find_strays(name, root, set(), report)
+        assert report.stray_videos == ["v/other.mp4"] and not report.stray_files
 
 
 def test_a_replaced_clip_of_kinetics_is_there_twice_and_no_stray(tmp_path):
@@ -277,8 +247,10 @@ def test_a_replaced_clip_of_kinetics_is_there_twice_and_no_stray(tmp_path):
     for folder in ("train", "replacement"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).write_bytes(b"x")
+    report = CheckReport("kinetics400", str(tmp_path), True)
     listed = {tmp_path / "replacement" / name}
-    assert unlisted_files("kinetics400", tmp_path, listed) == ([], [])
+    checking._find_strays("kinetics400", tmp_path, listed, report)
+    assert not report.stray_videos
 
 
 # --- the report ------------------------------------------------------------------

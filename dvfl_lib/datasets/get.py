@@ -1,6 +1,6 @@
-"""Fetch a benchmark and unpack it where its loader finds it.
+"""Fetch a data set and unpack it where its loader finds it.
 
-Public names: ``get_dataset``.
+Public names: ``get_dataset``, ``ARCHIVES``.
 
 Archives are kept in ``root/archives``; what was unpacked from there is noted in
 ``unpacked.json`` beside them, so the same command does nothing twice. An archive that
@@ -12,6 +12,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,13 @@ from filelock import FileLock, Timeout
 
 from ..errors import DatasetError
 from ..files import write_whole
-from .archive_lists import read_archive_list
-from .base import STANDIN_FILE, first_few
-from .downloading import Patience, download
-from .published import Archive, Benchmark, Part, published
-from .rar_tools import HOW_TO_INSTALL, find_rar_tools
-from .stage import BadArchive
-from .unlisted import ARCHIVES
-from .unpacking import unpack
+from .base import STANDIN_FILE
+from .download import Patience, download
+from .sources import Archive, DataSource, Part, source_of
+from .unpack import HOW_TO_UNPACK_RAR, find_rar_tools, unpack
+
+ARCHIVES = "archives"
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 def get_dataset(
@@ -37,23 +37,23 @@ def get_dataset(
     only: Iterable[str] = (),
     prefer: str = "",
     discard: bool = False,
-    patience: Patience | None = None,
     progress: bool = True,
     say: Callable[[str], None] = print,
-    known: Benchmark | None = None,
+    source: DataSource | None = None,
+    patience: Patience | None = None,
 ) -> Path:
-    """Fetch what is missing of a benchmark, check it, and unpack it.
+    """Fetch what is missing of a data set, check it, and unpack it.
 
     Args:
-        name: see ``published``.
+        name: see ``sources``.
         root: the folder that becomes the data set; made if need be.
         only: names of its parts, such as "lists"; all that are not optional, if none.
         prefer: the name of an archive to take where there are several of a part.
         discard: delete each archive as soon as it is unpacked.
-        patience: how long to wait for servers.
         progress: show bars.
         say: what to do with messages.
-        known: what is published, if not what this library knows under ``name``.
+        source: what is published, if not what this library knows under ``name``.
+        patience: how long to wait for servers.
 
     Returns:
         ``root``.
@@ -62,19 +62,22 @@ def get_dataset(
         DatasetError: an unknown name or part; a file that must be fetched by hand; no
             server, no room, no program for rar; damage; another such call at work.
     """
-    benchmark = known or published(name)
+    source = source or source_of(name)
     root = Path(root).expanduser()
-    if os.path.exists(root / STANDIN_FILE):
+    if (root / STANDIN_FILE).exists():
         raise DatasetError(
-            f"{root} holds a stand-in. Choose another folder for the benchmark itself"
+            f"{root} holds a stand-in. Choose another folder for the data set itself"
         )
-    parts = _choose_parts(benchmark, only)
-    if prefer and prefer not in {c.name for part in parts for c in part.choices}:
-        names = first_few((c.name for p in parts for c in p.choices), 9)
-        raise DatasetError(f"there is no archive {prefer!r}; there are {names}")
-    archives = _make(root / ARCHIVES)
-    work = _Work(benchmark, root, archives, prefer, discard, patience, progress, say)
+    parts = _choose_parts(source, list(only))
+    names = [choice.name for part in parts for choice in part.choices]
+    if prefer and prefer not in names:
+        raise DatasetError(
+            f"there is no archive {prefer!r}; there are {', '.join(names)}"
+        )
+    archives = root / ARCHIVES
     try:
+        archives.mkdir(parents=True, exist_ok=True)
+        work = _Work(source, root, archives, prefer, discard, progress, say, patience)
         with FileLock(archives / ".lock", timeout=0):
             absent = [archive for part in parts for archive in work.get_part(part)]
     except Timeout:
@@ -86,33 +89,23 @@ def get_dataset(
         raise DatasetError(f"{error.filename or root}: {told}") from error
     if absent:
         raise DatasetError(
-            f"{' and '.join(absent)} must be fetched by hand. {benchmark.by_hand}. The "
-            f"page: {benchmark.page}. Put all of it into {archives} and give the same "
+            f"{' and '.join(absent)} must be fetched by hand. {source.by_hand}. The "
+            f"page: {source.page}. Put all of it into {archives} and give the same "
             "command again"
         )
     return root
 
 
-def _make(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatasetError(f"{folder}: cannot be written ({error.strerror})") from error
-    return folder
-
-
-def _choose_parts(benchmark: Benchmark, only: Iterable[str]) -> list[Part]:
-    names = list(only)
-    known = [part.name for part in benchmark.parts]
-    strange = [name for name in names if name not in known]
-    if strange:
+def _choose_parts(source: DataSource, names: list[str]) -> list[Part]:
+    known = [part.name for part in source.parts]
+    if strange := [name for name in names if name not in known]:
         raise DatasetError(
-            f"{benchmark.title} has no part {strange[0]!r}; its parts are "
+            f"{source.title} has no part {strange[0]!r}; its parts are "
             f"{', '.join(known)}"
         )
     return [
         part
-        for part in benchmark.parts
+        for part in source.parts
         if (part.name in names if names else not part.optional)
     ]
 
@@ -121,14 +114,14 @@ def _choose_parts(benchmark: Benchmark, only: Iterable[str]) -> list[Part]:
 class _Work:
     """One call's settings."""
 
-    benchmark: Benchmark
+    source: DataSource
     root: Path
     archives: Path
     prefer: str
     discard: bool
-    patience: Patience | None
     progress: bool
     say: Callable[[str], None]
+    patience: Patience | None
 
     def get_part(self, part: Part) -> list[str]:
         """Fetch and unpack a part; returns what the reader has to fetch for it."""
@@ -138,12 +131,13 @@ class _Work:
             if not place.exists() and self._is_there(part, part.into):
                 return []
             for archive in self._listed(part, place):
-                self._get_one(archive, place)
+                key = f"{place.name}/{archive.name}"  # both sides have the same names
+                if key not in self._unpacked():
+                    self._unpack(archive, [self._download(archive, place)], key)
             return []
         first = part.choices[0]
-        done = [choice for choice in part.choices if choice.name in self._unpacked()]
-        if done:
-            self.say(f"{part.name}: {done[0].name} is unpacked already")
+        if done := [c.name for c in part.choices if c.name in self._unpacked()]:
+            self.say(f"{part.name}: {done[0]} is unpacked already")
         elif first.packing == "file":
             self._download(first, self.root / first.into)
         elif not self._is_there(part, first.into):
@@ -151,39 +145,31 @@ class _Work:
         return []
 
     def _is_there(self, part: Part, into: str) -> bool:
-        target = self.root / into
-        if target.is_file():
-            raise DatasetError(
-                f"{target} is a file, and {part.name} would go into a folder of this "
-                "name. Move it away"
-            )
-        if target.exists():
+        there = (self.root / into).exists()
+        if there:
             self.say(
-                f"{part.name}: {target} is there already, and left as it is. "
+                f"{part.name}: {self.root / into} is there already, and left as it is. "
                 "'dvfl data check' tells whether it is whole"
             )
-        return target.exists()
-
-    # --- which archive -----------------------------------------------------------
+        return there
 
     def _get_any(self, part: Part) -> list[str]:
         """One of several archives that hold the same, or what to fetch by hand."""
         wanted = [c for c in part.choices if c.name == self.prefer] or [*part.choices]
         for choice in wanted:
-            files = self._files_of(choice)
-            if files:
+            if files := self._files_of(choice):
                 if choice.addresses:  # it is there: this only checks it
                     self._download(choice, files[0].parent)
                 self._unpack_choice(part, choice, files)
                 return []
         if not any(choice.addresses for choice in wanted):
             return [choice.name for choice in wanted]
-        has_tool = any(True for _ in find_rar_tools())
+        has_tool = bool(find_rar_tools())
         usable = [c for c in wanted if has_tool or not c.name.endswith(".rar")]
         if not usable:
             raise DatasetError(
                 f"{wanted[0].name} would be fetched, and there is no program here to "
-                f"unpack it. {HOW_TO_INSTALL}"
+                f"unpack it. {HOW_TO_UNPACK_RAR}"
             )
         if part.note:
             self.say(f"{part.name}: {part.note}")
@@ -197,14 +183,12 @@ class _Work:
                 continue
             self._unpack_choice(part, choice, [file])
             return []
-        raise DatasetError(f"{' / '.join(reasons)}. Page: {self.benchmark.page}")
+        raise DatasetError(f"{' / '.join(reasons)}. Page: {self.source.page}")
 
     def _unpack_choice(self, part: Part, choice: Archive, files: list[Path]) -> None:
         """Unpack it; where that fails, say which other archive would do as well."""
         try:
             self._unpack(choice, files, choice.name)
-        except BadArchive:
-            raise
         except DatasetError as error:
             others = [c.name for c in part.choices if c is not choice]
             hint = f". {others[0]} holds the same: --from {others[0]}" if others else ""
@@ -212,48 +196,32 @@ class _Work:
 
     def _files_of(self, archive: Archive) -> list[Path]:
         """What lies there of an archive, which may be many parts."""
-        patterns = [archive.name]
-        if archive.packing == "joined":
-            patterns.append(f"{archive.name}.zip")
+        patterns = (archive.name, f"{archive.name}.zip")  # a part may be in a zip
         for folder in (self.archives, self.root):
             found = [
                 folder / name
                 for name in sorted(os.listdir(folder))
-                if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+                if fnmatch.fnmatchcase(name, patterns[0])
+                or (archive.packing == "joined" and fnmatch.fnmatch(name, patterns[1]))
             ]
             if found:
                 return found
         return []
-
-    # --- one archive -------------------------------------------------------------
-
-    def _get_one(self, archive: Archive, folder: Path) -> None:
-        """One of the archives of a list, unless it is unpacked already."""
-        # Those of different sides have the same names.
-        key = f"{folder.name}/{archive.name}"
-        if key not in self._unpacked():
-            self._unpack(archive, [self._download(archive, folder)], key)
 
     def _download(self, archive: Archive, folder: Path) -> Path:
         return download(
             archive.addresses,
             folder / archive.name,
             archive.size,
-            archive.digest,
-            self.patience,
+            archive.sha256,
             self.progress,
+            self.patience,
         )
 
     def _unpack(self, archive: Archive, files: list[Path], key: str) -> None:
         """Unpack it, and note that it is."""
         target = self.root / archive.into
-        unpack(
-            files if archive.packing == "joined" else files[0],
-            target,
-            archive.landmark,
-            archive.packing,
-            self.progress,
-        )
+        unpack(files, target, archive.landmark, archive.packing, self.progress)
         done = {**self._unpacked(), key: archive.into}
         write_whole(self._record, json.dumps(done, indent=1).encode())
         self.say(f"{archive.name} is unpacked: {target}")
@@ -261,20 +229,30 @@ class _Work:
             for file in files:
                 file.unlink(missing_ok=True)
 
-    # --- many archives, named in a list -------------------------------------------
-
     def _listed(self, part: Part, place: Path) -> list[Archive]:
-        """The archives whose addresses a published text file gives."""
-        self.say(f"{part.name}: {part.note}")
-        file = download(
-            [part.list_address],
-            place / Path(urlsplit(part.list_address).path).name,
-            patience=self.patience,
-            progress=False,
-        )
-        return read_archive_list(file, part.list_address, part.into)
+        """The archives whose addresses a published text file gives, line by line.
 
-    # --- what is done --------------------------------------------------------------
+        The file is fetched like the archives, so a line is believed only if it leads
+        to a file on the list's own server.
+        """
+        self.say(f"{part.name}: {part.note}")
+        home = part.list_address
+        file = place / Path(urlsplit(home).path).name
+        download([home], file, progress=False, patience=self.patience)
+        found = {}
+        for line in file.read_text("utf-8", "replace").split():
+            there, server = urlsplit(line), urlsplit(home)
+            name = there.path.rpartition("/")[2]
+            same = (there.scheme, there.netloc) == (server.scheme, server.netloc)
+            if not same or not _NAME.fullmatch(name) or name in found:
+                raise DatasetError(
+                    f"{file}: {line!r} is not the one address of an archive on "
+                    f"{server.netloc}. Delete it, and try again"
+                )
+            found[name] = Archive(name, (line,), part.into)
+        if not found:
+            raise DatasetError(f"{file}: names no archive. Delete it, and try again")
+        return list(found.values())
 
     @property
     def _record(self) -> Path:
@@ -282,14 +260,13 @@ class _Work:
 
     def _unpacked(self) -> dict[str, str]:
         """{archive: folder} of what is unpacked, and still there."""
+        if not self._record.exists():
+            return {}
         try:
             told = json.loads(self._record.read_text("utf-8"))
-            return {
-                name: into for name, into in told.items() if (self.root / into).is_dir()
-            }
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise DatasetError(
-                f"{self._record}: cannot be understood ({error}). Delete it"
-            ) from error
+        except ValueError as error:
+            told = f"cannot be understood ({error}). Delete it"
+            raise DatasetError(f"{self._record}: {told}") from None
+        return {
+            name: into for name, into in told.items() if (self.root / into).is_dir()
+        }
