@@ -1,6 +1,6 @@
 """What lies in a folder: videos, archives left packed, text.
 
-Public names: ``VIDEO_SUFFIXES``, ``read_text``, ``list_folder``, ``is_video``,
+Public names: ``read_text``, ``list_folder``, ``is_video``,
 ``is_folder``, ``packed_in``, ``need_folder``, ``marked_standin``.
 """
 
@@ -11,14 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import DatasetError
+from ..video.reading import VIDEO_SUFFIXES
 from .base import STANDIN_FILE, first_few
 
-VIDEO_SUFFIXES = frozenset(
-    (
-        ".avi .mp4 .mkv .webm .mov .m4v .mpg .mpeg .wmv .flv .3gp .ogv .ts"
-        " .mts .m2ts .vob .asf .3g2 .f4v .divx .mxf"
-    ).split()
-)
 _ARCHIVES = (".zip", ".rar", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
 
 

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from ..errors import DatasetError, VideoError
 from ..video import EvaluationViews, Sample
+from ..video.reading import VIDEO_SUFFIXES
 from .network import Deployed
-
-SUFFIXES = (".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v")
 
 
 def calibration_clips(
@@ -38,11 +37,12 @@ def calibration_clips(
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DatasetError(f"there is no folder {folder}")
-    named = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    named = (p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
     found = sorted(p for p in named if p.is_file())
     if not found:
         raise DatasetError(
-            f"{folder} holds no video ({', '.join(SUFFIXES)}), in folders below neither"
+            f"{folder} holds no video (.mp4, .avi and the like), in folders below "
+            "neither"
         )
     chosen = [found[n * len(found) // most] for n in range(most)]
     chosen = found if len(found) <= most else chosen

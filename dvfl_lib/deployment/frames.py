@@ -22,7 +22,7 @@ import av
 import numpy as np
 
 from ..errors import RecipeError, VideoError
-from ..video.reading import check_file, index_frames, iter_frames, refuse_picture
+from ..video.reading import check_file, iter_frames, refuse_picture
 
 _CAMERA = "camera"
 # Of each system: FFmpeg's input device, the name of its camera 0, options. macOS has
@@ -76,8 +76,8 @@ def file_source(path: str | os.PathLike[str]) -> FrameSource:
     """
     path = check_file(path)
     refuse_picture(path)
-    fps = index_frames(path).fps
-    return FrameSource(str(path), iter_frames(path), fps, path)
+    frames = iter_frames(path)
+    return FrameSource(str(path), frames, frames.fps, path)
 
 
 def camera_source(camera: str = "0") -> FrameSource:

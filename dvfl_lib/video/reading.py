@@ -22,7 +22,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 
 import av
@@ -139,13 +138,17 @@ class VideoReader:
             frames = {number: frames.get(number, last) for number in wanted}
         return frames
 
-    def in_order(self) -> Iterator[np.ndarray]:
-        """Every frame that decodes, upright RGB (H, W, 3), one at a time."""
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Every frame that decodes, upright RGB (H, W, 3); none is kept."""
         self._jumps = False
         self._enter(0)
-        for _ in self._guarded():
-            yield self._to_array()
-        self._check_end()
+        try:
+            for _ in self._guarded():
+                yield self._to_array()
+            self._check_end()
+        finally:
+            self._jumps = self.index.exact
+            self.close()
 
     def _go_to(self, number: int) -> None:
         """Decode up to a frame; enter the file anew where that is nearer."""
@@ -299,19 +302,15 @@ def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoRead
     return VideoReader(path, index)
 
 
-def iter_frames(
-    path: str | os.PathLike[str], most: int | None = None
-) -> Iterator[np.ndarray]:
-    """Every frame of a video file once, however long it is; nothing is kept.
+def iter_frames(path: str | os.PathLike[str]) -> VideoReader:
+    """Every frame of a video file, once and one at a time, however long it is.
 
-    Yields:
-        Upright RGB uint8 (H, W, 3), numbered as ``open_video`` numbers them; ``most``
-        of them, if given.
+    Returns:
+        What can be iterated over, and again: upright RGB uint8 (H, W, 3), numbered as
+        ``open_video`` numbers them, by PyAV. ``index.seconds`` says when each is shown.
 
     Raises:
-        VideoError: missing, empty, not a video; or damaged, at the frame where it
-            shows.
+        VideoError: missing, empty, not a video; or damaged, then also at the frame
+            where it shows.
     """
-    index = index_frames(path)
-    with VideoReader(Path(path).absolute(), index) as reader:
-        yield from islice(reader.in_order(), most)
+    return VideoReader(Path(path).absolute(), index_frames(path))
