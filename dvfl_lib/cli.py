@@ -71,6 +71,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
     add("--name", default="", help="the run goes to runs/<name>")
     add("--run-dir", default="", help="or to this folder")
     add("--seed", type=int, default=0)
+    add("--track", default="", help="tensorboard, wandb or csv; empty: none")
     add("--teacher-weights", default="", help="checkpoint; empty: train a teacher")
     add(
         "--set",
@@ -110,6 +111,7 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
         "seed": options.seed,
         "teacher_weights": _absolute(options.teacher_weights),
         "overrides": overrides,
+        "track": options.track,
     }
 
 
@@ -121,8 +123,9 @@ def _absolute(path: str) -> str:
 def _run(options: argparse.Namespace) -> int:
     import papermill
 
-    from .lessons import open_run, project_root
+    from .environment import project_root
     from .lessons.display import tidy_notebook
+    from .training import open_run
 
     notebook = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
     if not notebook.is_file():
@@ -157,8 +160,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from .lessons import open_run, role_name
-    from .training import ROLES, processes
+    from .environment import processes
+    from .lessons import role_name
+    from .training import ROLES, open_run
 
     run = open_run(**_parameters(options))
     run.fill_cache()

@@ -9,6 +9,7 @@ Public names: ``open_run``, ``environment_report``, ``project_root``, ``role_nam
 """
 
 from ..environment import environment_report, project_root, shown_path
+from ..training import open_run
 from .benchmark_opening import open_benchmarks
 from .benchmark_results import (
     costs_of,
@@ -19,7 +20,6 @@ from .benchmark_results import (
 )
 from .data_sets import benchmarks_markdown, folder_sketch
 from .display import show
-from .opening import open_run
 from .results import (
     first_clip_of,
     log_rows,

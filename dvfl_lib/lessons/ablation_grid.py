@@ -49,7 +49,7 @@ class Setting:
     @property
     def role(self) -> str:
         """The part it plays in a run."""
-        return "distilled" if self.teacher else "baseline"
+        return "student" if self.teacher else "baseline"
 
     def called(self, label: str) -> Setting:
         """The same runs under another label."""

@@ -20,12 +20,11 @@ from ..evaluation.class_order import (
     released_classes,
 )
 from ..evaluation.final_table import data_name
-from ..evaluation.stated_views import stated_views
 from ..recipes import DataRecipe
 from ..standins.contents import action_of
 from ..vfl_net import VFLNet
-from ..weights import load_checkpoint
-from ..weights.matching import Network, describe_tensors, network_of
+from ..weights import load_checkpoint, views_from_metadata
+from ..weights.loading import Network, describe_tensors, network_of
 from ..weights.reading import WeightsFile, read_weights
 
 
@@ -92,7 +91,7 @@ def contestant(
         order = align_classes(names, dataset.classes, _partners(names, dataset))
     except (CheckpointError, DatasetError) as error:
         raise CheckpointError(f"{role}: {path}: {error}") from None
-    data, short_side, stated = stated_views(file.metadata, size or {})
+    data, short_side, stated = views_from_metadata(file.metadata, size or {})
     if not stated:
         notes.append(
             f"{role} ({shown_path(path)}): the file does not say which views it was "

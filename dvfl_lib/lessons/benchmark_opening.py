@@ -14,18 +14,17 @@ from typing import Any
 
 from ..datasets import VideoDataset, create_dataset
 from ..datasets.leakage import TrainingList, drawing_of, objection, training_list
-from ..environment import project_root, shown_path
+from ..environment import processes, project_root, shown_path
 from ..errors import DatasetError, RecipeError, RunDirectoryError
 from ..evaluation.split_means import PROTOCOLS
 from ..standins import write_standin
 from ..standins.actions import ACTIONS
-from ..training import processes
+from ..training.pipeline import can_write
 from ..weights.reading import read_own_metadata
 from .benchmark_networks import Contestant, check_network, contestant
 from .benchmark_options import run_options
 from .benchmark_plan import EVERY, BenchmarkPlan, read_plan
 from .benchmarking import BenchmarkList, Benchmarks
-from .opening import can_write
 from .trained import ASSETS
 
 _UCF50_GROUPS = 25  # without which UCF50 is not whole

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
+from ..environment import processes
 from ..errors import RecipeError
 from ..evaluation.protocol import PRECISIONS
 from ..standins import StandinSize
-from ..training import processes
 
 STANDIN_SEED = 1  # the course's own networks learned from drawings of seed 0
 _STANDIN_SIZE = {"groups": 22, "clips_per_group": 1, "min_frames": 12, "max_frames": 20}

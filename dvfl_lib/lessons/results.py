@@ -32,7 +32,7 @@ from ..training import ROLES, FitResult, Pipeline
 _NAMES = {
     "teacher": "teacher",
     "baseline": "student, not distilled",
-    "distilled": "student, distilled",
+    "student": "student, distilled",
 }
 _CAPTIONS = {
     "top1": "Top-1 on the test list.",
@@ -156,7 +156,7 @@ def summarise(
         commit=commit(),
         teacher=networks["teacher"],
         baseline=networks["baseline"],
-        distilled=networks["distilled"],
+        distilled=networks["student"],
         seconds={**seconds, **run.seconds},
         recipe=recipe.to_dict(),
         pairs=standin_pairs(classes) if standin else (),

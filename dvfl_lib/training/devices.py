@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
@@ -17,12 +18,15 @@ from ..environment import PATIENCE, processes
 from ..errors import RecipeError
 
 
-def make_accelerator(precision: str) -> Accelerator:
+def make_accelerator(
+    precision: str, track: str = "", folder: Path | None = None
+) -> Accelerator:
     """Accelerate on what there is: several GPUs, one, or the CPU.
 
     Args:
         precision: ``"no"``, ``"bf16"`` or ``"fp16"``; it comes before what
             ``accelerate launch`` was told, for it belongs to the recipe.
+        track: "tensorboard" or "wandb" to follow the run with, in ``folder``.
 
     Raises:
         RecipeError: the device cannot compute in that precision.
@@ -38,13 +42,15 @@ def make_accelerator(precision: str) -> Accelerator:
             # We accumulate gradients ourselves, whatever the launcher was told.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
             kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
+            log_with=track if track in ("tensorboard", "wandb") else None,
+            project_dir=folder,
         )
     except ValueError as error:
         if "mixed precision" not in str(error):
             raise
         raise RecipeError(
-            f"optim.precision {precision!r} does not work on this device ({error}); "
-            "use 'bf16' or 'no'"
+            f"precision {precision!r} does not work on this device ({error}); use "
+            "'bf16' or 'no'"
         ) from None
 
 

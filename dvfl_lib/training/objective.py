@@ -23,7 +23,7 @@ from ..recipes import AugmentRecipe, DistilRecipe
 from ..seeding import derive_seed
 from ..video.transforms import mix_clips
 from .batches import MicroBatch
-from .stored_teacher import StoredTeacher
+from .teacher_logits import StoredTeacher
 
 
 @contextmanager
