@@ -39,7 +39,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..standins.actions import VERBS
+from ..standins.scenes import HMDB51_NAMES
 from .base import SUBSETS, VideoDataset, first_few
 from .disk import list_folder, marked_standin, need_folder, packed_in
 from .listed_clips import (
@@ -160,7 +160,9 @@ def load_hmdb51(
     root = need_folder(root, f"{_VIDEOS} and {_LISTS}. {_WHERE}")
     lists = _find_lists(root)
     standin = marked_standin(*with_parent(root, _VIDEOS))
-    classes = tuple(sorted(VERBS.values())) if standin else official_classes("hmdb51")
+    classes = (
+        tuple(sorted(HMDB51_NAMES.values())) if standin else official_classes("hmdb51")
+    )
     _check_lists(lists, classes)
     videos = _find_videos(root, classes)
     disk = scan_classes(videos, classes)

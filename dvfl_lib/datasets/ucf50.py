@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..standins.actions import ACTIONS
+from ..standins.scenes import ACTIONS
 from .base import SUBSETS, VideoDataset, first_few
 from .disk import is_folder, list_folder, marked_standin, need_folder, packed_in
 from .listed_clips import (

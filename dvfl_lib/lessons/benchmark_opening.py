@@ -18,7 +18,7 @@ from ..environment import processes, project_root, shown_path
 from ..errors import DatasetError, RecipeError, RunDirectoryError
 from ..evaluation.split_means import PROTOCOLS
 from ..standins import write_standin
-from ..standins.actions import ACTIONS
+from ..standins.scenes import ACTIONS
 from ..training.pipeline import can_write
 from ..weights.reading import read_own_metadata
 from .benchmark_networks import Contestant, check_network, contestant
