@@ -1,8 +1,8 @@
 """Reading chosen frames of a video file, or all of them one after the other.
 
 Public names: ``open_video``, ``iter_frames``, ``VideoReader``, ``decoder_version``,
-``VIDEO_SUFFIXES``, ``BACKENDS``, ``BACKEND_VARIABLE``; and, of ``frame_index``,
-``index_frames``, ``FrameIndex``, ``check_file``, ``refuse_picture``.
+``VIDEO_SUFFIXES``, ``BACKENDS``, ``BACKEND_VARIABLE``, ``index_frames``,
+``FrameIndex``, ``check_file``, ``refuse_picture``.
 
 PyAV reads every file. decord reads files of a few kinds that can be entered exactly,
 after its frame count and times were compared with those of the packets; elsewhere it
