@@ -13,6 +13,7 @@ from dvfl_lib.cost import (
     count_parameters,
     macs_of,
     median_seconds,
+    number_from_process,
     peak_process_memory,
     peak_tensor_memory,
 )
@@ -240,8 +241,9 @@ def test_a_process_grows_by_the_counted_memory_and_not_by_much_more(training, fa
 
 
 def test_a_process_that_fails_is_told_with_its_reason():
-    with pytest.raises(ModelError, match="vfl_net_nanoo.*Did you mean"):
-        peak_process_memory("vfl_net_nanoo")
+    with pytest.raises(ModelError, match=r"measuring x failed .*no room\. Is"):
+        number_from_process("raise MemoryError('no room')", "measuring x")
+    assert number_from_process("print(3)", "counting") == 3
 
 
 def test_macs_of_any_call_by_hand():

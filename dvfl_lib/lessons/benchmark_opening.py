@@ -19,7 +19,7 @@ from ..errors import DatasetError, RecipeError, RunDirectoryError
 from ..evaluation.split_means import PROTOCOLS
 from ..standins import write_standin
 from ..standins.scenes import ACTIONS
-from ..training.pipeline import can_write
+from ..training.opening import can_write
 from ..weights.reading import read_own_metadata
 from .benchmark_networks import Contestant, check_network, contestant
 from .benchmark_options import run_options

@@ -221,6 +221,7 @@ def test_nothing_else_needs_these_packages():
     assert not [m for m in done.stdout.split() if m.split(".")[0].startswith("onnx")]
 
 
+@pytest.mark.nightly  # test_int8 exports by the command as well
 def test_the_command_exports_and_says_so(tmp_path, capsys):
     checkpoint, out = assets_folder() / STUDENT.file, tmp_path / "student.onnx"
     given = ["--checkpoint", str(checkpoint), "--out", str(out)]

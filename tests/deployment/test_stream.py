@@ -17,6 +17,8 @@ from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 from dvfl_lib.video.transforms import evaluation_crops
 from helpers import moving_frames
 
+pytestmark = pytest.mark.quick
+
 CLASSES = ("a", "b", "c")
 DATA = DataRecipe(frames=4, crop=32, short_side=36)
 FRAMES = moving_frames(30, 40, 52)
