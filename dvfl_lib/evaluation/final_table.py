@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..datasets.base import protocols_of
 from ..datasets.sources import SOURCES
 from .document import Table
 from .published_results import PublishedResult, differences, published_for
 from .results import Evaluation
-from .split_means import PROTOCOLS, SplitMean, split_mean
+from .split_means import SplitMean, split_mean
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def final_rows(measured: Sequence[Measured]) -> list[FinalRow]:
     for entry in measured:
         result = entry.result
         protocol = next(
-            (p for p in PROTOCOLS.get(result.dataset, ()) if result.split in p),
+            (p for p in protocols_of(result.dataset) if result.split in p),
             (result.split,),
         )
         key = (result.dataset, entry.role, protocol)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from ..datasets.base import protocols_of
 from .results import Evaluation, Views
 
 _DVFL = "github.com/hayatkhan8660-maker/DVFL-Net, README, model zoo"
@@ -56,7 +57,7 @@ class PublishedResult:
     @property
     def split_rule(self) -> str:
         """The list of test videos, in words."""
-        if self.benchmark in ("kinetics400", "ssv2"):
+        if not protocols_of(self.benchmark):
             return "official validation list"
         return "authors' own 80/20 lists"
 

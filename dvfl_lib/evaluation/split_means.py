@@ -1,6 +1,6 @@
 """One number for a benchmark of several splits: the mean, and how far they spread.
 
-Public names: ``SplitMean``, ``split_mean``, ``PROTOCOLS``.
+Public names: ``SplitMean``, ``split_mean``.
 
 UCF101 and HMDB51 have three official splits, and the number of a method is the mean
 over them, each with a network of its own. UCF50 has no list; leaving out one group
@@ -13,19 +13,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 
+from ..datasets.base import protocols_of
 from ..errors import DatasetError
 from .results import Evaluation
-
-# Benchmark -> the sets of splits that make a whole. A split that is in none of them,
-# such as "authors", stands by itself.
-PROTOCOLS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "ucf101": (("1", "2", "3"),),
-    "hmdb51": (("1", "2", "3"),),
-    "ucf50": (
-        tuple(f"group{number:02d}" for number in range(1, 26)),
-        tuple(f"fold{number}" for number in range(1, 6)),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -108,7 +98,7 @@ def _protocol(dataset: str, splits: list[str]) -> tuple[str, ...]:
     """The set of splits that these belong to."""
     if len(set(splits)) < len(splits):
         raise DatasetError(f"{dataset}: a split is there twice: {', '.join(splits)}")
-    for protocol in PROTOCOLS.get(dataset, ()):
+    for protocol in protocols_of(dataset):
         if set(splits) <= set(protocol):
             return protocol
     if len(splits) == 1:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets import VideoDataset, create_dataset
-from ..datasets.leakage import TrainingList, drawing_of, objection, training_list
+from ..datasets.base import protocols_of
+from ..datasets.leakage import TrainingList, standin_seed, training_list, why_leaks
 from ..environment import processes, project_root, shown_path
 from ..errors import DatasetError, RecipeError, RunDirectoryError
-from ..evaluation.split_means import PROTOCOLS
 from ..standins import write_standin
 from ..standins.scenes import ACTIONS
 from ..training.opening import can_write
@@ -95,7 +95,7 @@ def _open_one(
 ) -> list[BenchmarkList]:
     """All test lists of one benchmark, with the networks that are scored there."""
     root = plan.roots.get(name)
-    drawing = plan.options.seed if root is None else drawing_of(root)
+    drawing = plan.options.seed if root is None else standin_seed(root)
     splits = _splits(plan, name, drawing)
     files = {split: _files(plan, name, split) for split in splits}
     if drawing is not None:  # twelve classes: known before anything is drawn
@@ -149,7 +149,7 @@ def _splits(plan: BenchmarkPlan, name: str, drawing: int | None) -> tuple[str, .
         for known in lists
         if known is not None and (known.dataset, known.drawing) == (name, drawing)
     }
-    if len(trained) > 1 or (plan.vouch_for and not trained and name in PROTOCOLS):
+    if len(trained) > 1 or (plan.vouch_for and not trained and protocols_of(name)):
         raise RecipeError(
             f"splits: say on which splits of {name} the networks shall be scored; they "
             "do not tell it, or were trained on several"
@@ -157,7 +157,7 @@ def _splits(plan: BenchmarkPlan, name: str, drawing: int | None) -> tuple[str, .
     if trained:
         return tuple(trained)
     if drawing is not None:  # drawn anew: no network has seen any of it
-        return ("fold1",) if name == "ucf50" else PROTOCOLS.get(name, (("1",),))[0]
+        return ("fold1",) if name == "ucf50" else (protocols_of(name) or (("1",),))[0]
     # The released checkpoints, which say nothing, know all other lists of UCF50 and
     # UCF101.
     return ("authors",) if name in ("ucf50", "ucf101") else ("1",)
@@ -222,7 +222,7 @@ def _refuse(
     plan: BenchmarkPlan, role: str, trained: TrainingList | None, test: TrainingList
 ) -> None:
     """Raise if a network may have learned from the videos of this test list."""
-    why = objection(trained, test)
+    why = why_leaks(trained, test)
     if not why or (trained is None and role in plan.vouch_for):
         return
     advice = ""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..datasets.disk import marked_standin
+from ..datasets.base import protocols_of
+from ..datasets.listing import marked_standin
 from ..datasets.sources import SOURCES
 from ..errors import RecipeError
-from ..evaluation.split_means import PROTOCOLS
 from .benchmark_options import RunOptions
 from .trained import ASSETS, assets_folder
 
@@ -198,7 +198,7 @@ def _splits(names: tuple[str, ...], splits: Any) -> dict[str, tuple[str, ...] | 
     for name in names:
         asked = splits.get(name)
         if asked == "all":
-            asked = PROTOCOLS.get(name, (("1",),))[0]
+            asked = (protocols_of(name) or (("1",),))[0]
         elif isinstance(asked, (str, int)) and str(asked):
             asked = (str(asked),)
         found[name] = _list(f"splits[{name!r}]", asked) if asked else None
