@@ -15,7 +15,7 @@ from dvfl_lib.lessons import lesson_clip, trained_network, trained_student
 from dvfl_lib.lessons.trained import ASSETS, MANIFEST, STUDENT
 from dvfl_lib.recipes import EvaluateRecipe, Recipe, recipe_for
 from dvfl_lib.standins import StandinSize, clip_frames, encode_clip
-from dvfl_lib.standins.actions import ACTIONS
+from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews, Sample
 from dvfl_lib.video.sampling import segment_indices
