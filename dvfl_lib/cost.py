@@ -2,7 +2,7 @@
 
 Public names: ``count_parameters``, ``count_macs``, ``macs_of``,
 ``peak_tensor_memory``, ``peak_process_memory``, ``number_from_process``,
-``most_resident_bytes``, ``median_seconds``.
+``most_resident_bytes``, ``median_seconds``, ``turns_of``.
 
 A *MAC* is one multiplication with its addition. Papers often print MACs under the
 name of FLOPs; strictly one MAC is two of these. Counted are the linear layers and
@@ -240,6 +240,17 @@ def most_resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
 
 
+def turns_of(repeats: int, warm_up: int = 1) -> range:
+    """Numbers of the turns that a timing takes; those below 0 do not count.
+
+    Where ``DVFL_TEST=1`` is in the environment, as under ``make test``, one turn must
+    do: then nobody looks at the seconds.
+    """
+    if os.environ.get("DVFL_TEST") == "1":
+        return range(1)
+    return range(-warm_up, repeats)
+
+
 def median_seconds(
     functions: Mapping[str, Callable[[], Any]], repeats: int = 5
 ) -> dict[str, float]:
@@ -247,20 +258,16 @@ def median_seconds(
 
     All are called once to warm up. Then they take turns, ``repeats`` times, so that
     a machine that is slow for a while is slow for all of them. Work that an
-    accelerator still has to finish is waited for. Where ``DVFL_TEST=1`` is in the
-    environment, as under ``make test``, the first call must do.
+    accelerator still has to finish is waited for.
     """
-    warm_up = 1
-    if os.environ.get("DVFL_TEST") == "1":
-        warm_up, repeats = 0, 1
     seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for turn in range(warm_up + repeats):
+    for turn in turns_of(repeats):
         for name, function in functions.items():
             _finish_queued_work()
             start = time.perf_counter()
             function()
             _finish_queued_work()
-            if turn >= warm_up:
+            if turn >= 0:
                 seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
 

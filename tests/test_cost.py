@@ -283,7 +283,7 @@ def test_the_median_is_of_the_timed_calls_alone(every_turn, monkeypatch):
     assert median_seconds({"f": call}, repeats=3) == {"f": 2.0}
 
 
-def test_queued_work_is_waited_for_before_and_after_each_call(monkeypatch):
+def test_queued_work_is_waited_for_before_and_after_each_call(every_turn, monkeypatch):
     events: list[str] = []
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "synchronize", lambda: events.append("wait"))

@@ -21,7 +21,7 @@ from ..evaluation.class_order import (
 )
 from ..evaluation.final_table import data_name
 from ..recipes import DataRecipe
-from ..standins.contents import action_of
+from ..standins.scenes import action_of
 from ..vfl_net import VFLNet
 from ..weights import load_checkpoint, views_from_metadata
 from ..weights.loading import Network, describe_tensors, network_of

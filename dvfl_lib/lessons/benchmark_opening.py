@@ -18,7 +18,7 @@ from ..datasets.leakage import TrainingList, standin_seed, training_list, why_le
 from ..environment import processes, project_root, shown_path
 from ..errors import DatasetError, RecipeError, RunDirectoryError
 from ..standins import write_standin
-from ..standins.actions import ACTIONS
+from ..standins.scenes import ACTIONS
 from ..training.opening import can_write
 from ..weights.reading import read_own_metadata
 from .benchmark_networks import Contestant, check_network, contestant

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dvfl_lib.figures.benchmarks import benchmarks_figure
 
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.evaluation import protocol
 from dvfl_lib.evaluation.confusions import ConfusedPair, confused_pairs
 from dvfl_lib.evaluation.final_table import final_rows, final_table
 from dvfl_lib.evaluation.joining import joined
-from dvfl_lib.figures.benchmarks import benchmarks_figure
 from dvfl_lib.lessons import benchmark_opening
 from dvfl_lib.lessons.benchmark_results import (
     costs_of,

@@ -16,8 +16,7 @@ from dvfl_lib.errors import (
     RunDirectoryError,
 )
 from dvfl_lib.lessons import benchmark_opening, trained_network
-from dvfl_lib.standins.actions import ACTIONS
-from dvfl_lib.standins.contents import action_of
+from dvfl_lib.standins.scenes import ACTIONS, action_of
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.weights import save_checkpoint
 from small_benchmarks import opened, saved

@@ -13,7 +13,7 @@ from dvfl_lib.explorer.record import rank_correlation, softened
 from dvfl_lib.explorer.view import moved_to
 from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.trained import ASSETS, MANIFEST
-from dvfl_lib.standins.actions import PAIRS
+from dvfl_lib.standins.scenes import PAIRS
 from lesson_code import Outputs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,7 +147,7 @@ def share_of(logits, record) -> float:
     return float(softened(logits, 1.0)[record.classes.index(record.label)])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_answers_to_the_exercises_are_what_comes_out(tried):
     agree = {
         name: rank_correlation(entry.maps.at(3).product, entry.cams[2])
@@ -168,7 +168,7 @@ def test_the_answers_to_the_exercises_are_what_comes_out(tried):
     assert sum(cost < 0.1 for cost in costs) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_last_block_needs_the_order(tried):
     record, entry, model = tried["Rising"]
     assert share_of(entry.logits, record) == pytest.approx(0.90, abs=0.005)

@@ -9,8 +9,8 @@ from dvfl_lib.distillation import kd_loss, random_head
 from dvfl_lib.lessons import trained_network
 from dvfl_lib.lessons.distilling import (
     answers_to_drawn_clips,
-    likeness_of_profiles,
-    mean_opinions,
+    mean_softmax,
+    profile_correlation,
 )
 from lesson_code import Outputs, run_cells
 
@@ -59,13 +59,14 @@ def test_at_the_mean_the_two_clips_pull_a_student_equally_hard():
         assert student.grad.abs().max() > 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_student_and_teacher_largely_agree(answered):
     baseline, teacher = (answered.logits[n] for n in ("baseline", "teacher"))
     middle = [z - z.mean(dim=1, keepdim=True) for z in (baseline, teacher)]
     assert torch.cosine_similarity(*(z.flatten() for z in middle), dim=0) > 0.9
 
 
+@pytest.mark.nightly
 def test_the_first_try_has_the_answer_that_stands_there():
     space = space_of_bumps()
     x = space["x"]
@@ -88,16 +89,16 @@ def test_the_first_try_has_the_answer_that_stands_there():
     assert "From a start of 1.5 the reverse fit still ends on the left; from 2" in WORDS
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_second_try_has_the_answer_that_stands_there(answered):
     nearer = []
     for T in (1.0, 10.0):
         rows = {
-            name: mean_opinions(logits, answered.labels, T)
+            name: mean_softmax(logits, answered.labels, T)
             for name, logits in answered.logits.items()
         }
         student, baseline = (
-            likeness_of_profiles(rows[name], rows["teacher"])
+            profile_correlation(rows[name], rows["teacher"])
             for name in ("student", "baseline")
         )
         nearer.append(int((student > baseline).sum()))
@@ -105,7 +106,7 @@ def test_the_second_try_has_the_answer_that_stands_there(answered):
     assert "In 11 at $T=1$" in WORDS and "in all 12 at $T=10$" in WORDS
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_third_try_has_the_answer_that_stands_there(answered):
     head = random_head(trained_network("teacher")[0], 0, 0).head
     with torch.no_grad():
