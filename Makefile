@@ -36,7 +36,7 @@ quick: $(READY)  ## the core of the tests, in a minute and a half
 	$(PYTEST) -m quick tests $(ARGS)
 
 test: lint  ## check the style, then run the tests and every lesson
-	$(PYTEST) -m "not nightly" $(NBVAL) tests notebooks $(ARGS)
+	DVFL_TEST=1 $(PYTEST) -m "not nightly" $(NBVAL) tests notebooks $(ARGS)
 
 test-all: lint  ## everything: kills, real clips, whole runs; measures coverage
 	$(PYTEST) --cov --cov-report=term $(NBVAL) tests notebooks $(ARGS)

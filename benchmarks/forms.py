@@ -27,7 +27,7 @@ from dvfl_lib.errors import DVFLError
 from dvfl_lib.fast import set_form
 from dvfl_lib.recipes import recipe_for
 from dvfl_lib.seeding import fixed_rng
-from dvfl_lib.training.optimisation import build_optimizer
+from dvfl_lib.training.optim import build_optimizer
 from dvfl_lib.vfl_net import VFLNet, create_model
 
 from .straightforward import straightforward
@@ -263,7 +263,8 @@ def _step(
         if teacher is None:
             loss = soft_cross_entropy(logits, targets)
         else:
-            loss = distillation_loss(logits, teacher(clip), targets, **weights)
+            answers = (logits, teacher(clip))
+            loss, _, _ = distillation_loss(*answers, targets, **weights)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

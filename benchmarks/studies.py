@@ -4,7 +4,7 @@
     python -m benchmarks.studies ablation [--seeds 0 1 2] [--jobs N] [--show]
 
 ``seeds``: each seed and label share is a whole demo run of its own in ``runs/seeds``:
-teacher, baseline, distilled student, evaluation; the result is
+teacher, baseline, student, evaluation; the result is
 ``benchmarks/results/distillation_seeds.json``. ``ablation``: every setting of lesson
 09 with every seed, in ``runs/ablation``, several at a time; the result is
 ``benchmarks/results/ablation.json``. What was interrupted goes on.
@@ -70,7 +70,7 @@ def one_run(seed: int, share: float, teacher: Path | None) -> dict[str, Any]:
         if fit is not None:
             row[role]["best_epoch"] = fit.best_epoch
             row[role]["train_seconds"] = round(fit.seconds, 1)
-    gain = compare(results["baseline"], results["distilled"])
+    gain = compare(results["baseline"], results["student"])
     row["gain"] = gain.to_dict()
     row["labels"] = None if run.labelled is None else len(run.labelled)
     row["training_clips"] = len(run.fit_samples)

@@ -28,15 +28,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dvfl_lib.environment import cpu_threads
 from dvfl_lib.lessons import open_run, project_root
-from dvfl_lib.recipes import DistilRecipe, OptimRecipe, recipe_for
+from dvfl_lib.recipes import DataRecipe, DistilRecipe, OptimRecipe, recipe_for
 from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.training import Pipeline
 from dvfl_lib.training.batches import MicroBatch
-from dvfl_lib.training.devices import cpu_threads, make_accelerator
+from dvfl_lib.training.devices import make_accelerator
 from dvfl_lib.training.objective import Objective
-from dvfl_lib.training.optimisation import build_optimizer
-from dvfl_lib.training.stored_teacher import StoredTeacher
+from dvfl_lib.training.optim import build_optimizer
+from dvfl_lib.training.teacher_logits import StoredTeacher
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import ClipKey, Sample, collate_clips
 
@@ -96,11 +97,11 @@ def large_pair(batch: int, side: int, teacher: str = "video_focalnet_base") -> P
 def lab_pair(run: Pipeline) -> Pair:
     """The teaching sizes, and clips of the stand-in as the demo profile sees them."""
     with fixed_rng("networks"):
-        student, _ = run.new_network("distilled")
+        student, _ = run.new_network("student")
         teacher, _ = run.new_network("teacher")
     optim, distil = run.recipe.optim, run.recipe.distil
     classes = len(run.train_list.classes)
-    clips = run.training_clips("distilled")
+    clips = run.training_clips("student")
     return Pair(student, teacher, clips, optim.batch_size, classes, optim, distil)
 
 
@@ -112,10 +113,9 @@ def contestants(pair: Pair, folder: Path) -> dict[str, Callable[[], object]]:
         pair.teacher,
         _First(pair.clips, pair.batch),
         classes=[str(k) for k in range(pair.classes)],
-        views=pair.distil.stored_views,
         precision="no",
         batch_size=pair.batch,
-        seed=0,
+        data=DataRecipe(workers=0),
         show=False,
     )
     stored.open(accelerator)

@@ -1,8 +1,9 @@
 """One exception class per kind of trouble, raised where the user's input enters.
 
-Public names: ``DVFLError`` and its children, ``exit_status``. Each message says which
-file or parameter, what is wrong with it, and what to do. ``DVFLError`` is also a
-``ValueError``, so that code which knows nothing of this library can catch it.
+Public names: ``DVFLError`` and its children, ``check_int``, ``exit_status``. Each
+message says which file or parameter, what is wrong with it, and what to do.
+``DVFLError`` is also a ``ValueError``, so that code which knows nothing of this library
+can catch it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from numbers import Integral
+from typing import Any
 
 _NO_MEMORY = r"out of memory|allocate memory|not enough memory|bad_alloc"
 
@@ -44,6 +47,19 @@ class RunDirectoryError(DVFLError):
 
 class LessonError(DVFLError):
     """A lesson that is damaged, or lacks an asset that it needs."""
+
+
+def check_int(
+    name: str, value: Any, least: int = 0, error: type[DVFLError] = ModelError
+) -> int:
+    """A whole number of at least ``least``; NumPy's are taken, fractions are not.
+
+    Raises:
+        ModelError, or ``error``: it is something else.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise error(f"{name} is a whole number from {least} on, not {value!r}")
+    return int(value)
 
 
 def exit_status(

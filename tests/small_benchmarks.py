@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dvfl_lib.lessons import trained_network
 from dvfl_lib.lessons.benchmark_opening import open_benchmarks
+
+from dvfl_lib.lessons import trained_network
 from dvfl_lib.standins.actions import ACTIONS
 from dvfl_lib.weights import save_checkpoint
 

@@ -1,19 +1,15 @@
-"""Clips with files, a teacher that counts, and a small teacher cache, for tests.
+"""Clips with files, a teacher that counts, and its stored logits, for tests.
 
-Public names: ``Clips``, ``Counted``, ``opened``, ``content``, ``assert_refused``,
-``NAMES``.
+Public names: ``Clips``, ``Counted``, ``opened``, ``content``, ``NAMES``.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import torch
 
-from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.recipes import AugmentRecipe, DataRecipe
 from dvfl_lib.training.devices import make_accelerator
-from dvfl_lib.training.stored_teacher import StoredTeacher
+from dvfl_lib.training.teacher_logits import StoredTeacher
 from dvfl_lib.video.clips import ClipKey, Sample
 from tiny_training import MemoryClips, tiny_model
 
@@ -63,39 +59,24 @@ class Counted(torch.nn.Module):
         return self.network(clip)
 
 
-def opened(folder: Path, clips: Clips, teacher=None, **changes) -> StoredTeacher:
+def opened(
+    folder: Path,
+    clips: MemoryClips,
+    teacher: torch.nn.Module | None = None,
+    classes: tuple[str, ...] = NAMES,
+    precision: str = "no",
+    batch_size: int = 5,
+    workers: int = 0,
+    max_unreadable: float = 0.5,
+) -> StoredTeacher:
     """Filled and checked."""
-    values = dict(
-        classes=NAMES,
-        views=clips.views,
-        precision="no",
-        batch_size=5,
-        seed=0,
-        max_unreadable=0.5,
-        show=False,
-    )
-    teacher = teacher or Counted()
-    stored = StoredTeacher(folder, teacher, clips, **{**values, **changes})
-    stored.open(make_accelerator(values["precision"]))
+    data = DataRecipe(workers=workers, max_unreadable=max_unreadable)
+    given = (folder, teacher or Counted(), clips, classes, precision, batch_size, data)
+    stored = StoredTeacher(*given, show=False)
+    stored.open(make_accelerator(precision))
     return stored
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock"
-    }
-
-
-def assert_refused(folder: Path, says: str, call: Callable[[], object]) -> None:
-    """Refused with such a message and advice, and no file is changed."""
-    before = content(folder)
-    with pytest.raises(RunDirectoryError, match=says) as caught:
-        call()
-    message = str(caught.value)
-    assert (
-        "Delete that folder to have the teacher asked anew, or name another" in message
-    )
-    assert str(folder) in message
-    assert content(folder) == before, "a stale cache was changed"
+    """Every view's file."""
+    return {path.name: path.read_bytes() for path in folder.glob("view_*")}

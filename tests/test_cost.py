@@ -251,7 +251,13 @@ def test_macs_of_any_call_by_hand():
 # --- time ------------------------------------------------------------------------
 
 
-def test_functions_take_turns_after_one_call_to_warm_up():
+@pytest.fixture
+def every_turn(monkeypatch):
+    """As outside of `make test`."""
+    monkeypatch.delenv("DVFL_TEST", raising=False)
+
+
+def test_functions_take_turns_after_one_call_to_warm_up(every_turn):
     calls: list[str] = []
     functions = {name: lambda name=name: calls.append(name) for name in "abc"}
     seconds = median_seconds(functions, repeats=2)
@@ -260,7 +266,7 @@ def test_functions_take_turns_after_one_call_to_warm_up():
     assert all(0 <= value < 1 for value in seconds.values())
 
 
-def test_the_median_is_of_the_timed_calls_alone(monkeypatch):
+def test_the_median_is_of_the_timed_calls_alone(every_turn, monkeypatch):
     now = [0.0]
     waits = iter([50.0, 1.0, 9.0, 2.0])  # the first call is the warm-up
 
@@ -277,6 +283,13 @@ def test_queued_work_is_waited_for_before_and_after_each_call(monkeypatch):
     monkeypatch.setattr(torch.accelerator, "synchronize", lambda: events.append("wait"))
     median_seconds({"f": lambda: events.append("call")}, repeats=1)
     assert events == ["wait", "call", "wait"] * 2
+
+
+def test_under_test_one_turn_must_do(monkeypatch):
+    calls: list[str] = []
+    monkeypatch.setenv("DVFL_TEST", "1")
+    median_seconds({"f": lambda: calls.append("f")}, repeats=9)
+    assert len(calls) == 2  # the first one to warm up
 
 
 def test_no_repeats_is_refused():

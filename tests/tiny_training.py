@@ -13,9 +13,16 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from dvfl_lib.recipes import AugmentRecipe, DistilRecipe, OptimRecipe
+from dvfl_lib.recipes import (
+    AugmentRecipe,
+    DataRecipe,
+    DistilRecipe,
+    OptimRecipe,
+    Recipe,
+)
 from dvfl_lib.seeding import fixed_rng
-from dvfl_lib.training import FitResult, fit
+from dvfl_lib.training import FitResult, TrainConfig, fit
+from dvfl_lib.training.teacher_logits import StoredTeacher
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 from dvfl_lib.video.clips import Sample
 
@@ -64,22 +71,33 @@ def tiny_recipe(**changes) -> OptimRecipe:
     return OptimRecipe(**{**values, **changes})
 
 
-def run(run_dir: Path, model: VFLNet | None = None, **changes) -> FitResult:
-    """``fit`` with tiny defaults, all of which can be changed."""
-    arguments = dict(
-        recipe=tiny_recipe(),
-        augment=PLAIN,
-        num_classes=CLASSES,
-        seed=0,
-        run_dir=run_dir,
-        name="tiny",
-        max_unreadable=0.0,
-        workers=0,
-        progress=False,
+def run(
+    run_dir: Path,
+    model: VFLNet | None = None,
+    clips: Dataset | None = None,
+    optim: OptimRecipe | None = None,
+    augment: AugmentRecipe = PLAIN,
+    distil: DistilRecipe | None = None,
+    max_unreadable: float = 0.0,
+    workers: int = 0,
+    cache: Path | None = None,
+    **config,
+) -> FitResult:
+    """``fit`` with tiny defaults; with ``cache``, the teacher's logits lie there."""
+    clips = clips or MemoryClips()
+    optim = optim or tiny_recipe()
+    data = DataRecipe(max_unreadable=max_unreadable, workers=workers)
+    if cache is not None:
+        names = [str(number) for number in range(CLASSES)]
+        size = optim.micro_batch
+        stored = (cache, config["teacher"], clips, names, optim.precision, size, data)
+        config["stored"] = StoredTeacher(*stored, show=False)
+    recipe = Recipe(
+        data=data, augment=augment, optim=optim, distil=distil or DistilRecipe()
     )
-    clips = changes.pop("clips", None) or MemoryClips()
-    model = tiny_model() if model is None else model
-    return fit(model, clips, **{**arguments, **changes})
+    values = dict(num_classes=CLASSES, seed=0, name="tiny", progress=False)
+    config = TrainConfig(recipe, run_dir=run_dir, **{**values, **config})
+    return fit(tiny_model() if model is None else model, clips, config)
 
 
 def full_run(
@@ -107,7 +125,7 @@ def full_run(
         run_dir,
         tiny_model(1, drop_path=0.3),
         clips=MemoryClips(clips),
-        recipe=tiny_recipe(**recipe),
+        optim=tiny_recipe(**recipe),
         augment=MIXING,
         teacher=tiny_model(2, width=16),
         distil=DistilRecipe(alpha=0.5, temperature=2.0, match=match),
@@ -133,10 +151,10 @@ def stored_run(
         run_dir,
         tiny_model(1, drop_path=0.3),
         clips=clips,
-        recipe=tiny_recipe(**recipe),
+        optim=tiny_recipe(**recipe),
         teacher=teacher or tiny_model(2, width=16),
         distil=DistilRecipe(0.5, 2.0, stored_views=2, live_teacher=live),
-        teacher_cache=cache,
+        cache=cache,
         labelled=set(range(0, len(clips), 3)),
         max_unreadable=0.2,
         checkpoint_seconds=checkpoint_seconds,

@@ -13,10 +13,9 @@ A trace proves itself: ``proof`` computes modulators and output again from what 
 written down, and says by how much they differ.
 """
 
-from .dependency import Dependency, dependency
-from .grad_cam import grad_cam
+from .dependency import Dependency, dependency, grad_cam
+from .hooks import capture
 from .interventions import Intervention, answer_to, usual_interventions
-from .listening import capture
 from .maps import BlockMaps, ModulationMaps, capture_maps
 from .trace import BlockTrace, BranchTrace, ModulationTrace
 

@@ -1,17 +1,17 @@
-"""What a token depends on: through one block, and through all blocks before it.
+"""What a token depends on, and what speaks for a class: derivatives of a network.
 
-Public names: ``dependency``, ``Dependency``.
+Public names: ``dependency``, ``Dependency``, ``grad_cam``.
 
-The size of the derivative of a block's output at one token, after every token of the
-input of the same block, and of each block before it. Through one block the picture
-is a cross in space and time: the token's own frame, and its own pixel in all frames.
-Elsewhere the derivative is exactly zero. Through two blocks everything is reached.
+A dependency is the size of the derivative of a block's output at one token, after
+every token of the input of the same block, and of each block before it. Through one
+block the picture is a cross in space and time: the token's own frame, and its own
+pixel in all frames. Elsewhere the derivative is exactly zero. Through two blocks
+everything is reached.
 """
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -22,13 +22,14 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from .budget import GIB, counted
-from .checks import check_gradients, check_ready, whole
-from .listening import blocks_of
+from .hooks import blocks_of, check_ready
 from .trace import in_place
 
 Token = tuple[int, int, int]
 _BATCH = 32  # more tokens in one pass save no time
+# Most pixels of the clips that share a pass: one clip of published size, with which
+# the nano network's pass holds about 1.2 GiB at its highest.
+_PIXELS = 8 * 224 * 224
 
 
 class _Enough(Exception):
@@ -68,8 +69,7 @@ def dependency(
     tokens: Sequence[Token],
     *,
     probes: int = 2,
-    batch: int = _BATCH,
-    memory: float = 4.0,
+    batch: int | None = None,
     seed: int = 0,
     advance: Callable[[int], object] = lambda tokens: None,
 ) -> Dependency:
@@ -89,29 +89,24 @@ def dependency(
         stage, block: whose output; both count from 1.
         tokens: (t, y, x) of each token, within the block's (T, H, W).
         probes: random vectors per token.
-        batch: the most tokens that share a pass.
-        memory: GiB that the passes may take; fewer tokens share a pass if need be.
+        batch: the most tokens that share a pass; by the clip's size if not given.
         seed: of the random signs. The batch does not change them.
         advance: told after each batch how many tokens it had.
 
     Raises:
-        ModelError: no such block or token, or one token takes more than ``memory``.
+        ModelError: no such block or token.
     """
     check_ready(model, clip)
-    check_gradients(model)
-    probes, batch = whole("probes", probes, 1), whole("batch", batch, 1)
     places = dict(blocks_of(model))
     in_place(places, stage, block)
     before = list(places)[: list(places).index((stage, block)) + 1]
     modules = [places[place] for place in before]
-    with counted(model, memory) as kept:
-        graph = _Graph(model, clip, modules)
+    batch = batch or min(_BATCH, _PIXELS // clip[:, :, 0].numel()) or 1
+    passes = math.ceil(len(tokens) / batch)
+    share = math.ceil(len(tokens) / passes)  # all passes are nearly full
+    graph = _Graph(model, clip.expand(share, *clip.shape[1:]), modules)
     size = graph.output.shape[1:]  # T, H, W, C
     tokens = _checked(tokens, size[:3])
-    share = _share(len(tokens), int(min(batch, memory * GIB / kept.peak)))
-    if share > 1:
-        del graph  # before the larger one is made
-        graph = _Graph(model, clip.expand(share, *clip.shape[1:]), modules)
     signs = _signs(len(tokens), size[3], probes, seed)  # (probes, P, C)
     parts = []
     for part in (slice(n, n + share) for n in range(0, len(tokens), share)):
@@ -185,27 +180,60 @@ def _signs(tokens: int, channels: int, probes: int, seed: int) -> Tensor:
     return torch.cat(groups, dim=1) * 2 - 1
 
 
-def _share(tokens: int, most: int) -> int:
-    """How many tokens go through together: few passes, all of them nearly full."""
-    passes = math.ceil(tokens / max(1, most))
-    return math.ceil(tokens / passes)
-
-
 def _checked(tokens: Sequence[Token], size: Sequence[int]) -> list[Token]:
-    """Tokens as whole numbers, each within a map (T, H, W)."""
-    checked = []
-    for token in tokens:
-        try:
-            t, y, x = (operator.index(n) for n in token)
-        except (TypeError, ValueError):
+    """Tokens as Python's numbers, each within a map (T, H, W)."""
+    checked = [(int(t), int(y), int(x)) for t, y, x in tokens]
+    for token in checked:
+        if not all(0 <= n < most for n, most in zip(token, size, strict=True)):
             raise ModelError(
-                f"a token is three whole numbers (t, y, x), not {token!r}"
-            ) from None
-        if not all(0 <= n < most for n, most in zip((t, y, x), size, strict=True)):
-            raise ModelError(
-                f"there is no token {(t, y, x)} in a map of (T, H, W) = {tuple(size)}"
+                f"there is no token {token} in a map of (T, H, W) = {tuple(size)}"
             )
-        checked.append((t, y, x))
-    if not checked:
-        raise ModelError("no token was given: name at least one (t, y, x)")
     return checked
+
+
+def grad_cam(
+    model: nn.Module, clip: Tensor, target: int
+) -> dict[tuple[int, int], np.ndarray]:
+    """relu(sum_c w_c y_c) of each block's output y; w_c is the mean derivative.
+
+    A comparison for the modulators' maps: it asks which tokens speak *for one class*.
+    One forward and one backward pass for all blocks. Weights, their gradients and the
+    training mode are not touched.
+
+    Source: Selvaraju et al., "Grad-CAM" (arXiv 1610.02391), equations 1 and 2, with
+    the mean over space and time.
+
+    Args:
+        model: a ``VFLNet``, or a module that holds its blocks under their names.
+        clip: (1, T, 3, H, W) float, normalised, on the model's device.
+        target: the class, counted from 0.
+
+    Returns for each (stage, block) a map float32 (T, H, W), zero or more.
+
+    Raises:
+        ModelError: no such class, more than one clip, or training mode.
+    """
+    check_ready(model, clip)
+    places = dict(blocks_of(model))
+    outputs: list[Tensor] = []
+
+    def leave(module: nn.Module, given: Any, output: Tensor) -> Tensor:
+        if not output.requires_grad:  # a frozen network: the graph begins here
+            output = output.detach().requires_grad_()
+        outputs.append(output)
+        return output
+
+    with torch.enable_grad(), ExitStack() as hooks:
+        for module in places.values():
+            hooks.enter_context(module.register_forward_hook(leave))
+        logits = model(clip)
+        if not 0 <= target < logits.shape[1]:
+            raise ModelError(f"classes are 0 to {logits.shape[1] - 1}, not {target}")
+        gradients = torch.autograd.grad(logits[0, target], outputs)
+    maps = {}
+    pairs = zip(outputs, gradients, strict=True)
+    for place, (output, gradient) in zip(places, pairs, strict=True):
+        weights = gradient[0].mean(dim=(0, 1, 2))  # (C,)
+        cam = (output[0].detach() @ weights).relu()  # (T, H, W)
+        maps[place] = cam.float().cpu().numpy()
+    return maps

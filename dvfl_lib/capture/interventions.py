@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from ..modulation import SpatioTemporalFocalModulation
-from .checks import check_branch, check_ready, one_answer, whole
-from .listening import blocks_of
+from .hooks import blocks_of, check_ready
 from .trace import Branch, in_place
 
 Hook = Callable[[nn.Module, Any, Tensor], Tensor]
+_ADJECTIVES = {"space": "spatial", "time": "temporal"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def answer_to(model: nn.Module, clip: Tensor, change: Intervention) -> Tensor:
         for layer in _layers(model, change):
             for part, hook in change.on_layer(layer):
                 hooks.enter_context(part.register_forward_hook(hook))
-        return one_answer(model(clip))
+        return model(clip)
 
 
 def _layers(
@@ -101,7 +101,8 @@ def shuffled(frames: int, seed: int = 0) -> Intervention:
         frames: T of the clip, 2 or more.
         seed: of the order.
     """
-    frames, seed = whole("frames", frames, 2), whole("seed", seed)
+    if frames < 2:
+        raise ModelError(f"a shuffle takes 2 frames or more, not {frames}")
     random = torch.Generator().manual_seed(seed)
     order = torch.randperm(frames, generator=random)
     while torch.equal(order, torch.arange(frames)):
@@ -125,10 +126,9 @@ def reversed_() -> Intervention:
 
 def frozen(frame: int) -> Intervention:
     """One frame, counted from 0, in the place of all: nothing moves."""
-    frame = whole("frame", frame)
 
     def freeze(clip: Tensor) -> Tensor:
-        if frame >= clip.shape[1]:
+        if not 0 <= frame < clip.shape[1]:
             raise ModelError(f"there is no frame {frame} in {clip.shape[1]} frames")
         return clip[:, frame : frame + 1].expand_as(clip)
 
@@ -154,9 +154,7 @@ def masked(
             where sizes do not divide.
     """
     rows, columns = parts if isinstance(parts, tuple) else (parts, parts)
-    rows, columns = whole("parts", rows, 1), whole("parts", columns, 1)
-    row, column = whole("row", row), whole("column", column)
-    if not (row < rows and column < columns):
+    if not (0 <= row < rows and 0 <= column < columns):
         raise ModelError(
             f"there is no region ({row}, {column}) in {rows} x {columns} regions"
         )
@@ -164,11 +162,6 @@ def masked(
     def cover(clip: Tensor) -> Tensor:
         clip = clip.clone()
         height, width = within or clip.shape[-2:]
-        if height > clip.shape[-2] or width > clip.shape[-1]:
-            raise ModelError(
-                f"{height} x {width} pixels are more than the frames have: "
-                f"{clip.shape[-2]} x {clip.shape[-1]}"
-            )
         top, bottom = row * height // rows, (row + 1) * height // rows
         left, right = column * width // columns, (column + 1) * width // columns
         if top == bottom or left == right:
@@ -188,13 +181,11 @@ def masked(
 
 def level_off(branch: Branch, level: int) -> Intervention:
     """The gate of one level set to zero in all blocks; levels count from 1."""
-    check_branch(branch)
-    level = whole("level", level, 1)
 
     def hooks(
         layer: SpatioTemporalFocalModulation,
     ) -> Iterator[tuple[nn.Module, Hook]]:
-        if level > layer.focal_levels + 1:
+        if not 1 <= level <= layer.focal_levels + 1:
             raise ModelError(f"levels are 1 to {layer.focal_levels + 1}, not {level}")
         # The last L + 1 outputs of f and f_temporal are the gates.
         place = level - layer.focal_levels - 2
@@ -204,24 +195,22 @@ def level_off(branch: Branch, level: int) -> Intervention:
             output[..., place] = 0.0
             return output
 
-        yield (layer.f if branch == "space" else layer.f_temporal), close
+        yield {"space": layer.f, "time": layer.f_temporal}[branch], close
 
-    names = {"space": "spatial", "time": "temporal"}
-    return Intervention("level", f"{names[branch]} level {level} off", on_layer=hooks)
+    name = f"{_ADJECTIVES[branch]} level {level} off"
+    return Intervention("level", name, on_layer=hooks)
 
 
 def branch_off(branch: Branch) -> Intervention:
     """One modulator set to one in all blocks, so that it changes nothing."""
-    check_branch(branch)
 
     def hooks(
         layer: SpatioTemporalFocalModulation,
     ) -> Iterator[tuple[nn.Module, Hook]]:
-        part = layer.h if branch == "space" else layer.h_temporal
+        part = {"space": layer.h, "time": layer.h_temporal}[branch]
         yield part, lambda module, given, output: torch.ones_like(output)
 
-    names = {"space": "spatial", "time": "temporal"}
-    return Intervention("branch", f"{names[branch]} branch off", on_layer=hooks)
+    return Intervention("branch", f"{_ADJECTIVES[branch]} branch off", on_layer=hooks)
 
 
 def usual_interventions(
@@ -235,8 +224,6 @@ def usual_interventions(
         levels: L + 1.
         parts: regions per side; 0 for none.
     """
-    frames, levels = whole("frames", frames, 1), whole("levels", levels, 1)
-    parts = whole("parts", parts)
     branches: tuple[Branch, ...] = ("space", "time")
     grid = [(row, column) for row in range(parts) for column in range(parts)]
     times: tuple[Intervention, ...] = ()

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from .checks import check_branch, check_ready, one_answer
-from .listening import walk
+from .hooks import check_ready, trace_blocks
 from .trace import BlockTrace, Branch, BranchTrace, in_place
 
 Array = np.ndarray
@@ -61,11 +60,7 @@ class BlockMaps:
         """gate * length of the context, signed: float32 (L + 1, T, H, W).
 
         Its absolute value is the length of gate * context, and its sign the gate's.
-
-        Raises:
-            ModelError: a branch that is none.
         """
-        check_branch(branch)
         lengths = [np.broadcast_to(z, self.size) for z in self.contexts[branch]]
         return self.gates[branch] * np.stack(lengths)
 
@@ -118,12 +113,12 @@ def capture_maps(model: nn.Module, clip: Tensor) -> ModulationMaps:
         clip: (1, T, 3, H, W) float, normalised, on the model's device.
 
     Raises:
-        ModelError: more than one clip; training mode; no modulation layer; an answer
-            that is no logits; or as the model itself.
+        ModelError: more than one clip; training mode; no modulation layer; or as the
+            model itself.
     """
     check_ready(model, clip)
-    blocks, result = walk(model, clip, _reduce)
-    return ModulationMaps(tuple(blocks), _numpy(one_answer(result)[0]))
+    blocks, result = trace_blocks(model, clip, _reduce)
+    return ModulationMaps(tuple(blocks), _numpy(result[0]))
 
 
 def _arrays_of(entry: BlockMaps) -> list[Array]:

@@ -27,8 +27,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..capture.checks import whole
-from ..errors import CheckpointError, ModelError, RecipeError
+from ..errors import CheckpointError, ModelError, RecipeError, check_int
 from ..fast import set_form
 from ..files import write_whole
 from ..seeding import fixed_rng
@@ -94,7 +93,7 @@ def export(
         raise RecipeError(f"{path} must end with .onnx")
     if not isinstance(model, VFLNet):
         raise ModelError(f"a VFLNet can be exported, not {type(model).__name__}")
-    frames, side = whole("frames", frames, 1), whole("side", side, 1)
+    frames, side = check_int("frames", frames, 1), check_int("side", side, 1)
     names = check_names(model, classes) if classes else ()
     twin = set_form(copy.deepcopy(model).cpu().float().eval(), "readable")
     with fixed_rng("export"):

@@ -17,11 +17,10 @@ import torch
 
 from ..errors import CheckpointError, RecipeError
 from ..evaluation.class_order import read_class_list
-from ..evaluation.stated_views import stated_views
 from ..recipes import DataRecipe, EvaluateRecipe, Recipe
 from ..vfl_net import VFLNet
-from ..weights import load_checkpoint, load_model
-from ..weights.matching import describe_tensors, network_of
+from ..weights import load_checkpoint, load_model, views_from_metadata
+from ..weights.loading import describe_tensors, network_of
 from ..weights.reading import WeightsFile, read_weights
 
 # A view of 8 x 224 x 224 has 5 MB, and a network needs twenty times as much to answer.
@@ -172,7 +171,7 @@ def _model(file: WeightsFile) -> tuple[VFLNet, dict[str, Any]]:
 def _views(
     metadata: dict[str, Any], size: dict[str, Any], clips: int, crops: int
 ) -> tuple[DataRecipe, EvaluateRecipe]:
-    data, short_side, _ = stated_views(metadata, size)
+    data, short_side, _ = views_from_metadata(metadata, size)
     views = _counts(metadata)
     asked = {"clips": clips, "crops": crops}
     # Through a recipe, which checks kinds and values of what a file says.
@@ -208,7 +207,7 @@ def _unsaid(
     metadata: dict[str, Any], size: dict[str, Any], clips: int, crops: int
 ) -> dict[str, bool]:
     """Whether the size of a view, or the count of views, is neither told nor given."""
-    told = stated_views(metadata, {})[2]
+    told = views_from_metadata(metadata, {})[2]
     given = {"frames", "crop", "short_side"} <= size.keys()
     counts = _counts(metadata)
     counted = all(n in counts or v for n, v in (("clips", clips), ("crops", crops)))

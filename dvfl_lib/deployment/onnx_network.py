@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..capture.checks import whole
-from ..errors import CheckpointError, ModelError, RecipeError
+from ..errors import CheckpointError, ModelError, RecipeError, check_int
 from .exporting import ABOUT
 from .packages import package
 
@@ -72,7 +71,7 @@ def open_onnx(path: str | Path, *, threads: int = 0) -> OnnxNetwork:
         CheckpointError: missing, damaged, or no file of this library.
     """
     onnx, onnxruntime = package("onnx"), package("onnxruntime")
-    threads = whole("threads", threads, 0, RecipeError)
+    threads = check_int("threads", threads, 0, RecipeError)
     path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import VideoError
-from ..evaluation import About, Views, evaluate
+from ..evaluation import EvaluationInfo, Views, evaluate
 from ..video import EvaluationViews, Sample
 from ..video.frame_index import index_frames
 from ..video.opening import check_file, refuse_picture
@@ -68,7 +68,7 @@ def predict_video(network: Deployed, video: str | os.PathLike[str]) -> Predictio
     # The label has no part in the probabilities.
     sample = Sample(path=path, label=0, group="", name=str(path))
     views = _OneVideo([sample], network.data, network.evaluate)
-    about = About(str(network.path), network.standin, "", "one video", "")
+    about = EvaluationInfo(str(network.path), network.standin, "", "one video", "")
     answer = evaluate(
         network.model,
         views,

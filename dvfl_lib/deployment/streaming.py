@@ -23,8 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..capture.checks import whole
-from ..errors import ModelError, RecipeError, VideoError
+from ..errors import ModelError, RecipeError, VideoError, check_int
 from ..recipes import DataRecipe
 from ..vfl_net import VFLNet
 from ..video.transforms import check_sides, evaluation_crops
@@ -247,7 +246,7 @@ def _check_numbers(
         raise RecipeError(f"data must be a DataRecipe, not {type(data).__name__}")
     counts = {"short_side": short_side, "frame_stride": frame_stride, "every": every}
     for name, value in counts.items():
-        whole(name, value, 1, RecipeError)
+        check_int(name, value, 1, RecipeError)
     for name, value in (("smoothing", smoothing), ("threshold", threshold)):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise RecipeError(f"{name} must be a number: {value!r}")

@@ -2,9 +2,9 @@
 
 Public names: ``forward_kl``, ``reverse_kl``, ``jensen_shannon``, ``squared_error``,
 ``tckd``, ``nckd``, ``decoupled_kd``, ``released_code``, ``random_head``, ``KDLoss``,
-``KD_LOSSES``, ``kd_loss``, ``soft_cross_entropy``, ``distillation_loss``,
-``MatchedStudent``, ``MatchingKind``, ``teacher_signals``, ``matching_loss``,
-``signal_names``.
+``KD_LOSSES``, ``kd_loss``, ``soft_cross_entropy``,
+``distillation_loss``, ``MatchedStudent``, ``MatchingKind``, ``teacher_signals``,
+``matching_loss``.
 
 The total loss of DVFL-Net (framework figure of arXiv 2507.12426) is
 
@@ -13,7 +13,7 @@ The total loss of DVFL-Net (framework figure of arXiv 2507.12426) is
 
 with the *forward* KL divergence: the teacher is the reference, so the student pays
 for every class that the teacher holds possible and the student does not. What the
-factor T^2 is for, ``divergences.py`` says.
+factor T^2 is for, ``losses.py`` says.
 
 Its rivals stand beside it, one small function each: the student's logits first, the
 teacher's second, a mean over the batch or one value per clip.
@@ -24,18 +24,19 @@ half precision do no harm.
 """
 
 from .decoupled import decoupled_kd, nckd, tckd
-from .divergences import forward_kl, jensen_shannon, reverse_kl
-from .logits import squared_error
-from .matching import (
-    MatchedStudent,
-    MatchingKind,
-    matching_loss,
-    signal_names,
-    teacher_signals,
+from .features import MatchedStudent, MatchingKind, matching_loss, teacher_signals
+from .losses import (
+    KD_LOSSES,
+    KDLoss,
+    distillation_loss,
+    forward_kl,
+    jensen_shannon,
+    kd_loss,
+    reverse_kl,
+    soft_cross_entropy,
+    squared_error,
 )
-from .registry import KD_LOSSES, KDLoss, kd_loss
 from .released import random_head, released_code
-from .total import distillation_loss, soft_cross_entropy
 
 __all__ = [
     "KDLoss",
@@ -52,7 +53,6 @@ __all__ = [
     "random_head",
     "released_code",
     "reverse_kl",
-    "signal_names",
     "soft_cross_entropy",
     "squared_error",
     "tckd",

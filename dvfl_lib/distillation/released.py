@@ -13,7 +13,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelError, RecipeError
+from ..errors import ModelError
 from ..seeding import fixed_rng
 from .common import Reduction, reduce, softened_logs
 
@@ -40,7 +40,7 @@ def released_code(
     Source: ``classification/criterion.py:15-19``. Where a p_k is rounded to 0, the
     released expression is 0 * log 0, not a number; here that term is its limit, 0.
 
-    Arguments, result and errors as ``divergences.forward_kl``.
+    Arguments, result and errors as ``losses.forward_kl``.
     """
     log_q, log_p = softened_logs(student_logits, teacher_logits, temperature)
     per_clip = (log_p.exp() * (log_p - log_q.exp())).sum(dim=-1)
@@ -68,15 +68,12 @@ def random_head(teacher: nn.Module, seed: int, rank: int = 0) -> nn.Module:
 
     Raises:
         ModelError: the network has no such head.
-        RecipeError: a negative rank.
     """
     if not isinstance(getattr(teacher, "head", None), nn.Linear):
         raise ModelError(
             f"{type(teacher).__name__} has no linear layer named 'head' to draw anew; "
             "give a network of dvfl_lib.create_model"
         )
-    if rank < 0:
-        raise RecipeError(f"rank is the number of a process, from 0; not {rank}")
     changed = copy.deepcopy(teacher)
     with torch.no_grad(), fixed_rng(seed, "random head", rank):
         for parameter in changed.head.parameters():  # weight, then bias

@@ -10,13 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ..datasets import VideoDataset
 from ..datasets.leakage import TrainingList
 from ..datasets.sources import SOURCES
 from ..environment import project_root, shown_path
-from ..errors import CheckpointError, DatasetError
+from ..errors import CheckpointError, DatasetError, RecipeError
 from ..recipes import DataRecipe
 from ..standins.contents import action_of
 from ..weights.checkpoint import build_model, views_from_metadata
@@ -78,6 +84,18 @@ class Checkpoint(BaseModel):
             path, dataset, split = rest, "", ""
         return {"role": role, "path": path, "dataset": dataset, "split": split}
 
+    @classmethod
+    def read(cls, value: Any) -> Checkpoint:
+        """From a dictionary or from text.
+
+        Raises:
+            RecipeError: what is wrong with it.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise RecipeError(f"checkpoint {value!r}: {told(error)}") from None
+
     @field_validator("path")
     @classmethod
     def _is_there(cls, path: Path) -> Path:
@@ -85,6 +103,16 @@ class Checkpoint(BaseModel):
         if not path.is_file():
             raise ValueError(f"there is no file {path}")
         return path
+
+
+def told(error: ValidationError) -> str:
+    """Which parameter, and what is wrong with it."""
+    lines = []
+    for each in error.errors():
+        place = ".".join(map(str, each["loc"])).removeprefix("options.")
+        why = each["msg"].removeprefix("Value error, ")
+        lines.append(f"{place}: {why}" if place not in ("", "options") else why)
+    return "; ".join(lines)
 
 
 def course_checkpoints() -> tuple[Checkpoint, ...]:

@@ -82,7 +82,7 @@ def evaluate(
     views_dataset: ViewsDataset,
     *,
     class_names: Sequence[str],
-    info: EvaluationInfo,
+    about: EvaluationInfo,
     batch_size: int = 8,
     workers: int = 0,
     device: torch.device | str | None = None,
@@ -99,7 +99,7 @@ def evaluate(
         model: clip (B, T, 3, H, W) -> logits (B, K); its mode is restored.
         views_dataset: the videos; see ``ViewsDataset``.
         class_names: K names, in the order of the labels.
-        info: what the result says of itself.
+        about: what the result says of itself.
         batch_size: views per forward pass. Limits memory, changes no result.
         workers: loader processes; 0 decodes in this one. Changes no result.
         device: where to compute; None stays where the model is.
@@ -110,7 +110,7 @@ def evaluate(
         resume_dir: where to keep what is done; the same call goes on from there
             after an interruption. None keeps nothing.
         key: names what is kept, see ``evaluation_key``; made here if empty.
-        description: text before the bar; ``info.name`` if empty.
+        description: text before the bar; ``about.name`` if empty.
 
     Raises:
         DatasetError: an empty list, a label without a class, or too many
@@ -132,7 +132,7 @@ def evaluate(
     bar = tqdm(
         total=len(samples), initial=done.count, unit="video", disable=not progress
     )
-    bar.set_description(description or info.name)
+    bar.set_description(description or about.name)
     run = _Pass(model.to(device), samples, batch_size, torch.device(device), precision)
     with bar:
         run.complete(done, loader, bar)
@@ -140,7 +140,7 @@ def evaluate(
     if done.path is not None:
         done.path.unlink(missing_ok=True)
     views = Views.of(views_dataset.data, views_dataset.evaluate)
-    return _result(done, samples, class_names, info, views, precision)
+    return _result(done, samples, class_names, about, views, precision)
 
 
 @dataclass(frozen=True)
@@ -190,13 +190,13 @@ def _result(
     done: _Progress,
     samples: Sequence[Any],
     class_names: Sequence[str],
-    info: EvaluationInfo,
+    about: EvaluationInfo,
     views: Views,
     precision: str,
 ) -> Evaluation:
     kept = [i for i in range(len(samples)) if i not in done.unreadable]
     return Evaluation(
-        **asdict(info),
+        **asdict(about),
         class_names=tuple(class_names),
         videos=tuple(samples[i].name for i in kept),
         labels=torch.tensor([samples[i].label for i in kept]).numpy(),
@@ -300,6 +300,7 @@ def _evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
 
 # --- what is kept, and under which name -------------------------------------------
 

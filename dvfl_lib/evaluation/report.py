@@ -290,9 +290,7 @@ def _gain_table(gain: Comparison, summary: RunSummary) -> Table:
     return Table(["what", "value"], rows, caption)
 
 
-def _unreadable_table(
-    summary: RunSummary, results: list[Evaluation]
-) -> Table | None:
+def _unreadable_table(summary: RunSummary, results: list[Evaluation]) -> Table | None:
     rows = [
         [phase, str(len(videos)), "; ".join(videos)]
         for phase, videos in summary.unreadable.items()
@@ -373,7 +371,9 @@ def write_final_report(
         raise RunDirectoryError(f"{run_dir}: nothing was evaluated, nothing to report")
     calibrations, confusions, about = calibrations or {}, confusions or {}, about or {}
     standins = {row.mean.dataset: row.mean.standin for row in rows}
-    title = "Benchmarks, some on stand-in data" if any(standins.values()) else "Benchmarks"
+    title = (
+        "Benchmarks, some on stand-in data" if any(standins.values()) else "Benchmarks"
+    )
     title = "Benchmarks, on stand-in data" if all(standins.values()) else title
     text, page = _pages(
         run_dir,
@@ -385,7 +385,9 @@ def write_final_report(
         notes=list(dict.fromkeys(n for r in rows for n in r.notes)),
         splits=split_table(rows),
         costs=cost_table(list(costs)) if costs else None,
-        calibration=_calibration_table(calibrations, standins) if calibrations else None,
+        calibration=_calibration_table(calibrations, standins)
+        if calibrations
+        else None,
         confusion=_confusion_table(confusions, standins) if confusions else None,
         figures=figures,
     )

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..capture.budget import GIB
 from ..errors import DVFLError
+
+GIB = 2**30
 
 
 def read_arrays(path: Path, memory: float) -> dict[str, np.ndarray]:

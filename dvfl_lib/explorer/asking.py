@@ -75,14 +75,11 @@ def ask(record: Record, view: View, model: nn.Module, question: str) -> Record:
     return _with(record, replace(entry, outcomes=tuple(outcomes)))
 
 
-def measure_token(
-    record: Record, view: View, model: nn.Module, *, memory: float = 4.0
-) -> Record:
+def measure_token(record: Record, view: View, model: nn.Module) -> Record:
     """What exactly the chosen token depends on, measured and kept with the others.
 
     Args:
         record, view, model: as for ``ask``.
-        memory: GiB that derivatives may take.
 
     Raises: as ``ask``.
     """
@@ -95,7 +92,7 @@ def measure_token(
     kept = reach[number]
     if token in {tuple(known) for known in kept.tokens.tolist()}:
         return record
-    found = quantised(dependency(model, clip, *view.place, [token], memory=memory))
+    found = quantised(dependency(model, clip, *view.place, [token]))
     maps = zip(kept.maps, found.maps, strict=True)
     joined = TokenReach(
         np.concatenate([kept.tokens, found.tokens]),

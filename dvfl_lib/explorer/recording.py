@@ -24,8 +24,7 @@ from ..capture import (
     grad_cam,
     usual_interventions,
 )
-from ..capture.checks import whole
-from ..errors import DVFLError, RunDirectoryError, VideoError
+from ..errors import DVFLError, RunDirectoryError, VideoError, check_int
 from ..video.reading import open_video
 from ..video.sampling import segment_indices
 from ..video.transforms import (
@@ -49,7 +48,6 @@ class _Effort:
     grid: int
     regions: int
     probes: int
-    memory: float
     progress: bool
 
 
@@ -65,7 +63,6 @@ def record_clip(
     grid: int = 4,
     regions: int = 4,
     probes: int = 2,
-    memory: float = 4.0,
     progress: bool = True,
 ) -> Record:
     """All that the explorer shows of one clip, computed once.
@@ -85,22 +82,19 @@ def record_clip(
             frame and block (fewer where the map is smaller); 0 keeps none.
         regions: regions per side that are covered one by one; 0 covers none.
         probes: random vectors for each of these tokens; more are more exact.
-        memory: GiB that derivatives may take; at least one token's must fit. At
-            8 x 224 x 224, 4 is enough for all but ``video_focalnet_base``: 5.
         progress: whether a bar is shown where it takes long.
 
     Raises:
         DVFLError: no network, one in training mode or with NaN in its answers, other
             classes than outputs, or an argument of another kind.
-        ModelError: frames that are no clip, or too small for a network; more memory
-            needed than ``memory``.
+        ModelError: frames that are no clip, or too small for a network.
     """
     about = about or {}
     check_request(frames, networks, classes, about)
     check_words(tuple(classes), title, label, standin)
     least = {"grid": (grid, 0), "regions": (regions, 0), "probes": (probes, 1)}
-    counts = (whole(name, *given) for name, given in least.items())
-    effort = _Effort(*counts, memory, bool(progress))
+    counts = (check_int(name, *given) for name, given in least.items())
+    effort = _Effort(*counts, bool(progress))
     clip = normalise(frames)[None]  # (1, T, 3, H, W)
     entries = tuple(
         _record_network(name, model, clip, about.get(name, ""), len(classes), effort)
@@ -129,7 +123,7 @@ def record_video(
     Args:
         path: any video that FFmpeg reads; of one frame or many, of any size.
         frames, crop, short_side: as the networks were trained.
-        more: as for ``record_clip``, such as ``grid``, ``memory`` or ``progress``.
+        more: as for ``record_clip``, such as ``grid`` or ``progress``.
 
     Raises:
         VideoError: the file is missing, damaged, no video, or far longer than high;
@@ -139,8 +133,8 @@ def record_video(
         path = file_path(path, "record_video")
     except RunDirectoryError as error:
         raise VideoError(str(error)) from None
-    frames, crop = whole("frames", frames, 1), whole("crop", crop, 1)
-    short_side = whole("short_side", short_side, 1)
+    frames, crop = check_int("frames", frames, 1), check_int("crop", crop, 1)
+    short_side = check_int("short_side", short_side, 1)
     with open_video(path) as reader:
         check_sides(str(path), reader.height, reader.width)
         read = reader.read(segment_indices(reader.num_frames, frames))
@@ -203,7 +197,7 @@ def _record_network(
         # Before all that takes time: a network that gives NaN is of no use.
         validate_maps("its answer", maps, (clip.shape[1], *clip.shape[3:]), classes)
         target = int(maps.logits.argmax())
-        cams = grad_cam(model, clip, target, memory=effort.memory)
+        cams = grad_cam(model, clip, target)
         outcomes, reach = _probe(name, model, clip, maps, effort)
     except DVFLError as error:
         raise type(error)(f"network {name!r}: {error}") from error
@@ -225,7 +219,7 @@ def _probe(
             logits = answer_to(model, clip, change)[0].float().cpu().numpy()
             outcomes.append(Outcome(change.kind, change.name, logits))
             bar.update()
-        more = {"probes": effort.probes, "memory": effort.memory, "advance": bar.update}
+        more = {"probes": effort.probes, "advance": bar.update}
         for block, tokens in zip(maps, wanted, strict=True):
             if tokens:
                 place = (block.stage, block.block)

@@ -4,25 +4,17 @@ Public names: ``open_run``, ``environment_report``, ``project_root``, ``role_nam
 ``first_clip_of``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
 ``seeds_markdown``, ``show``, ``summarise``, ``shown_path``, ``trained_student``,
 ``trained_network``, ``lesson_clip``, ``benchmarks_markdown``, ``folder_sketch``,
-``open_benchmarks``, ``list_accuracies``, ``mistake_clips``, ``costs_of``,
-``write_benchmarks``, ``run_benchmarks``.
+``mistake_clips``.
 """
 
 from ..environment import environment_report, project_root, shown_path
-from .benchmark_opening import open_benchmarks
-from .benchmark_results import (
-    costs_of,
-    list_accuracies,
-    mistake_clips,
-    run_benchmarks,
-    write_benchmarks,
-)
+from ..training import open_run
 from .data_sets import benchmarks_markdown, folder_sketch
 from .display import show
-from .opening import open_run
 from .results import (
     first_clip_of,
     log_rows,
+    mistake_clips,
     results_markdown,
     role_name,
     save_run_figures,
@@ -33,20 +25,16 @@ from .trained import lesson_clip, trained_network, trained_student
 
 __all__ = [
     "benchmarks_markdown",
-    "costs_of",
     "environment_report",
     "first_clip_of",
     "folder_sketch",
     "lesson_clip",
-    "list_accuracies",
     "log_rows",
     "mistake_clips",
-    "open_benchmarks",
     "open_run",
     "project_root",
     "results_markdown",
     "role_name",
-    "run_benchmarks",
     "save_run_figures",
     "seeds_markdown",
     "show",
@@ -54,5 +42,4 @@ __all__ = [
     "summarise",
     "trained_network",
     "trained_student",
-    "write_benchmarks",
 ]

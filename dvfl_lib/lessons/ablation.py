@@ -20,12 +20,12 @@ import torch
 
 from ..environment import project_root, shown_path
 from ..errors import LessonError
-from ..evaluation.paired_seeds import SeedComparison, compare_seeds
+from ..evaluation.comparison import SeedComparison, compare_seeds
 from ..figures.ablation import StudyRow
 from ..recipes import Recipe, recipe_for
+from ..training import open_run
 from .ablation_grid import LABELS, Grid, Setting, Study, grid_for, reduced_grid
 from .ablation_run import weights_of
-from .opening import open_run
 from .sweep_points import SweepPoint
 from .sweeping import sweep
 

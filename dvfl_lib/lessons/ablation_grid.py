@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..distillation import KD_LOSSES
 from ..errors import LessonError
 from ..recipes import Recipe
 
@@ -48,7 +49,7 @@ class Setting:
     @property
     def role(self) -> str:
         """The part it plays in a run."""
-        return "distilled" if self.teacher else "baseline"
+        return "student" if self.teacher else "baseline"
 
     def called(self, label: str) -> Setting:
         """The same runs under another label."""
@@ -145,13 +146,13 @@ def _temperatures(recipe: Recipe) -> Study:
 
 
 def _losses(recipe: Recipe) -> Study:
-    rivals = {
-        "reverse_kl": "reverse KL",
-        "jensen_shannon": "Jensen-Shannon",
-        "squared_error": "squared error on logits",
-        "decoupled_kd": "decoupled KD",
-    }
-    rows = [_kl(name, label, loss=name) for name, label in rivals.items()]
+    # The released formula has a study of its own.
+    apart = ("forward_kl", "released_code")
+    rows = [
+        _kl(name, loss.title, loss=name)
+        for name, loss in KD_LOSSES.items()
+        if name not in apart
+    ]
     for kind in ("features", "modulators"):
         live = {"distil.match": kind, **_LIVE}
         rows.append(Setting(f"match_{kind}", f"forward KL and {kind}", live))

@@ -10,8 +10,7 @@ from typing import Any
 
 from ..errors import LessonError
 from ..standins import standin_families, standin_pairs
-from ..training import ROLES, Pipeline
-from .opening import open_run
+from ..training import ROLES, Pipeline, open_run
 
 
 def run_point(
@@ -20,7 +19,7 @@ def run_point(
     """Train and evaluate one network; called again, go on or return what is there.
 
     Args:
-        role: "teacher", "baseline" or "distilled".
+        role: "teacher", "baseline" or "student".
         weights_file: where a teacher is read from; "" where none is needed.
         parameters: those of ``open_run``.
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ..evaluation.document import Table, markdown
-from ..evaluation.paired_seeds import CONFIDENCE, SeedComparison
+from ..evaluation.comparison import CONFIDENCE, SeedComparison
+from ..evaluation.tables import Table, markdown
 from ..figures import save_figure
 from ..figures.ablation import study_figure
 from ..files import write_whole

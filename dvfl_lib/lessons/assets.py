@@ -20,16 +20,15 @@ from typing import Any
 from ..environment import project_root, shown_path, versions
 from ..errors import exit_status
 from ..files import write_whole
-from ..training import FitResult, Pipeline
+from ..training import FitResult, Pipeline, open_run
 from ..weights import save_checkpoint
-from .opening import open_run
 from .trained import ASSETS, MANIFEST, STUDENT, assets_folder
 
 COMMAND = "python -m dvfl_lib.lessons.assets"
 RUN_DIR = "runs/small64"
 SEED = 0
 WHAT = {
-    "distilled": "student of teaching size, distilled",
+    "student": "student of teaching size, distilled",
     "baseline": "student of teaching size, without distillation",
     "teacher": "teacher of teaching size",
 }
@@ -72,7 +71,7 @@ def make_networks(
         progress=progress,
     )
     run.fill_cache()
-    fits = {role: run.train(role) for role in ("teacher", "distilled", "baseline")}
+    fits = {role: run.train(role) for role in ("teacher", "student", "baseline")}
     return export_networks(run, fits, folder)
 
 
@@ -108,13 +107,13 @@ def _told(run: Pipeline, fits: dict[str, FitResult], role: str) -> dict[str, Any
     """How one was made and how good it is; no times, so the same each time."""
     result = run.evaluate(role)
     # Of a distilled student, what it learned from belongs to its story.
-    roles = ("teacher", role) if role == "distilled" else (role,)
+    roles = ("teacher", role) if role == "student" else (role,)
     test = {
         "list": f"stand-in for UCF101, test list {run.settings.split}",
         "views": str(result.views),
         "top1": round(result.top1.value, 6),
     }
-    if role == "distilled":
+    if role == "student":
         test["top1_teacher"] = round(run.evaluate("teacher").top1.value, 6)
     return {
         "standin": run.train_list.standin,

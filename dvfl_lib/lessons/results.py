@@ -1,7 +1,7 @@
 """A run's results as a lesson shows and reports them.
 
 Public names: ``role_name``, ``first_clip_of``, ``log_rows``, ``results_markdown``,
-``save_run_figures``, ``seeds_markdown``, ``summarise``.
+``mistake_clips``, ``save_run_figures``, ``seeds_markdown``, ``summarise``.
 """
 
 from __future__ import annotations
@@ -18,21 +18,27 @@ from ..datasets import VideoDataset
 from ..environment import commit, device_name, project_root, versions
 from ..errors import DatasetError
 from ..evaluation import (
+    Benchmarks,
+    ConfusedPair,
     Evaluation,
     NetworkResult,
     ReportFigure,
     RunSummary,
+    Table,
+    markdown,
     result_table,
 )
-from ..evaluation.document import Table, markdown
 from ..figures import alt_text, save_figure
+from ..recipes import EvaluateRecipe
 from ..standins import standin_families, standin_pairs
 from ..training import ROLES, FitResult, Pipeline
+from ..video.clips import EvaluationViews
+from ..video.transforms import denormalise
 
 _NAMES = {
     "teacher": "teacher",
     "baseline": "student, not distilled",
-    "distilled": "student, distilled",
+    "student": "student, distilled",
 }
 _CAPTIONS = {
     "top1": "Top-1 on the test list.",
@@ -57,6 +63,32 @@ def first_clip_of(dataset: VideoDataset, class_name: str) -> Tensor:
         if dataset.classes[sample.label] == class_name:
             return dataset[index][0]
     raise DatasetError(f"{dataset.name}, {dataset.subset}: no clip of {class_name!r}")
+
+
+def mistake_clips(
+    bench: Benchmarks, dataset: str, role: str, pair: ConfusedPair, most: int = 3
+) -> list[Tensor]:
+    """What the network saw of a pair's first videos: each (T, 3, H, W) in [0, 1].
+
+    One clip in the middle, the central crop.
+
+    Raises:
+        DatasetError: no list of the data set has such a video, or it cannot be read.
+    """
+    entries = [entry for entry in bench.lists if entry.dataset.name == dataset]
+    samples = {s.name: s for entry in entries for s in entry.dataset.samples}
+    wanted = [samples.get(name) for name in pair.videos[:most]]
+    if None in wanted:
+        raise DatasetError(f"{dataset}: {pair.videos[:most]} are not all in its lists")
+    network = entries[0].networks[role]
+    one_view = EvaluateRecipe(1, 1, network.short_side)
+    views = EvaluationViews(wanted, network.data, one_view)
+    clips = []
+    for item in (views[number] for number in range(len(wanted))):
+        if item["unreadable"]:
+            raise DatasetError("; ".join(item["unreadable"]))
+        clips.append(denormalise(item["views"][0]))
+    return clips
 
 
 def results_markdown(results: Mapping[str, Evaluation]) -> str:
@@ -156,7 +188,7 @@ def summarise(
         commit=commit(),
         teacher=networks["teacher"],
         baseline=networks["baseline"],
-        distilled=networks["distilled"],
+        student=networks["student"],
         seconds={**seconds, **run.seconds},
         recipe=recipe.to_dict(),
         pairs=standin_pairs(classes) if standin else (),

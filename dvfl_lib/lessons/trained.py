@@ -54,7 +54,7 @@ class Asset:
     split: int = 1
 
 
-STUDENT = Asset("distilled", "vfl_net_lab_student_64.safetensors")
+STUDENT = Asset("student", "vfl_net_lab_student_64.safetensors")
 BASELINE = Asset("baseline", "vfl_net_lab_student_64_baseline.safetensors")
 TEACHER = Asset("teacher", "vfl_net_lab_teacher_64.safetensors")
 ASSETS = {"student": STUDENT, "baseline": BASELINE, "teacher": TEACHER}

@@ -1,20 +1,22 @@
 """Training: the loop, and the whole run from data to evaluation.
 
-Public names: ``fit``, ``FitResult``, ``Pipeline``, ``RunData``, ``RunSettings``,
-``ROLES``, ``processes``.
+Public names: ``open_run``, ``Pipeline``, ``RunSettings``, ``ROLES``, ``fit``,
+``TrainConfig``, ``FitResult``.
+
+A step is read in this order: ``pipeline``, ``loop``, ``batches``, ``objective``,
+``teacher_logits`` where the teacher's answers are stored, ``optim``,
+``checkpointing``.
 """
 
-from .devices import processes
-from .fit import FitResult, fit
-from .pipeline import ROLES, Pipeline
-from .run_data import RunData, RunSettings
+from .loop import FitResult, TrainConfig, fit
+from .pipeline import ROLES, Pipeline, RunSettings, open_run
 
 __all__ = [
-    "fit",
+    "ROLES",
     "FitResult",
     "Pipeline",
-    "RunData",
     "RunSettings",
-    "ROLES",
-    "processes",
+    "TrainConfig",
+    "fit",
+    "open_run",
 ]

@@ -1,6 +1,7 @@
 """Which clips make up every optimiser step, decided before training begins.
 
-Public names: ``BatchPlan``, ``MicroBatch``, ``step_loader``, ``clip_loader``.
+Public names: ``BatchPlan``, ``MicroBatch``, ``step_loader``, ``clip_loader``,
+``note_unreadable``.
 
 The plan is a function of the seed alone. An optimiser step takes ``batch_size``
 clips, cut into micro-batches of ``micro_batch``; a micro-batch is what one forward
@@ -12,8 +13,9 @@ going through the earlier ones.
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,9 +23,11 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ..errors import DatasetError, DVFLError, RecipeError
+from ..errors import DatasetError, RecipeError
 from ..seeding import derive_seed
 from ..video.clips import ClipKey, collate_clips
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,8 @@ class BatchPlan:
         if self.clips < self.batch_size:
             raise DatasetError(
                 f"{self.clips} training clips do not fill one batch of "
-                f"{self.batch_size}: set optim.batch_size to {self.clips} or less, "
-                "or give more clips"
+                f"{self.batch_size}: set batch_size to {self.clips} or less, or give "
+                "more clips"
             )
 
     @property
@@ -86,11 +90,7 @@ class BatchPlan:
         return order[first : first + self.batch_size]
 
     def micro_batches(self, step: int, rank: int, world: int) -> list[MicroBatch]:
-        """The share of process ``rank`` of ``world`` in a step, in order.
-
-        Raises:
-            RecipeError: the micro-batches cannot be shared equally.
-        """
+        """The share of process ``rank`` of ``world`` in a step, in order."""
         per_process = self.share_of_each(world)
         indices, size = self.step_indices(step), self.micro_batch
         return [
@@ -102,65 +102,22 @@ class BatchPlan:
         """Micro-batches of one process in one step.
 
         Raises:
-            RecipeError: they cannot be shared equally; the message says which
-                ``micro_batch`` would do.
+            RecipeError: they cannot be shared equally; the message says what would do.
         """
         count = self.batch_size // self.micro_batch
         if count % world == 0:
             return count // world
-        cannot = (
-            f"the {count} micro-batches of a step (optim.batch_size "
-            f"{self.batch_size} / optim.micro_batch {self.micro_batch}) cannot be "
-            f"shared equally by {world} processes: "
+        advice = f"make batch_size a multiple of {world}"
+        if self.batch_size % world == 0:
+            share = self.batch_size // world
+            # No larger than asked for: a larger one might not fit into memory.
+            fits = max(m for m in range(1, self.micro_batch + 1) if share % m == 0)
+            advice = f"micro_batch {fits} would fit"
+        raise RecipeError(
+            f"the {count} micro-batches of a step (batch_size {self.batch_size} / "
+            f"micro_batch {self.micro_batch}) cannot be shared equally by {world} "
+            f"processes: {advice}"
         )
-        if self.batch_size % world:
-            raise RecipeError(
-                f"{cannot}make optim.batch_size a multiple of {world}, or start "
-                "another number of processes"
-            )
-        share = self.batch_size // world
-        # No larger than asked for: a larger one might not fit into memory.
-        fits = max(m for m in range(1, self.micro_batch + 1) if share % m == 0)
-        raise RecipeError(f"{cannot}optim.micro_batch {fits} would fit")
-
-
-class _MicroBatchSampler:
-    """Lists of clip keys, one list per micro-batch of this process."""
-
-    def __init__(self, plan: BatchPlan, start: int, rank: int, world: int) -> None:
-        self.plan, self.start, self.rank, self.world = plan, start, rank, world
-
-    def __iter__(self) -> Iterator[list[ClipKey]]:
-        for step in range(self.start, self.plan.total_steps):
-            for micro in self.plan.micro_batches(step, self.rank, self.world):
-                yield [ClipKey(micro.epoch, index) for index in micro.indices]
-
-    def __len__(self) -> int:
-        steps = self.plan.total_steps - self.start
-        return steps * self.plan.share_of_each(self.world)
-
-
-class _ErrorsAsItems(Dataset):
-    """Hands our own errors through the loader as values.
-
-    A loader process that raises would bury the message in its own traceback.
-    """
-
-    def __init__(self, clips: Dataset) -> None:
-        self.clips = clips
-
-    def __getitem__(self, key: ClipKey) -> Any:
-        try:
-            return self.clips[key]
-        except DVFLError as error:
-            return error
-
-
-def _collate(items: Sequence[Any]) -> dict[str, Any] | DVFLError:
-    for item in items:
-        if isinstance(item, DVFLError):
-            return item
-    return collate_clips(items)
 
 
 def clip_loader(
@@ -176,15 +133,12 @@ def clip_loader(
     Yields:
         A dict with ``clip`` float32 (B, T, 3, H, W), ``label`` and ``index`` int64
         (B,), and ``unreadable``, names of videos.
-
-    Raises:
-        DVFLError: whatever a clip's loading raised, as it was raised.
     """
-    loader = DataLoader(
-        _ErrorsAsItems(clips),
+    yield from DataLoader(
+        clips,
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=_collate,
+        collate_fn=collate_clips,
         pin_memory=pin_memory,
         # Forked workers notice at once when the run is killed; those of a fork
         # server, the default of newer Pythons, may stay behind for good.
@@ -192,10 +146,6 @@ def clip_loader(
         # Without a generator of its own the loader would draw from the global one.
         generator=torch.Generator().manual_seed(derive_seed(seed, "loader")),
     )
-    for batch in loader:
-        if isinstance(batch, DVFLError):
-            raise batch
-        yield batch
 
 
 def step_loader(
@@ -215,17 +165,44 @@ def step_loader(
 
     Yields:
         The plan's entry, and what ``clip_loader`` gives for it.
+    """
+
+    def mine() -> Iterator[MicroBatch]:
+        for step in range(start, plan.total_steps):
+            yield from plan.micro_batches(step, rank, world)
+
+    keys = ([ClipKey(micro.epoch, i) for i in micro.indices] for micro in mine())
+    options = {"seed": plan.seed, "workers": workers, "pin_memory": pin_memory}
+    yield from zip(mine(), clip_loader(clips, keys, **options), strict=True)
+
+
+def note_unreadable(
+    known: list[str],
+    messages: Iterable[str],
+    videos: int,
+    allowed: float,
+    kind: str = "training",
+) -> None:
+    """Warn once of each video that cannot be read, and add it to ``known``.
+
+    Args:
+        known: messages so far, one per video; extended in place.
+        videos: videos of that kind in all.
+        allowed: share of them that may be unreadable.
+        kind: which list they are on, for the message.
 
     Raises:
-        DVFLError: whatever a clip's loading raised, as it was raised.
+        DatasetError: more than that are.
     """
-    batches = clip_loader(
-        clips,
-        _MicroBatchSampler(plan, start, rank, world),
-        seed=plan.seed,
-        workers=workers,
-        pin_memory=pin_memory,
-    )
-    for step in range(start, plan.total_steps):
-        for micro in plan.micro_batches(step, rank, world):
-            yield micro, next(batches)
+    for message in messages:
+        if message not in known:
+            known.append(message)
+            logger.warning("skipped: %s", message)
+    if len(known) / videos > allowed:
+        more = f"; and {len(known) - 10} more" if len(known) > 10 else ""
+        raise DatasetError(
+            f"{len(known)} of {videos} {kind} videos cannot be read, more than "
+            f"data.max_unreadable ({allowed:.1%}) allows: {'; '.join(known[:10])}"
+            f"{more}. Fetch them again, or take them off the list. If so many may be "
+            "missing, raise data.max_unreadable"
+        )

@@ -1,28 +1,32 @@
 """Where training runs, in what precision, and how far it is repeatable.
 
-Public names: ``make_accelerator``, ``deterministic``, ``cpu_threads``.
+Public names: ``make_accelerator``, ``deterministic``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
 
-from ..environment import PATIENCE, processes
+from ..environment import PATIENCE
 from ..errors import RecipeError
 
 
-def make_accelerator(precision: str) -> Accelerator:
+def make_accelerator(
+    precision: str, track: str = "", folder: Path | None = None
+) -> Accelerator:
     """Accelerate on what there is: several GPUs, one, or the CPU.
 
     Args:
         precision: ``"no"``, ``"bf16"`` or ``"fp16"``; it comes before what
             ``accelerate launch`` was told, for it belongs to the recipe.
+        track: "tensorboard" or "wandb" to follow the run with, in ``folder``.
 
     Raises:
         RecipeError: the device cannot compute in that precision.
@@ -38,13 +42,15 @@ def make_accelerator(precision: str) -> Accelerator:
             # We accumulate gradients ourselves, whatever the launcher was told.
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
             kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
+            log_with=track if track in ("tensorboard", "wandb") else None,
+            project_dir=folder,
         )
     except ValueError as error:
         if "mixed precision" not in str(error):
             raise
         raise RecipeError(
-            f"optim.precision {precision!r} does not work on this device ({error}); "
-            "use 'bf16' or 'no'"
+            f"precision {precision!r} does not work on this device ({error}); use "
+            "'bf16' or 'no'"
         ) from None
 
 
@@ -68,19 +74,3 @@ def deterministic(device: torch.device) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
         torch.utils.deterministic.fill_uninitialized_memory = fill
-
-
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
-    """Inside the block, where the device is a CPU, compute with so many threads.
-
-    0 leaves torch's choice. Small networks gain nothing by a second thread, and one
-    thread gives the same numbers however many cores there are.
-    """
-    before = torch.get_num_threads()
-    if count and processes().device.type == "cpu":
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -1,69 +1,279 @@
-"""One run, step by step: load, train, validate, save.
+"""The training loop: one network, supervised or distilled, on any number of devices.
 
-Public names: ``Loop``.
+Public names: ``fit``, ``TrainConfig``, ``FitResult``, ``check_tracker``.
+
+Hugging Face Accelerate places the network, shares the work (``accelerate launch``
+or ``torchrun`` start several processes) and handles mixed precision. What is drawn
+at random follows from the seed and the place in the run (``batches.py``), and the
+checkpoint holds everything else, so a run that was stopped at any moment, by
+whatever means, goes on where it was.
+
+* On the CPU, with the same number of threads and processes, an interrupted run ends
+  with the same weights, bit for bit, as one that was not.
+* Another number of processes, or a GPU, sees the same clips and the same random
+  draws of the CPU. Sums are then taken in another order: results agree to rounding,
+  which training may amplify. Drop-path on a GPU draws from the GPU's own generator,
+  equal from run to run but other than the CPU's.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
+from torchvision.ops import StochasticDepth
 from tqdm import tqdm
 
-from ..errors import RecipeError
-from ..recipes import OptimRecipe
+from ..distillation import MatchedStudent, random_head
+from ..errors import DatasetError, RecipeError
+from ..files import write_whole
+from ..recipes import DistilRecipe, OptimRecipe, Recipe
+from ..seeding import fixed_rng
+from ..vfl_net import VFLNet
 from ..weights import save_checkpoint
-from .batches import BatchPlan, MicroBatch, step_loader
+from .batches import BatchPlan, MicroBatch, note_unreadable, step_loader
+from .checkpointing import (
+    Progress,
+    RunDirectory,
+    fingerprint,
+    locked,
+    on_main,
+    weights_digest,
+)
+from .devices import deterministic, make_accelerator
 from .objective import Objective
-from .optimisation import build_optimizer, learning_rate
-from .resume import begin, restore_momentum
-from .state import Progress, RunFolder
-from .troubles import diverged, note_unreadable
+from .optim import build_optimizer, learning_rate
+from .teacher_logits import StoredTeacher
 
 logger = logging.getLogger(__name__)
 # A scale of fp16 gradients below this means that every step overflows.
 _LEAST_SCALE = 2.0**-14
 Batches = Iterator[tuple[MicroBatch, dict[str, Any]]]
+_TRACKERS = ("", "csv", "tensorboard", "wandb")
 
 
-@dataclass
-class Loop:
+@dataclass(frozen=True)
+class TrainConfig:
+    """How one network is trained.
+
+    Attributes:
+        recipe: its ``augment``, the part that ``optim`` names, and ``distil`` where
+            there is a teacher; of ``data``, the workers and ``max_unreadable``.
+        seed: of the order of clips, mixing and drop-path.
+        run_dir, name: files go to ``run_dir/name``.
+        optim: "optim" or "teacher_optim".
+        teacher: sees the same mixed clips, in eval mode, and is not changed.
+        stored: the teacher behind its stored logits, which are filled first.
+        labelled: indices of clips whose label may be used (all if None); the
+            teacher speaks about the others too.
+        validate: called with the network in eval mode, on one process, after every
+            ``validate_every``-th and the last epoch; returns numbers, among them
+            ``top1``; a list ``unreadable`` names videos it left out. Give it
+            held-out clips, never the reported list.
+        checkpoint_seconds: time between checkpoints within an epoch; longer where
+            writing one takes long. 0 writes after every step.
+        about: further entries of the metadata in the weights' files, such as
+            ``classes``; expressible in JSON.
+        track: "csv", "tensorboard" or "wandb", beside the log that is always written.
+    """
+
+    recipe: Recipe
+    num_classes: int
+    seed: int
+    run_dir: Path
+    name: str
+    optim: str = "optim"
+    teacher: nn.Module | None = None
+    stored: StoredTeacher | None = None
+    labelled: Set[int] | None = None
+    validate: Callable[[nn.Module], dict[str, Any]] | None = None
+    validate_every: int = 1
+    checkpoint_seconds: float = 30.0
+    progress: bool = True
+    about: Mapping[str, Any] = field(default_factory=dict)
+    track: str = ""
+
+    @property
+    def optim_recipe(self) -> OptimRecipe:
+        return getattr(self.recipe, self.optim)
+
+    @property
+    def distil(self) -> DistilRecipe | None:
+        return None if self.teacher is None else self.recipe.distil
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a finished run leaves behind.
+
+    Attributes:
+        folder: ``run_dir/name``.
+        final: weights after the last step, for ``weights.load_checkpoint``.
+        best: weights of the best epoch on held-out clips; None without ``validate``.
+        best_epoch, best_top1: which epoch that was (1 is the first), and its score.
+        history: one dict per epoch: ``epoch``, ``step``, ``lr``, ``loss``, ``ce``,
+            ``kd``, ``match`` where insides are matched, ``seconds``, and ``held_out``
+            where it was validated.
+        unreadable: messages about videos that could not be read.
+        steps: optimiser steps of the whole run.
+        resumed_from: the step this call began at; 0 for a new run.
+        seconds: time spent training, over all starts.
+    """
+
+    folder: Path
+    final: Path
+    best: Path | None
+    best_epoch: int | None
+    best_top1: float | None
+    history: list[dict[str, Any]]
+    unreadable: list[str]
+    steps: int
+    resumed_from: int
+    seconds: float
+
+
+def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:
+    """Train ``model`` in place, or go on with the run that is in its folder.
+
+    Without a teacher the loss is the cross-entropy with soft labels; with one, see
+    ``DistilRecipe``. Called again with the same arguments and a model that is as new,
+    an interrupted run goes on and a finished one returns at once.
+
+    Args:
+        clips: such as ``video.clips.TrainingClips``: ``len``, items by ``ClipKey``,
+            and ``samples``. Mixing and label smoothing come on top.
+
+    Raises:
+        RecipeError: contradicting arguments, or the loss is no longer finite.
+        DatasetError: too few clips, bad labels, too many unreadable videos.
+        ModelError: a head or a teacher of another number of classes.
+        RunDirectoryError: a folder cannot be written, or holds another run's files.
+    """
+    _check(clips, config)
+    loop = _Loop(model, clips, config)
+    with deterministic(loop.accelerator.device):
+        loop.run()
+    done, folder = loop.progress, loop.folder
+    return FitResult(
+        folder=folder.path,
+        final=folder.final,
+        best=None if done.best_epoch is None else folder.best,
+        best_epoch=done.best_epoch,
+        best_top1=done.best_top1,
+        history=done.history,
+        unreadable=done.all_unreadable,
+        steps=done.step,
+        resumed_from=loop.resumed_from,
+        seconds=done.seconds,
+    )
+
+
+def _check(clips: Any, config: TrainConfig) -> None:
+    """Refuse what would train with wrong labels or another clip's logits."""
+    check_tracker(config.track)
+    if config.labelled is not None and config.recipe.augment.mixes:
+        raise RecipeError(
+            "clips without a label need augment.mixup=0 and augment.cutmix=0: a "
+            "mixture of a labelled and an unlabelled clip has no label"
+        )
+    views, distil = getattr(clips, "views", 0), config.distil
+    if distil is not None and views != distil.stored_views:
+        raise RecipeError(
+            f"distil.stored_views is {distil.stored_views}, but the clips have "
+            f"{views} stored views: make them with views={distil.stored_views}"
+        )
+    for sample in clips.samples:
+        if not 0 <= sample.label < config.num_classes:
+            raise DatasetError(
+                f"clip {sample.name} has label {sample.label}, but there are "
+                f"{config.num_classes} classes, numbered from 0"
+            )
+
+
+def check_tracker(name: str) -> None:
+    """Refuse a tracker that is not known or not installed."""
+    if name not in _TRACKERS:
+        raise RecipeError(f"track: {name!r} is none of {', '.join(_TRACKERS[1:])}")
+    if name in ("tensorboard", "wandb") and find_spec(name) is None:
+        raise RecipeError(
+            f"track: {name} is not installed; pip install {name}, or track with csv"
+        )
+
+
+class _Loop:
     """The state of one call of ``fit``; only the first process touches files."""
 
-    accelerator: Accelerator
-    model: nn.Module  # as the caller gave it; validated, and saved as weights
-    trained: nn.Module  # the same, or around it a MatchedStudent
-    clips: Any
-    plan: BatchPlan
-    recipe: OptimRecipe
-    objective: Objective
-    folder: RunFolder
-    fingerprint: dict[str, Any]
-    recipes: dict[str, Any]
-    validate: Callable[[nn.Module], dict[str, Any]] | None
-    validate_every: int
-    checkpoint_seconds: float
-    max_unreadable: float
-    workers: int
-    show: bool
-    about: Mapping[str, Any]
-    progress: Progress = field(default_factory=Progress)
-    resumed_from: int = 0
+    def __init__(self, model: VFLNet, clips: Any, config: TrainConfig) -> None:
+        self.model, self.clips, self.config = model, clips, config
+        self.recipe, self.distil = config.optim_recipe, config.distil
+        self.folder = RunDirectory(config.run_dir / config.name)
+        sizes = (self.recipe.batch_size, self.recipe.micro_batch, self.recipe.epochs)
+        self.plan = BatchPlan(len(clips), *sizes, config.seed)
+        self.accelerator = make_accelerator(
+            self.recipe.precision, config.track, self.folder.path
+        )
+        self.plan.share_of_each(self.accelerator.num_processes)
+        self.fingerprint = self._fingerprint()
+        self.trained: nn.Module = model  # what the optimiser moves
+        if self.distil is not None and self.distil.match:
+            with fixed_rng(config.seed, "projections"):
+                self.trained = MatchedStudent(model, config.teacher, self.distil.match)
+        self.objective = self._objective()
+        self.progress = Progress()
+
+    def _fingerprint(self) -> dict[str, Any]:
+        """Everything that decides the result."""
+        config, drops = self.config, self.model.modules()
+        values = {
+            "optim": self.recipe,
+            "augment": config.recipe.augment,
+            "distil": self.distil,
+            "seed": config.seed,
+            "num_classes": config.num_classes,
+            "validate_every": config.validate and config.validate_every,
+            "network": repr(getattr(self.model, "config", type(self.model).__name__)),
+            "drop-path": [m.p for m in drops if isinstance(m, StochasticDepth)],
+            "initial weights": weights_digest(self.model),
+            "teacher weights": weights_digest(config.teacher),
+            "labelled clips": config.labelled is not None and sorted(config.labelled),
+        }
+        return fingerprint(values, self.clips)
+
+    def _objective(self) -> Objective:
+        config, teacher = self.config, self.config.teacher
+        if config.stored is not None:
+            teacher = None
+        elif self.distil is not None and self.distil.random_head:
+            rank = self.accelerator.process_index
+            teacher = random_head(teacher, config.seed, rank)
+        labelled = None if config.labelled is None else frozenset(config.labelled)
+        return Objective(
+            num_classes=config.num_classes,
+            seed=config.seed,
+            batch_size=self.recipe.batch_size,
+            augment=config.recipe.augment,
+            distil=self.distil,
+            teacher=teacher,
+            labelled=labelled,
+            stored=config.stored,
+        )
 
     def run(self) -> None:
         """From the checkpoint, or the first step, to the end."""
-        held = self.folder.held() if self.is_main else nullcontext()
-        with held:
-            self._restore()
+        with ExitStack() as held:
+            self._restore(held)
             try:
                 self._train()
             except KeyboardInterrupt:
@@ -78,6 +288,8 @@ class Loop:
             finally:
                 # Takes Accelerate's precision wrapper off the caller's network.
                 self.accelerator.unwrap_model(self.wrapped, keep_fp32_wrapper=False)
+                for tracker in self.accelerator.trackers:
+                    tracker.finish()
             if self.is_main and not self.folder.final.exists():
                 self._save_weights(self.folder.final, len(self.progress.history), None)
             self.accelerator.wait_for_everyone()
@@ -90,16 +302,23 @@ class Loop:
     def finished(self) -> bool:
         return self.progress.epochs_closed == self.plan.epochs
 
-    # --- beginning -----------------------------------------------------------
-
-    def _restore(self) -> None:
+    def _restore(self, held: ExitStack) -> None:
         """Prepare network and optimiser, as they were at the last checkpoint."""
+
+        def read() -> tuple[Progress, dict[str, Tensor], dict[str, Any]]:
+            held.enter_context(locked(self.folder.path, "training"))
+            found = self.folder.load(self.fingerprint)
+            self.folder.write_log(found[0])
+            return found
+
+        # Only the first process reads files; the others are told.
+        self.progress, weights, state = on_main(self.accelerator, read)
+        if weights:
+            self.trained.load_state_dict(weights)
         optimizer = build_optimizer(self.trained, self.recipe)
-        self.progress, momentum = begin(
-            self.accelerator, self.folder, self.fingerprint, self.trained
-        )
         self.wrapped, self.optimizer = self.accelerator.prepare(self.trained, optimizer)
-        restore_momentum(self.optimizer, self.trained, momentum)
+        if state:
+            self.optimizer.load_state_dict(state)
         if self.progress.scaler is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(self.progress.scaler)
         if self.objective.teacher is not None:
@@ -114,10 +333,19 @@ class Loop:
     def _train(self) -> None:
         if self.finished:
             return
-        if self.objective.stored is not None:
-            self.objective.stored.open(self.accelerator)
+        if self.config.stored is not None:
+            self.config.stored.open(self.accelerator)
             self._started_at = time.monotonic()  # asking the teacher is no training
-        batches = self._batches()
+        self._begin_tracking()
+        batches = step_loader(
+            self.clips,
+            self.plan,
+            start=self.progress.step,
+            rank=self.accelerator.process_index,
+            world=self.accelerator.num_processes,
+            workers=self.config.recipe.data.workers,
+            pin_memory=self.accelerator.device.type == "cuda",
+        )
         self.wrapped.train()
         with self._bar() as bar:
             while True:
@@ -128,21 +356,10 @@ class Loop:
                 bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.2g}", refresh=False)
                 bar.update()
                 # Large networks on slow disks: writing takes a twentieth at most.
-                pause = self.checkpoint_seconds
+                pause = self.config.checkpoint_seconds
                 pause = max(pause, 20 * self._save_took) if pause else 0.0
                 if time.monotonic() - self._saved_at >= pause:
                     self._save()
-
-    def _batches(self) -> Batches:
-        return step_loader(
-            self.clips,
-            self.plan,
-            start=self.progress.step,
-            rank=self.accelerator.process_index,
-            world=self.accelerator.num_processes,
-            workers=self.workers,
-            pin_memory=self.accelerator.device.type == "cuda",
-        )
 
     def _bar(self) -> tqdm:
         return tqdm(
@@ -151,7 +368,7 @@ class Loop:
             desc=self.folder.path.name,
             unit="step",
             dynamic_ncols=True,
-            disable=not (self.show and self.is_main),
+            disable=not (self.config.progress and self.is_main),
         )
 
     def _step(self, batches: Batches) -> tuple[float, float]:
@@ -162,25 +379,24 @@ class Loop:
             group["lr"] = rate
         parts, seen = self._gradients(batches)
         found = dict(zip(self.objective.names, parts.tolist(), strict=True))
-        loss = found["loss"]
         # fp16 gradients may overflow now and then: the scaler skips such a step.
         norm = self.accelerator.clip_grad_norm_(
             self.wrapped.parameters(), self.recipe.clip_grad_norm
         )
-        scaled = self.accelerator.scaler is not None
-        if not math.isfinite(loss) or not (scaled or math.isfinite(float(norm))):
-            names = [self.clips.samples[index].name for index in seen]
-            raise diverged(loss, step, rate, names, self.folder.path)
+        scaler = self.accelerator.scaler
+        if not math.isfinite(found["loss"]):
+            raise self._diverged("loss", rate, seen)
+        if scaler is None and not math.isfinite(float(norm)):
+            raise self._diverged("gradient", rate, seen)
         self.optimizer.step()
-        if scaled and self.accelerator.scaler.get_scale() < _LEAST_SCALE:
-            names = [self.clips.samples[index].name for index in seen]
-            raise diverged(math.inf, step, rate, names, self.folder.path)
+        if scaler is not None and scaler.get_scale() < _LEAST_SCALE:
+            raise self._diverged("gradient", rate, seen)
         self.optimizer.zero_grad()
         sums = self.progress.sums
         for key, value in found.items():
             sums[key] = sums.get(key, 0.0) + value
         self.progress.step = step + 1
-        return loss, rate
+        return found["loss"], rate
 
     def _gradients(self, batches: Batches) -> tuple[Tensor, list[int]]:
         """Accumulate the step's gradients; returns its losses over all processes.
@@ -210,17 +426,21 @@ class Loop:
             total += torch.stack(losses).detach()
         return self.accelerator.reduce(total), seen
 
-    def _note_unreadable(self, messages: list[str]) -> None:
-        known, videos = self.progress.unreadable, len(self.clips)
-        note_unreadable(known, messages, videos, self.max_unreadable)
+    def _diverged(self, what: str, rate: float, seen: list[int]) -> RecipeError:
+        names = ", ".join(self.clips.samples[index].name for index in seen[:8])
+        return RecipeError(
+            f"the {what} is no longer finite at step {self.progress.step} (learning "
+            f"rate {rate:.3g}); clips: {names}. The last checkpoint in "
+            f"{self.folder.path} is intact. Try a lower optim.base_lr, a longer "
+            "optim.warmup_epochs, or optim.precision 'bf16' or 'no', in another run_dir"
+        )
 
-    def _note_held_out(self, messages: Sequence[str]) -> None:
-        """Name what ``validate`` left out; it has its own limit of how many."""
-        known = self.progress.held_out_unreadable
-        for message in messages:
-            if message not in known:
-                known.append(message)
-                logger.warning("left out of the held-out score: %s", message)
+    def _note_unreadable(self, messages: Iterable[str]) -> None:
+        known, allowed = (
+            self.progress.unreadable,
+            self.config.recipe.data.max_unreadable,
+        )
+        note_unreadable(known, messages, len(self.clips), allowed)
 
     # --- ends of epochs ------------------------------------------------------
 
@@ -229,11 +449,10 @@ class Loop:
         epoch = self.progress.epochs_closed + 1
         if self.progress.step < epoch * self.plan.steps_per_epoch:
             return
-        gathered = gather_object(self.progress.unreadable)
-        self._note_unreadable(sorted(set(gathered)))
+        self._note_unreadable(sorted(set(gather_object(self.progress.unreadable))))
         line = self._line(epoch)
-        due = epoch % self.validate_every == 0 or epoch == self.plan.epochs
-        if self.validate is not None and due:
+        due = epoch % self.config.validate_every == 0 or epoch == self.plan.epochs
+        if self.config.validate is not None and due:
             # Killed while it validates, a run validates these very weights again.
             self._save()
             line["held_out"] = self._held_out(epoch)
@@ -243,6 +462,7 @@ class Loop:
         self._save()
         if self.is_main:
             self.folder.write_log(self.progress)
+            self._track(line)
 
     def _line(self, epoch: int) -> dict[str, Any]:
         """The log's line of an epoch: means over its steps."""
@@ -261,15 +481,16 @@ class Loop:
         if self.is_main:
             network = self.accelerator.unwrap_model(self.wrapped).eval()
             with torch.no_grad():
-                told = [self.validate(self.model)]
+                told = [self.config.validate(self.model)]
             network.train()
         broadcast_object_list(told)
-        self._note_held_out(told[0].get("unreadable", ()))
+        known = self.progress.held_out_unreadable  # has its own limit of how many
+        for message in told[0].get("unreadable", ()):
+            if message not in known:
+                known.append(message)
+                logger.warning("left out of the held-out score: %s", message)
         numbers = {k: v for k, v in told[0].items() if isinstance(v, (int, float))}
-        top1 = numbers.get("top1", math.nan)
-        if not math.isfinite(top1):
-            raise RecipeError("validate must return a dict with a finite 'top1'")
-        best = self.progress.best_top1
+        top1, best = numbers["top1"], self.progress.best_top1
         if best is None or top1 > best:  # of equal epochs the earlier stays
             self.progress.best_epoch, self.progress.best_top1 = epoch, float(top1)
             if self.is_main:
@@ -277,6 +498,28 @@ class Loop:
         return numbers
 
     # --- files ---------------------------------------------------------------
+
+    def _begin_tracking(self) -> None:
+        track, folder = self.config.track, self.folder.path
+        if track in ("tensorboard", "wandb"):
+            # TensorBoard's events go to folder/tensorboard.
+            project = {"tensorboard": "tensorboard", "wandb": "dvfl"}[track]
+            name = f"{folder.parent.name}/{folder.name}"
+            options = {"wandb": {"dir": str(folder), "name": name}}
+            self.accelerator.init_trackers(project, init_kwargs=options)
+
+    def _track(self, line: dict[str, Any]) -> None:
+        """Tell the tracker of an epoch; ``log.csv`` is written anew from the log."""
+        if self.config.track == "csv":
+            rows = [_flat(line) for line in self.progress.history]
+            text = io.StringIO()
+            names = dict.fromkeys(name for row in rows for name in row)
+            table = csv.DictWriter(text, list(names), lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+            write_whole(self.folder.path / "log.csv", text.getvalue().encode())
+        elif self.config.track:
+            self.accelerator.log(_flat(line), step=line["epoch"])
 
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started_at
@@ -293,7 +536,16 @@ class Loop:
         self._save_took = time.monotonic() - self._saved_at
         self._saved_at = time.monotonic()
 
-    def _save_weights(self, path: Any, epoch: int, top1: float | None) -> None:
-        recipe = {name: asdict(part) for name, part in self.recipes.items()}
+    def _save_weights(self, path: Path, epoch: int, top1: float | None) -> None:
+        parts = {"optim": self.recipe, "augment": self.config.recipe.augment}
+        if self.distil is not None:
+            parts["distil"] = self.distil
+        recipe = {name: asdict(part) for name, part in parts.items()}
         extra = {"run": self.folder.path.name, "epoch": epoch, "held_out_top1": top1}
-        save_checkpoint(self.model, path, recipe, {**self.about, **extra})
+        save_checkpoint(self.model, path, recipe, {**self.config.about, **extra})
+
+
+def _flat(line: dict[str, Any]) -> dict[str, float]:
+    """A line of the log for a tracker: ``held_out/top1`` for what is nested."""
+    held_out = {f"held_out/{k}": v for k, v in line.get("held_out", {}).items()}
+    return {**{k: v for k, v in line.items() if k != "held_out"}, **held_out}

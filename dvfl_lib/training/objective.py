@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..distillation import (
-    kd_loss,
+    distillation_loss,
     matching_loss,
     soft_cross_entropy,
     teacher_signals,
@@ -23,7 +23,7 @@ from ..recipes import AugmentRecipe, DistilRecipe
 from ..seeding import derive_seed
 from ..video.transforms import mix_clips
 from .batches import MicroBatch
-from .stored_teacher import StoredTeacher
+from .teacher_logits import StoredTeacher
 
 
 @contextmanager
@@ -114,21 +114,26 @@ class Objective:
         with seeded(clip.device, self.seed, "forward", *place):
             answer = student(clip)
         logits, projected = answer if self.matches else (answer, None)
-        mask = self._mask(micro, batch)
-        ce = soft_cross_entropy(logits, target.to(logits.device), reduction="none")
-        ce = (ce * mask).sum() / max(step_labels, 1)
+        target, labelled = target.to(logits.device), self._labelled(micro, batch)
         if self.distil is None:
+            ce = soft_cross_entropy(logits, target, labelled, step_labels)
             return ce, ce, torch.zeros_like(ce)
-        distil = self.distil
         opinion, signals = self._opinion(clip, micro, batch, autocast)
-        labels = self._labels(label, mask)
-        kd = kd_loss(distil.loss, logits, opinion, labels, distil.temperature)
-        kd = kd.sum() / self.batch_size
-        loss = distil.alpha * kd + (1 - distil.alpha) * ce
+        loss, ce, kd = distillation_loss(
+            logits,
+            opinion,
+            target,
+            alpha=self.distil.alpha,
+            temperature=self.distil.temperature,
+            labelled=labelled,
+            labels=self._labels(label, labelled),
+            loss=self.distil.loss,
+            normalise_by=(self.batch_size, step_labels),
+        )
         if not self.matches:
             return loss, ce, kd
         match = matching_loss(projected, signals).sum() / self.batch_size
-        return loss + distil.match_weight * match, ce, kd, match
+        return loss + self.distil.match_weight * match, ce, kd, match
 
     def _opinion(
         self,
@@ -148,19 +153,19 @@ class Objective:
                 return teacher_signals(self.teacher, clip, self.distil.match)
             return self.teacher(clip), []
 
-    def _labels(self, label: Tensor, mask: Tensor) -> Tensor:
+    def _labels(self, label: Tensor, labelled: Tensor) -> Tensor:
         """Whole numbers (B,), -1 where the label is withheld or the clip mixed."""
         mixed = self.augment.mixup > 0 or self.augment.cutmix > 0
-        return torch.full_like(label, -1) if mixed else label.where(mask > 0, -1)
+        return torch.full_like(label, -1) if mixed else label.where(labelled, -1)
 
-    def _mask(self, micro: MicroBatch, batch: dict[str, Any]) -> Tensor:
-        """1 where a label may be used. (B,)"""
+    def _labelled(self, micro: MicroBatch, batch: dict[str, Any]) -> Tensor:
+        """Whether a clip's label may be used: bool (B,)."""
         found = batch["index"]
         if self.labelled is None:
-            return torch.ones(len(found), device=found.device)
+            return torch.ones(len(found), dtype=torch.bool, device=found.device)
         # A replacement of an unreadable video has a label of its own to withhold.
         allowed = [
             wanted in self.labelled and got in self.labelled
             for wanted, got in zip(micro.indices, found.tolist(), strict=True)
         ]
-        return torch.tensor(allowed, dtype=torch.float32, device=found.device)
+        return torch.tensor(allowed, dtype=torch.bool, device=found.device)

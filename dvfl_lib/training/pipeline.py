@@ -1,11 +1,12 @@
 """The whole run: data, teacher, student without and with distillation, evaluation.
 
-Public names: ``Pipeline``, ``ROLES``.
+Public names: ``open_run``, ``Pipeline``, ``RunSettings``, ``ROLES``, ``Role``,
+``standin_folder``.
 
-Three networks are trained: the *teacher*, the *baseline* (the student on labels
-alone) and the *distilled* student. The two students begin with the same weights,
-see the same clips in the same order with the same augmentation, and may use the
-same labels: the distillation term is all that differs.
+Three networks are trained: the *teacher*, the *baseline* (the student's network on
+labels alone) and the *student*, which is distilled. Baseline and student begin with
+the same weights, see the same clips in the same order with the same augmentation, and
+may use the same labels: the distillation term is all that differs.
 
 Each step can be called again: what is finished returns from its files, what was
 interrupted goes on. The best epoch is chosen on held-out groups of the training
@@ -16,109 +17,185 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+import torch
 from torch import nn
 
+from ..datasets import VideoDataset, create_dataset, list_datasets
+from ..datasets.base import first_few
 from ..datasets.leakage import training_list
-from ..errors import RecipeError
-from ..evaluation import About, Evaluation, evaluate
-from ..evaluation.kept import kept_evaluation
-from ..recipes import EvaluateRecipe
-from ..recipes.parts import naming
-from ..seeding import derive_seed
-from ..teacher_cache import TeacherCache, cache_name, key_fields
-from ..vfl_net import VFLNet
+from ..distillation import KD_LOSSES, MatchingKind
+from ..environment import cpu_threads, processes, project_root
+from ..errors import CheckpointError, DatasetError, RecipeError, RunDirectoryError
+from ..evaluation import Evaluation, EvaluationInfo, cached_evaluation, evaluate
+from ..evaluation.class_order import align_classes, released_classes
+from ..files import can_write
+from ..recipes import EvaluateRecipe, NetworkRecipe, Recipe, did_you_mean, recipe_for
+from ..seeding import derive_seed, fixed_rng
+from ..standins import list_standins, write_standin
+from ..vfl_net import VFLNet, create_model
 from ..video.clips import EvaluationViews, Sample, TrainingClips
-from .batches import BatchPlan
-from .devices import cpu_threads, make_accelerator, processes
-from .fingerprint import NO_EFFECT
-from .fit import FitResult, fit
-from .run_networks import ROLES, Role, RunNetworks
-from .stored_teacher import StoredTeacher
+from ..video.frame_cache import FrameCache
+from ..video.sampling import view_indices
+from ..weights import (
+    LoadReport,
+    fetch_image_weights,
+    load_checkpoint,
+    load_image_weights,
+)
+from ..weights.reading import read_own_metadata
+from .batches import BatchPlan, note_unreadable
+from .checkpointing import NO_EFFECT
+from .devices import make_accelerator
+from .loop import FitResult, TrainConfig, check_tracker, fit
+from .teacher_logits import StoredTeacher, key_digest, logits_key
 
-__all__ = ["ROLES", "Pipeline"]
+Role = Literal["teacher", "baseline", "student"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
-class Pipeline(RunNetworks):
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is: recipe, data, seed, and where its files go.
+
+    Args:
+        recipe: every number of the run.
+        dataset, data_root, split: see ``datasets.create_dataset``.
+        run_dir: everything the run writes goes below it. Processes on several
+            machines need it on a disk that they share.
+        cache_dir: decoded frames, downloaded weights, the teacher's logits; may serve
+            several runs.
+        seed: of initial weights, order, augmentation and held-out groups.
+        teacher_weights: a checkpoint of the teacher; "" trains one.
+        teacher_cache: with ``distil.stored_views``, the folder of the teacher's
+            logits; "" for one in ``cache_dir`` that runs with the same teacher, data,
+            augmentation and seed share.
+        progress: show bars.
+        track: "csv", "tensorboard" or "wandb", see ``TrainConfig``.
+    """
+
+    recipe: Recipe
+    dataset: str
+    data_root: Path
+    split: str
+    run_dir: Path
+    cache_dir: Path
+    seed: int = 0
+    teacher_weights: str = ""
+    teacher_cache: str = ""
+    progress: bool = True
+    track: str = ""
+
+
+class Pipeline:
     """The steps of a run, each callable again.
 
     Raises:
         DVFLError: (all methods) one of its children, with what to do about it.
     """
 
-    def check(self) -> None:
-        """Refuse lists and networks that cannot work, before any work begins.
+    def __init__(self, settings: RunSettings) -> None:
+        self.settings = settings
+        self.recipe = settings.recipe
+        self.seconds: dict[str, float] = {}  # phase -> wall-clock time
+
+    # --- data ----------------------------------------------------------------
+
+    @cached_property
+    def train_list(self) -> VideoDataset:
+        """The official training list."""
+        return self._list("train")
+
+    @cached_property
+    def test_list(self) -> VideoDataset:
+        """The official test list: evaluated at the end, never chosen by."""
+        return self._list("test")
+
+    def _list(self, subset: str) -> VideoDataset:
+        s = self.settings
+        return create_dataset(s.dataset, s.data_root, split=s.split, subset=subset)
+
+    @cached_property
+    def _divided(self) -> tuple[list[Sample], list[Sample]]:
+        seed = derive_seed(self.settings.seed, "held out groups")
+        return self.train_list.hold_out_groups(self.recipe.data.holdout_share, seed)
+
+    @property
+    def fit_samples(self) -> list[Sample]:
+        """What the networks learn from."""
+        return self._divided[0]
+
+    @property
+    def held_out_samples(self) -> list[Sample]:
+        """Whole groups of the training list that choose the best epoch."""
+        return self._divided[1]
+
+    @cached_property
+    def labelled(self) -> set[int] | None:
+        """Indices of the clips whose label the students may use; None for all.
+
+        Drawn per class, so that every class keeps the same share, at least one.
+        """
+        share = self.recipe.distil.label_share
+        if share == 1.0:
+            return None
+        chosen: set[int] = set()
+        for label in range(len(self.train_list.classes)):
+            mine = [i for i, s in enumerate(self.fit_samples) if s.label == label]
+            generator = torch.Generator().manual_seed(
+                derive_seed(self.settings.seed, "labels", label)
+            )
+            order = torch.randperm(len(mine), generator=generator).tolist()
+            keep = max(1, round(share * len(mine))) if mine else 0
+            chosen.update(mine[k] for k in order[:keep])
+        return chosen
+
+    def cache(self, short_side: int) -> FrameCache | None:
+        """Where decoded frames of that size are kept, if the recipe wants it."""
+        if not self.recipe.data.cache_frames:
+            return None
+        return FrameCache(self.settings.cache_dir / f"frames_{short_side}", short_side)
+
+    def fill_cache(self) -> None:
+        """Decode and shrink every video once, where the recipe asks for it.
 
         Raises:
-            DatasetError, RecipeError: see ``RunData.check``.
-            ModelError: an unknown network.
-            CheckpointError: a teacher or image weights that do not fit, or that
-                cannot be had.
+            DatasetError: too many cannot be read: better known before the training.
+            RunDirectoryError: the frames cannot be written.
         """
-        super().check()
-        given = bool(self.settings.teacher_weights)
-        for role in ("teacher", "baseline"):
-            if role == "teacher" and given:
-                model = self.trained("teacher")
-            else:
-                model, _ = self.new_network(role)
-                self._check_training(role)
-            least = model.config.smallest_side
-            if self.recipe.data.crop < least:
-                raise RecipeError(
-                    f"data.crop is {self.recipe.data.crop} pixels, and "
-                    f"{self.recipe_of(role).model} needs at least {least}"
-                )
-
-    def _check_training(self, role: Role) -> None:
-        """What ``fit`` would refuse, hours later for the students."""
-        part, optim = self._optim_of(role)
-        with naming(part):
-            make_accelerator(optim.precision)
-            sizes = (optim.batch_size, optim.micro_batch, optim.epochs)
-            plan = BatchPlan(len(self.fit_samples), *sizes, seed=0)
-            plan.share_of_each(processes().num_processes)
-
-    # --- training ------------------------------------------------------------
-
-    def train(self, role: Role) -> FitResult | None:
-        """Train one network, or go on with it; None for a teacher that was given."""
-        if role == "teacher" and self.settings.teacher_weights:
-            self.trained(role)  # refuses a file that does not fit, before any work
-            return None
-        r, s = self.recipe, self.settings
-        clips = self.training_clips(role)
-        distilled = role == "distilled"
-        teacher = self.trained("teacher") if distilled else None
-        cache = self._cache_folder(teacher, clips) if distilled else None
-        part, optim = self._optim_of(role)
-        with naming(part), cpu_threads(optim.cpu_threads):
-            return fit(
-                self.new_network(role)[0],
-                clips,
-                recipe=optim,
-                augment=r.augment,
-                num_classes=len(self.train_list.classes),
-                seed=clips.seed,
-                run_dir=s.run_dir,
-                name=role,
-                distil=r.distil if distilled else None,
-                teacher=teacher,
-                teacher_cache=cache,
-                labelled=None if role == "teacher" else self.labelled,
-                validate=self._held_out_score,
-                max_unreadable=r.data.max_unreadable,
-                workers=r.data.workers,
-                progress=s.progress,
-                about=self._about_weights(),
-            )
+        begun = time.monotonic()
+        lists = {
+            "training": (self.recipe.data.short_side, self.fit_samples),
+            "held-out": (self.recipe.evaluate.short_side, self.held_out_samples),
+            "test": (self.recipe.evaluate.short_side, self.test_list.samples),
+        }
+        jobs: dict[int, list[Sample]] = {}  # the two sizes may be the same
+        for side, samples in lists.values():
+            jobs.setdefault(side, []).extend(samples)
+        unreadable: dict[str, str] = {}  # path -> message
+        for side, samples in jobs.items():
+            cache = self.cache(side)
+            if cache is not None and processes().is_main_process:
+                workers, show = os.cpu_count() or 1, self.settings.progress
+                paths = [sample.path for sample in samples]
+                report = cache.fill(paths, workers=workers, progress=show)
+                unreadable |= report.unreadable
+        processes().wait_for_everyone()
+        for kind, (_, samples) in lists.items():
+            found = [unreadable[p] for s in samples if (p := str(s.path)) in unreadable]
+            most = self.recipe.data.max_unreadable
+            note_unreadable([], found, len(samples), most, kind)
+        self.seconds["decoding (last call)"] = round(time.monotonic() - begun, 2)
 
     def training_clips(self, role: Role) -> TrainingClips:
-        """What a network learns from; both students see the same."""
+        """What a network learns from; baseline and student see the same."""
         kind = "teacher" if role == "teacher" else "student"
         return TrainingClips(
             self.fit_samples,
@@ -130,62 +207,182 @@ class Pipeline(RunNetworks):
             views=0 if role == "teacher" else self.recipe.distil.stored_views,
         )
 
-    # --- the teacher's logits ------------------------------------------------
+    # --- networks ------------------------------------------------------------
 
-    def fill_teacher_cache(self) -> TeacherCache | None:
-        """Ask the teacher once about every stored view, or go on with that.
+    def recipe_of(self, role: Role) -> NetworkRecipe:
+        """Which network plays this role."""
+        return self.recipe.teacher if role == "teacher" else self.recipe.student
 
-        ``train("distilled")`` does it by itself. None where the recipe stores none.
+    def _create(self, role: Role) -> VFLNet:
+        """The network of a role with its random weights."""
+        part = self.recipe_of(role)
+        kind = "teacher" if role == "teacher" else "student"
+        with fixed_rng(self.settings.seed, "initial weights", kind):
+            return create_model(
+                part.model,
+                num_classes=len(self.train_list.classes),
+                drop_path=part.drop_path,
+                init=part.init,
+            )
+
+    def new_network(self, role: Role) -> tuple[VFLNet, LoadReport | None]:
+        """The network before its first step, and what was loaded into it.
+
+        Baseline and student are the same to the last bit.
+        """
+        model, part = self._create(role), self.recipe_of(role)
+        if not part.image_weights:
+            return model, None
+        folder = self.settings.cache_dir / "weights"
+        with processes().main_process_first():
+            path = fetch_image_weights(part.image_weights, folder)
+        return model, load_image_weights(model, path)
+
+    def trained(self, role: Role) -> VFLNet:
+        """The network with the weights that held-out groups chose, in eval mode.
+
+        A given teacher may number the classes in another way: the rows of its head
+        are put into the order of the data, by name.
 
         Raises:
-            RunDirectoryError: the folder holds logits of something else, is damaged
-                or cannot be written.
+            CheckpointError: the file does not fit; its classes are others, or nobody
+                knows their order.
         """
-        if not self.recipe.distil.stores_logits:
-            return None
-        begun = time.monotonic()
-        clips, teacher = self.training_clips("distilled"), self.trained("teacher")
-        optim = self.recipe.optim
-        stored = StoredTeacher(
-            folder=self._cache_folder(teacher, clips),
-            teacher=teacher,
-            clips=clips,
-            classes=self.train_list.classes,
-            views=clips.views,
-            precision=optim.precision,
-            batch_size=optim.micro_batch,
-            seed=clips.seed,
-            max_unreadable=self.recipe.data.max_unreadable,
-            workers=self.recipe.data.workers,
-            show=self.settings.progress,
-        )
-        with cpu_threads(optim.cpu_threads):
-            cache = stored.open(make_accelerator(optim.precision))
-        self.seconds["teacher's logits (last call)"] = round(
-            time.monotonic() - begun, 2
-        )
-        return cache
+        model, path = self._create(role), self._weights_of(role)
+        load_checkpoint(model, path)
+        try:
+            order = align_classes(self._classes_of(path), self.train_list.classes)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        with torch.no_grad():
+            for parameter in model.head.parameters():  # (K, C) and (K,)
+                parameter.copy_(parameter[list(order)])
+        return model.eval()
 
-    def _cache_folder(self, teacher: VFLNet, clips: TrainingClips) -> Path | None:
-        """Where the teacher's logits about these clips lie; None if not stored."""
+    def _classes_of(self, path: Path) -> Sequence[str]:
+        """The classes that a file's outputs stand for, in their order."""
+        said, data = read_own_metadata(path), self.train_list
+        if said:  # one of ours that names none is in the order of the data
+            return [str(name) for name in said.get("classes") or data.classes]
+        if not data.standin:
+            return released_classes(data.name, data.classes)
+        raise CheckpointError(
+            "the file does not say in which order its classes are. Save the network "
+            "with save_checkpoint and extra={'classes': ...}"
+        )
+
+    def _weights_of(self, role: Role) -> Path:
+        if role == "teacher" and self.settings.teacher_weights:
+            return Path(self.settings.teacher_weights).expanduser()
+        return self.settings.run_dir / role / "best.safetensors"
+
+    # --- training ------------------------------------------------------------
+
+    def check(self) -> None:
+        """Refuse lists, words and networks that cannot work, before any work begins.
+
+        Raises:
+            DatasetError: the data set is missing or incomplete, or a clip is on both
+                lists.
+            RecipeError: an unknown loss, match, sampling or tracker; too few clips for
+                a step; a precision or a number of processes that does not fit.
+            ModelError: an unknown network.
+            CheckpointError: a teacher or image weights that do not fit, or that
+                cannot be had.
+        """
+        recipe, given = self.recipe, bool(self.settings.teacher_weights)
+        check_tracker(self.settings.track)
+        words = {"loss": tuple(KD_LOSSES), "match": ("", *get_args(MatchingKind))}
+        for name, known in words.items():
+            value = getattr(recipe.distil, name)
+            if value not in known:
+                hint = did_you_mean(value, known)
+                raise RecipeError(
+                    f"distil.{name}: there is no {value!r}.{hint} Known: "
+                    f"{', '.join(filter(None, known))}"
+                )
+        view_indices(1, 1, 1, recipe.data.sampling, 1)  # refuses an unknown sampling
+        trained_on = {sample.name for sample in self.train_list.samples}
+        both = [s.name for s in self.test_list.samples if s.name in trained_on]
+        if both:
+            raise DatasetError(
+                f"{self.settings.data_root}, split {self.settings.split}: {len(both)} "
+                f"clips are on the training list and on the test list: "
+                f"{first_few(both)}. Take both lists from the official archive"
+            )
+        for role in ("teacher", "baseline"):
+            if role == "teacher" and given:
+                model = self.trained("teacher")
+            else:
+                model, _ = self.new_network(role)
+                self._check_training(role)
+            least = model.config.smallest_side
+            if recipe.data.crop < least:
+                raise RecipeError(
+                    f"data.crop is {recipe.data.crop} pixels, and "
+                    f"{self.recipe_of(role).model} needs at least {least}"
+                )
+
+    def _check_training(self, role: Role) -> None:
+        """What ``fit`` would refuse, hours later for the students."""
+        part = _optim_of(role)
+        optim = getattr(self.recipe, part)
+        try:
+            make_accelerator(optim.precision)
+            sizes = (optim.batch_size, optim.micro_batch, optim.epochs)
+            plan = BatchPlan(len(self.fit_samples), *sizes, seed=0)
+            plan.share_of_each(processes().num_processes)
+        except (DatasetError, RecipeError) as error:
+            raise RecipeError(f"{part}: {error}") from None
+
+    def train(self, role: Role) -> FitResult | None:
+        """Train one network, or go on with it; None for a teacher that was given."""
+        if role == "teacher" and self.settings.teacher_weights:
+            self.trained(role)  # refuses a file that does not fit, before any work
+            return None
+        s, clips, part = self.settings, self.training_clips(role), _optim_of(role)
+        teacher = self.trained("teacher") if role == "student" else None
+        config = TrainConfig(
+            self.recipe,
+            num_classes=len(self.train_list.classes),
+            seed=clips.seed,
+            run_dir=s.run_dir,
+            name=role,
+            optim=part,
+            teacher=teacher,
+            stored=None if teacher is None else self._stored(teacher, clips),
+            labelled=None if role == "teacher" else self.labelled,
+            validate=self._held_out_score,
+            progress=s.progress,
+            about=self._about_weights(),
+            track=s.track,
+        )
+        with cpu_threads(config.optim_recipe.cpu_threads):
+            return fit(self.new_network(role)[0], clips, config)
+
+    def _stored(self, teacher: VFLNet, clips: TrainingClips) -> StoredTeacher | None:
+        """The teacher behind its stored logits, where the recipe asks for these."""
         if not self.recipe.distil.stores_logits:
             return None
-        if self.settings.teacher_cache:
-            return Path(self.settings.teacher_cache).expanduser()
-        fields = key_fields(
+        precision, named = self.recipe.optim.precision, self.settings.teacher_cache
+        classes = self.train_list.classes
+        digest = key_digest(logits_key(teacher, clips, classes, precision))
+        shared = self.settings.cache_dir / "teacher_logits" / digest[:16]
+        return StoredTeacher(
+            Path(named).expanduser() if named else shared,
             teacher,
             clips,
-            views=clips.views,
-            precision=self.recipe.optim.precision,
-            classes=self.train_list.classes,
+            classes,
+            precision,
+            self.recipe.optim.micro_batch,
+            self.recipe.data,
+            self.settings.progress,
         )
-        return self.settings.cache_dir / "teacher_logits" / cache_name(fields)
 
     def _about_weights(self) -> dict[str, Any]:
         """What an evaluation of the weights must know, wherever they are taken to."""
-        data = asdict(self.recipe.data)
+        data, evaluated = asdict(self.recipe.data), asdict(self.recipe.evaluate)
         views = {name: data[name] for name in ("frames", "sampling", "stride", "crop")}
-        evaluated = asdict(self.recipe.evaluate)
         views |= {name: evaluated[name] for name in ("short_side", "clips", "crops")}
         return {
             "classes": list(self.train_list.classes),
@@ -193,24 +390,20 @@ class Pipeline(RunNetworks):
             "views": views,
         }
 
+    # --- evaluation ----------------------------------------------------------
+
     def _held_out_score(self, model: nn.Module) -> dict[str, Any]:
         """One central view of each held-out video."""
-        one_view = EvaluateRecipe(
-            clips=1,
-            crops=1,
-            short_side=self.recipe.evaluate.short_side,
-            batch_size=self.recipe.evaluate.batch_size,
-        )
+        e = self.recipe.evaluate
+        one_view = EvaluateRecipe(1, 1, e.short_side, e.batch_size)
         about = self._about("held-out groups", "", "train")
         result = self._score(model, self.held_out_samples, one_view, about)
         return {"top1": result.top1.value, "unreadable": list(result.unreadable)}
 
-    # --- evaluation ----------------------------------------------------------
-
     def evaluate(self, role: Role) -> Evaluation:
         """All views of the test list; kept in ``run_dir/results/<role>.json``."""
-        model = self.trained(role)
-        return kept_evaluation(
+        model, optim = self.trained(role), getattr(self.recipe, _optim_of(role))
+        return cached_evaluation(
             self.settings.run_dir / "results" / f"{role}.json",
             self._evaluation_key(role),
             lambda half_done: self._score(
@@ -218,7 +411,7 @@ class Pipeline(RunNetworks):
                 self.test_list.samples,
                 self.recipe.evaluate,
                 self._about(role, self.recipe_of(role).model, "test"),
-                self._optim_of(role)[1].precision,
+                optim.precision,
                 resume_dir=half_done,
             ),
         )
@@ -230,12 +423,13 @@ class Pipeline(RunNetworks):
         data = {k: v for k, v in parts["data"].items() if f"data.{k}" not in NO_EFFECT}
         what: list[Any] = [parts["evaluate"], data, self.settings.split]
         # A video that was mended is another one; one that was only copied is not.
-        what += [[s.name, _size(s.path)] for s in self.test_list.samples]
+        paths = [(s.name, s.path) for s in self.test_list.samples]
+        what += [[n, p.stat().st_size if p.is_file() else None] for n, p in paths]
         digest.update(json.dumps(what).encode())
         return digest.hexdigest()
 
-    def _about(self, name: str, model: str, subset: str) -> About:
-        return About(
+    def _about(self, name: str, model: str, subset: str) -> EvaluationInfo:
+        return EvaluationInfo(
             name=name,
             standin=self.train_list.standin,
             model=model,
@@ -249,13 +443,11 @@ class Pipeline(RunNetworks):
         model: nn.Module,
         samples: list[Sample],
         recipe: EvaluateRecipe,
-        about: About,
+        about: EvaluationInfo,
         precision: str = "no",
         resume_dir: Path | None = None,
     ) -> Evaluation:
-        data = self.recipe.data
-        reported = about.subset == "test"
-        on_gpu = processes().device.type != "cpu"
+        data, on_gpu = self.recipe.data, processes().device.type != "cpu"
         return evaluate(
             model,
             EvaluationViews(samples, data, recipe, self.cache(recipe.short_side)),
@@ -266,11 +458,113 @@ class Pipeline(RunNetworks):
             workers=0 if data.cache_frames else data.workers,
             precision=precision if on_gpu else "no",
             max_unreadable=data.max_unreadable,
-            progress=self.settings.progress and reported,
+            progress=self.settings.progress and about.subset == "test",
             resume_dir=resume_dir,
         )
 
 
-def _size(path: Path) -> int | None:
-    """Bytes of a file; None where there is none."""
-    return path.stat().st_size if path.is_file() else None
+def _optim_of(role: Role) -> str:
+    """The recipe's part that trains a role."""
+    return "teacher_optim" if role == "teacher" else "optim"
+
+
+def open_run(
+    *,
+    profile: str,
+    dataset: str,
+    data_root: str,
+    split: str,
+    run_dir: str,
+    seed: int,
+    teacher_weights: str = "",
+    overrides: Mapping[str, Any] | None = None,
+    track: str = "",
+    progress: bool = True,
+) -> Pipeline:
+    """Check every parameter of a run, write the stand-in if asked for, open the run.
+
+    Args:
+        profile: "demo", "colab" or "paper"; see ``recipes``.
+        dataset: the benchmark whose layout the data have.
+        data_root: its folder; "" for the stand-in, with the demo profile.
+        split: such as "1", or "authors" for the authors' own 80/20 rule.
+        run_dir: where results go; "" for ``runs/<dataset>_<profile>``, with split
+            and seed in its name where they are not "1" and 0.
+        seed: a whole number, 0 or more.
+        teacher_weights: a checkpoint of the teacher; "" trains one.
+        overrides: single numbers of the recipe, as in ``{"optim.epochs": 2}``.
+        track: "csv", "tensorboard" or "wandb" to follow the training with.
+        progress: show bars.
+
+    Raises:
+        RecipeError, DatasetError, RunDirectoryError: which parameter, what is wrong
+            with it and what to do; before any training.
+    """
+    if not isinstance(overrides or {}, Mapping):
+        raise RecipeError(
+            "overrides takes a dictionary such as {'optim.epochs': 2}, not "
+            f"{overrides!r}; for papermill: -y 'overrides: {{optim.epochs: 2}}'"
+        )
+    recipe = recipe_for(profile, overrides)
+    _check_parameters(profile, dataset, data_root, seed, teacher_weights)
+    root = project_root()
+    name = f"{dataset}_{profile}" + (f"_split{split}" if str(split) != "1" else "")
+    default = root / "runs" / (name + (f"_seed{seed}" if seed else ""))
+    folder = Path(run_dir).expanduser() if run_dir else default
+    if not can_write(folder):
+        raise RunDirectoryError(
+            f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
+            "full disk? Choose another run_dir"
+        )
+    data = Path(data_root).expanduser() if data_root else standin_folder(dataset)
+    cache = root / "data" / "cache" if can_write(root) else folder / "cache"
+    if not data_root:
+        with processes().main_process_first():
+            write_standin(dataset, data, workers=os.cpu_count() or 1, progress=progress)
+    run = Pipeline(
+        RunSettings(
+            recipe=recipe,
+            dataset=dataset,
+            data_root=data,
+            split=str(split),
+            run_dir=folder,
+            cache_dir=cache,
+            seed=seed,
+            teacher_weights=teacher_weights,
+            progress=progress,
+            track=track,
+        )
+    )
+    run.check()
+    return run
+
+
+def _check_parameters(
+    profile: str, dataset: str, data_root: str, seed: int, teacher_weights: str
+) -> None:
+    """Refuse the first value that cannot be right."""
+    if dataset not in list_datasets():
+        raise RecipeError(
+            f"dataset {dataset!r} is not known; known: {', '.join(list_datasets())}"
+        )
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise RecipeError(f"seed must be a whole number, 0 or more, not {seed!r}")
+    if teacher_weights and not Path(teacher_weights).expanduser().is_file():
+        raise RecipeError(f"teacher_weights: there is no file {teacher_weights}")
+    if not data_root and profile != "demo":
+        raise RecipeError(
+            f"profile {profile!r} needs data_root, the folder of {dataset}. Only the "
+            "demo profile writes a stand-in by itself"
+        )
+    if not data_root and dataset not in list_standins():
+        raise RecipeError(
+            f"dataset {dataset!r} has no stand-in: give data_root, the folder of your "
+            f"videos. Stand-ins: {', '.join(list_standins())}"
+        )
+    if data_root and not Path(data_root).expanduser().is_dir():
+        raise DatasetError(f"data_root: there is no folder {data_root}")
+
+
+def standin_folder(dataset: str) -> Path:
+    """Where the stand-in of a data set is kept that a run writes by itself."""
+    return project_root() / "data" / f"{dataset}_standin"

@@ -1,27 +1,39 @@
 """Reading and writing weights, without ever running what a file holds.
 
-Public names: ``load_checkpoint``, ``load_image_weights``, ``LoadReport``,
-``save_checkpoint``, ``read_metadata``, ``load_model``.
-
-* ``reading.py``     a file -> named tensors, or a clear refusal
-* ``matching.py``    named tensors against a network: what fits, whose they are
-* ``filling.py``     the authors' checkpoints and image weights into a network
-* ``image_weights.py``  where Microsoft's image weights are, and a copy on disk
-* ``checkpoint.py``  our own safetensors files, written and read
+Public names: ``read_weights``, ``WeightsFile`` (reading.py: a file -> named tensors,
+or a refusal); ``load_checkpoint``, ``load_image_weights``, ``LoadReport``,
+``fetch_image_weights``, ``IMAGE_WEIGHTS`` (loading.py: into a network);
+``save_checkpoint``, ``read_metadata``, ``load_model``, ``views_from_metadata``,
+``PretrainedVFLNet`` (checkpoint.py: our own files).
 """
 
-from .checkpoint import load_model, read_metadata, save_checkpoint
-from .filling import load_checkpoint, load_image_weights
-from .image_weights import IMAGE_WEIGHTS, fetch_image_weights
-from .matching import LoadReport
+from .checkpoint import (
+    PretrainedVFLNet,
+    load_model,
+    read_metadata,
+    save_checkpoint,
+    views_from_metadata,
+)
+from .loading import (
+    IMAGE_WEIGHTS,
+    LoadReport,
+    fetch_image_weights,
+    load_checkpoint,
+    load_image_weights,
+)
+from .reading import WeightsFile, read_weights
 
 __all__ = [
+    "IMAGE_WEIGHTS",
+    "LoadReport",
+    "PretrainedVFLNet",
+    "WeightsFile",
+    "fetch_image_weights",
     "load_checkpoint",
     "load_image_weights",
-    "LoadReport",
-    "save_checkpoint",
-    "read_metadata",
     "load_model",
-    "fetch_image_weights",
-    "IMAGE_WEIGHTS",
+    "read_metadata",
+    "read_weights",
+    "save_checkpoint",
+    "views_from_metadata",
 ]

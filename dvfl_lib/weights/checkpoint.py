@@ -1,32 +1,30 @@
 """Checkpoints of our own: weights and how they were made, in one safetensors file.
 
-Public names: ``save_checkpoint``, ``read_metadata``, ``load_model``.
+Public names: ``save_checkpoint``, ``read_metadata``, ``load_model``, ``build_model``,
+``views_from_metadata``, ``PretrainedVFLNet``.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import PyTorchModelHubMixin
 from safetensors.torch import save
 
 from ..errors import CheckpointError
 from ..files import write_whole
-from ..vfl_net import VARIANTS, VFLNet
-from .matching import (
-    Network,
-    check_finite,
-    describe_tensors,
-    disagreement,
-    match_tensors,
-    network_of,
-)
-from .reading import METADATA_KEY, read_own_metadata, read_weights
+from ..recipes import DataRecipe
+from ..vfl_net import VARIANTS, VFLNet, VFLNetConfig
+from .loading import Network, check_fit, describe_tensors, load_checkpoint, network_of
+from .reading import METADATA_KEY, WeightsFile, read_own_metadata, read_weights
 
 _OWN_KEYS = ("format", "model", "config", "num_classes", "recipe")
+_SIZES = ("frames", "sampling", "stride", "crop", "short_side")
 
 
 def save_checkpoint(
@@ -49,10 +47,9 @@ def save_checkpoint(
     Raises:
         RunDirectoryError: the file cannot be written; an older one is untouched.
     """
-    names = [name for name, config in VARIANTS.items() if config == model.config]
     metadata = {
         "format": 1,
-        "model": names[0] if names else None,
+        "model": _name(model.config),
         "config": asdict(model.config),
         "num_classes": model.num_classes,
         "recipe": recipe,
@@ -71,7 +68,11 @@ def save_checkpoint(
     write_whole(Path(path), save(tensors, metadata=text))
 
 
-def read_metadata(path: str | Path) -> dict[str, Any]:
+def _name(config: VFLNetConfig) -> str | None:
+    return next((name for name, known in VARIANTS.items() if known == config), None)
+
+
+def read_metadata(source: str | Path | WeightsFile) -> dict[str, Any]:
     """What ``save_checkpoint`` wrote beside the weights, without reading these.
 
     Returns a dictionary with ``model`` (a name, or None for a size without one),
@@ -80,44 +81,60 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is missing, damaged, or not one of ours.
     """
-    metadata = read_own_metadata(path)
+    read = isinstance(source, WeightsFile)
+    metadata = source.metadata if read else read_own_metadata(source)
     if any(key not in metadata for key in _OWN_KEYS):
         raise CheckpointError(
-            f"{path} was not written by save_checkpoint, so it does not say how it was "
-            "made. Create its model by name and fill it with load_checkpoint."
+            f"{source.path if read else source} was not written by save_checkpoint, so "
+            "it does not say how it was made. Create its model by name and fill it "
+            "with load_checkpoint."
         )
     return metadata
 
 
-def load_model(path: str | Path) -> tuple[VFLNet, dict[str, Any]]:
+def load_model(source: str | Path | WeightsFile) -> tuple[VFLNet, dict[str, Any]]:
     """Build the network that ``save_checkpoint`` saved, and fill it.
 
-    Returns the network in eval mode (without drop-path) and the file's metadata.
+    Returns the network in eval mode, in float32 and without drop-path, and the
+    file's metadata.
 
     Raises:
         CheckpointError: as ``read_metadata``; or metadata and weights disagree,
             or a value is NaN or infinite.
     """
-    metadata = read_metadata(path)
-    tensors = read_weights(path).tensors
-    network = network_of(tensors)
+    file = source if isinstance(source, WeightsFile) else read_weights(source)
+    metadata = read_metadata(file)
+    network = network_of(file.tensors)
     if network is None or not _agree(metadata, network):
         raise CheckpointError(
-            f"{path} contradicts itself: its metadata say {metadata['model']} with "
-            f"{metadata['num_classes']} classes, its weights are "
-            f"{describe_tensors(tensors)}. Use the file as it was written, and the "
-            "version of this library that wrote it."
+            f"{file.path} contradicts itself: its metadata say {metadata['model']} "
+            f"with {metadata['num_classes']} classes, its weights are "
+            f"{describe_tensors(file.tensors)}. Use the file as it was written, and "
+            "the version of this library that wrote it."
         )
-    # Built of nothing: the file's tensors then become the parameters themselves.
+    return build_model(file), metadata
+
+
+def build_model(file: WeightsFile) -> VFLNet:
+    """The network whose weights a file holds, whoever wrote it: eval mode, float32.
+
+    Raises:
+        CheckpointError: no video network of this family with a head for classes, or
+            tensors that are not exactly its own.
+    """
+    network = network_of(file.tensors)
+    if network is None or not network.video or network.num_classes is None:
+        raise CheckpointError(
+            f"{file.path} holds {describe_tensors(file.tensors)}; a video network of "
+            "this family with a head for classes is needed"
+        )
+    # Built of nothing, without a random draw; copies of the tensors become its own.
     with torch.device("meta"):
         model = VFLNet(network.config, network.num_classes)
-    own = model.state_dict()
-    match = match_tensors(own, tensors)
-    if match.missing or match.unused or match.mismatched:
-        raise CheckpointError(disagreement(path, own, tensors, match))
-    check_finite(path, tensors)
-    model.load_state_dict(tensors, assign=True)
-    return model.eval(), metadata
+    check_fit(model, file)
+    own = {n: t.to(torch.float32, copy=True) for n, t in file.tensors.items()}
+    model.load_state_dict(own, assign=True)
+    return model.eval()
 
 
 def _agree(metadata: dict[str, Any], network: Network) -> bool:
@@ -132,3 +149,95 @@ def _agree(metadata: dict[str, Any], network: Network) -> bool:
         and all(claimed.get(key) == value for key, value in sizes.items())
         and metadata["num_classes"] == network.num_classes
     )
+
+
+def views_from_metadata(
+    metadata: dict[str, Any], size: dict[str, Any]
+) -> tuple[DataRecipe, int, bool]:
+    """Views as in the training of the file if it tells, else as in the papers.
+
+    Args:
+        metadata: of a file of weights, see ``read_metadata``; may be empty.
+        size: numbers of a view that replace those of the file.
+
+    Returns the numbers, the short side before cropping, and whether they were told.
+
+    Raises:
+        RecipeError: a size that is impossible.
+    """
+    recipe = metadata.get("recipe") or {}
+    evaluate = recipe.get("evaluate") or {}
+    side = {k: v for k, v in evaluate.items() if k == "short_side"}
+    told = metadata.get("views") or {**(recipe.get("data") or {}), **side}
+    known = {name: told[name] for name in _SIZES if name in told} | size
+    data = replace(DataRecipe(), **({"short_side": 224} | known))
+    return data, data.short_side, "crop" in known
+
+
+class PretrainedVFLNet(
+    VFLNet, PyTorchModelHubMixin, library_name="dvfl_lib", tags=["video-classification"]
+):
+    """A network with ``save_pretrained`` and ``from_pretrained`` of huggingface_hub.
+
+    A folder holds ``config.json`` (these arguments) and ``model.safetensors`` (the
+    official names; also a checkpoint of ours, for ``dvfl predict``). Only what is on
+    this machine is read, unless ``from_pretrained`` gets ``local_files_only=False``;
+    every tensor must fit.
+
+    Args:
+        architecture: one of ``list_models()``; None for a size without a name.
+        num_classes, class_names: of the head, in the order of its outputs.
+        sizes: the fields of ``VFLNetConfig``, for a size without a name.
+        about: what else ``save_checkpoint`` notes, such as ``recipe`` or ``standin``.
+    """
+
+    def __init__(
+        self,
+        architecture: str | None,
+        num_classes: int,
+        class_names: Sequence[str] = (),
+        sizes: dict[str, Any] | None = None,
+        about: dict[str, Any] | None = None,
+    ) -> None:
+        if architecture not in VARIANTS and not sizes:
+            raise CheckpointError(f"there is no architecture {architecture!r}")
+        config = VARIANTS.get(architecture) or VFLNetConfig(
+            **{k: tuple(v) if k == "depths" else v for k, v in sizes.items()}
+        )
+        if class_names and len(class_names) != num_classes:
+            raise CheckpointError(
+                f"{len(class_names)} class_names for {num_classes} classes"
+            )
+        super().__init__(config, num_classes)
+        self.class_names, self.about = tuple(class_names), dict(about or {})
+
+    @classmethod
+    def of(cls, model: VFLNet, metadata: dict[str, Any]) -> PretrainedVFLNet:
+        """A copy of a network, with what is known of it: see ``load_model``."""
+        about = {
+            k: v for k, v in metadata.items() if k not in _OWN_KEYS or k == "recipe"
+        }
+        names, name = about.pop("classes", None) or [], _name(model.config)
+        sizes = None if name else asdict(model.config)
+        new = cls(name, model.num_classes, list(names), sizes, about)
+        new.load_state_dict(model.state_dict())
+        return new.train(model.training)
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **options: Any) -> PretrainedVFLNet:
+        """Read a folder of ``save_pretrained``; see ``PyTorchModelHubMixin``."""
+        return super().from_pretrained(*args, **{"local_files_only": True, **options})
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        about = dict(self.about, classes=list(self.class_names) or None)
+        recipe = about.pop("recipe", None)
+        save_checkpoint(self, save_directory / "model.safetensors", recipe, about)
+
+    @classmethod
+    def _load_as_safetensor(
+        cls, model: VFLNet, model_file: str, map_location: str, strict: bool
+    ) -> VFLNet:
+        load_checkpoint(model, model_file)  # strict always
+        return model.to(map_location).eval()
+
+    _load_as_pickle = _load_as_safetensor

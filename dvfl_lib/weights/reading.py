@@ -1,20 +1,23 @@
-"""From a file to named tensors: read safely, or refuse and say why.
+"""From a file to named tensors: read once and safely, or refused with the reason.
 
-Public names: ``read_weights``, ``read_own_metadata``, ``WeightsFile``,
+Public names: ``WeightsFile``, ``read_weights``, ``read_own_metadata``,
 ``METADATA_KEY``.
 
 A ``.pth`` file is a pickle, and a pickle is a small program. Here it is run by
 PyTorch's restricted reader (``weights_only=True``), which builds tensors and plain
-containers and calls nothing else. Research checkpoints often carry a
-configuration, command-line arguments or a numpy number beside the weights; those
-few types are replaced by stand-ins that swallow their content and do nothing.
+containers and calls nothing else. Research checkpoints often carry a configuration,
+command-line arguments or a numpy number beside the weights; those few types are
+replaced by stand-ins that swallow their content and do nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import re
 import warnings
+import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import CheckpointError
@@ -37,132 +41,170 @@ class _Inert:
     def __new__(cls, *args: Any, **kwargs: Any) -> _Inert:
         return super().__new__(cls)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
     def __setstate__(self, state: Any) -> None:
         pass
 
 
 class _PlainDict:
-    """Takes the place of a subclass of dict: what it "creates" is an OrderedDict.
-
-    The restricted reader puts items into dict, OrderedDict and Counter only, never
-    into a subclass of them.
-    """
+    """Takes the place of a subclass of dict, which the reader would not fill."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> OrderedDict:  # type: ignore[misc]
         return OrderedDict()
 
 
 # numpy 1 said "core" where numpy 2 says "_core"; Python 3.13 moved its paths.
-_INERT_NAMES = (
-    "argparse.Namespace",
-    "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray.scalar",
-    "numpy.core.multiarray._reconstruct",
-    "numpy._core.multiarray._reconstruct",
-    "numpy.dtype",
-    "numpy.ndarray",
-    "pathlib.PosixPath",
-    "pathlib.WindowsPath",
-    "pathlib._local.PosixPath",
-    "pathlib._local.WindowsPath",
-)
-_DICT_NAMES = ("yacs.config.CfgNode",)
+_NAMES = """argparse.Namespace numpy.dtype numpy.ndarray
+    numpy.core.multiarray.scalar numpy.core.multiarray._reconstruct
+    numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct
+    pathlib.PosixPath pathlib.WindowsPath
+    pathlib._local.PosixPath pathlib._local.WindowsPath"""
 _STAND_INS = [
-    *((_Inert, name) for name in _INERT_NAMES),
-    *((_PlainDict, name) for name in _DICT_NAMES),
+    (_PlainDict, "yacs.config.CfgNode"),
+    *((_Inert, n) for n in _NAMES.split()),
 ]
-
-# What people hand over instead of weights: how it begins, what to say about it.
-_OTHER_CONTENT = (
-    (
-        rb"\s*<",
-        "is a web page, not weights: the download stopped at a page that asks for a "
-        "confirmation or a login. Open the link in a browser and save the file itself",
-    ),
-    (
-        rb"version https://git-lfs",
-        "is a Git LFS pointer of a few lines, not the weights: run 'git lfs pull'",
-    ),
-    (rb"\x89HDF", "is an HDF5 (Keras) file; only PyTorch weights can be loaded"),
-    (
-        rb"\x08[\x01-\x7f]\x12[\x01-\x7f](pytorch|onnx)",
-        "is an ONNX file: give the checkpoint it was exported from. 'open_onnx' of "
-        "dvfl_lib.deployment.onnx_network runs the file itself",
-    ),
-    (rb"\x1f\x8b|Rar!|7z\xbc\xaf", "is a compressed archive: unpack it first"),
-)
-_TORCH_ZIP = b"PK\x03\x04"
-_TORCH_LEGACY = b"\x80"  # a bare pickle, as PyTorch before 1.6 wrote them
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """What was found in a file.
+    """What was found in a file, which is read once.
 
     Attributes:
-        path: where it was read from.
-        kind: ``"safetensors"`` or ``"pytorch"``.
+        path: where it was read from; kind: ``"safetensors"`` or ``"pytorch"``.
         tensors: the weights by name, on the CPU; prefixes that wrappers add
             (``module.``, ``_orig_mod.``) are removed.
+        digest: SHA-256 of the file, in hexadecimal.
         metadata: what ``save_checkpoint`` wrote; empty for every other file.
+        part, others: under which name of the file these weights stood ("" for bare
+            ones), and under which names it holds further ones, such as a moving
+            average.
     """
 
     path: Path
     kind: str
     tensors: dict[str, Tensor]
+    digest: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    part: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """A sentence where the file holds several sets of weights, else ""."""
+        if not self.others:
+            return ""
+        return (
+            f"{self.path} holds weights under {self.part!r} and under "
+            f"{', '.join(map(repr, self.others))}; those under {self.part!r} were "
+            f"taken, part={self.others[0]!r} takes others"
+        )
 
 
-def read_weights(path: str | Path) -> WeightsFile:
+def read_weights(path: str | Path, part: str = "") -> WeightsFile:
     """Read a ``.pth``/``.pt`` or ``.safetensors`` file; the content decides which.
+
+    Args:
+        part: the name under which the weights stand in a ``.pth`` file; "" looks
+            under ``model``, under ``state_dict`` and for bare tensors.
 
     Raises:
         CheckpointError: the file is missing, empty, damaged, no weights file, or
             would run code.
     """
     path = Path(path)
-    start = _first_bytes(path)
+    content = _content(path)
+    digest = hashlib.sha256(content).hexdigest()
     # First, since a safetensors file may begin with any byte that divides by eight,
     # the mark of an old pickle among them; no pickle has a brace in the ninth place.
-    if _is_safetensors(start):
-        tensors, metadata = _read_safetensors(path, with_tensors=True)
-        kind = "safetensors"
-    elif start.startswith((_TORCH_ZIP, _TORCH_LEGACY)):
-        tensors, metadata = _state_dict(path, _read_pickle(path)), {}
-        kind = "pytorch"
-    else:
-        for pattern, remark in _OTHER_CONTENT:
-            if re.match(pattern, start):
-                raise CheckpointError(f"{path} {remark}.")
+    if content[8:9] == b"{":
+        try:
+            tensors = safetensors.torch.load(content)
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{path} is damaged or incomplete: copy it again. safetensors says: "
+                f"{error}"
+            ) from None
+        if not tensors:
+            raise CheckpointError(f"{path} holds no tensor at all.")
+        metadata = _metadata(path, content)
+        return WeightsFile(path, "safetensors", _unwrapped(tensors), digest, metadata)
+    if not content.startswith((b"PK\x03\x04", b"\x80")):  # a zip, or a bare pickle
         raise CheckpointError(
             f"{path} is neither a PyTorch nor a safetensors file (it begins with "
-            f"{start[:8]!r}). Check that the download is the weights file itself."
+            f"{content[:8]!r}). A web page or a Git LFS pointer of that name is a "
+            "download that failed: fetch the weights file itself."
         )
-    return WeightsFile(path, kind, _without_wrappers(tensors), metadata)
+    if content.startswith(b"PK"):
+        _check_archive(path, content)
+    return _choose(path, _read_pickle(path, content), digest, part)
 
 
-def _first_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise CheckpointError(
-            f"{path} is a folder, not a weights file: name a file in it."
-        )
+def read_own_metadata(path: str | Path) -> dict[str, Any]:
+    """The metadata of ``save_checkpoint`` alone; empty where there are none.
+
+    Raises:
+        CheckpointError: the file is missing, empty or damaged.
+    """
+    start = _content(Path(path), 9)
+    if start[8:9] != b"{":
+        return {}
+    length = int.from_bytes(start[:8], "little")
+    return _metadata(Path(path), _content(Path(path), 8 + min(length, 2**27)))
+
+
+def _content(path: Path, most: int = -1) -> bytes:
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise CheckpointError(f"{path} is no plain file: name a weights file.")
+            kind = "a folder" if path.is_dir() else "no plain file"
+            raise CheckpointError(f"{path} is {kind}: name a weights file.")
         with path.open("rb") as file:
-            start = file.read(64)
+            content = file.read(most)
     except FileNotFoundError:
         raise CheckpointError(f"there is no weights file {path}.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from None
-    if not start:
+    if not content:
         raise CheckpointError(
             f"{path} is empty: the download or the copy failed, fetch it again."
         )
-    return start
+    return content
+
+
+def _metadata(path: Path, content: bytes) -> dict[str, Any]:
+    """What ``save_checkpoint`` wrote into the header of a safetensors file."""
+    try:
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        metadata = json.loads(
+            (header.get("__metadata__") or {}).get(METADATA_KEY, "{}")
+        )
+    except (ValueError, RecursionError, AttributeError, TypeError):
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise CheckpointError(
+            f"{path} has metadata that cannot be read as JSON: it is damaged, or was "
+            "written by another program. Copy it again."
+        )
+    return metadata
+
+
+def _check_archive(path: Path, content: bytes) -> None:
+    """Look at the checksums of a zip file, which PyTorch itself does not."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names, bad = archive.namelist(), archive.testzip()
+    except Exception as error:  # a damaged archive may end in any exception at all
+        raise CheckpointError(
+            f"{path} is damaged or incomplete ({error}): fetch it again and compare "
+            "its size."
+        ) from None
+    if not any(name.endswith("data.pkl") for name in names):
+        raise CheckpointError(
+            f"{path} is an archive of files ({', '.join(names[:3])} ...): unpack it "
+            "and name the weights file within."
+        )
+    if bad is not None:
+        raise CheckpointError(
+            f"{path} is damaged: {bad} does not have its checksum. Fetch it again."
+        )
 
 
 @contextmanager
@@ -177,14 +219,14 @@ def _only_stand_ins() -> Iterator[None]:
         torch.serialization.add_safe_globals(elsewhere)
 
 
-def _read_pickle(path: Path) -> Any:
+def _read_pickle(path: Path, content: bytes) -> Any:
     """Whatever the file holds, built by the restricted reader."""
     try:
-        # Opened here: given a path, torch.load would go by the name's ending.
-        with path.open("rb") as file, _only_stand_ins(), warnings.catch_warnings():
+        with _only_stand_ins(), warnings.catch_warnings():
             # Remarks on the pickle's protocol are of no use to a reader of weights.
             warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
+            stream = io.BytesIO(content)
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # a damaged pickle may end in any exception at all
@@ -199,84 +241,49 @@ def _read_pickle(path: Path) -> Any:
         ) from None
     # PyTorch begins by advising to allow any code; its reason stands behind that.
     reason = message.rpartition("WeightsUnpickler error:")[2].strip() or "no reason"
-    reason = reason.splitlines()[0]
     raise CheckpointError(
         f"{path} is damaged or incomplete, or not a PyTorch weights file: fetch it "
-        f"again and compare its size. PyTorch says: {reason[:200]}"
+        f"again and compare its size. PyTorch says: {reason.splitlines()[0][:200]}"
     ) from None
 
 
-def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
-    """The weights within a checkpoint: bare, or under 'model' or 'state_dict'."""
-    if isinstance(content, dict):
-        for candidate in (content.get("model"), content.get("state_dict"), content):
-            if _is_state_dict(candidate):
-                return dict(candidate)
-        found = f"it holds {', '.join(repr(key) for key in list(content)[:8]) or '{}'}"
-    else:
-        found = f"it holds a {type(content).__name__}"
-    raise CheckpointError(
-        f"{path} has no weights where they are looked for ({found}). Expected: a "
-        "dictionary of tensors, by itself or under 'model' or 'state_dict'."
+def _choose(path: Path, content: Any, digest: str, part: str) -> WeightsFile:
+    """The weights within a checkpoint: bare, or under a name."""
+    named = content if isinstance(content, dict) else {}
+    sets = {key: value for key, value in named.items() if _holds_tensors(value)}
+    if _holds_tensors(content) and not sets:
+        sets = {"": content}
+    usual = [key for key in ("model", "state_dict", "") if key in sets]
+    key = part or next(iter(usual or (sets if len(sets) == 1 else ())), None)
+    if key not in sets:
+        what = ", ".join(map(repr, list(named)[:8])) or f"a {type(content).__name__}"
+        raise CheckpointError(
+            f"{path} has no weights where they are looked for (it holds {what}). "
+            "Expected: a dictionary of tensors, by itself or under 'model' or "
+            "'state_dict'; part='...' names another place."
+        )
+    for name, value in sets[key].items():
+        if not (isinstance(name, str) and isinstance(value, Tensor)):
+            raise CheckpointError(
+                f"{path}: among its weights stands {name!r}, no tensor but of type "
+                f"{type(value).__name__}. Have the tensors alone saved anew."
+            )
+    tensors = _unwrapped(dict(sets[key]))
+    # A moving average has the same names; an optimiser's state has others.
+    others = [k for k in sets if k != key and {*tensors} & {*_unwrapped(sets[k])}]
+    return WeightsFile(path, "pytorch", tensors, digest, {}, key, tuple(others))
+
+
+def _holds_tensors(candidate: Any) -> bool:
+    return isinstance(candidate, dict) and any(
+        isinstance(name, str) and isinstance(value, Tensor)
+        for name, value in candidate.items()
     )
 
 
-def _is_state_dict(candidate: Any) -> bool:
-    return (
-        isinstance(candidate, dict)
-        and len(candidate) > 0
-        and all(
-            isinstance(name, str) and isinstance(value, Tensor)
-            for name, value in candidate.items()
-        )
-    )
-
-
-def read_own_metadata(path: str | Path) -> dict[str, Any]:
-    """The metadata alone, without reading any weights; empty where there are none.
-
-    Raises:
-        CheckpointError: the file is missing, empty or damaged.
-    """
-    path = Path(path)
-    if not _is_safetensors(_first_bytes(path)):
-        return {}
-    return _read_safetensors(path, with_tensors=False)[1]
-
-
-def _is_safetensors(start: bytes) -> bool:
-    return start[8:9] == b"{"  # after eight bytes of length comes a header in JSON
-
-
-def _read_safetensors(
-    path: Path, with_tensors: bool
-) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            tensors = {n: file.get_tensor(n) for n in names} if with_tensors else {}
-            text = (file.metadata() or {}).get(METADATA_KEY, "{}")
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or incomplete: copy it again. safetensors says: {error}"
-        ) from None
-    try:
-        metadata = json.loads(text)
-    except (ValueError, RecursionError):
-        metadata = None
-    if not isinstance(metadata, dict):
-        raise CheckpointError(
-            f"{path} has metadata that cannot be read as JSON: it is damaged, or was "
-            "written by another program. Copy it again."
-        )
-    if not names:
-        raise CheckpointError(f"{path} holds no tensor at all.")
-    return tensors, metadata
-
-
-def _without_wrappers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Remove what DistributedDataParallel and torch.compile put before each name."""
+def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without what DistributedDataParallel and torch.compile put before each name."""
     for prefix in ("_orig_mod.", "module.", "_orig_mod."):
-        if all(name.startswith(prefix) for name in tensors):
+        if all(str(name).startswith(prefix) for name in tensors):
             tensors = {name[len(prefix) :]: value for name, value in tensors.items()}
     return tensors

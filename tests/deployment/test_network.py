@@ -71,7 +71,7 @@ def test_a_list_that_contradicts_the_checkpoint_is_refused(tmp_path, network):
     ("recipe", "extra", "error"),
     [
         ("nonsense", {"classes": ["a", "b"]}, CheckpointError),
-        ({"data": {"frames": "8"}}, {"classes": ["a", "b"]}, CheckpointError),
+        ({"data": {"frames": "8"}}, {"classes": ["a", "b"]}, RecipeError),
         ({"data": {"crop": 32.5}}, {"classes": ["a", "b"]}, RecipeError),
         ({"evaluate": {"clips": "2"}}, {"classes": ["a", "b"]}, RecipeError),
         (None, {"classes": ["a", 2]}, CheckpointError),

@@ -103,5 +103,5 @@ def test_what_is_finished_is_read_and_not_run_again(executed):
     for seed in (0, 1):
         labels = read.found[f"labels_seed{seed}"]
         taught = read.found[f"kl_teacher_12_seed{seed}"]
-        assert labels["role"] == "baseline" and taught["role"] == "distilled"
+        assert labels["role"] == "baseline" and taught["role"] == "student"
         assert labels["standin"] is True and taught["labels"] == labels["labels"]

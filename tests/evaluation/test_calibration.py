@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from dvfl_lib.evaluation.calibration import calibration_of
+from dvfl_lib.evaluation.confusions import confused_pairs
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from dvfl_lib.errors import DatasetError
-from dvfl_lib.evaluation.calibration import calibration_of
-from dvfl_lib.evaluation.confusions import confused_pairs
 from evaluation.test_evaluation import one_hot, result
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from dvfl_lib.evaluation.progress import fingerprint
 from torch import nn
 
 from dvfl_lib.datasets.listed_clips import official_classes
@@ -14,7 +15,6 @@ from dvfl_lib.evaluation.class_order import (
     released_classes,
     swapped_classes,
 )
-from dvfl_lib.evaluation.progress import fingerprint
 from dvfl_lib.recipes import DataRecipe, EvaluateRecipe
 
 UCF = ("Hammering", "HammerThrow", "JumpingJack", "JumpRope", "Kayaking")

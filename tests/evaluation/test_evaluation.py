@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 import torch
+from dvfl_lib.evaluation.progress import Progress
 from torch import nn
 
 from dvfl_lib.errors import DatasetError, ModelError, RecipeError, RunDirectoryError
 from dvfl_lib.evaluation import About, Evaluation, Views, compare, evaluate, metrics
 from dvfl_lib.evaluation import protocol as protocol_module
-from dvfl_lib.evaluation.progress import Progress
 from dvfl_lib.recipes import DataRecipe, EvaluateRecipe
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews, Sample

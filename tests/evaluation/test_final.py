@@ -3,9 +3,6 @@
 import json
 
 import pytest
-
-from dvfl_lib.errors import RunDirectoryError
-from dvfl_lib.evaluation import ReportFigure, Views
 from dvfl_lib.evaluation.calibration import calibration_of
 from dvfl_lib.evaluation.confusions import confused_pairs
 from dvfl_lib.evaluation.final_report import write_final_report
@@ -16,6 +13,9 @@ from dvfl_lib.evaluation.final_table import (
     source_table,
     split_table,
 )
+
+from dvfl_lib.errors import RunDirectoryError
+from dvfl_lib.evaluation import ReportFigure, Views
 from dvfl_lib.evaluation.view_cost import ViewCost
 from dvfl_lib.figures import accuracy_bars, save_figure
 from evaluation.test_split_means import on_split

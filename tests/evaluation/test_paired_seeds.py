@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from dvfl_lib.evaluation.paired_seeds import compare_seeds, t_quantile
 
 from dvfl_lib.errors import DatasetError
-from dvfl_lib.evaluation.paired_seeds import compare_seeds, t_quantile
 
 # Two-sided 95 % points of Student's t, from printed tables.
 PRINTED = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 9: 2.262, 30: 2.042, 120: 1.980}

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-
-from dvfl_lib.evaluation import Views
 from dvfl_lib.evaluation.published_results import (
     PUBLISHED_RESULTS,
     differences,
     published_for,
 )
+
+from dvfl_lib.evaluation import Views
 from dvfl_lib.evaluation.report import PUBLISHED
 from dvfl_lib.vfl_net import VARIANTS
 from evaluation.test_evaluation import one_hot, result

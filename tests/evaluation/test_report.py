@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from dvfl_lib.evaluation.document import Code, Heading, Table, Text, html_page, markdown
 
 from dvfl_lib.errors import DVFLError, RunDirectoryError
 from dvfl_lib.evaluation import (
@@ -16,7 +17,6 @@ from dvfl_lib.evaluation import (
     Views,
     write_report,
 )
-from dvfl_lib.evaluation.document import Code, Heading, Table, Text, html_page, markdown
 from dvfl_lib.figures import accuracy_bars, save_figure
 
 VIDEOS = 40

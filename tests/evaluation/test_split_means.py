@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from dvfl_lib.evaluation.joining import joined
+from dvfl_lib.evaluation.split_means import split_mean
 
 from dvfl_lib.cost import count_macs, count_parameters
 from dvfl_lib.errors import DatasetError, DVFLError
 from dvfl_lib.evaluation import Views
-from dvfl_lib.evaluation.joining import joined
-from dvfl_lib.evaluation.split_means import split_mean
 from dvfl_lib.evaluation.view_cost import cost_table, view_costs
 from dvfl_lib.vfl_net import create_model
 from evaluation.test_evaluation import one_hot, result

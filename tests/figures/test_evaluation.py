@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dvfl_lib.errors import DVFLError
-from dvfl_lib.evaluation.calibration import calibration_of
+from dvfl_lib.evaluation.metrics import calibration_of
 from dvfl_lib.figures import alt_text, save_figure
 from dvfl_lib.figures.benchmarks import benchmarks_figure
 from dvfl_lib.figures.reliability import reliability_figure

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import ablation as benchmark
 from dvfl_lib.errors import LessonError, RecipeError
-from dvfl_lib.evaluation.paired_seeds import compare_seeds
+from dvfl_lib.evaluation.comparison import compare_seeds
 from dvfl_lib.lessons import ablation
 from dvfl_lib.lessons.ablation import Ablation, run_ablation, stored_ablation
 from dvfl_lib.lessons.ablation_grid import Study, grid_for, reduced_grid

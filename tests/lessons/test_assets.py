@@ -197,7 +197,7 @@ class FakeRun:
         return self.model if role != "teacher" else self.other
 
     def evaluate(self, role: str) -> SimpleNamespace:
-        top1 = {"teacher": 0.9, "distilled": 0.87654321, "baseline": 0.8}[role]
+        top1 = {"teacher": 0.9, "student": 0.87654321, "baseline": 0.8}[role]
         return SimpleNamespace(top1=SimpleNamespace(value=top1), views="2 x 3")
 
 
@@ -221,13 +221,13 @@ def test_the_command_trains_with_these_settings_and_exports(fake, tmp_path, caps
     assert fake.asked["overrides"] == assets.OVERRIDES and fake.asked["seed"] == 0
     assert fake.asked["profile"] == "demo" and fake.asked["split"] == "1"
     assert fake.asked["run_dir"] == str(tmp_path / "run")
-    assert fake.run.trained_roles == ["teacher", "distilled", "baseline"]
+    assert fake.run.trained_roles == ["teacher", "student", "baseline"]
     path = tmp_path / "assets" / STUDENT.file
     model, metadata = trained_student(path.parent)
     for name, value in fake.run.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
     assert metadata["test"]["top1"] == 0.876543
-    assert metadata["epochs"] == {"teacher": 24, "distilled": 24}
+    assert metadata["epochs"] == {"teacher": 24, "student": 24}
     first = path.read_bytes()
     assets.make_networks()
     assert path.read_bytes() == first

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from dvfl_lib.errors import DatasetError
-from dvfl_lib.evaluation import protocol
 from dvfl_lib.evaluation.confusions import ConfusedPair, confused_pairs
 from dvfl_lib.evaluation.final_table import final_rows, final_table
 from dvfl_lib.evaluation.joining import joined
-from dvfl_lib.figures.benchmarks import benchmarks_figure
-from dvfl_lib.lessons import benchmark_opening
 from dvfl_lib.lessons.benchmark_results import (
     costs_of,
     list_accuracies,
@@ -21,6 +16,11 @@ from dvfl_lib.lessons.benchmark_results import (
     run_benchmarks,
     write_benchmarks,
 )
+
+from dvfl_lib.errors import DatasetError
+from dvfl_lib.evaluation import protocol
+from dvfl_lib.figures.benchmarks import benchmarks_figure
+from dvfl_lib.lessons import benchmark_opening
 from dvfl_lib.video.clips import EvaluationViews
 from small_benchmarks import opened, saved
 

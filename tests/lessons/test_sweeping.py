@@ -24,7 +24,7 @@ GOOD = SweepPoint("good", "lessons.environment:versions")
 # Papermill reads YAML: there 1e-05 is a text, and a sign in two escapes is none.
 ODD = SweepPoint(
     "odd \U0001f600",
-    "evaluation.paired_seeds:t_quantile",
+    "evaluation.comparison:t_quantile",
     {"freedom": 3, "confidence": 1e-05},
 )
 BAD = SweepPoint("bad", "lessons.environment:versions", {"nothing": 1})

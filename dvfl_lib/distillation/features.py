@@ -1,7 +1,7 @@
 """The student's inner signals towards the teacher's, through small projections.
 
 Public names: ``MatchedStudent``, ``MatchingKind``, ``matching_loss``,
-``signal_names``, ``teacher_signals``.
+``teacher_signals``.
 
 The last block of each stage is listened to, in both networks. ``"features"`` are what
 it puts out, as the hints of FitNets (Romero et al., arXiv 1412.6550). ``"modulators"``
@@ -38,7 +38,7 @@ class MatchedStudent(nn.Module):
     convolution): (B, N, C_student) -> (B, N, C_teacher). It is trained with the
     student and thrown away afterwards: save ``.student`` alone. Its weights are drawn
     from torch's CPU generator, wherever the student is; build inside
-    ``video.seeding.fixed_rng``.
+    ``seeding.fixed_rng``.
 
     The teacher gives its channels only and is not kept: its weights are neither
     trained nor saved with this module.
@@ -69,7 +69,8 @@ class MatchedStudent(nn.Module):
     def forward(self, clip: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, T, 3, H, W) -> logits (B, K), and the projected signals (B, N, C).
 
-        The signals are in the order of ``signal_names``. Raises as the student.
+        The signals are in the order of the stages, of each the spatial modulator
+        before the temporal one. Raises as the student.
         """
         logits, signals = _listen(self.student, clip, self.kind)
         pairs = zip(self.projections, signals, strict=True)
@@ -90,10 +91,10 @@ def teacher_signals(
         kind: that of the student.
 
     Returns:
-        logits (B, K), and the signals (B, N, C) in the order of ``signal_names``.
+        logits (B, K), and the signals (B, N, C) in the order of the student's.
 
     Raises:
-        ModelError: no network of this library, or a clip that does not fit it.
+        ModelError: a clip that does not fit.
         RecipeError: an unknown kind.
     """
     _check(teacher, teacher, kind)
@@ -142,21 +143,6 @@ def matching_loss(projected: list[Tensor], signals: list[Tensor]) -> Tensor:
         energy = u.square().mean(dim=1) + _EPSILON
         parts.append((r - u).square().mean(dim=1) / energy)
     return torch.stack(parts).mean(dim=0)  # (B,)
-
-
-def signal_names(network: VFLNet, kind: MatchingKind) -> list[str]:
-    """What the signals are, in their order: ``stage 1 spatial modulator``, ...
-
-    Raises:
-        ModelError: no network of this library.
-        RecipeError: an unknown kind.
-    """
-    _check(network, network, kind)
-    what = ["features"]
-    if kind == "modulators":
-        what = ["spatial modulator", "temporal modulator"]
-    stages = range(1, len(network.layers) + 1)
-    return [f"stage {stage} {name}" for stage in stages for name in what]
 
 
 def _check(student: VFLNet, teacher: VFLNet, kind: str) -> None:

@@ -11,9 +11,8 @@ from safetensors.torch import load_file
 
 from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.recipes import DistilRecipe
-from dvfl_lib.training import locking
-from dvfl_lib.training.fingerprint import weights_digest
-from dvfl_lib.training.state import RunFolder
+from dvfl_lib.training import checkpointing, loop
+from dvfl_lib.training.checkpointing import locked, weights_digest
 from tiny_training import MemoryClips, full_run, run, tiny_model, tiny_recipe
 
 
@@ -40,19 +39,49 @@ def final(run_dir):
     return load_file(run_dir / "tiny" / "final.safetensors")
 
 
-@pytest.mark.parametrize("clips", [3, 20, 30, 47, 71])
-def test_interrupted_in_the_middle_of_an_epoch(tmp_path, clips, caplog):
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("clips", [3, 30, 71])
+def test_interrupted_in_the_middle_of_an_epoch(tmp_path, clips, name, caplog):
     """Steps of 8 clips, 3 per epoch; a checkpoint after every step."""
-    expected = run(tmp_path / "whole")
+    optim = tiny_recipe(name=name, base_lr=0.64)
+    expected = run(tmp_path / "whole", optim=optim)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "pieces", clips=StopAfter(clips), checkpoint_seconds=0)
+        pieces = StopAfter(clips)
+        run(tmp_path / "pieces", clips=pieces, optim=optim, checkpoint_seconds=0)
     assert "the same call goes on from the checkpoint" in caplog.text
-    again = run(tmp_path / "pieces")
+    again = run(tmp_path / "pieces", optim=optim)
     assert again.resumed_from == clips // 8
     whole, pieces = final(tmp_path / "whole"), final(tmp_path / "pieces")
     assert all(torch.equal(whole[name], pieces[name]) for name in whole)
     for line, wanted in zip(again.history, expected.history, strict=True):
         assert {**line, "seconds": 0} == {**wanted, "seconds": 0}
+
+
+class Unusual(torch.optim.SGD):
+    """Keeps a tensor, a plain number and a number of the group between steps."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["turn"] = group.get("turn", 0) + 1
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                state["turns"] = state.get("turns", 0) + 1
+                state["mean"] = 0.5 * (state.get("mean", 0) + parameter.grad)
+                parameter.grad += state["mean"] / state["turns"] / group["turn"]
+        return super().step(closure)
+
+
+def test_any_optimisers_state_comes_back(tmp_path, monkeypatch):
+    def unusual(model, recipe):
+        return Unusual(model.parameters(), lr=0.1, momentum=0.9)
+
+    monkeypatch.setattr(loop, "build_optimizer", unusual)
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "pieces", clips=StopAfter(30), checkpoint_seconds=0)
+    again = run(tmp_path / "pieces")
+    assert again.resumed_from == 3
+    assert again.final.read_bytes() == whole.final.read_bytes()
 
 
 def test_stopped_in_a_validation_validates_the_same_weights_again(tmp_path):
@@ -81,12 +110,12 @@ def test_derived_files_are_made_again_from_the_checkpoint(tmp_path):
     content = first.final.read_bytes()
     first.final.unlink()
     (first.folder / "log.jsonl").write_text('{"epoch": 99}\n')
-    (first.folder / ".last.safetensors.abc").write_text("half a checkpoint")
+    (first.folder / ".last.safetensors.abc.tmp").write_text("half a checkpoint")
     run(tmp_path, clips=NeverTouched())
     assert first.final.read_bytes() == content
     lines = (first.folder / "log.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == first.history
-    assert not (first.folder / ".last.safetensors.abc").exists()
+    assert not (first.folder / ".last.safetensors.abc.tmp").exists()
 
 
 def test_the_best_epoch_is_the_earliest_of_the_best(tmp_path):
@@ -97,7 +126,7 @@ def test_the_best_epoch_is_the_earliest_of_the_best(tmp_path):
         kept.append(weights_digest(model))
         return {"top1": next(scores), "videos": 7, "note": "not a number"}
 
-    result = run(tmp_path, recipe=tiny_recipe(epochs=4), validate=validate)
+    result = run(tmp_path, optim=tiny_recipe(epochs=4), validate=validate)
     assert (result.best_epoch, result.best_top1) == (2, 0.5)
     best = tiny_model(9)
     best.load_state_dict(load_file(result.best))
@@ -108,7 +137,7 @@ def test_the_best_epoch_is_the_earliest_of_the_best(tmp_path):
 def test_validation_every_few_epochs_and_after_the_last(tmp_path):
     recipe = tiny_recipe(epochs=5)
     result = run(
-        tmp_path, recipe=recipe, validate=lambda m: {"top1": 1.0}, validate_every=2
+        tmp_path, optim=recipe, validate=lambda m: {"top1": 1.0}, validate_every=2
     )
     validated = [line["epoch"] for line in result.history if "held_out" in line]
     assert validated == [2, 4, 5]
@@ -119,12 +148,11 @@ def test_another_run_is_not_continued(tmp_path):
     run(tmp_path)
     cases = {
         "seed": {"seed": 1},
-        "optim.base_lr": {"recipe": tiny_recipe(base_lr=1.0)},
+        "optim.base_lr": {"optim": tiny_recipe(base_lr=1.0)},
         "training clips": {"clips": MemoryClips(25)},
         "initial weights": {"model": tiny_model(3)},
         "drop-path": {"model": tiny_model(drop_path=0.1)},
         "distil.alpha": {"distil": DistilRecipe(), "teacher": tiny_model(2)},
-        "teacher weights": {"distil": DistilRecipe(), "teacher": tiny_model(2)},
         "labelled clips": {"labelled": {1, 2}},
     }
     before = (tmp_path / "tiny" / "last.safetensors").read_bytes()
@@ -133,8 +161,11 @@ def test_another_run_is_not_continued(tmp_path):
             run(tmp_path, **changes)
         assert "another run_dir, delete that folder" in str(caught.value)
     assert (tmp_path / "tiny" / "last.safetensors").read_bytes() == before
-    # Neither of these changes a result.
+    # None of these changes a result.
     run(tmp_path, workers=1, checkpoint_seconds=5, max_unreadable=0.5)
+    run(tmp_path / "taught", teacher=tiny_model(2))
+    with pytest.raises(RunDirectoryError, match="teacher weights"):
+        run(tmp_path / "taught", teacher=tiny_model(3))
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
@@ -182,18 +213,19 @@ def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path, monkeypatch):
 
 
 def hold(run_dir, held, release):
-    with RunFolder(run_dir, "tiny").held():
+    with locked(run_dir / "tiny", "training"):
         held.set()
         release.wait(60)
 
 
+@pytest.mark.nightly
 def test_two_processes_do_not_train_in_one_folder(tmp_path, monkeypatch):
     context = multiprocessing.get_context("spawn")
     held, release = context.Event(), context.Event()
     other = context.Process(target=hold, args=(tmp_path, held, release))
     other.start()
     assert held.wait(60)
-    monkeypatch.setattr(locking, "_PATIENCE", 0.3)
+    monkeypatch.setattr(checkpointing, "_PATIENCE", 0.3)
     with pytest.raises(RunDirectoryError, match="another process is training"):
         run(tmp_path)
     release.set()

@@ -1,10 +1,12 @@
-"""SGD with Nesterov momentum, and the learning rate of every step.
+"""The optimiser of a recipe, and the learning rate of every step.
 
 Public names: ``parameter_groups``, ``build_optimizer``, ``learning_rate``.
 
 The rules are those of the released Video-FocalNets training code
-(``optimizer.py``, ``lr_scheduler.py``, which wrap timm): weight decay on matrices
-and kernels only; a linear warm-up per iteration, then a cosine.
+(``optimizer.py``, ``lr_scheduler.py``, which wrap timm): SGD with Nesterov momentum,
+weight decay on matrices and kernels only; a linear warm-up per iteration, then a
+cosine. Another optimiser is one more branch here and one more word in
+``recipes.OptimRecipe.name``: a checkpoint keeps whatever state it has.
 """
 
 from __future__ import annotations
@@ -32,14 +34,14 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
-def build_optimizer(model: nn.Module, recipe: OptimRecipe) -> torch.optim.SGD:
-    """SGD over ``parameter_groups``; the caller sets ``lr`` before every step."""
-    return torch.optim.SGD(
-        [g for g in parameter_groups(model, recipe.weight_decay) if g["params"]],
-        lr=recipe.warmup_lr * recipe.lr_scale,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,  # torch refuses Nesterov without momentum
-    )
+def build_optimizer(model: nn.Module, recipe: OptimRecipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over ``parameter_groups``; ``lr`` is set at every step."""
+    groups = [g for g in parameter_groups(model, recipe.weight_decay) if g["params"]]
+    rate, momentum = recipe.warmup_lr * recipe.lr_scale, recipe.momentum
+    if recipe.name == "adamw":
+        return torch.optim.AdamW(groups, lr=rate, betas=(momentum, 0.999))
+    # torch refuses Nesterov without momentum
+    return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0)
 
 
 def learning_rate(step: int, steps_per_epoch: int, recipe: OptimRecipe) -> float:

@@ -1,5 +1,6 @@
 """``fit``: what it learns, what it leaves alone, what it refuses."""
 
+import csv
 import json
 import logging
 
@@ -8,9 +9,10 @@ import torch
 from torch import nn
 
 from dvfl_lib.distillation import distillation_loss
+from dvfl_lib.environment import cpu_threads, processes
 from dvfl_lib.errors import DatasetError, ModelError, RecipeError
 from dvfl_lib.recipes import AugmentRecipe, DistilRecipe
-from dvfl_lib.training import devices, objective
+from dvfl_lib.training import devices, loop, objective
 from dvfl_lib.training.batches import MicroBatch
 from dvfl_lib.training.objective import Objective
 from dvfl_lib.video import transforms
@@ -44,7 +46,7 @@ def largest_difference(one: dict, other: dict) -> float:
 
 def test_it_learns_and_says_so(tmp_path):
     model, clips = tiny_model(), MemoryClips()
-    result = run(tmp_path, model, clips=clips, recipe=tiny_recipe(epochs=10))
+    result = run(tmp_path, model, clips=clips, optim=tiny_recipe(epochs=10))
     unseen = torch.stack([clips[ClipKey(99, i)]["clip"] for i in range(24)])
     labels = torch.tensor([sample.label for sample in clips.samples])
     assert (model.eval()(unseen).argmax(1) == labels).float().mean() > 0.9
@@ -107,7 +109,7 @@ def test_micro_batches_add_up_to_the_big_batch(tmp_path):
         result = run(
             tmp_path / str(size),
             model,
-            recipe=recipe,
+            optim=recipe,
             teacher=tiny_model(2, width=16),
             distil=DISTIL,
             labelled={0, 3, 5, 8, 13, 21},
@@ -159,7 +161,7 @@ def test_distillation_alone_brings_the_student_to_the_teacher(tmp_path):
     teacher = tiny_model(2, width=16)
     result = run(
         tmp_path,
-        recipe=tiny_recipe(epochs=10),
+        optim=tiny_recipe(epochs=10),
         teacher=teacher,
         distil=DistilRecipe(alpha=1.0, temperature=1.0),
     )
@@ -223,7 +225,7 @@ def test_objective_sums_to_the_loss_of_the_whole_step():
         count = share_of.count_labelled(tuple(range(8)))
         loss, _, _ = share_of(student, micro, batch, count, torch.no_grad())
         total += loss.item()
-    whole = distillation_loss(
+    whole, _, _ = distillation_loss(
         student(clip),
         teacher(clip),
         torch.nn.functional.one_hot(label, CLASSES).float(),
@@ -239,7 +241,7 @@ def test_bfloat16_trains_and_leaves_the_network_as_it_was(tmp_path):
     model, seen = tiny_model(), []
     model.head.register_forward_hook(lambda m, a, out: seen.append(out.dtype))
     recipe = tiny_recipe(precision="bf16")
-    result = run(tmp_path / "a", model, recipe=recipe)
+    result = run(tmp_path / "a", model, optim=recipe)
     assert set(seen) == {torch.bfloat16}
     assert result.history[-1]["loss"] < result.history[0]["loss"]
     assert all(p.dtype == torch.float32 for p in model.parameters())
@@ -253,7 +255,7 @@ def test_float16_keeps_its_gradient_scale_over_a_restart(tmp_path):
     """The scale begins too large on purpose: early steps are skipped."""
     recipe = tiny_recipe(precision="fp16")
     first, second = tmp_path / "a", tmp_path / "b"
-    whole = run(first, recipe=recipe, validate=lambda m: {"top1": 0.0})
+    whole = run(first, optim=recipe, validate=lambda m: {"top1": 0.0})
     assert whole.history[-1]["loss"] < whole.history[0]["loss"]
     calls = []
 
@@ -264,8 +266,8 @@ def test_float16_keeps_its_gradient_scale_over_a_restart(tmp_path):
         return {"top1": 0.0}
 
     with pytest.raises(KeyboardInterrupt):
-        run(second, recipe=recipe, validate=stop)
-    again = run(second, recipe=recipe, validate=lambda m: {"top1": 0.0})
+        run(second, optim=recipe, validate=stop)
+    again = run(second, optim=recipe, validate=lambda m: {"top1": 0.0})
     assert again.resumed_from == 6
     assert again.final.read_bytes() == whole.final.read_bytes()
 
@@ -341,32 +343,19 @@ def test_a_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tmp_path):
     assert run(tmp_path, clips=MemoryClips()).resumed_from >= 3
 
 
-@pytest.mark.parametrize(
-    "changes, message",
-    [
-        ({"teacher": tiny_model(2)}, "needs both a teacher and a distil recipe"),
-        ({"distil": DISTIL}, "needs both a teacher and a distil recipe"),
-        (
-            {"augment": MIXING, "recipe": tiny_recipe(micro_batch=1)},
-            "micro_batch 1 leaves nothing to mix with",
-        ),
-        ({"augment": MIXING, "labelled": {1}}, "augment.mixup=0 and augment.cutmix=0"),
-        ({"validate_every": 0}, "validate_every must be at least 1"),
-    ],
-)
-def test_contradictions_are_refused_before_any_work(tmp_path, changes, message):
-    with pytest.raises(RecipeError, match=message):
-        run(tmp_path / "new", **changes)
-    assert not (tmp_path / "new").exists()
-
-
-def test_impossible_data_is_refused(tmp_path):
+def test_contradictions_are_refused_before_any_work(tmp_path):
+    with pytest.raises(RecipeError, match="augment.mixup=0 and augment.cutmix=0"):
+        run(tmp_path / "new", augment=MIXING, labelled={1})
+    with pytest.raises(RecipeError, match="the clips have 2 stored views"):
+        changes = dict(teacher=tiny_model(2, width=16), distil=DISTIL)
+        run(tmp_path / "new", clips=MemoryClips(views=2), **changes)
+    with pytest.raises(RecipeError, match="'visdom' is none of csv"):
+        run(tmp_path / "new", track="visdom")
     with pytest.raises(DatasetError, match="v3 has label 3, but there are 3 classes"):
-        run(tmp_path, num_classes=3)
+        run(tmp_path / "new", num_classes=3)
     with pytest.raises(DatasetError, match="do not fill one batch"):
-        run(tmp_path, clips=MemoryClips(7))
-    with pytest.raises(DatasetError, match="labelled names clip 24"):
-        run(tmp_path, labelled={24})
+        run(tmp_path / "new", clips=MemoryClips(7))
+    assert not (tmp_path / "new").exists()
 
 
 def test_heads_that_do_not_fit_are_refused(tmp_path):
@@ -380,9 +369,9 @@ def test_heads_that_do_not_fit_are_refused(tmp_path):
 
 def test_label_smoothing_and_mixing_reach_the_loss(tmp_path):
     """A perfect fit is impossible against softened labels: the loss has a floor."""
-    plain = run(tmp_path / "a", recipe=tiny_recipe(epochs=10))
+    plain = run(tmp_path / "a", optim=tiny_recipe(epochs=10))
     smooth = AugmentRecipe(mixup=0, cutmix=0, label_smoothing=0.5)
-    soft = run(tmp_path / "b", recipe=tiny_recipe(epochs=10), augment=smooth)
+    soft = run(tmp_path / "b", optim=tiny_recipe(epochs=10), augment=smooth)
     floor = -(0.625 * torch.tensor(0.625).log() + 0.375 * torch.tensor(0.125).log())
     assert soft.history[-1]["loss"] > floor.item() > plain.history[-1]["loss"]
 
@@ -396,8 +385,52 @@ def test_weights_carry_what_they_are_told_about_the_run(tmp_path):
 def test_threads_are_set_for_a_block_alone():
     before = torch.get_num_threads()
     for count, inside in ((before + 1, before + 1), (0, before)):
-        with devices.cpu_threads(count):
+        with cpu_threads(count):
             found = torch.get_num_threads()
-        on_cpu = devices.processes().device.type == "cpu"
+        on_cpu = processes().device.type == "cpu"
         assert found == (inside if on_cpu else before)
         assert torch.get_num_threads() == before
+
+
+# --- trackers ------------------------------------------------------------------------
+
+
+def tracked(tmp_path, track):
+    return run(tmp_path, track=track, validate=lambda m: {"top1": 0.5})
+
+
+def test_a_table_of_the_log(tmp_path):
+    result = tracked(tmp_path, "csv")
+    rows = list(csv.DictReader((result.folder / "log.csv").open()))
+    assert [float(row["loss"]) for row in rows] == [e["loss"] for e in result.history]
+    assert {row["held_out/top1"] for row in rows} == {"0.5"}
+
+
+@pytest.mark.nightly
+def test_tensorboard_reads_what_was_tracked(tmp_path):
+    events = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    result = tracked(tmp_path, "tensorboard")
+    read = events.EventAccumulator(str(result.folder / "tensorboard"))
+    read.Reload()
+    found = [(event.step, event.value) for event in read.Scalars("loss")]
+    assert found == [(e["epoch"], pytest.approx(e["loss"])) for e in result.history]
+    assert [event.value for event in read.Scalars("held_out/top1")] == [0.5] * 3
+
+
+@pytest.mark.nightly
+def test_wandb_offline(tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    result = tracked(tmp_path, "wandb")
+    [log] = result.folder.glob("wandb/offline-run-*/run-*.wandb")
+    assert b"held_out/top1" in log.read_bytes()
+
+
+def test_a_tracker_that_is_not_installed_is_said_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match="wandb is not installed; pip install wandb"):
+        tracked(tmp_path / "new", "wandb")
+    assert not (tmp_path / "new").exists()

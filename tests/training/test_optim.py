@@ -5,13 +5,14 @@ import torch
 from timm.scheduler import CosineLRScheduler
 
 from dvfl_lib.recipes import OptimRecipe
-from dvfl_lib.training.optimisation import (
+from dvfl_lib.training.optim import (
     build_optimizer,
     learning_rate,
     parameter_groups,
 )
 from tiny_training import tiny_model
 
+pytestmark = pytest.mark.quick
 PAPER = OptimRecipe()
 STEPS = 397  # per epoch, of 9,537 clips in batches of 24
 
@@ -83,3 +84,10 @@ def test_optimizer_is_sgd_with_nesterov():
     assert all(g["nesterov"] and g["momentum"] == 0.9 for g in optimizer.param_groups)
     plain = build_optimizer(tiny_model(), OptimRecipe(momentum=0.0))
     assert not plain.param_groups[0]["nesterov"]
+
+
+def test_adamw_by_name():
+    optimizer = build_optimizer(tiny_model(), OptimRecipe(name="adamw"))
+    assert type(optimizer) is torch.optim.AdamW
+    assert [g["weight_decay"] for g in optimizer.param_groups] == [1e-4, 0.0]
+    assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)

@@ -8,15 +8,11 @@ from torch.testing import assert_close
 
 from dvfl_lib import create_model
 from dvfl_lib.capture import capture
-from dvfl_lib.distillation import (
-    MatchedStudent,
-    matching_loss,
-    signal_names,
-    teacher_signals,
-)
+from dvfl_lib.distillation import MatchedStudent, matching_loss, teacher_signals
 from dvfl_lib.errors import ModelError, RecipeError
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 
+pytestmark = pytest.mark.quick
 KINDS = ["features", "modulators"]
 
 
@@ -66,10 +62,8 @@ def test_features_are_the_outputs_of_the_stages():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_signals_have_names_and_the_teachers_shapes(kind):
+def test_signals_have_the_teachers_shapes(kind):
     student, teacher = networks()
-    names = signal_names(student, kind)
-    assert names == signal_names(teacher, kind)
     logits, theirs = teacher_signals(teacher, clip(), kind)
     assert not logits.requires_grad and not any(x.requires_grad for x in theirs)
     assert [tuple(x.shape) for x in theirs[:: len(theirs) // 3]] == [
@@ -81,11 +75,7 @@ def test_signals_have_names_and_the_teachers_shapes(kind):
     found, ours = matched(clip())
     assert_close(found, student(clip()))
     assert [x.shape for x in ours] == [x.shape for x in theirs]
-    assert len(ours) == len(names)
-    if kind == "features":
-        assert names == ["stage 1 features", "stage 2 features", "stage 3 features"]
-    else:
-        assert names[2:4] == ["stage 2 spatial modulator", "stage 2 temporal modulator"]
+    assert len(ours) == (3 if kind == "features" else 6)
 
 
 def test_projections_are_linear_and_of_the_students_own():
@@ -172,8 +162,8 @@ def test_all_parameters_learn_under_ddp_and_autocast(kind):
         torch.distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_matching_brings_the_student_nearer(kind):
+def test_matching_brings_the_student_nearer():
+    kind = "modulators"
     student, teacher = networks()
     matched, x = MatchedStudent(student, teacher, kind), clip(batch=4)
     _, theirs = teacher_signals(teacher, x, kind)
@@ -219,7 +209,8 @@ def test_projections_follow_the_students_precision():
 
 def test_networks_that_cannot_be_matched_are_refused():
     student, teacher = networks()
-    nano = create_model("vfl_net_nano", num_classes=5)
+    with torch.device("meta"):
+        nano = create_model("vfl_net_nano", num_classes=5)
     with pytest.raises(ModelError, match="has 4 stages .* the teacher 3"):
         MatchedStudent(nano, teacher, "features")
     finer = VFLNet(VFLNetConfig((1, 1, 1), 16, patch_size=2), 5)
@@ -230,7 +221,6 @@ def test_networks_that_cannot_be_matched_are_refused():
     for call in (
         lambda: MatchedStudent(student, teacher, "logits"),
         lambda: teacher_signals(teacher, clip(), "logits"),
-        lambda: signal_names(teacher, "logits"),
     ):
         with pytest.raises(RecipeError, match="'features' or 'modulators'"):
             call()

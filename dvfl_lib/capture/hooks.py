@@ -1,7 +1,7 @@
 """Running a network while hooks listen to its modulation layers.
 
-Public names: ``capture``; for the other files of this folder ``walk``,
-``blocks_of``.
+Public names: ``capture``; for the other files of this folder ``trace_blocks``,
+``blocks_of``, ``check_ready``.
 
 Nothing of the network is changed or copied: forward hooks listen while it computes,
 and are gone afterwards.
@@ -43,11 +43,11 @@ def capture(model: nn.Module, clip: Tensor) -> ModulationTrace:
         ModelError: the model has no modulation layer, or is more than one network; or
             as the model itself.
     """
-    blocks, result = walk(model, clip, lambda entry: entry)
+    blocks, result = trace_blocks(model, clip, lambda entry: entry)
     return ModulationTrace(tuple(blocks), result)
 
 
-def walk(
+def trace_blocks(
     model: nn.Module, clip: Tensor, keep: Callable[[BlockTrace], Kept]
 ) -> tuple[list[Kept], Any]:
     """Hand each block's trace to ``keep`` as soon as the block has computed.
@@ -101,6 +101,25 @@ def blocks_of(
     _check_one_network([(place, name) for place, name, _ in blocks])
     for place, _, module in blocks:
         yield place, module
+
+
+def check_ready(model: nn.Module, clip: Tensor) -> None:
+    """A network in eval mode, all of it, and one clip.
+
+    Raises:
+        ModelError: something else; the message says what to do.
+    """
+    if clip.ndim != 5 or len(clip) != 1:
+        raise ModelError(
+            f"a clip is (1, T, 3, H, W), one clip at a time; got {tuple(clip.shape)}"
+        )
+    training = [name for name, part in model.named_modules() if part.training]
+    if training:
+        part = f" (its part {training[0]!r})" if training[0] else ""
+        raise ModelError(
+            f"the network is in training mode{part}; call its eval() first, on the "
+            "whole network"
+        )
 
 
 def _listen(

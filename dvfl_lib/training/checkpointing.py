@@ -1,0 +1,255 @@
+"""A run's files: where it stands, whose it is, its log, one process at a time.
+
+Public names: ``RunDirectory``, ``Progress``, ``fingerprint``, ``differences``,
+``weights_digest``, ``locked``, ``on_main``.
+
+* ``last.safetensors``   weights, the optimiser's state and ``Progress``: all that
+  going on needs
+* ``log.jsonl``          one line per finished epoch
+* ``unreadable.json``    videos that could not be read (only if there are any)
+* ``best.safetensors``   weights of the best epoch on held-out clips
+* ``final.safetensors``  weights after the last step
+
+``last.safetensors`` alone is the truth, and one file: a run killed between two
+writes finds all else in it. Every file is written whole or not at all. A checkpoint
+may only be taken up by the run that wrote it: the same recipe, seed, data, network
+and teacher. Loader workers, processes and folders change no result and do not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ..errors import DVFLError, RunDirectoryError
+from ..files import write_whole
+
+# Parts of the data recipe that change speed, or when to give up, but no result.
+NO_EFFECT = ("data.workers", "data.cache_frames", "data.max_unreadable")
+_KEY = "dvfl-training"  # the one metadata entry, holding JSON
+_PATIENCE = 10.0  # seconds; what a killed notebook leaves running needs a few
+
+
+def weights_digest(model: nn.Module | None) -> str | None:
+    """The first 16 hex digits of the SHA-256 of all names and values."""
+    if model is None:
+        return None
+    digest = hashlib.sha256()
+    # Some buffers are not in the state dict.
+    for name, value in {**dict(model.named_buffers()), **model.state_dict()}.items():
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        flat = value.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
+    """A flat dictionary of everything that decides a run's result.
+
+    Args:
+        values: name -> plain value, or recipe, which is taken apart field by field.
+        clips: the training clips; ``samples`` and, where they have them, ``data`` (a
+            recipe), ``seed``, ``views`` and ``flip_labels`` are taken up.
+    """
+    names = "\n".join(str((sample.name, sample.label)) for sample in clips.samples)
+    flips = getattr(clips, "flip_labels", None) or {}
+    given = {
+        **values,
+        "data": getattr(clips, "data", None),
+        "clips.seed": getattr(clips, "seed", None),
+        "clips.views": getattr(clips, "views", 0),
+        "labels of flipped clips": sorted(flips.items()),
+        "training clips": hashlib.sha256(names.encode()).hexdigest()[:16],
+    }
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if hasattr(value, "__dataclass_fields__"):
+            found |= {f"{name}.{key}": part for key, part in asdict(value).items()}
+        else:
+            found[name] = value
+    found = {name: value for name, value in found.items() if name not in NO_EFFECT}
+    # As it comes back from a file: lists for tuples.
+    return json.loads(json.dumps(found))
+
+
+def differences(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """The fields in which two descriptions differ, as one text, not too long."""
+    found = [
+        f"{name} ({there.get(name)} there, {here.get(name)} now)"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name) != here.get(name)
+    ]
+    more = f" and {len(found) - 6} more" if len(found) > 6 else ""
+    return "; ".join(found[:6]) + more
+
+
+@contextmanager
+def locked(folder: Path, doing: str) -> Iterator[None]:
+    """Make the folder and hold its lock inside the block; a killed process lets go.
+
+    Args:
+        doing: what another process that holds the lock is doing, such as "training".
+
+    Raises:
+        RunDirectoryError: it cannot be made, or another process holds it.
+    """
+    lock = FileLock(folder / ".lock", timeout=_PATIENCE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise RunDirectoryError(
+            f"another process is {doing} in {folder}: wait until it is done, end it, "
+            "or choose another folder"
+        ) from None
+    except OSError as trouble:
+        raise RunDirectoryError(
+            f"{folder} cannot be written: {trouble.strerror}. Choose another folder, "
+            "or mend its permissions"
+        ) from None
+    with lock:
+        for leftover in folder.glob(".*.tmp"):  # of a process killed while it wrote
+            leftover.unlink(missing_ok=True)
+        yield
+
+
+def on_main(accelerator: Accelerator, call: Callable[[], Any]) -> Any:
+    """Call on the first process, and tell all what it returned or raised."""
+    told: list[Any] = [None]
+    if accelerator.is_main_process:
+        try:
+            told = [call()]
+        except DVFLError as error:
+            told = [error]  # the other processes must stop as well
+    broadcast_object_list(told)
+    if isinstance(told[0], DVFLError):
+        raise told[0]
+    return told[0]
+
+
+@dataclass
+class Progress:
+    """Where a run stands, beside its tensors."""
+
+    step: int = 0  # optimiser steps done
+    epochs_closed: int = 0  # epochs that are validated and logged
+    sums: dict[str, float] = field(default_factory=dict)  # of the epoch under way
+    history: list[dict[str, Any]] = field(default_factory=list)  # lines of the log
+    best_epoch: int | None = None  # 1 is the first
+    best_top1: float | None = None
+    unreadable: list[str] = field(default_factory=list)
+    held_out_unreadable: list[str] = field(default_factory=list)
+    seconds: float = 0.0  # spent training, over all starts
+    scaler: dict[str, Any] | None = None  # of fp16 gradients
+
+    @property
+    def all_unreadable(self) -> list[str]:
+        """Training videos that were replaced, and held-out ones that were left out."""
+        held_out = [f"held out: {message}" for message in self.held_out_unreadable]
+        return self.unreadable + held_out
+
+
+class RunDirectory:
+    """``run_dir/name`` and what is in it.
+
+    Raises:
+        RunDirectoryError: (all methods) it cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last = path / "last.safetensors"
+        self.best = path / "best.safetensors"
+        self.final = path / "final.safetensors"
+
+    def save(
+        self,
+        progress: Progress,
+        fingerprint: dict[str, Any],
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        """Write ``last.safetensors``, in place of the one before."""
+        state = optimizer.state_dict()
+        parts = {"weights": model.state_dict(), **state["state"]}
+        tensors: dict[str, Tensor] = {}
+        plain: dict[str, Any] = {}  # of an optimiser's state, what is no tensor
+        for part, values in parts.items():
+            for key, value in values.items():
+                if isinstance(value, Tensor):
+                    tensors[f"{part}/{key}"] = value.detach().cpu().contiguous()
+                else:
+                    plain[f"{part}/{key}"] = value
+        meta = {
+            "progress": asdict(progress),
+            "fingerprint": fingerprint,
+            "groups": state["param_groups"],
+            "plain": plain,
+        }
+        write_whole(self.last, save(tensors, metadata={_KEY: json.dumps(meta)}))
+
+    def load(
+        self, fingerprint: dict[str, Any]
+    ) -> tuple[Progress, dict[str, Tensor], dict[str, Any]]:
+        """Progress, weights and the optimiser's state dict; empty for a new run.
+
+        Raises:
+            RunDirectoryError: the file is damaged, or belongs to another run.
+        """
+        if not self.last.exists():
+            for stale in (self.best, self.final):  # no checkpoint stands for these
+                stale.unlink(missing_ok=True)
+            return Progress(), {}, {}
+        try:
+            with safe_open(self.last, framework="pt") as file:
+                meta = json.loads((file.metadata() or {})[_KEY])
+                # A copy: a tensor of a file may lie at any address, and the last bit
+                # of vectorised arithmetic can depend on it.
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
+            progress, there = Progress(**meta["progress"]), dict(meta["fingerprint"])
+            parts: dict[str, dict[str, Any]] = {"weights": {}}
+            for name, value in {**tensors, **meta["plain"]}.items():
+                part, _, key = name.partition("/")
+                parts.setdefault(part, {})[key] = value
+            weights, groups = parts.pop("weights"), meta["groups"]
+            state = {int(number): values for number, values in parts.items()}
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise RunDirectoryError(
+                f"{self.last} is no checkpoint of a training run, or is damaged "
+                f"({type(error).__name__}: {error}). Delete {self.path} to begin "
+                "anew, or choose another run_dir"
+            ) from None
+        if other := differences(there, fingerprint):
+            raise RunDirectoryError(
+                f"{self.path} holds a run that was begun otherwise. What differs: "
+                f"{other}. Choose another run_dir, delete that folder, or start with "
+                "what it was begun with"
+            )
+        return progress, weights, {"state": state, "param_groups": groups}
+
+    def write_log(self, progress: Progress) -> None:
+        """Write ``log.jsonl`` and, if there is any, ``unreadable.json``.
+
+        Both follow from the checkpoint, so lines beyond it vanish on resuming.
+        """
+        lines = [json.dumps(line) + "\n" for line in progress.history]
+        write_whole(self.path / "log.jsonl", "".join(lines).encode())
+        unreadable = self.path / "unreadable.json"
+        if progress.all_unreadable:
+            text = json.dumps(progress.all_unreadable, indent=2, ensure_ascii=False)
+            write_whole(unreadable, f"{text}\n".encode())
+        else:
+            unreadable.unlink(missing_ok=True)

@@ -1,0 +1,266 @@
+"""The teacher's logits about stored views, kept on disk instead of made at each step.
+
+Public names: ``StoredTeacher``, ``logits_key``, ``key_digest``.
+
+A distillation of N epochs asks the teacher N times about every clip, because the
+augmentation of every epoch is a new one. Where a recipe has ``distil.stored_views``
+K > 0, the augmentation is a function of (seed, view, clip) with view = epoch mod K:
+K passes of the teacher then serve all epochs, and every later run with the same key.
+(The idea of storing a teacher's answers together with the augmentation they belong
+to: Shen and Xing, "A Fast Knowledge Distillation Framework for Visual Recognition",
+arXiv 2112.01528.)
+
+``view_KKK.safetensors`` holds float32 (clips, classes) and the key of what decides
+them; a clip that could not be read is a row of NaN. Files are written whole, and what
+is wrong with one is said, never mended by itself: logits that do not belong to the
+clip would train a network and show nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..environment import versions
+from ..errors import ModelError, RunDirectoryError
+from ..files import write_whole
+from ..recipes import DataRecipe
+from ..video.clips import ClipKey
+from ..video.reading import BACKEND_VARIABLE
+from .batches import clip_loader, note_unreadable
+from .checkpointing import differences, fingerprint, locked, on_main, weights_digest
+
+_META = "dvfl-teacher-logits"  # the one metadata entry, holding JSON
+# Of the recipes: what does not change a training clip.
+_IDLE = ("data.holdout_share", "augment.mixup", "augment.cutmix")
+_IDLE += ("augment.label_smoothing",)
+
+
+def logits_key(
+    teacher: nn.Module, clips: Any, classes: Sequence[str], precision: str
+) -> dict[str, Any]:
+    """Everything that decides a stored logit, as a flat dictionary.
+
+    The teacher and the precision it computes in; the clips, their order and the sizes
+    of their files; sampling, augmentation, seed and number of views; the classes in
+    their order; the code, and the versions of what is under it. What a student does
+    with the logits is not part of it, so that several students share them.
+    """
+    sizes = [s.path.stat().st_size if s.path.is_file() else None for s in clips.samples]
+    package = Path(__file__).parents[1]
+    code = [package / f"{name}.py" for name in ("seeding", "vfl_net", "modulation")]
+    code += [package / "fast.py", *sorted(package.glob("video/*.py"))]
+    values = {
+        "teacher network": repr(getattr(teacher, "config", type(teacher).__name__)),
+        "teacher weights": weights_digest(teacher),
+        "precision": precision,
+        "classes": list(classes),
+        "augment": getattr(clips, "augment", None),
+        "sizes of the files": _digest(sizes),
+        "reader": os.environ.get(BACKEND_VARIABLE, "auto"),
+        "versions": versions(),
+        "code": _digest([path.read_text("utf-8") for path in code]),
+    }
+    key = fingerprint(values, clips)
+    return {name: value for name, value in key.items() if name not in _IDLE}
+
+
+def key_digest(key: dict[str, Any]) -> str:
+    """64 hex digits that stand for a key; a folder's name begins with them."""
+    return _digest(sorted(key.items()))
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+@dataclass
+class StoredTeacher:
+    """A teacher whose logits about the clips' stored views lie in ``folder``.
+
+    Attributes:
+        folder: made if need be; on several machines, on a disk that they share.
+        teacher: clip (B, T, 3, H, W) -> logits (B, K); asked in eval mode.
+        clips: the training clips, with ``views`` stored views each.
+        classes: names in the order of the logits.
+        precision: "no", "bf16" or "fp16".
+        batch_size: clips per forward pass of the filling.
+        data: for the loader's workers and ``max_unreadable``.
+        show: show a bar while filling.
+    """
+
+    folder: Path
+    teacher: nn.Module
+    clips: Any
+    classes: Sequence[str]
+    precision: str
+    batch_size: int
+    data: DataRecipe
+    show: bool = True
+    _key: dict[str, Any] = field(default_factory=dict, init=False)
+    _held: tuple[int, Tensor] | None = field(default=None, init=False)  # view read last
+
+    def open(self, accelerator: Accelerator) -> None:
+        """Fill what is missing, and check all of it; on every process at once.
+
+        Processes share the clips of a view; an interrupted filling goes on with the
+        first view that is missing. Call it inside ``deterministic``.
+
+        Raises:
+            RunDirectoryError: (on every process) the folder is stale, damaged, in use
+                or cannot be written.
+            DatasetError: too many videos cannot be read.
+            ModelError: the teacher has another number of classes, or its logits are
+                not finite.
+        """
+        self._key = logits_key(self.teacher, self.clips, self.classes, self.precision)
+        with ExitStack() as held:
+            missing = on_main(accelerator, lambda: self._begin(held))
+            before = next((p.device for p in self.teacher.parameters()), None)
+            self.teacher.to(accelerator.device).eval()
+            messages: list[str] = []
+            show = self.show and accelerator.is_main_process
+            for view in tqdm(missing, "teacher, stored views", disable=not show):
+                rows = self._ask(accelerator, view, messages)
+                on_main(accelerator, lambda v=view, r=rows: self._write(v, r))
+            if before is not None:
+                self.teacher.to(before)  # a GPU has better uses for the room
+
+    def _begin(self, held: ExitStack) -> list[int]:
+        """Check what is there; returns the views to be made, with the lock held."""
+        if self._missing():
+            held.enter_context(locked(self.folder, "filling the teacher's logits"))
+        missing = self._missing()
+        for view in set(range(self.clips.views)) - set(missing):
+            self._read(view)
+        return missing
+
+    def _missing(self) -> list[int]:
+        return [v for v in range(self.clips.views) if not self._path(v).exists()]
+
+    def _path(self, view: int) -> Path:
+        return self.folder / f"view_{view:03d}.safetensors"
+
+    def _ask(
+        self, accelerator: Accelerator, view: int, messages: list[str]
+    ) -> list[tuple[list[int], Tensor]]:
+        """The teacher's logits about all clips in one view, batch by batch."""
+        count, size = len(self.clips), self.batch_size
+        batches = [list(range(i, min(i + size, count))) for i in range(0, count, size)]
+        mine = batches[accelerator.process_index :: accelerator.num_processes]
+        loader = clip_loader(
+            self.clips,
+            [[ClipKey(view, index) for index in wanted] for wanted in mine],
+            seed=self.clips.seed,
+            workers=self.data.workers,
+            pin_memory=accelerator.device.type == "cuda",
+        )
+        rows, most = [], self.data.max_unreadable
+        for wanted, batch in zip(mine, loader, strict=True):
+            note_unreadable(messages, batch["unreadable"], count, most)
+            rows.append((wanted, self._answers(accelerator, batch, wanted)))
+        note_unreadable(messages, sorted(set(gather_object(messages))), count, most)
+        return gather_object(rows)
+
+    def _answers(
+        self, accelerator: Accelerator, batch: dict[str, Any], wanted: list[int]
+    ) -> Tensor:
+        """The teacher's logits about the wanted clips, float32 (B, classes).
+
+        A clip that could not be read was replaced by another, which has a row of its
+        own elsewhere; the row here is NaN, and the teacher is not asked.
+        """
+        rows = torch.full((len(wanted), len(self.classes)), torch.nan)
+        read = batch["index"] == torch.tensor(wanted)  # (B,)
+        if not read.any():
+            return rows
+        clip = batch["clip"][read].to(accelerator.device, non_blocking=True)
+        with torch.no_grad(), accelerator.autocast():
+            answer = self.teacher(clip).float().cpu()  # (b, classes)
+        if answer.shape[1] != len(self.classes):
+            raise ModelError(
+                f"the teacher has {answer.shape[1]} outputs, but there are "
+                f"{len(self.classes)} classes: both networks need the same classes in "
+                "the same order"
+            )
+        if not answer.isfinite().all():
+            names = ", ".join(self.clips.samples[index].name for index in wanted[:4])
+            raise ModelError(
+                f"the teacher's logits for one of {names} ... are not finite. Try "
+                "optim.precision 'bf16' or 'no', or another teacher"
+            )
+        rows[read] = answer
+        return rows
+
+    def _write(self, view: int, rows: list[tuple[list[int], Tensor]]) -> None:
+        logits = torch.empty(len(self.clips), len(self.classes))
+        for wanted, part in rows:
+            logits[wanted] = part
+        told = {"key": self._key, "view": view, "sha256": _of(logits)}
+        text = {_META: json.dumps(told)}
+        write_whole(self._path(view), save({"logits": logits}, metadata=text))
+
+    def _read(self, view: int) -> Tensor:
+        """One view, float32 (clips, classes), after all checks."""
+        path = self._path(view)
+        advice = "Delete it to have the teacher asked anew, or name another folder"
+        try:
+            with safe_open(path, framework="pt") as file:
+                told = json.loads(file.metadata()[_META])
+                logits = file.get_tensor("logits")
+            whole = told["sha256"] == _of(logits) and told["view"] == view
+            there = dict(told["key"])
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise RunDirectoryError(f"{path} is damaged ({error}). {advice}") from None
+        if other := differences(there, self._key):
+            raise RunDirectoryError(
+                f"the teacher's logits in {self.folder} are stale: they are of "
+                f"something else. What differs: {other}. {advice}"
+            )
+        if not whole:
+            raise RunDirectoryError(
+                f"{path} is damaged: its numbers are not those that were written "
+                f"under this name. {advice}"
+            )
+        return logits
+
+    def logits(self, indices: Tensor, epoch: int) -> Tensor:
+        """What the teacher said of these clips in an epoch, float32 (B, classes).
+
+        ``open`` comes first. One view is held in memory; an epoch needs no other.
+
+        Args:
+            indices: of the clips that were really loaded: where a video could not be
+                read, that of its replacement.
+            epoch: 0 is the first; its view is epoch mod K.
+        """
+        view, indices = epoch % self.clips.views, indices.cpu()
+        if self._held is None or self._held[0] != view:
+            self._held = (view, self._read(view))
+        found = self._held[1][indices]  # (B, classes)
+        unknown = indices[found.isnan().any(dim=-1)].tolist()
+        if unknown:
+            raise RunDirectoryError(
+                f"{self._path(view)} has no logits of clip "
+                f"{self.clips.samples[unknown[0]].name}: it could not be read when the "
+                "teacher was asked, and can be read now. Delete that file"
+            )
+        return found
+
+
+def _of(logits: Tensor) -> str:
+    return hashlib.sha256(logits.contiguous().numpy().tobytes()).hexdigest()

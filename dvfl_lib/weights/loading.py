@@ -1,0 +1,367 @@
+"""Filling a network from a file of weights, with every tensor accounted for.
+
+Public names: ``load_checkpoint``, ``load_image_weights``, ``LoadReport``,
+``check_fit``, ``Network``, ``network_of``, ``describe_tensors``,
+``fetch_image_weights``, ``IMAGE_WEIGHTS``.
+
+A network is changed only after all of a file's tensors have been checked: an error
+leaves it as it was. The names alone tell much: ``layers.2.blocks.5.modulation.f`` is
+a projection of the sixth block of the third stage, and only video networks have an
+``f_temporal`` beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+from urllib.error import URLError
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError
+from ..vfl_net import VARIANTS, VFLNet, VFLNetConfig
+from .reading import WeightsFile, read_weights
+
+HEAD = ("head.weight", "head.bias")
+# README of github.com/microsoft/FocalNet. No checksums are published: the files are
+# read without executing anything, and every tensor's name and shape is checked.
+_RELEASE = "https://github.com/microsoft/FocalNet/releases/download/v1.0.0"
+IMAGE_WEIGHTS: dict[str, str] = {
+    f"focalnet_{size}_srf": f"{_RELEASE}/focalnet_{size}_srf.pth"
+    for size in ("tiny", "small", "base")
+}
+# The image networks of the same family (arXiv 2203.11926), by depths and width.
+_IMAGE_SIZES = {
+    ((2, 2, 6, 2), 96): "tiny",
+    ((2, 2, 18, 2), 96): "small",
+    ((2, 2, 18, 2), 128): "base",
+}
+_IMAGE_LEVELS = {2: "srf", 3: "lrf"}  # small and large receptive field
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the names and shapes of a file say about the network it was saved from."""
+
+    config: VFLNetConfig
+    num_classes: int | None  # None: without a head
+    video: bool
+    frames_per_token: int  # above 1: the stem merges frames
+
+    @property
+    def name(self) -> str:
+        """The published or teaching name, or the sizes where it has none."""
+        config = self.config
+        names = [name for name, known in VARIANTS.items() if known == config]
+        if self.video and names:
+            return names[0]
+        size = _IMAGE_SIZES.get((config.depths, config.embed_dim))
+        levels = _IMAGE_LEVELS.get(config.focal_levels)
+        if not self.video and size and levels:
+            return f"focalnet_{size}_{levels} (for images)"
+        kind = "video" if self.video else "image"
+        return (
+            f"a focal {kind} network with {config.depths} blocks, {config.embed_dim} "
+            f"channels and {config.focal_levels} focal levels"
+        )
+
+
+def network_of(tensors: dict[str, Tensor]) -> Network | None:
+    """Read the network's sizes off a state dict; ``None`` for another family."""
+    stem = tensors.get("patch_embed.proj.weight")
+    hidden = tensors.get("layers.0.blocks.0.mlp.fc1.weight")
+    focal = "layers.0.blocks.0.modulation.focal_layers."
+    names = (f"{focal}{level}.0.weight" for level in range(len(tensors)))
+    kernels = [tensors[name].shape[-1] for name in names if name in tensors]
+    blocks = re.compile(r"layers\.(\d+)\.blocks\.(\d+)\.")
+    numbers = {(int(m[1]), int(m[2])) for name in tensors if (m := blocks.match(name))}
+    depths = Counter(stage for stage, _ in sorted(numbers))
+    if stem is None or stem.ndim not in (4, 5) or hidden is None or not kernels:
+        return None
+    if list(depths) != list(range(len(depths))):
+        return None
+    config = VFLNetConfig(
+        depths=tuple(depths.values()),
+        embed_dim=stem.shape[0],
+        patch_size=stem.shape[-1],
+        focal_levels=len(kernels),
+        focal_window=kernels[0],
+        mlp_ratio=hidden.shape[0] / stem.shape[0],
+    )
+    if len(kernels) > 1:
+        config = replace(config, focal_factor=kernels[1] - kernels[0])
+    head = tensors.get("head.weight")
+    return Network(
+        config=config,
+        num_classes=None if head is None else head.shape[0],
+        video=any("temporal" in name for name in tensors),
+        frames_per_token=stem.shape[2] if stem.ndim == 5 else 1,
+    )
+
+
+def describe_tensors(tensors: dict[str, Tensor]) -> str:
+    """In words: 'video_focalnet_base with 101 classes', as far as can be told."""
+    network = network_of(tensors)
+    if network is None:
+        return f"another kind of network (its first tensor is {next(iter(tensors))!r})"
+    classes = network.num_classes
+    head = "without a head" if classes is None else f"with {classes} classes"
+    return f"{network.name} {head}"
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Which tensors of a network a file filled, name by name.
+
+    Attributes:
+        path, source: the file, and what it was found to hold.
+        filled: tensors of the network that now hold the file's values.
+        left_random: tensors of the network that keep the values it had.
+        unused: tensors of the file that the network has no place for.
+        mismatched: tensors of the file whose place has another shape (a head for
+            another number of classes); not loaded.
+        filled_values, left_random_values: the same in numbers of values.
+    """
+
+    path: str
+    source: str
+    filled: tuple[str, ...]
+    left_random: tuple[str, ...]
+    unused: tuple[str, ...]
+    mismatched: tuple[str, ...]
+    filled_values: int
+    left_random_values: int
+
+    def __str__(self) -> str:
+        tensors = len(self.filled) + len(self.left_random)
+        values = self.filled_values + self.left_random_values
+        lines = [
+            f"{self.path}: {self.source}",
+            f"  filled       {len(self.filled)} of {tensors} tensors, "
+            f"{self.filled_values:,} of {values:,} values",
+            f"  left random  {_count(self.left_random)}, "
+            f"{self.left_random_values:,} values",
+            f"  unused       {_count(self.unused)} of the file",
+        ]
+        if self.mismatched:
+            names = ", ".join(self.mismatched)
+            lines.append(f"  not loaded   {names}: of another size in the file")
+        return "\n".join(lines)
+
+
+def _count(names: Sequence[str]) -> str:
+    """'32 tensors (30 temporal, 2 of the head)' says more than 32 names."""
+    temporal = sum("temporal" in name for name in names)
+    head = sum(name in HEAD for name in names)
+    rest = len(names) - temporal - head
+    kinds = ((temporal, "temporal"), (head, "of the head"), (rest, "others"))
+    parts = [f"{count} {kind}" for count, kind in kinds if count]
+    detail = f" ({', '.join(parts)})" if temporal or head else ""
+    return f"{len(names)} tensors{detail}"
+
+
+def load_checkpoint(
+    model: VFLNet,
+    source: str | Path | WeightsFile,
+    *,
+    head: Literal["strict", "reset"] = "strict",
+    part: str = "",
+) -> LoadReport:
+    """Fill the whole network from a checkpoint of the same variant.
+
+    Accepts the authors' ``.pth`` files (a dictionary with the weights under
+    ``model``, other things beside it) and bare state dicts, with or without a
+    ``module.`` prefix, and the safetensors files of ``save_checkpoint``. An error
+    leaves the network as it was.
+
+    Args:
+        model: filled in place; its device and precision stay as they are.
+        source: the file, or what ``read_weights`` found in it.
+        head: ``"strict"`` wants a head of the same size. ``"reset"`` keeps the
+            model's own head, for a fine-tuning on other classes.
+        part: see ``read_weights``.
+
+    Raises:
+        CheckpointError: see ``read_weights``; or any tensor of the network is not in
+            the file, is there in another shape, or is left over; or a value is NaN
+            or infinite.
+    """
+    if head not in ("strict", "reset"):
+        raise CheckpointError(f"head must be 'strict' or 'reset', not {head!r}.")
+    kept = HEAD if head == "reset" else ()
+    file = source if isinstance(source, WeightsFile) else read_weights(source, part)
+    check_fit(model, file, optional=kept)
+    return _fill(model, file, kept)
+
+
+def load_image_weights(model: VFLNet, source: str | Path | WeightsFile) -> LoadReport:
+    """Start the spatial part of a network from a FocalNet trained on images.
+
+    The source is a ``focalnet_*_srf.pth`` of github.com/microsoft/FocalNet, whose
+    tensors have the same names. The temporal branch and the head keep the values
+    they have; blocks of the file beyond the network's depth are not used.
+    ``vfl_net_nano`` takes 98 of its 130 tensors from ``focalnet_tiny_srf.pth``.
+
+    Raises:
+        CheckpointError: see ``read_weights``; or the file is no image network, one of
+            another width, or one with other focal levels (``lrf``); or a value is NaN
+            or infinite.
+    """
+    file = source if isinstance(source, WeightsFile) else read_weights(source)
+    if any("temporal" in name for name in file.tensors):
+        raise CheckpointError(
+            f"{file.path} holds {describe_tensors(file.tensors)}: a video network, not "
+            "one for images. Load it with load_checkpoint, with head='reset' for other "
+            "classes."
+        )
+    temporal = [name for name in model.state_dict() if "temporal" in name]
+    deeper = [name for name in file.tensors if _beyond(name, model.config.depths)]
+    check_fit(model, file, optional=(*temporal, *deeper, *HEAD))
+    # A head for image classes is of no use, not even one of the same size.
+    return _fill(model, file, HEAD)
+
+
+def _beyond(name: str, depths: tuple[int, ...]) -> bool:
+    """Whether a tensor belongs to a block that a network of these depths lacks."""
+    place = re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name)
+    if place is None or int(place[1]) >= len(depths):
+        return False
+    return int(place[2]) >= depths[int(place[1])]
+
+
+def check_fit(model: VFLNet, file: WeightsFile, optional: Sequence[str] = ()) -> None:
+    """Whether a file's tensors are those of a network, but for ``optional`` names.
+
+    Raises:
+        CheckpointError: what the file is, what the model is, what differs, what to
+            do; or which value is NaN or infinite.
+    """
+    own, found = model.state_dict(), file.tensors
+    network, free = network_of(found), set(optional)
+    if network is not None and network.frames_per_token > 1:
+        raise CheckpointError(
+            f"{file.path} holds a network whose stem merges {network.frames_per_token} "
+            "frames into one token; the networks here take every frame by itself "
+            "(tubelet size 1). Use a checkpoint trained with tubelet size 1."
+        )
+    shared = [n for n in found if n in own and n not in free]
+    wrong = {
+        "Of another shape": [n for n in shared if not _same(own[n], found[n])],
+        "Missing in the file": [n for n in own if n not in found and n not in free],
+        "Not in the model": [n for n in found if n not in own and n not in free],
+    }
+    if any(wrong.values()):
+        _refuse(file, own, wrong, network)
+    bad = [n for n in shared if not torch.isfinite(found[n]).all()]
+    if bad:
+        raise CheckpointError(
+            f"{file.path} holds NaN or infinite values in {len(bad)} of {len(found)} "
+            f"tensors (first: {bad[0]}). The training that wrote it had diverged, or "
+            "the file is damaged: take an earlier checkpoint, or fetch it again."
+        )
+
+
+def _same(own: Tensor, found: Tensor) -> bool:
+    """A tensor of whole numbers in place of real ones does not fit either."""
+    same_kind = own.is_floating_point() == found.is_floating_point()
+    return own.shape == found.shape and same_kind
+
+
+def _refuse(
+    file: WeightsFile,
+    own: dict[str, Tensor],
+    wrong: dict[str, list[str]],
+    network: Network | None,
+) -> None:
+    found = file.tensors
+    lines = [
+        f"{file.path} does not fit: it holds {describe_tensors(found)}; the model is "
+        f"{describe_tensors(own)}."
+    ]
+    for title, names in wrong.items():
+        shown = names[:3]
+        if title == "Of another shape":
+            shown = [
+                f"{n} {tuple(found[n].shape)} instead of {tuple(own[n].shape)}"
+                for n in shown
+            ]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        if names:
+            lines.append(f"{title}: {', '.join(shown)}{more}.")
+    if not {name for names in wrong.values() for name in names} - set(HEAD):
+        lines.append(
+            "Only the head differs: build the model with the file's number of classes, "
+            "or pass head='reset' to start a new head."
+        )
+    elif network is not None and not network.video:
+        lines.append(
+            "A network for images can start the spatial part: use load_image_weights "
+            "with the focalnet_*_srf.pth of the model's width (tiny for nano and tiny)."
+        )
+    else:
+        lines.append("Create the model that the file was made with, by its name.")
+    raise CheckpointError(" ".join(lines))
+
+
+def _fill(model: VFLNet, file: WeightsFile, keep: Sequence[str]) -> LoadReport:
+    """Copy what fits, but for ``keep``; say what was done."""
+    own, found = model.state_dict(), file.tensors
+    fits = [name for name in own if name in found and _same(own[name], found[name])]
+    filled = [name for name in fits if name not in keep]
+    done = {*filled}
+    with torch.no_grad():
+        for name in filled:
+            own[name].copy_(found[name])
+    place = f", under {file.part!r}; others: {', '.join(file.others)}"
+    return LoadReport(
+        path=str(file.path),
+        source=f"{describe_tensors(found)} ({file.kind}{place if file.others else ''})",
+        filled=tuple(filled),
+        left_random=tuple(name for name in own if name not in done),
+        unused=tuple(n for n in found if n not in own)
+        + tuple(n for n in fits if n in keep),
+        mismatched=tuple(n for n in found if n in own and n not in fits),
+        filled_values=sum(own[name].numel() for name in filled),
+        left_random_values=sum(v.numel() for n, v in own.items() if n not in done),
+    )
+
+
+def fetch_image_weights(
+    name: str, folder: str | os.PathLike[str], progress: bool = True
+) -> Path:
+    """The file of that name, downloaded into ``folder`` if it is not there.
+
+    ``name`` may also be the path of a file, which is returned as it is.
+
+    Raises:
+        CheckpointError: an unknown name, a missing file, or no connection; the
+            message says where to get the file and where to put it.
+    """
+    if name not in IMAGE_WEIGHTS:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path
+        raise CheckpointError(
+            f"{name!r} is neither a file nor the name of image weights; known names: "
+            f"{', '.join(IMAGE_WEIGHTS)}"
+        )
+    path, url = Path(folder) / f"{name}.pth", IMAGE_WEIGHTS[name]
+    if path.is_file() and path.stat().st_size:
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Writes to a temporary file and renames it when the transfer is complete.
+        torch.hub.download_url_to_file(url, str(path), progress=progress)
+    except (URLError, OSError) as error:
+        raise CheckpointError(
+            f"{name}: could not be downloaded from {url} ({error}). Fetch it by hand "
+            f"and put it at {path}; or begin from random weights with the override "
+            "'student.image_weights': '' (for the teacher 'teacher.image_weights')."
+        ) from error
+    return path

@@ -1,0 +1,201 @@
+"""Opening a run: every parameter is checked before any work begins."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dvfl_lib.errors import DatasetError, DVFLError, RecipeError, RunDirectoryError
+from dvfl_lib.training import open_run, pipeline
+from dvfl_lib.vfl_net import create_model
+from dvfl_lib.weights import save_checkpoint
+
+
+def opened(data: Path, run_dir: Path, **changes):
+    """``open_run`` on the small stand-in, with single parameters changed."""
+    parameters = dict(
+        profile="demo",
+        dataset="ucf101",
+        data_root=str(data),
+        split="1",
+        run_dir=str(run_dir),
+        seed=0,
+        progress=False,
+    )
+    return open_run(**{**parameters, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "says"),
+    [
+        ({"profile": "papier"}, RecipeError, "paper"),
+        ({"dataset": "ucf11"}, RecipeError, "ucf101"),
+        ({"seed": -1}, RecipeError, "seed"),
+        ({"seed": "0"}, RecipeError, "seed"),
+        ({"seed": 1.0}, RecipeError, "seed"),
+        ({"split": "4"}, DVFLError, "4"),
+        ({"data_root": "nowhere/at/all"}, DatasetError, "nowhere"),
+        ({"teacher_weights": "no_file.pth"}, RecipeError, "no_file"),
+        ({"overrides": {"optim.epoch": 1}}, RecipeError, "optim.epochs"),
+        ({"track": "visdom"}, RecipeError, "visdom"),
+        ({"overrides": {"optim.base_lr": float("inf")}}, RecipeError, "finite"),
+        ({"overrides": {"student.model": "vfl_net_nanoo"}}, DVFLError, "vfl_net_nano"),
+        ({"overrides": {"student.image_weights": "foo"}}, DVFLError, "foo"),
+        ({"overrides": {"optim.batch_size": 4096, "optim.micro_batch": 4096}},
+         RecipeError, "batch_size"),
+        ({"profile": "paper", "data_root": ""}, RecipeError, "needs data_root"),
+        ({"overrides": '{"optim.epochs": 2}'}, RecipeError, "dictionary"),
+        ({"overrides": {"teacher_optim.epochs": 0}}, RecipeError,
+         "teacher_optim.epochs: Input should be greater"),
+        ({"overrides": {"data.crop": 16, "data.short_side": 16,
+                        "student.model": "vfl_net_nano"}}, RecipeError, "at least 32"),
+    ],
+)  # fmt: skip
+def test_a_wrong_parameter_is_named_before_any_work(
+    data, tmp_path, changes, error, says
+):
+    with pytest.raises(error, match=says):
+        opened(data, tmp_path / "run", **changes)
+
+
+def test_a_run_directory_that_is_a_file_is_refused(data, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
+        opened(data, tmp_path / "file")
+
+
+def test_a_half_unpacked_data_set_is_refused(data, tmp_path):
+    half = shutil.copytree(data, tmp_path / "half")
+    shutil.rmtree(half / "UCF-101" / "Rising")
+    with pytest.raises(DatasetError, match="Rising"):
+        opened(half, tmp_path / "run")
+
+
+def test_students_begin_equal_and_the_teacher_does_not(data, tmp_path):
+    run = opened(data, tmp_path / "run")
+    states = [run.new_network(r)[0].state_dict() for r in ("baseline", "student")]
+    assert all(states[0][k].equal(states[1][k]) for k in states[0])
+    assert run.new_network("teacher")[0].config != run.new_network("baseline")[0].config
+
+
+def test_labels_groups_and_lists_are_functions_of_the_seed(data, tmp_path):
+    one, same = (opened(data, tmp_path / "run") for _ in range(2))
+    other = opened(data, tmp_path / "run", seed=1)
+    assert one.labelled == same.labelled != other.labelled
+    assert one.fit_samples == same.fit_samples
+    held = {s.group for s in one.held_out_samples}
+    assert held and not held & {s.group for s in one.fit_samples}
+    tested = {s.group for s in one.test_list.samples}
+    assert not tested & (held | {s.group for s in one.fit_samples})
+    per_class = [one.fit_samples[i].label for i in one.labelled]
+    assert {per_class.count(k) for k in range(12)} == {2}  # 15 % of 13 or 14
+
+
+@pytest.mark.parametrize("testing_side", [36, 40])
+def test_the_cache_is_filled_with_every_video_once_per_size(
+    data, tmp_path, testing_side, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    run = opened(
+        data, tmp_path / "run", overrides={"evaluate.short_side": testing_side}
+    )
+    run.fill_cache()
+    cached = {side: run.cache(side) for side in (36, testing_side)}
+    for sample in run.fit_samples:
+        assert cached[36].file_of(sample.path).exists()
+    for sample in [*run.held_out_samples, *run.test_list.samples]:
+        assert cached[testing_side].file_of(sample.path).exists()
+    files = list((tmp_path / "data" / "cache").rglob("*.npy"))
+    assert len(files) == len(run.train_list) + len(run.test_list)
+
+
+def test_a_teacher_of_another_size_is_refused_before_training(data, tmp_path):
+    file = tmp_path / "other.safetensors"
+    save_checkpoint(create_model("vfl_net_lab_student", num_classes=12), file)
+    with pytest.raises(DVFLError, match="vfl_net_lab_student"):
+        opened(data, tmp_path / "run", teacher_weights=str(file))
+
+
+def test_a_given_teacher_asks_for_no_image_weights(data, tmp_path):
+    file = tmp_path / "teacher.safetensors"
+    save_checkpoint(create_model("vfl_net_lab_teacher", num_classes=12), file)
+    nowhere = {"teacher.image_weights": str(tmp_path / "nowhere.pth")}
+    run = opened(data, tmp_path / "run", teacher_weights=str(file), overrides=nowhere)
+    assert run.train("teacher") is None
+    assert not run.trained("teacher").training
+
+
+def test_a_clip_on_both_lists_is_refused(data, tmp_path):
+    mixed = shutil.copytree(data, tmp_path / "mixed")
+    lists = mixed / "ucfTrainTestlist"
+    with (lists / "trainlist01.txt").open("a") as file:
+        file.write((lists / "testlist01.txt").read_text())
+    with pytest.raises(DatasetError, match="share 84 groups: 84 test clips"):
+        opened(mixed, tmp_path / "run")
+
+
+@pytest.mark.parametrize("kind", ["training", "held-out", "test"])
+def test_too_many_unreadable_videos_are_known_before_training(
+    data, tmp_path, kind, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    damaged = shutil.copytree(data, tmp_path / "damaged")
+    run = opened(damaged, tmp_path / "run")
+    lists = {
+        "training": run.fit_samples,
+        "held-out": run.held_out_samples,
+        "test": run.test_list.samples,
+    }
+    for sample in lists[kind][:2]:
+        sample.path.write_bytes(b"")
+    with pytest.raises(DatasetError, match=f"2 of .* {kind} videos") as caught:
+        run.fill_cache()
+    assert lists[kind][1].path.name in str(caught.value)
+
+
+def test_held_out_and_test_videos_that_are_skipped_are_told_and_may_be_mended(
+    data, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    damaged = shutil.copytree(data, tmp_path / "damaged")
+    few = {"data.max_unreadable": 0.05, "teacher_optim.epochs": 1}
+    few["teacher_optim.warmup_epochs"] = 0
+    run = opened(damaged, tmp_path / "run", overrides=few)
+    held, tested = run.held_out_samples[0], run.test_list.samples[3]
+    good = tested.path.read_bytes()
+    for sample in (held, tested):
+        sample.path.write_bytes(b"no video")
+    fitted = run.train("teacher")
+    assert [m.partition(":")[0] for m in fitted.unreadable] == ["held out"]
+    assert held.path.name in caplog.text
+    assert held.path.name in (fitted.folder / "unreadable.json").read_text("utf-8")
+    again = opened(damaged, tmp_path / "run", overrides=few).train("teacher")
+    assert again.unreadable == fitted.unreadable
+    result = run.evaluate("teacher")
+    assert len(result.unreadable) == 1 and tested.name in result.unreadable[0]
+    tested.path.write_bytes(good)
+    assert run.evaluate("teacher").unreadable == ()
+
+
+def test_another_split_or_seed_goes_to_another_folder(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    for split, seed, name in [
+        ("1", 0, "ucf101_demo"),
+        (2, 0, "ucf101_demo_split2"),
+        ("1", 3, "ucf101_demo_seed3"),
+    ]:
+        run = opened(data, "", split=split, seed=seed)
+        assert run.settings.run_dir == tmp_path / "runs" / name
+
+
+def test_the_stand_in_is_that_of_the_data_set(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(
+        pipeline, "write_standin", lambda name, root, **_: written.append((name, root))
+    )
+    with pytest.raises(DatasetError):  # nothing was written
+        opened("", tmp_path / "run", dataset="hmdb51")
+    assert written == [("hmdb51", tmp_path / "data" / "hmdb51_standin")]
+    with pytest.raises(RecipeError, match="'folder' has no stand-in"):
+        opened("", tmp_path / "run", dataset="folder")

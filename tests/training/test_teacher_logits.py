@@ -1,0 +1,315 @@
+"""Stored logits: they stand in for the teacher, and stale ones are never used."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+
+from dvfl_lib.errors import DatasetError, ModelError, RunDirectoryError
+from dvfl_lib.recipes import DistilRecipe
+from dvfl_lib.training import checkpointing, teacher_logits
+from dvfl_lib.training.checkpointing import locked
+from dvfl_lib.video.clips import ClipKey
+from stored_views import NAMES, Clips, Counted, content, opened
+from tiny_training import (
+    CLASSES,
+    MIXING,
+    MemoryClips,
+    run,
+    stored_run,
+    tiny_model,
+)
+
+
+@pytest.fixture
+def clips(tmp_path) -> Clips:
+    return Clips(tmp_path / "videos")
+
+
+@pytest.fixture
+def cache(tmp_path, clips) -> Path:
+    """Logits of a teacher, whole."""
+    opened(tmp_path / "cache", clips)
+    return tmp_path / "cache"
+
+
+def difference(one, other) -> float:
+    one, other = load_file(one.final), load_file(other.final)
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+# --- in place of a teacher -----------------------------------------------------------
+
+
+def test_cached_logits_train_to_the_same_bits_as_a_live_teacher(tmp_path):
+    """Batches of the filling are those of the training here: clip by clip."""
+    alone = dict(batch_size=4, micro_batch=1, epochs=4)
+    live_teacher, teacher = Counted(), Counted()
+    live = stored_run(tmp_path / "live", None, teacher=live_teacher, **alone)
+    cached = stored_run(tmp_path / "a", tmp_path / "cache", teacher=teacher, **alone)
+    assert live_teacher.clips == 4 * 24 and teacher.clips == 2 * 24
+    assert difference(live, cached) == 0
+    for one, other in zip(live.history, cached.history, strict=True):
+        assert {**one, "seconds": 0} == {**other, "seconds": 0}
+    again = Counted()
+    second = stored_run(tmp_path / "b", tmp_path / "cache", teacher=again, **alone)
+    assert again.clips == 0
+    assert second.final.read_bytes() == cached.final.read_bytes()
+
+
+def test_in_other_batches_they_agree_to_rounding(tmp_path):
+    live = stored_run(tmp_path / "live", None)
+    cached = stored_run(tmp_path / "a", tmp_path / "cache")
+    assert difference(live, cached) < 1e-5
+    assert difference(live, stored_run(tmp_path / "b", None, base_lr=3.2)) > 1e-3
+
+
+def test_they_are_those_of_the_live_teacher(tmp_path, clips):
+    """In whatever batches: the last bits may differ, 1e-5 bounds them."""
+    counted = Counted()
+    stored, teacher = opened(tmp_path / "cache", clips, counted), Counted().eval()
+    assert counted.clips == 2 * len(clips)
+    indices = torch.tensor([3, 17, 9])
+    for epoch in (0, 1, 2, 5):
+        batch = [clips[ClipKey(epoch, int(i))]["clip"] for i in indices]
+        with torch.no_grad():
+            live = teacher(torch.stack(batch))
+        found = stored.logits(indices, epoch)
+        assert found.shape == (3, CLASSES) and found.dtype == torch.float32
+        torch.testing.assert_close(found, live, rtol=0, atol=1e-5)
+    apart = (stored.logits(indices, 0) - stored.logits(indices, 1)).abs().max()
+    assert apart > 1e-3, "the two views are one"
+
+
+def test_epochs_take_turns_with_the_views(tmp_path):
+    """The baseline sees the very clips that the student sees."""
+    seen: dict[str, list] = {"baseline": [], "student": []}
+    teaching = dict(
+        teacher=tiny_model(2, width=16),
+        distil=DistilRecipe(0.5, 2.0, stored_views=2),
+        cache=tmp_path / "cache",
+    )
+    for name, changes in (("baseline", {}), ("student", teaching)):
+        student, kept = tiny_model(), seen[name]
+        student.register_forward_pre_hook(
+            lambda m, args, kept=kept: kept.append(args[0])
+        )
+        run(tmp_path / name, student, clips=MemoryClips(8, views=2), **changes)
+    assert all(map(torch.equal, seen["baseline"], seen["student"]))
+    epochs = [torch.cat(seen["baseline"][2 * e : 2 * e + 2]) for e in range(3)]
+    first, second, third = ({c.sum().item() for c in clips} for clips in epochs)
+    assert first == third and not first & second
+
+
+@pytest.mark.parametrize("stop", [3, 30, 70])
+def test_interrupted_anywhere_it_ends_with_the_same_bits(tmp_path, stop):
+    """At the 3rd and 30th clip of the filling; in the training."""
+
+    class StopAfter(MemoryClips):
+        left = stop
+
+        def __getitem__(self, key):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return super().__getitem__(key)
+
+    whole = stored_run(tmp_path / "whole", tmp_path / "other")
+    clips = StopAfter(views=2)
+    with pytest.raises(KeyboardInterrupt):
+        stored_run(tmp_path / "pieces", tmp_path / "cache", clips)
+    clips.left = 10**6
+    again = stored_run(tmp_path / "pieces", tmp_path / "cache", clips)
+    assert again.resumed_from == max(0, (stop - 2 * 24) // 8)
+    assert again.final.read_bytes() == whole.final.read_bytes()
+
+
+def test_a_finished_run_needs_no_teacher(tmp_path):
+    first = stored_run(tmp_path / "a", tmp_path / "cache", teacher=Counted())
+    shutil.rmtree(tmp_path / "cache")
+    teacher = Counted()
+    again = stored_run(tmp_path / "a", tmp_path / "cache", teacher=teacher)
+    assert again.resumed_from == first.steps and teacher.clips == 0
+    assert not (tmp_path / "cache").exists(), "it was filled for nothing"
+
+
+def test_stored_views_are_part_of_a_run(tmp_path):
+    run(tmp_path, clips=MemoryClips(views=2))
+    with pytest.raises(RunDirectoryError, match=r"clips.views \(2 there, 0 now\)"):
+        run(tmp_path)
+
+
+def test_mixing_is_allowed_where_the_teacher_is_live(tmp_path):
+    teacher, distil = Counted(), DistilRecipe(stored_views=2, live_teacher=True)
+    clips = MemoryClips(views=2)
+    run(tmp_path, clips=clips, distil=distil, teacher=teacher, augment=MIXING)
+    assert teacher.clips == 3 * 24
+
+
+# --- unreadable videos, teachers that do not fit -------------------------------------
+
+
+def test_a_replacement_meets_the_logits_of_itself(tmp_path):
+    clips, teacher = Clips(tmp_path / "videos", unreadable={5, 6}), Counted()
+    stored = opened(tmp_path / "cache", clips, teacher)
+    assert teacher.clips == 2 * (24 - 2), "a replacement was asked twice"
+    item = clips[ClipKey(1, 5)]
+    assert item["index"] == 7
+    with torch.no_grad():
+        live = teacher(item["clip"][None])
+    found = stored.logits(torch.tensor([item["index"]]), 1)
+    torch.testing.assert_close(found, live, rtol=0, atol=1e-5)
+    # A video that can be read again is not guessed.
+    with pytest.raises(RunDirectoryError, match="view_001.* no logits of clip v5"):
+        stored.logits(torch.tensor([4, 5]), 3)
+    with pytest.raises(DatasetError, match=r"2 of 24 .*max_unreadable"):
+        opened(tmp_path / "other", clips, max_unreadable=0.05)
+
+
+def test_a_teacher_of_other_classes_and_one_that_is_not_finite(tmp_path, clips):
+    with pytest.raises(ModelError, match="4 outputs, but there are 5 classes"):
+        opened(tmp_path / "a", clips, classes=(*NAMES, "wave"))
+    broken = Counted()
+    broken.network.head.bias.data[1] = float("inf")
+    with pytest.raises(ModelError, match="logits for one of v0.* are not finite"):
+        opened(tmp_path / "b", clips, broken)
+    assert not content(tmp_path / "b")
+
+
+# --- stale and damaged ----------------------------------------------------------------
+
+
+def test_copied_videos_and_idle_numbers_change_nothing(cache, clips, tmp_path):
+    shutil.copytree(tmp_path / "videos", tmp_path / "elsewhere")
+    clips.samples = [
+        replace(s, path=tmp_path / "elsewhere" / s.name) for s in clips.samples
+    ]
+    clips.data = replace(clips.data, workers=0, cache_frames=True, max_unreadable=0.2)
+    clips.augment = replace(clips.augment, label_smoothing=0.3)
+    teacher = Counted()
+    opened(cache, clips, teacher, batch_size=7, workers=1)
+    assert teacher.clips == 0
+
+
+def other_order(clips):
+    clips.samples[4], clips.samples[8] = clips.samples[8], clips.samples[4]
+
+
+def other_label(clips):
+    clips.samples[5] = replace(clips.samples[5], label=0)
+
+
+def other_video(clips):
+    clips.samples[7].path.write_bytes(b"a longer video under the old name" * 99)
+
+
+def of(**changes):
+    """Other values of attributes; of recipes, fields."""
+
+    def change(clips):
+        for name, value in changes.items():
+            if isinstance(value, dict) and name != "flip_labels":
+                value = replace(getattr(clips, name), **value)
+            setattr(clips, name, value)
+
+    return change
+
+
+STALE = {
+    "other order": (other_order, "training clips"),
+    "other label": (other_label, "training clips"),
+    "other video": (other_video, "sizes of the files"),
+    "frames": (of(data={"frames": 4}), r"data.frames \(2 there, 4 now\)"),
+    "crop": (of(data={"crop": 20, "short_side": 20}), "data.crop .* data.short_side"),
+    "sampling": (of(data={"sampling": "dense"}), "data.sampling"),
+    "crop area": (of(augment={"crop_area": (0.5, 1)}), "augment.crop_area"),
+    "flip": (of(augment={"flip": 0.25}), r"augment.flip \(0.5 there, 0.25 now\)"),
+    "labels of flips": (of(flip_labels={0: 1, 1: 0}), "labels of flipped clips"),
+    "seed": (of(seed=1), r"clips.seed \(0 there, 1 now\)"),
+    "views": (of(views=3), r"clips.views \(2 there, 3 now\)"),
+}
+
+
+def assert_refused(cache, clips, says, **options) -> None:
+    before, teacher = content(cache), options.pop("teacher", Counted())
+    with pytest.raises(RunDirectoryError, match=says) as caught:
+        opened(cache, clips, teacher, **options)
+    assert "Delete it to have the teacher asked anew" in str(caught.value)
+    assert content(cache) == before, "a stale file was changed"
+    assert teacher.clips == 0
+
+
+@pytest.mark.parametrize("way", STALE)
+def test_logits_of_other_clips_are_refused(cache, clips, way):
+    change, says = STALE[way]
+    change(clips)
+    assert_refused(cache, clips, f"are stale.*{says}")
+
+
+def test_logits_of_another_teacher_or_code_are_refused(cache, clips, monkeypatch):
+    others = {
+        "teacher weights": {"teacher": Counted(tiny_model(3, width=16))},
+        "teacher network": {"teacher": Counted(tiny_model(2, width=8))},
+        r"precision \(no there, bf16 now\)": {"precision": "bf16"},
+        "classes": {"classes": ("run", "jump", "sit", "walk")},
+    }
+    for says, options in others.items():
+        assert_refused(cache, clips, f"are stale.*{says}", **options)
+    with monkeypatch.context() as patch:
+        patch.setenv(teacher_logits.BACKEND_VARIABLE, "pyav")
+        assert_refused(cache, clips, r"reader \(auto there, pyav now\)")
+    with monkeypatch.context() as patch:
+        patch.setattr(teacher_logits, "versions", lambda: {"torch": "99"})
+        assert_refused(cache, clips, "'torch': '99'")
+    read_text = Path.read_text
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Path, "read_text", lambda p, encoding: read_text(p, encoding) + "#"
+        )
+        assert_refused(cache, clips, "code")
+
+
+def one_bit(path: Path) -> None:
+    changed = bytearray(path.read_bytes())
+    changed[-3] ^= 4
+    path.write_bytes(changed)
+
+
+def renamed(path: Path) -> None:
+    shutil.copy(path.with_name("view_000.safetensors"), path)
+
+
+def without_metadata(path: Path) -> None:
+    path.write_bytes(save(load_file(path)))
+
+
+DAMAGE = [lambda p: p.write_bytes(p.read_bytes()[:-40]), lambda p: p.write_bytes(b"")]
+
+
+@pytest.mark.parametrize("change", [*DAMAGE, one_bit, renamed, without_metadata])
+def test_a_damaged_view_is_refused_and_made_again_once_deleted(cache, clips, change):
+    good, victim, teacher = content(cache), cache / "view_001.safetensors", Counted()
+    change(victim)
+    assert_refused(cache, clips, "view_001.safetensors is damaged")
+    victim.unlink()  # what the message advises
+    opened(cache, clips, teacher)
+    assert teacher.clips == 24, "more than that view was asked"
+    assert content(cache) == good
+
+
+def test_a_view_says_what_it_is_of(cache):
+    with safe_open(cache / "view_001.safetensors", "pt") as file:
+        told = json.loads(file.metadata()["dvfl-teacher-logits"])
+    assert told["view"] == 1 and told["key"]["classes"] == list(NAMES)
+
+
+def test_two_processes_do_not_fill_one_folder(tmp_path, clips, monkeypatch):
+    monkeypatch.setattr(checkpointing, "_PATIENCE", 0.3)
+    with locked(tmp_path / "cache", "filling"):
+        with pytest.raises(RunDirectoryError, match="another process is filling"):
+            opened(tmp_path / "cache", clips)
