@@ -54,7 +54,7 @@ from .networks import (
     scored_network,
     told,
 )
-from .plan import BenchmarkPlan, parse_views
+from .plan import BenchmarkPlan, RunOptions, parse_views
 from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
 from .report import ReportFigure, write_final_report
 from .results import Evaluation, Views, confused_pairs
@@ -107,17 +107,17 @@ def open_benchmarks(
     """
     try:
         plan = BenchmarkPlan(
-            benchmarks=benchmarks,
+            benchmarks=tuple(benchmarks),
             data_roots=data_roots or {},
-            checkpoints=checkpoints or (),
+            checkpoints=tuple(checkpoints or ()),
             splits=splits or {},
             views=views,
             class_orders=class_orders or {},
-            trust_unknown_training=trust_unknown_training,
+            trust_unknown_training=tuple(trust_unknown_training),
             options=options,
         )
     except ValidationError as error:
-        raise RecipeError(told(error)) from None
+        raise RecipeError(told(error, RunOptions.model_fields)) from None
     folder = Path(run_dir or project_root() / "runs" / "benchmarks").expanduser()
     if not can_write(folder):
         raise RunDirectoryError(

@@ -6,6 +6,7 @@ Public names: ``Checkpoint``, ``ScoredNetwork``, ``WeightsInfo``, ``inspect_weig
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -66,7 +67,7 @@ class Checkpoint(BaseModel):
 
     role: Role
     path: Path
-    dataset: Literal["", tuple(SOURCES)] = ""  # type: ignore[valid-type]
+    dataset: Literal["", *SOURCES] = ""  # type: ignore[valid-type]
     split: str = ""
     arch: str = ""
 
@@ -94,7 +95,9 @@ class Checkpoint(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise RecipeError(f"checkpoint {value!r}: {told(error)}") from None
+            raise RecipeError(
+                f"checkpoint {value!r}: {told(error, cls.model_fields)}"
+            ) from None
 
     @field_validator("path")
     @classmethod
@@ -105,12 +108,14 @@ class Checkpoint(BaseModel):
         return path
 
 
-def told(error: ValidationError) -> str:
+def told(error: ValidationError, known: Iterable[str] = ()) -> str:
     """Which parameter, and what is wrong with it."""
     lines = []
     for each in error.errors():
         place = ".".join(map(str, each["loc"])).removeprefix("options.")
         why = each["msg"].removeprefix("Value error, ")
+        if each["type"] == "extra_forbidden":
+            why = f"there is no such parameter. Known: {', '.join(known)}"
         lines.append(f"{place}: {why}" if place not in ("", "options") else why)
     return "; ".join(lines)
 

@@ -26,7 +26,7 @@ from .tables import PROTOCOLS
 
 _STANDIN_SIZE = {"groups": 22, "clips_per_group": 1, "min_frames": 12, "max_frames": 20}
 _CHECKED = ConfigDict(frozen=True, extra="forbid")
-DatasetName = Literal[tuple(SOURCES)]  # type: ignore[valid-type]
+DatasetName = Literal[*SOURCES]  # type: ignore[valid-type]
 
 
 class RunOptions(BaseModel):

@@ -384,11 +384,12 @@ def write_final_report(
         tables=[final_table(rows), source_table(rows)],
         notes=list(dict.fromkeys(n for r in rows for n in r.notes)),
         splits=split_table(rows),
-        costs=cost_table(list(costs)) if costs else None,
-        calibration=_calibration_table(calibrations, standins)
-        if calibrations
-        else None,
-        confusion=_confusion_table(confusions, standins) if confusions else None,
+        closer={
+            "Cost": costs and cost_table(list(costs)),
+            "Calibration": calibrations and _calibration_table(calibrations, standins),
+            "Most confused pairs": confusions
+            and _confusion_table(confusions, standins),
+        },
         figures=figures,
     )
     values = {

@@ -52,7 +52,7 @@ def test_the_parameters_are_those_of_the_library():
     names = {statement.targets[0].id for statement in tree.body}
     taken = set(open_benchmarks.__kwdefaults__)
     assert names == taken | {"options", "more_views"}
-    known = set(RunOptions.__dataclass_fields__)
+    known = set(RunOptions.model_fields)
     assert {"device", "batch_size", "workers", "precision"} <= known
 
 
@@ -263,4 +263,4 @@ def test_what_was_published_is_what_the_library_has():
 def test_every_option_that_the_text_names_exists():
     for given in re.findall(r"options(?::| =) \{([^}]*)\}", LESSON.words):
         names = re.findall(r"[\"']?(\w+)[\"']?:", given)
-        assert names and set(names) <= set(RunOptions.__dataclass_fields__)
+        assert names and set(names) <= set(RunOptions.model_fields)
