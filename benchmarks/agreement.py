@@ -22,15 +22,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dvfl_lib.deployment.agreement import (
+from dvfl_lib.deployment.int8 import (
     Agreement,
     agreement_markdown,
-    compare,
+    compare_outputs,
     in_bfloat16,
+    quantise,
 )
-from dvfl_lib.deployment.exporting import export
-from dvfl_lib.deployment.onnx_network import open_onnx
-from dvfl_lib.deployment.quantising import quantise
+from dvfl_lib.deployment.onnx import export, open_onnx
 from dvfl_lib.errors import DVFLError
 from dvfl_lib.lessons import trained_network
 from dvfl_lib.standins import TEST_GROUPS, StandinSize, clip_frames
@@ -114,7 +113,7 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         asked = forms(Path(folder), calibration)
         calls = {n: f for n, f in asked.items() if not isinstance(f, Missing)}
-        found = compare(calls, clips, labels, batch_size=BATCH)
+        found = compare_outputs(calls, clips, labels, batch_size=BATCH)
     missing = {n: f.reason for n, f in asked.items() if isinstance(f, Missing)}
     rows = {name: asdict(row) for name, row in found.items()}
     return {"rows": rows, "missing": missing}

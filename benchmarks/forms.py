@@ -179,9 +179,8 @@ def onnx_forms(model: VFLNet, clip: Tensor, folder: Path) -> dict[str, Call | Mi
     if clip.device.type != "cpu":
         return dict.fromkeys(ONNX, Missing("the export is measured on CPUs"))
     try:
-        from dvfl_lib.deployment.exporting import export
-        from dvfl_lib.deployment.onnx_network import open_onnx
-        from dvfl_lib.deployment.quantising import quantise
+        from dvfl_lib.deployment.int8 import quantise
+        from dvfl_lib.deployment.onnx import export, open_onnx
 
         _, frames, _, side, _ = clip.shape
         export(model, folder / "float32.onnx", frames=frames, side=side)

@@ -92,7 +92,7 @@ def _answering(
     student: nn.Module, form: str, folder: str, device: torch.device
 ) -> Callable[[Tensor], Tensor]:
     if form in ONNX:
-        from dvfl_lib.deployment.onnx_network import open_onnx
+        from dvfl_lib.deployment.onnx import open_onnx
 
         return open_onnx(Path(folder) / ONNX[form])
     if form == STRAIGHTFORWARD:

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from dvfl_lib.cost import turns_of
+
 Times = dict[str, list[float]]  # contestant -> seconds, one per round
 Row = dict[str, Any]
 HEAD = ("times as fast (quartiles)", "p50, ms", "p95, ms", "clips/s")
@@ -34,7 +36,7 @@ def interleave(
     """Seconds of every contestant in every round; ``warm_up`` rounds do not count."""
     names = list(contestants)
     times: Times = {name: [] for name in names}
-    for number in range(-warm_up, rounds):
+    for number in turns_of(rounds, warm_up):
         first = number % len(names)
         for name in names[first:] + names[:first]:
             begun = clock()

@@ -87,7 +87,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
-    from .datasets.registry import default_split
+    from .datasets.base import default_split
     from .lessons import project_root
 
     if options.name and options.run_dir:

@@ -36,13 +36,9 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from .deployment.agreement import compare
-    from .deployment.calibration import calibration_clips
-    from .deployment.exporting import export
-    from .deployment.network import open_network
-    from .deployment.onnx_network import open_onnx
-    from .deployment.packages import check_packages
-    from .deployment.quantising import quantise
+    from .deployment.int8 import calibration_clips, compare_outputs, quantise
+    from .deployment.onnx import check_packages, export, open_onnx
+    from .deployment.predict import open_network
 
     if bool(options.int8) != bool(options.calibration):
         raise RecipeError("--int8 and --calibration belong together: give both")
@@ -74,7 +70,7 @@ def _export(options: argparse.Namespace) -> int:
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, from {len(names)} videos")
     float32, int8 = open_onnx(made.path), open_onnx(path)
     answers = float32(clips).argmax(dim=-1)  # (N,)
-    found = compare({"float32": float32, "int8": int8}, clips, answers)["int8"]
+    found = compare_outputs({"float32": float32, "int8": int8}, clips, answers)["int8"]
     print(
         f"same answer as float32 for {100 * found.agreement:.1f} % of these videos, "
         "which are those it was calibrated on: try it on others"

@@ -17,10 +17,17 @@ from typing import TYPE_CHECKING
 from .errors import RecipeError, VideoError
 
 if TYPE_CHECKING:
-    from .deployment import Deployed, FrameSource, Recognition, StreamingRecogniser
+    from .deployment import FrameSource, LoadedNetwork, Recognition, StreamingRecogniser
 
 _BAR = 30  # characters
-_STREAM_ONLY = ("frame_stride", "every", "smoothing", "threshold", "max_frames")
+_STREAM_ONLY = (
+    "frame_stride",
+    "every",
+    "smoothing",
+    "threshold",
+    "max_frames",
+    "camera_size",
+)
 _SMOOTHING = 0.5
 
 
@@ -31,6 +38,12 @@ def add_predict_options(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint", required=True, help=".safetensors, or the authors' .pth")
     add("--classes", default="", metavar="FILE", help="if the checkpoint names none")
     add("--top", type=int, default=5, help="how many classes to show")
+    add(
+        "--part",
+        default="",
+        metavar="NAME",
+        help="which weights of a .pth with several",
+    )
     add("--device", default="cpu", help="cpu, cuda, ...")
     for name in ("frames", "crop", "short-side"):
         add(f"--{name}", type=int, help="default: the checkpoint's")
@@ -63,6 +76,7 @@ def add_predict_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--threshold", type=float, metavar="P", help="below it there is no decision")
     add("--max-frames", type=int, metavar="N", help="end after so many")
+    add("--camera-size", metavar="WxH", help="of a camera's pictures, such as 640x480")
     parser.set_defaults(call=_predict, stopped="no output video was written")
 
 
@@ -71,8 +85,12 @@ def _predict(options: argparse.Namespace) -> int:
 
     streams = options.stream or bool(options.output)
     _check(options, streams)
-    source = open_source(options.video)  # a mistake shows before the network is read
-    output = check_output(options.output, source.path) if options.output else None
+    # A mistake shows before the network is read.
+    source, output = None, None
+    if streams:
+        source = open_source(options.video, options.camera_size or "")
+    if options.output:
+        output = check_output(options.output, source.path)
     sizes = {n: getattr(options, n) for n in ("frames", "crop", "short_side")}
     network = open_network(
         options.checkpoint,
@@ -81,6 +99,7 @@ def _predict(options: argparse.Namespace) -> int:
         clips=options.clips or 0,
         crops=options.crops or 0,
         device=options.device,
+        part=options.part,
     )
     for note in network.notes:
         print(note)
@@ -114,14 +133,14 @@ def _check(options: argparse.Namespace, streams: bool) -> None:
             f"{options.video} has no end, and a video is written whole or not at all: "
             "give --max-frames as well"
         )
-    for name in ("clips", "crops", "max_frames"):
+    for name in ("clips", "crops", "max_frames", "camera_size"):
         value = getattr(options, name)
         if value is not None and value < 1:
             option = name.replace("_", "-")
             raise RecipeError(f"--{option} must be at least 1, not {value}")
 
 
-def _follow(options, network: Deployed, source: FrameSource, output) -> int:
+def _follow(options, network: LoadedNetwork, source: FrameSource, output) -> int:
     """Windows as they come; returns 1 if none was full."""
     from .deployment import StreamingRecogniser, write_annotated
 

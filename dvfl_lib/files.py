@@ -48,10 +48,9 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as trouble:
-        kept = " The file that was there is untouched." if path.is_file() else ""
         raise RunDirectoryError(
             f"{path} cannot be written: {trouble.strerror or trouble}. Free some "
-            f"space, or choose a folder that you may write to.{kept}"
+            "space, or choose a folder that you may write to."
         ) from None
     finally:
         # A folder that vanished needs no clearing away.

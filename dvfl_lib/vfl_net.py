@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from .errors import ModelError
+from .errors import ModelError, check_int
 from .fast import Form, set_form
 from .layers import DropPath, Mlp, PatchEmbed
 from .modulation import SpatioTemporalFocalModulation
@@ -214,10 +214,7 @@ def create_model(
         raise ModelError(
             f"there is no model {name!r}.{hint} Known: {', '.join(VARIANTS)}"
         )
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int):
-        raise ModelError(f"num_classes must be a whole number, not {num_classes!r}")
-    if num_classes < 1:
-        raise ModelError(f"num_classes must be at least 1, not {num_classes}")
+    check_int("num_classes", num_classes, 1)
     if not isinstance(drop_path, (int, float)) or not 0.0 <= drop_path < 1.0:
         raise ModelError(f"drop_path must be in [0, 1), not {drop_path!r}")
     if init not in ("released", "fan_in"):

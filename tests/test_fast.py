@@ -42,6 +42,7 @@ def without_derivative(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
         return net(x)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("frames", [1, 2, 5])
 @pytest.mark.parametrize("sides", [(32, 48), (33, 37)])
 def test_all_forms_give_the_same_logits(net, frames, sides):
@@ -134,6 +135,7 @@ def test_another_form_is_refused(net):
         set_form(net, "quick")
 
 
+@pytest.mark.quick
 def test_a_hook_sees_what_the_readable_form_shows(net):
     x, readable = clips(), set_form(copy.deepcopy(net), "readable")
     seen = {}
@@ -149,6 +151,7 @@ def test_a_hook_sees_what_the_readable_form_shows(net):
     assert torch.equal(seen["fast"], seen["readable"])
 
 
+@pytest.mark.quick
 def test_capture_sees_the_same_parts_in_both_forms(net):
     x, readable = clips(1), set_form(copy.deepcopy(net), "readable")
     mine, its = capture(net, x), capture(readable, x)
@@ -181,7 +184,7 @@ def test_autocast_to_half_precision_stays_near(net):
     assert 0 < (rough.float() - exact).abs().max() < 0.05 * spread
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("training", [False, True])
 def test_the_compiler_takes_the_network_whole(net, training):
     """No graph break, in evaluation and with derivatives; equal results."""

@@ -17,6 +17,7 @@ from dvfl_lib.modulation import (
     summarise,
 )
 
+pytestmark = pytest.mark.quick
 DIM = 4
 
 

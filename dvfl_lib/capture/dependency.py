@@ -56,10 +56,6 @@ class Dependency:
     sources: tuple[tuple[int, int], ...]
     sizes: tuple[np.ndarray, ...]
 
-    def reached(self) -> np.ndarray:
-        """How many tokens of each source count at all: int (P, sources)."""
-        return np.stack([(s > 0).sum(axis=(1, 2, 3)) for s in self.sizes], axis=1)
-
 
 def dependency(
     model: nn.Module,

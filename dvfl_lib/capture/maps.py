@@ -96,12 +96,6 @@ class ModulationMaps:
         """
         return in_place(dict(zip(self.places, self.blocks, strict=True)), stage, block)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all maps in float16, as they are saved."""
-        arrays = [a for entry in self.blocks for a in _arrays_of(entry)]
-        return sum(2 * array.size for array in arrays)
-
 
 def capture_maps(model: nn.Module, clip: Tensor) -> ModulationMaps:
     """Run a network on one clip and keep a number per token of each part.
@@ -119,12 +113,6 @@ def capture_maps(model: nn.Module, clip: Tensor) -> ModulationMaps:
     check_ready(model, clip)
     blocks, result = trace_blocks(model, clip, _reduce)
     return ModulationMaps(tuple(blocks), _numpy(result[0]))
-
-
-def _arrays_of(entry: BlockMaps) -> list[Array]:
-    contexts = [*entry.contexts["space"], *entry.contexts["time"]]
-    gates = list(entry.gates.values())
-    return [entry.q, entry.m_space, entry.m_time, entry.product, *gates, *contexts]
 
 
 def _reduce(entry: BlockTrace) -> BlockMaps:

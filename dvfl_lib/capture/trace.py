@@ -116,11 +116,6 @@ class BlockTrace:
         """
         return getattr(self, amount)[sample].norm(dim=-1)
 
-    def contribution_norms(self, branch: Branch, level: int, sample: int = 0) -> Tensor:
-        """The length of gate * context at each token: (T, H, W)."""
-        part = getattr(self, branch).contribution(level)
-        return part[sample].norm(dim=-1)
-
     def recompute(self, layer: SpatioTemporalFocalModulation) -> BlockTrace:
         """The block once more, its modulators and output computed from this trace.
 

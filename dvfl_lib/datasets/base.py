@@ -1,13 +1,23 @@
-"""What every benchmark gives: labelled samples with groups, and a look at a clip.
+"""What every data set gives, and how one is found by its name.
 
-Public names: ``VideoDataset``, ``MissingVideos``, ``SUBSETS``, ``STANDIN_FILE``,
-``first_few``.
+Public names: ``VideoDataset``, ``MissingVideos``, ``create_dataset``,
+``list_datasets``, ``default_split``, ``dataset_info``, ``protocols_of``,
+``DatasetInfo``, ``register``, ``first_few``, ``SUBSETS``, ``STANDIN_FILE``.
+
+A loader is a function ``load(root, split, subset, frames)`` under ``@register(...)``,
+which says what other rooms need to know of the data set; its default ``split`` is the
+one that is meant where none is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,7 +57,7 @@ class MissingVideos(DatasetError):
 
 
 class VideoDataset(Dataset):
-    """One subset of one split of a benchmark.
+    """One subset of one split of a data set.
 
     Attributes:
         name, root, split, subset: what was asked for.
@@ -79,8 +89,6 @@ class VideoDataset(Dataset):
         flip_labels: Mapping[int, int | None] | None = None,
         missing: int | None = 0,
     ) -> None:
-        if subset not in SUBSETS:
-            raise DatasetError(f"subset must be 'train' or 'test', not {subset!r}")
         if not samples:
             raise DatasetError(
                 f"{name}, split {split}, {subset}: the list names no video ({root})"
@@ -135,7 +143,8 @@ class VideoDataset(Dataset):
         if lone:
             raise DatasetError(
                 f"{self.name}, split {self.split}: cannot hold out groups, because "
-                f"these classes have one group only: {first_few(lone)}"
+                f"these classes have one group only: {first_few(lone)}. Give each "
+                "class videos of two groups or more"
             )
         fewest = min(len(names) for names in groups.values())
         count = min(max(1, round(share * fewest)), fewest - 1)
@@ -149,3 +158,107 @@ class VideoDataset(Dataset):
         fit = [s for s in self.samples if (s.label, s.group) not in held]
         rest = [s for s in self.samples if (s.label, s.group) in held]
         return fit, rest
+
+
+# --- from a name to a data set ---------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A data set's loader, and what other rooms need to know of it.
+
+    Attributes:
+        protocols: the sets of splits whose mean is the data set's number; empty for
+            one official division. A split that is in none stands by itself.
+        released_order: classes -> the order of the outputs of the checkpoints that
+            the authors released; None where it is not known, or there are none.
+        no_order: why it is not known, where there are.
+    """
+
+    load: Callable[..., VideoDataset]
+    protocols: tuple[tuple[str, ...], ...] = ()
+    released_order: Callable[[Sequence[str]], Sequence[str]] | None = None
+    no_order: str = ""
+
+
+_DATASETS: dict[str, DatasetInfo] = {}
+
+
+def register(name: str, **facts: Any) -> Callable:
+    """Make a loader known under a name; ``facts`` are fields of ``DatasetInfo``."""
+
+    def keep(load: Callable[..., VideoDataset]) -> Callable[..., VideoDataset]:
+        _DATASETS[name] = DatasetInfo(load, **facts)
+        return load
+
+    return keep
+
+
+def list_datasets() -> list[str]:
+    """The names that ``create_dataset`` knows."""
+    return sorted(_DATASETS)
+
+
+def dataset_info(name: str) -> DatasetInfo:
+    """What is known of a data set.
+
+    Raises:
+        DatasetError: unknown name.
+    """
+    info = _DATASETS.get(str(name).lower())
+    if info is None:
+        near = get_close_matches(str(name).lower(), _DATASETS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DatasetError(
+            f"there is no benchmark {name!r}.{hint} Known: {', '.join(list_datasets())}"
+        )
+    return info
+
+
+def protocols_of(name: str) -> tuple[tuple[str, ...], ...]:
+    """``DatasetInfo.protocols`` of a data set; none for names that are not known."""
+    return _DATASETS[name].protocols if name in _DATASETS else ()
+
+
+def default_split(name: str) -> str:
+    """The split of a data set that is meant where none is named.
+
+    The first official one; for UCF50, which has none, its first group left out; for
+    "folder" the division that the folder has. It is the default of the loader.
+
+    Raises:
+        DatasetError: unknown name.
+    """
+    return str(signature(dataset_info(name).load).parameters["split"].default)
+
+
+def create_dataset(
+    name: str,
+    root: str | os.PathLike[str],
+    split: str | int | None = None,
+    subset: str = "train",
+    **options: Any,
+) -> VideoDataset:
+    """One subset of one split of a data set, read from its original files.
+
+    Args:
+        name: see ``list_datasets``.
+        root: the folder of the unpacked data set.
+        split: the data set's name of a split; for UCF101 "1", "2", "3", "authors".
+            UCF50 has no split "1"; see ``load_ucf50``. "folder" has shares such as
+            "0.2" as well; see ``load_folder``. None: ``default_split``.
+        subset: ``"train"`` or ``"test"``; the latter is the validation list of
+            Something-Something V2 and Kinetics-400.
+        options: passed on to the loader, such as ``frames=8``.
+
+    Raises:
+        DatasetError: unknown name, split or subset; missing or incomplete files.
+    """
+    load = dataset_info(name).load
+    split = default_split(name) if split is None else split
+    if subset not in SUBSETS:
+        raise DatasetError(
+            f"subset must be 'train' or 'test' (the validation list, where the "
+            f"official test list has no labels), not {subset!r}"
+        )
+    return load(root, split=split, subset=subset, **options)

@@ -26,12 +26,11 @@ from ..standins import StandinPlan, StandinSize, plan_standin
 from ..video.clips import Sample
 from ..video.frame_index import index_frames
 from ..video.reading import open_video
-from .base import STANDIN_FILE, SUBSETS, MissingVideos
+from .base import STANDIN_FILE, SUBSETS, MissingVideos, create_dataset
 from .check_report import CheckReport, Side
-from .disk import is_video, need_folder
 from .duplicates import alike, equal_files
 from .get import ARCHIVES
-from .registry import create_dataset
+from .listing import is_video, need_folder
 from .sources import SOURCES
 
 _PAPERS = (".txt", ".csv", ".json", ".md", ".pdf", ".html")

@@ -1,6 +1,6 @@
 """Which classes a horizontal flip turns into which, read from their names.
 
-Public names: ``mirror_labels``.
+Public names: ``flip_labels``.
 
 "Pulling something from left to right", seen in a mirror, is "... from right to
 left". A flip that keeps such a label teaches a wrong one, so training swaps it.
@@ -33,7 +33,7 @@ def _key(name: str, mirrored: bool) -> str:
     return _TURN.sub(turn, _SIDE.sub(side, name)).casefold()
 
 
-def mirror_labels(classes: Sequence[str]) -> Mapping[int, int | None] | None:
+def flip_labels(classes: Sequence[str]) -> Mapping[int, int | None] | None:
     """Label -> label of the mirror image, for classes that name a side or a turn.
 
     Left and right change places, and so do clockwise and counterclockwise. A class

@@ -16,6 +16,10 @@ The order of the labels is that of ``classes.txt``; without one, the names of th
 training side sorted as Python sorts text (capitals first). A class of the test side
 that the training side lacks is refused.
 
+The first line of a list may name its columns, in any order; others are passed over.
+A path may lack the suffix of its video. Files whose suffix is of no video are left out
+of folders, and a warning says how many.
+
 A *group* is what was recorded together, and is never divided: the column ``group``
 of a list, or a folder below that of the class (``Walk/monday/1.mp4``: the group
 "Walk/monday"). Where neither is given, each video is a group of its own. Then a
@@ -24,7 +28,8 @@ both sides: the score comes out too high. A group that several classes share is
 divided class by class.
 
 Where names say left or right, or clockwise, a horizontal flip swaps the labels
-(``benchmarks.mirror``). Set ``augment.flip`` to 0 if other classes change in a mirror.
+(``datasets.flip_labels``). Set ``augment.flip`` to 0 if other classes change in a
+mirror.
 """
 
 from __future__ import annotations
@@ -32,33 +37,36 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from ..errors import DatasetError
+from ..seeding import derive_seed
 from ..video.clips import Sample
-from .base import SUBSETS, VideoDataset, first_few
-from .disk import (
-    is_folder,
+from .base import SUBSETS, VideoDataset, first_few, register
+from .duplicates import refuse_copies
+from .flip_labels import flip_labels
+from .folder_lists import Sides, check_names, samples_of_lists
+from .listing import (
     is_video,
     list_folder,
     marked_standin,
     need_folder,
     packed_in,
+    read_lines,
 )
-from .duplicates import refuse_copies
-from .flip_labels import mirror_labels
-from .folder_lists import read_class_names, samples_of_lists
-from .listed_clips import nearby
-from .own_folders import divide, samples_of_folders
 
 _SIDES = {"train": ("train",), "test": ("test", "val", "validate", "validation")}
-_SHARE = re.compile(r"(0?\.\d+)(?:-seed(\d+))?")
+_SHARE = re.compile(r"(0?\.\d*[1-9]\d*)(?:-seed(\d+))?")
 _LAYOUTS = (
     "It should hold train.csv and test.csv, or train/<class>/ and test/<class>/, or "
     "<class>/ with split='0.2'"
 )
 
 
+@register("folder")
 def load_folder(
     root: str | os.PathLike[str],
     split: str | int | float = "1",
@@ -76,23 +84,42 @@ def load_folder(
         frames: T of the clips that ``__getitem__`` shows.
 
     Raises:
-        DatasetError: a layout that is none of these, or that leaves open which file,
-            class or side is meant; videos missing; a label out of range; a video on
-            both sides or under two labels, by path or by content; a class that cannot
-            be divided.
+        DatasetError: a layout that is none of these; videos missing; a label out of
+            range; a video on both sides or under two labels, by path or by content; a
+            class that cannot be divided.
     """
-    if subset not in SUBSETS:
-        raise DatasetError(f"subset must be 'train' or 'test', not {subset!r}")
     root = need_folder(root, f"your videos. {_LAYOUTS}")
     share = _SHARE.fullmatch(str(split))
-    if (share is None or float(share[1]) == 0) and str(split) != "1":
+    if share is None and str(split) != "1":
         raise DatasetError(
             "split must be '1' for a folder that is divided into train and test, or "
             f"a share for testing such as '0.2', or '0.2-seed7': not {split!r}"
         )
-    classes, sides = _read(root, share)
+    given = root / "classes.txt"
+    names = check_names(read_lines(given, ""), given) if given.is_file() else None
+    lists, folders = _sides(root, ".csv"), _sides(root, "")
+    if share is not None:
+        if lists or "test" in folders:
+            raise DatasetError(
+                f"{root} is divided already, and split {share[0]!r} would divide it "
+                "again. Ask for split '1'"
+            )
+        classes, every = _from_folders(root, {"all": root}, names)
+        seed = int(share[2] or 0)
+        sides = _divide(every["all"], classes, float(share[1]), seed)
+    elif lists:
+        classes, sides = samples_of_lists(root, _both(root, lists), names)
+    else:
+        classes, sides = _from_folders(root, _both(root, folders), names)
     refuse_copies(sides)
-    dataset = VideoDataset(
+    empty = set(range(len(classes))) - {sample.label for sample in sides[subset]}
+    if empty and sides[subset]:
+        warnings.warn(
+            f"{root}: no video of subset {subset!r} shows "
+            f"{first_few(classes[label] for label in sorted(empty))}",
+            stacklevel=3,
+        )
+    return VideoDataset(
         "folder",
         root,
         str(split),
@@ -101,97 +128,130 @@ def load_folder(
         sides[subset],
         frames,
         marked_standin(root),
-        mirror_labels(classes),
+        flip_labels(classes),
     )
-    _warn_of_empty(dataset)
-    return dataset
 
 
-def _read(
-    root: Path, share: re.Match[str] | None
-) -> tuple[tuple[str, ...], dict[str, list[Sample]]]:
-    """Classes, and side -> videos, of whichever layout ``root`` has."""
-    given = root / "classes.txt"
-    names = read_class_names(given) if given.is_file() else None
-    lists = {side: _side(root, side, ".csv") for side in SUBSETS}
-    if share is None and any(lists.values()):
-        return samples_of_lists(root, _both(root, lists, ".csv"), names)
-    folders = {side: _side(root, side, "") for side in SUBSETS}
-    if share is None:
-        both = _both(root, folders, "/<class>")
-        return samples_of_folders(root, both, names)
-    if any(lists.values()) or folders["test"] is not None:
-        raise DatasetError(
-            f"{root} is divided already, and split {share[0]!r} would divide it again. "
-            "Ask for split '1'"
-        )
-    classes, every = samples_of_folders(root, {"all": root}, names)
-    seed = int(share[2] or 0)
-    return classes, divide(every["all"], classes, float(share[1]), seed)
+def _sides(root: Path, suffix: str) -> dict[str, Path]:
+    """The list (or, without suffix, the folder) of each side that is there."""
+    entries = {e.name.lower(): e for e in list_folder(root)}
+    found = {}
+    for side, names in _SIDES.items():
+        there = [entries.get(name + suffix) for name in names]
+        paths = [Path(e.path) for e in there if e and e.is_file() == bool(suffix)]
+        if paths:
+            found[side] = paths[0]
+        if len(paths) > 1:
+            others = first_few(path.name for path in paths[1:])
+            warnings.warn(
+                f"{root}: {paths[0].name} is read, {others} is not", stacklevel=4
+            )
+    return found
 
 
-def _side(root: Path, side: str, suffix: str) -> Path | None:
-    """The list (or, without suffix, the folder) of a side; None if there is none."""
-    wanted = [name + suffix for name in _SIDES[side]]
-    found = [
-        Path(entry.path)
-        for entry in list_folder(root)
-        if entry.name.lower() in wanted
-        and (entry.is_file() if suffix else is_folder(entry))
-    ]
-    named_test = [path for path in found if path.name.lower() == wanted[0]]
-    if len(found) > 1 and len(named_test) == 1:
-        others = [path.name for path in found if path != named_test[0]]
-        warnings.warn(
-            f"{root}: {named_test[0].name} is read, {first_few(others)} is not",
-            stacklevel=6,
-        )
-        return named_test[0]
-    if len(found) > 1:
-        raise DatasetError(
-            f"{root}: holds {first_few(path.name for path in found)}. Which of them is "
-            f"the {side} side? Keep that one there"
-        )
-    return found[0] if found else None
-
-
-def _both(root: Path, found: dict[str, Path | None], suffix: str) -> dict[str, Path]:
+def _both(root: Path, found: dict[str, Path]) -> dict[str, Path]:
     """Both sides, or an error that names the missing one."""
-    there = {side: path for side, path in found.items() if path is not None}
-    if len(there) == len(found):
-        return there
-    if not there:
-        raise DatasetError(f"{root}: is not divided. {_LAYOUTS}.{_hint(root)}")
-    lacking = next(side for side in found if side not in there)
-    names = " or ".join(name + suffix for name in _SIDES[lacking])
-    raise DatasetError(
-        f"{root}: has {next(iter(there.values())).name}, but no {names}. Add it"
-    )
+    if len(found) == len(SUBSETS):
+        return found
+    if found:
+        lacking = next(side for side in SUBSETS if side not in found)
+        here = next(iter(found.values()))
+        end = here.suffix or "/<class>"
+        names = " or ".join(name + end for name in _SIDES[lacking])
+        raise DatasetError(f"{root}: has {here.name}, but no {names}. Add it")
+    loose = any(is_video(entry.name) for entry in list_folder(root))
+    hint = " Videos lie directly in it: give each class a folder." if loose else ""
+    raise DatasetError(f"{root}: is not divided. {_LAYOUTS}.{hint}{packed_in(root)}")
 
 
-def _hint(root: Path) -> str:
-    entries = list_folder(root)
-    if any(is_video(entry.name) for entry in entries):
-        return (
-            " Videos lie directly in it: give each class a folder, or is "
-            f"{root.parent} meant?"
-        )
-    return packed_in([root]) + nearby(root, _has_sides)
+# --- a folder for each class ---------------------------------------------------
 
 
-def _has_sides(folder: Path) -> bool:
-    def there(name: str) -> bool:
-        return os.path.isdir(folder / name) or os.path.isfile(folder / f"{name}.csv")
-
-    return all(any(map(there, names)) for names in _SIDES.values())
-
-
-def _warn_of_empty(dataset: VideoDataset) -> None:
-    there = {sample.label for sample in dataset.samples}
-    empty = [name for k, name in enumerate(dataset.classes) if k not in there]
-    if empty:
+def _from_folders(
+    root: Path, folders: dict[str, Path], names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], Sides]:
+    """What folders show that hold a folder for each class; the first knows them all."""
+    found = {}
+    left_out: list[str] = []
+    for side, folder in folders.items():
+        entries = list_folder(folder)
+        loose = [entry.name for entry in entries if is_video(entry.name)]
+        loose = [name for name in loose if not (folder / name).is_dir()]
+        if loose:
+            raise DatasetError(
+                f"{folder}: {first_few(loose)} lies in no class's folder, so its label "
+                "is not known. Move it, or write train.csv and test.csv"
+            )
+        found[side] = {e.name: Path(e.path) for e in entries if e.is_dir()}
+    first = next(iter(folders))
+    classes = names or check_names(sorted(found[first]), folders[first])
+    label_of = {name: label for label, name in enumerate(classes)}
+    sides: Sides = {}
+    for side, mine in found.items():
+        strange = [name for name in mine if name not in label_of]
+        if strange:
+            known = "classes.txt" if names else "the training side"
+            raise DatasetError(
+                f"{folders[side]}: {known} does not know {first_few(strange)}; it has "
+                f"{first_few(classes)}. Are names spelled alike?"
+            )
+        sides[side] = []
+        for name in sorted(mine, key=label_of.__getitem__):
+            videos = _videos_below(mine[name], set(), left_out)
+            if not videos:
+                raise DatasetError(
+                    f"{mine[name]}: holds no video, so the class {name!r} would be "
+                    f"empty.{packed_in(mine[name])} Fill it or take it away"
+                )
+            for path in videos:
+                group = f"{name}/{path.relative_to(mine[name]).parts[0]}"
+                listed = path.relative_to(root).as_posix()
+                sides[side].append(Sample(path, label_of[name], group, listed))
+    if left_out:
         warnings.warn(
-            f"{dataset.root}: no video of subset {dataset.subset!r} shows "
-            f"{first_few(empty)}",
+            f"{root}: {len(left_out)} files are left out, which by their suffix are no "
+            f"videos, or are dead links: {first_few(left_out)}",
             stacklevel=4,
         )
+    return classes, sides
+
+
+def _videos_below(folder: Path, seen: set[str], left_out: list[str]) -> list[Path]:
+    """The videos of a folder and then those of its folders, links among them."""
+    place = os.path.realpath(folder)
+    if place in seen:  # by a link to a folder above
+        return []
+    seen.add(place)
+    entries = list_folder(folder)
+    videos = [Path(e.path) for e in entries if e.is_file() and is_video(e.name)]
+    for entry in entries:
+        if entry.is_dir():
+            videos += _videos_below(Path(entry.path), seen, left_out)
+        elif not entry.is_file() or not is_video(entry.name):
+            left_out.append(entry.name)
+    return videos
+
+
+def _divide(
+    samples: Sequence[Sample], classes: Sequence[str], share: float, seed: int
+) -> Sides:
+    """Of each class, ``share`` of its groups to the test side, at least one.
+
+    Which, is a fixed function of the names and of ``seed``.
+    """
+    held: set[tuple[int, str]] = set()
+    for label, name in enumerate(classes):
+        groups = sorted({s.group for s in samples if s.label == label})
+        if len(groups) < 2:
+            raise DatasetError(
+                f"the class {name!r} has {len(groups)} groups, and a division takes "
+                "two or more: a group stays on one side"
+            )
+        count = min(max(1, round(share * len(groups))), len(groups) - 1)
+        generator = torch.Generator().manual_seed(derive_seed(seed, "divide", name))
+        order = torch.randperm(len(groups), generator=generator).tolist()
+        held.update((label, groups[place]) for place in order[:count])
+    return {
+        "train": [s for s in samples if (s.label, s.group) not in held],
+        "test": [s for s in samples if (s.label, s.group) in held],
+    }

@@ -1,288 +1,202 @@
-"""The lists of a user's own videos: ``classes.txt`` and ``path,label`` files.
+"""The lists of a user's own videos: ``path,label`` files.
 
-Public names: ``samples_of_lists``, ``read_class_names``, ``check_class_names``,
-``read_rows``, ``Row``, ``label_in``, ``plain_name``.
-
-Unicode writes an accented letter in two ways, as one sign or as two, and systems
-differ in which they prefer. Names of classes are compared in the first.
+Public names: ``samples_of_lists``, ``read_rows``, ``check_names``, ``Sides``.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import os
-import re
-import unicodedata
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import DatasetError
 from ..video.clips import Sample
 from .base import SUBSETS, MissingVideos, first_few
-from .disk import is_video, read_text
+from .listing import VIDEO_SUFFIXES, is_video, packed_in, read_text
 
-_HEADER = ("path", "label", "group")
-_NUMBER = re.compile(r"-?[0-9]{1,9}")
-_LIKE_A_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a list."""
-
-    line: int
-    path: str  # as written, with "/"
-    label: str  # the name of a class, or a number
-    group: str  # "" where the list says nothing
+# What columns are called, the best name first: a path says more than a name.
+_COLUMNS = {
+    "path": (
+        *("path", "clip_path", "video_path", "file_path", "filepath", "file"),
+        *("filename", "file_name", "video", "video_name", "clip", "clip_name"),
+    ),
+    "label": ("label", "class", "class_name", "action", "category"),
+    "group": ("group",),
+}
+Sides = dict[str, list[Sample]]  # "train" and "test" -> videos
 
 
-def plain_name(name: str) -> str:
-    """The name of a class, its accented letters written as one sign each."""
-    return unicodedata.normalize("NFC", name)
+def check_names(names: Sequence[str], where: Path) -> tuple[str, ...]:
+    """Names of classes that can be told apart, two of them or more.
 
-
-def check_class_names(names: Sequence[str], where: Path) -> tuple[str, ...]:
-    """The names, if they can be told apart.
-
-    Raises:
-        DatasetError: none, one that is empty, or two that differ in case or in
-            blanks alone: most likely one class in two spellings.
+    Two that differ in case or in blanks alone are most likely one class.
     """
     plain: dict[str, str] = {}
     for name in names:
-        key = " ".join(plain_name(name).split()).casefold()
-        if not key or key in plain:
+        key = " ".join(name.split()).casefold()
+        if key in plain:
             raise DatasetError(
-                f"{where}: the class {name!r} is "
-                + (f"also there as {plain[key]!r}" if key else "without a name")
-                + ". Give each class one name"
+                f"{where}: the class {name!r} is also there as {plain[key]!r}. Give "
+                "each class one name"
             )
         plain[key] = name
-    if not names:
-        raise DatasetError(f"{where}: names no class")
     if len(names) < 2:
         raise DatasetError(
-            f"{where}: there is only the class {first_few(names)}; it takes two to "
-            "tell apart. Is it the right folder?"
+            f"{where}: names {len(names)} classes; it takes two to tell apart. Is it "
+            f"the right folder?{packed_in(where) if where.is_dir() else ''}"
         )
     return tuple(names)
 
 
-def read_class_names(file: Path) -> tuple[str, ...]:
-    """The lines of ``classes.txt``: one name each, the first with the label 0.
-
-    Raises:
-        DatasetError: unreadable, names that cannot be told apart, or lines that begin
-            with numbers of their own.
-    """
-    lines = map(str.strip, read_text(file).splitlines())
-    names = [plain_name(line) for line in lines if line]
-    numbered = [re.match(r"\d+[\s.,:;)]", name) for name in names]
-    if names and all(numbered):
+def read_rows(file: Path) -> list[dict[str, str]]:
+    """The lines of a list as {"path": ..., "label": ..., "group": ..., "line": ...}."""
+    # Line by line, so that a quote that is not closed swallows no other line.
+    lines = enumerate(read_text(file).splitlines(), start=1)
+    cells = []
+    for number, line in lines:
+        try:
+            parsed = next(csv.reader([line], strict=True, skipinitialspace=True), [])
+        except csv.Error as error:
+            raise DatasetError(f"{file}, line {number}: {error}") from None
+        if any(cell.strip() for cell in parsed):
+            cells.append((number, [cell.strip() for cell in parsed]))
+    head = cells[0][1] if cells else ["path", "label"]
+    lower = [cell.lower() for cell in head]
+    columns = {
+        what: next((name for name in names if name in lower), "")
+        for what, names in _COLUMNS.items()
+    }
+    named = columns["path"] and columns["label"]
+    if not named and (len(head) not in (2, 3) or set(lower) & set(_COLUMNS["path"])):
         raise DatasetError(
-            f"{file}: its lines begin with numbers ({names[0]!r}). Write the names "
-            "alone; the first has the label 0"
+            f"{file}: its first line is {','.join(head)!r}. Expected path,label or "
+            "path,label,group, or a line with names of columns. Known are for the "
+            f"path {', '.join(_COLUMNS['path'])}; for the label "
+            f"{', '.join(_COLUMNS['label'])}. Put what contains a comma in quotes"
         )
-    return check_class_names(names, file)
-
-
-def read_rows(file: Path) -> list[Row]:
-    """The lines of a CSV file ``path,label`` or ``path,label,group``.
-
-    The first line may name the columns; then they may be in any order, and others
-    are passed over.
-
-    Raises:
-        DatasetError: unreadable, too few or too many columns, a column named twice,
-            an empty path or label, or a label of several lines.
-    """
-    # The csv module ends lines itself, also those within quotes.
-    text = io.StringIO(read_text(file), newline="")
-    reader = csv.reader(text, strict=True, skipinitialspace=True)
-    rows: list[Row] = []
-    columns: Sequence[str] | None = None
-    try:
-        for cells in reader:
-            cells = [cell.strip() for cell in cells]
-            if not any(cells):
-                continue
-            if columns is None:
-                lower = [cell.lower() for cell in cells]
-                named = {"path", "label"} <= set(lower)
-                columns = lower if named else _HEADER[: max(2, len(cells))]
-                if len(set(columns) & set(_HEADER)) < sum(
-                    c in _HEADER for c in columns
-                ):
-                    raise DatasetError(f"{file}: names a column twice: {cells}")
-                if named:
-                    continue
-            if len(cells) != len(columns):
-                raise DatasetError(
-                    f"{file}, line {reader.line_num}: expected {','.join(columns)}, "
-                    f"found {len(cells)} columns: {cells}. Separate by commas, and put "
-                    "what contains one in double quotes"
-                )
-            row = dict(zip(columns, cells, strict=True))
-            if not row["path"] or not row["label"]:
-                raise DatasetError(
-                    f"{file}, line {reader.line_num}: has no path or no label: {cells}"
-                )
-            if len(row["label"].splitlines()) > 1:
-                raise DatasetError(
-                    f"{file}, line {reader.line_num}: its label holds several lines. "
-                    f"A quote above is not closed: {first_few([row['label'][:40]])!r}"
-                )
-            path, label = row["path"].replace("\\", "/"), plain_name(row["label"])
-            rows.append(Row(reader.line_num, path, label, row.get("group", "")))
-    except csv.Error as error:
-        raise DatasetError(f"{file}, line {reader.line_num}: {error}") from error
+    if not named:
+        columns = {what: what for what in _COLUMNS}
+        lower = ["path", "label", "group"][: len(head)]
+    rows = []
+    for number, found in cells[bool(named) :]:
+        row = dict(zip(lower, found, strict=False))
+        path, label = row.get(columns["path"]), row.get(columns["label"])
+        if len(found) != len(lower) or not path or not label:
+            raise DatasetError(
+                f"{file}, line {number}: expected {','.join(lower)}, found {found}. "
+                "Put what contains a comma in double quotes"
+            )
+        group, where = row.get(columns["group"], ""), f"{file}, line {number}"
+        path = path.replace("\\", "/")
+        rows.append({"path": path, "label": label, "group": group, "line": where})
     return rows
-
-
-def label_in(row: Row, label_of: Mapping[str, int], numbers: bool, file: Path) -> int:
-    """The label of a line.
-
-    Args:
-        label_of: name -> label.
-        numbers: whether a number may stand for a name: with a ``classes.txt``.
-
-    Raises:
-        DatasetError: unknown name, a number out of range, or one that is also the
-            name of another class.
-    """
-    where = f"{file}, line {row.line}"
-    by_name = label_of.get(row.label)
-    number = None
-    if numbers and _NUMBER.fullmatch(row.label):
-        number = int(row.label)
-    in_range = number is not None and 0 <= number < len(label_of)
-    if by_name is not None and in_range and by_name != number:
-        raise DatasetError(
-            f"{where}: {row.label!r} is the name of class {by_name} and the number of "
-            "another. Write names, or give the classes names that are no numbers"
-        )
-    if by_name is not None:
-        return by_name
-    if number is None:
-        raise DatasetError(
-            f"{where}: {row.label!r} is none of the {len(label_of)} classes: "
-            f"{first_few(label_of)}"
-        )
-    if not in_range:
-        raise DatasetError(
-            f"{where}: label {number}, but classes.txt has {len(label_of)} classes, "
-            f"numbered from 0 to {len(label_of) - 1}"
-        )
-    return number
 
 
 def samples_of_lists(
     root: Path, lists: dict[str, Path], names: tuple[str, ...] | None
-) -> tuple[tuple[str, ...], dict[str, list[Sample]]]:
-    """What the lists of both sides name.
-
-    Args:
-        root: paths of the lists are below it.
-        lists: "train" and "test" -> file.
-        names: the classes in the order of their labels, if there is a list of them.
-
-    Returns:
-        The classes, and side -> videos in the order of its list.
-
-    Raises:
-        DatasetError: see ``read_rows`` and ``label_in``; numbers for labels without
-            ``classes.txt``; videos that are missing or listed twice; a label that
-            contradicts the folder in which its video lies.
-    """
-    rows = {side: read_rows(file) for side, file in lists.items()}
+) -> tuple[tuple[str, ...], Sides]:
+    """What the lists of both sides name, in the order of the lists."""
+    rows = {side: read_rows(lists[side]) for side in SUBSETS}
     numbers = names is not None
     if names is None:
-        labels = sorted({row.label for row in rows["train"]})
-        numbered = list(filter(_LIKE_A_NUMBER.fullmatch, labels))
+        found = sorted({row["label"] for row in rows["train"]})
+        numbered = [label for label in found if label.lstrip("+-").isdecimal()]
         if numbered:
-            few = "some of " if len(numbered) < len(labels) else ""
             raise DatasetError(
-                f"{lists['train']}: {few}its labels are numbers"
-                + (f", such as {numbered[0]}" if few else "")
-                + f". Write {root}/classes.txt, a name in each line, the first for "
-                "label 0"
+                f"{lists['train']}: labels are numbers, such as {numbered[0]}. Write "
+                f"{root}/classes.txt, a name in each line, the first for label 0"
             )
-        names = check_class_names(labels, lists["train"])
+        names = check_names(found, lists["train"])
     label_of = {name: label for label, name in enumerate(names)}
     seen: dict[Path, str] = {}
-    sides = {
-        side: [_sample(root, row, file, numbers, label_of, seen) for row in rows[side]]
-        for side, file in lists.items()
-    }
-    for side, samples in sides.items():
-        _refuse_missing(root, lists[side], samples)
+    sides: Sides = {}
+    for side, mine in rows.items():
+        sides[side] = []
+        for row in mine:
+            path, label = _find(root, row["path"]), _label(row, label_of, numbers)
+            if path in seen:
+                raise DatasetError(
+                    f"{row['line']}: {row['path']} is listed twice, also in "
+                    f"{seen[path]}. A video has one label and is on one side"
+                )
+            seen[path] = row["line"]
+            if label_of.get(path.parent.name, label) != label:
+                raise DatasetError(
+                    f"{row['line']}: says {row['label']!r}, but {row['path']} lies in "
+                    f"the folder of class {path.parent.name!r}. One of them is wrong: "
+                    "correct the list, or move the video"
+                )
+            group = row["group"] or row["path"]
+            sides[side].append(Sample(path, label, group, row["path"]))
+        _refuse_missing(root, lists[side], sides[side])
     _warn_of_shared_groups(lists, rows)
     return names, sides
 
 
+def _find(root: Path, listed: str) -> Path:
+    """The file of a list's path: as written, below the root, or with a suffix."""
+    for path in (root / listed, root / listed.lstrip("/")):
+        path = Path(os.path.normpath(path))
+        if path.is_file():
+            return path
+        if not is_video(path.name):
+            found = [path.with_name(path.name + end) for end in VIDEO_SUFFIXES]
+            found = [path for path in found if path.is_file()]
+            if len(found) == 1:
+                return found[0]
+    return Path(os.path.normpath(root / listed))
+
+
+def _label(row: dict[str, str], label_of: dict[str, int], numbers: bool) -> int:
+    """The label of a line: a name, or, with a ``classes.txt``, its number."""
+    label = row["label"]
+    by_name = label_of.get(label)
+    number = int(label) if numbers and label.isdecimal() else None
+    in_range = number is not None and number < len(label_of)
+    if by_name is not None and in_range and by_name != number:
+        raise DatasetError(
+            f"{row['line']}: {label!r} is the name of class {by_name} and the number "
+            "of another. Write names, or give the classes names that are no numbers"
+        )
+    if by_name is None and not in_range:
+        upto = f", numbered from 0 to {len(label_of) - 1}" if numbers else ""
+        raise DatasetError(
+            f"{row['line']}: {label!r} is none of the {len(label_of)} classes: "
+            f"{first_few(label_of)}{upto}"
+        )
+    return number if by_name is None else by_name  # type: ignore[return-value]
+
+
 def _refuse_missing(root: Path, file: Path, samples: Sequence[Sample]) -> None:
-    there = [sample for sample in samples if os.path.isfile(sample.path)]
-    if len(there) < len(samples):
-        missing = [s.name for s in samples if not os.path.isfile(s.path)]
+    missing = [sample.name for sample in samples if not sample.path.is_file()]
+    if missing:
+        known = "; ".join(", ".join(_COLUMNS[what]) for what in ("path", "label"))
         header = missing[0] == samples[0].name and not is_video(missing[0])
         raise MissingVideos(
             f"{file}: {len(missing)} of {len(samples)} videos are not there: "
             f"{first_few(missing)}. Paths are below {root}"
-            + (". A first line with names of columns calls them path,label" * header),
+            + f". If the first line names columns, known names are {known}"
+            * header,
             missing,
-            there,
+            [sample for sample in samples if sample.path.is_file()],
         )
 
 
-def _warn_of_shared_groups(lists: dict[str, Path], rows: dict[str, list[Row]]) -> None:
-    train, test = ({row.group for row in rows[side]} for side in SUBSETS)
-    both = train & test - {""}
+def _warn_of_shared_groups(
+    lists: dict[str, Path], rows: dict[str, list[dict[str, str]]]
+) -> None:
+    def groups(mine: Iterable[dict[str, str]]) -> set[str]:
+        return {row["group"] for row in mine}
+
+    both = groups(rows["train"]) & groups(rows["test"]) - {""}
     if both:
-        count = sum(row.group in both for row in rows["test"])
+        count = sum(row["group"] in both for row in rows["test"])
         warnings.warn(
             f"{lists['train']} and {lists['test'].name} share {len(both)} groups: "
             f"{first_few(sorted(both))}. So {count} test videos come from a recording "
             "that is trained on, and the score comes out too high: keep a group on one "
             "side",
-            stacklevel=6,
+            stacklevel=5,
         )
-
-
-def _find(root: Path, listed: str) -> Path:
-    """The file of a list's path, whichever way the disk writes accented letters."""
-    plain = Path(os.path.normpath(root / listed))
-    if listed.isascii():
-        return plain
-    forms = [unicodedata.normalize(form, listed) for form in ("NFC", "NFD")]
-    paths = [plain, *(Path(os.path.normpath(root / name)) for name in forms)]
-    return next((path for path in paths if os.path.isfile(path)), plain)
-
-
-def _sample(
-    root: Path,
-    row: Row,
-    file: Path,
-    numbers: bool,
-    label_of: Mapping[str, int],
-    seen: dict[Path, str],
-) -> Sample:
-    """One video of a list; notes its path in ``seen``."""
-    where = f"{file}, line {row.line}"
-    label = label_in(row, label_of, numbers, file)
-    path = _find(root, row.path)
-    if path in seen:
-        raise DatasetError(
-            f"{where}: {row.path} is listed twice, also in {seen[path]}. A video has "
-            "one label and is on one side"
-        )
-    seen[path] = where
-    folder = plain_name(path.parent.name)
-    if label_of.get(folder, label) != label:
-        raise DatasetError(
-            f"{where}: says {row.label!r}, but {row.path} lies in the folder of class "
-            f"{folder!r}. One of them is wrong: correct the list, or move the video"
-        )
-    return Sample(path, label, row.group or row.path, row.path)

@@ -1,6 +1,6 @@
 """Kinetics-400: clips of ten seconds from YouTube, 400 actions, as it is unpacked.
 
-Public names: ``load_kinetics400``.
+Public names: ``load_kinetics400``, ``read_csv``, ``class_key``.
 
 The layout of the CVDF's copy::
 
@@ -9,10 +9,18 @@ The layout of the CVDF's copy::
     root/annotations/train.csv, val.csv
     root/replacement/...                          optional, see below
 
-The lists may also lie in ``root`` or in ``root/kinetics400``, and Deepmind's name
-for the second is ``validate.csv``. ``train`` and ``val`` may instead hold a folder
-for each class, written with spaces or with underscores; a folder that contradicts
-the list is refused. Without a list, such folders give the labels.
+A list is a CSV file with the header ``label,youtube_id,time_start,time_end,split``
+(older ones add ``is_cc``). It may also lie in ``root``, and Deepmind's name for the
+second is ``validate.csv``. ``train`` and ``val`` may instead hold a folder for each
+class, written with spaces or with underscores; a folder that contradicts the list is
+refused. Without a list, such folders give the labels.
+
+The order of the labels is the alphabetical one of the full names. It must not depend
+on a spelling for folders: without parentheses "skiing (not slalom or crosscountry)",
+308, and "skiing crosscountry", 309, change places. Nor may it depend on the list: a
+short list names a few classes, and their numbers are still those of 400. So the
+names are kept in ``classes/kinetics400.txt``; they are the labels of the official
+lists, and equal the label map of MMAction2.
 
 No copy is whole: videos vanish from YouTube, and about 1,400 files of the archives
 are damaged. The CVDF gives whole ones for these in an archive of their own; unpacked
@@ -28,6 +36,7 @@ yours. A group is a YouTube id: clips of one video stay together.
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import warnings
@@ -36,26 +45,22 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..video.clips import Sample
-from .base import SUBSETS, MissingVideos, VideoDataset, first_few
-from .disk import (
-    is_folder,
+from .base import SUBSETS, MissingVideos, VideoDataset, first_few, register
+from .listing import (
     is_video,
     list_folder,
     marked_standin,
     need_folder,
+    official_classes,
     packed_in,
+    read_text,
+    refuse_shared,
 )
-from .kinetics_lists import (
-    ListedClip,
-    class_key,
-    csv_labels,
-    kinetics_classes,
-    read_csv,
-)
-from .listed_clips import nearby
 
 _NAMES = {"train": ("train",), "test": ("val", "validate")}
-_LIST_FOLDERS = ("annotations", "", "kinetics400")
+# What the lists of each side write in the column "split".
+_SPLIT_NAMES = {"train": ("train",), "test": ("val", "validate", "validation")}
+_COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 _STEM = re.compile(r"([A-Za-z0-9_-]{11})_\d{6}_\d{6}")
 _WHERE = (
     "Archives and lists: https://github.com/cvdfoundation/kinetics-dataset; each "
@@ -65,6 +70,82 @@ _WHERE = (
 _Disk = dict[str, tuple[Path, int | None]]
 
 
+def class_key(name: str) -> str:
+    """The name in a spelling that folders share, unique among the 400.
+
+    Folders write underscores for spaces, and some leave out parentheses and the
+    apostrophe.
+    """
+    return re.sub(r"[()']", "", name).replace("_", " ").strip().lower()
+
+
+def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
+    """(line, column -> text) of a list."""
+    reader = csv.DictReader(read_text(file).splitlines(), strict=True)
+    lacking = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+    if lacking:
+        raise DatasetError(
+            f"{file}: has no column {', '.join(lacking)}. The first line of a list "
+            f"of Kinetics-400 is {','.join(_COLUMNS)},split"
+        )
+    try:
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:  # a quote that is not closed
+        raise DatasetError(f"{file}, line {reader.line_num}: {error}") from None
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise DatasetError(
+                f"{file}, line {line}: has not as many columns as the first one. The "
+                "file may be cut short: download it again"
+            )
+    return rows
+
+
+def read_csv(
+    file: Path, classes: Sequence[str], subset: str
+) -> list[tuple[str, int, str]]:
+    """The clips of a list, in its order: (name without suffix, label, YouTube id).
+
+    Args:
+        classes: names in the order of the labels.
+        subset: "train" or "test" (the validation list); a column ``split`` must agree.
+
+    Raises:
+        DatasetError: unreadable; columns missing; a label that is not among
+            ``classes``; an id or a time that is none; a line of another split.
+    """
+    label_of = {class_key(name): label for label, name in enumerate(classes)}
+    clips = []
+    for line, row in _rows(file):
+        where, video = f"{file}, line {line}", row["youtube_id"].strip()
+        label = label_of.get(class_key(row["label"]))
+        if label is None:
+            raise DatasetError(
+                f"{where}: {row['label']!r} is not one of the {len(classes)} classes. "
+                "Is it a list of another Kinetics, such as 600 or 700?"
+            )
+        side = (row.get("split") or "").strip().lower()
+        if side and side not in _SPLIT_NAMES[subset]:
+            raise DatasetError(
+                f"{where}: is of the split {side!r}, in a list of "
+                f"{' or '.join(_SPLIT_NAMES[subset])}. Does the file bear the name of "
+                "another one?"
+            )
+        try:
+            start, end = (int(float(row[name])) for name in _COLUMNS[2:])
+        except (ValueError, OverflowError):
+            start, end = 0, 0
+        stem = f"{video}_{start:06d}_{end:06d}"
+        if start >= end or not _STEM.fullmatch(stem):
+            raise DatasetError(
+                f"{where}: no YouTube id of 11 signs and two times in seconds. A "
+                "spreadsheet program may have changed it: download the list again"
+            )
+        clips.append((stem, label, video))
+    return clips
+
+
+@register("kinetics400", released_order=tuple)
 def load_kinetics400(
     root: str | os.PathLike[str],
     split: str | int = "1",
@@ -81,46 +162,48 @@ def load_kinetics400(
         min_present: the share of the list that must be on disk.
 
     Raises:
-        DatasetError: another split or subset; folders missing; fewer clips there than
+        DatasetError: another split; folders missing; fewer clips there than
             ``min_present``; a list of another data set; a folder of no class, or one
             that contradicts the list; a clip in both lists.
     """
     if str(split) != "1":
         raise DatasetError(f"Kinetics-400 has one split, '1', and no {split!r}")
-    if subset not in SUBSETS:
-        raise DatasetError(
-            "subset must be 'train' or 'test', and 'test' reads the validation list: "
-            f"not {subset!r}"
-        )
     root = need_folder(root, f"train, val and annotations. {_WHERE}")
     standin = marked_standin(root)
-    lists = {side: _find(root, side, ".csv", _LIST_FOLDERS) for side in SUBSETS}
-    videos = _find(root, subset, "", ("",))
+    lists = {side: _find_list(root, side) for side in SUBSETS}
+    videos = next((root / n for n in _NAMES[subset] if (root / n).is_dir()), None)
     if videos is None:
         raise DatasetError(
             f"{root}: there is no folder {' or '.join(_NAMES[subset])}."
-            f"{packed_in([root])}{nearby(root, _is_root)} {_WHERE}"
+            f"{packed_in(root)} {_WHERE}"
         )
-    classes = _standin_classes(lists) if standin else kinetics_classes()
-    listed = lists[subset] is not None
-    disk = _scan(videos, classes, listed)
-    _replace(disk, root / "replacement", listed)
-    if lists[subset] is None:
-        samples, missing = _samples_of_folders(disk, videos), None
+    there = {side: file for side, file in lists.items() if file is not None}
+    classes = official_classes("kinetics400")
+    if standin:  # it has classes of its own, all of them in its lists
+        names = {row["label"] for file in there.values() for _, row in _rows(file)}
+        classes = tuple(sorted(names))
+    disk = _scan(videos, classes, subset in there)
+    _replace(disk, root / "replacement", subset in there)
+    missing: int | None = None
+    if subset not in there:
+        samples = _samples_of_folders(disk, videos)
     else:
-        clips = _read(lists, classes, subset)
-        samples = _locate(clips, disk, classes, videos, subset, min_present)
-        missing = len(clips) - len(samples)
+        clips = {side: read_csv(file, classes, side) for side, file in there.items()}
+        if len(clips) == len(SUBSETS):
+            stems = ([clip[0] for clip in clips[side]] for side in SUBSETS)
+            refuse_shared(*stems, "clips", root / "annotations", _WHERE)
+        kept = _once(clips[subset], there[subset])
+        samples = _locate(kept, disk, classes, videos, subset, min_present)
+        missing = len(kept) - len(samples)
     about = {"standin": standin, "missing": missing}
     return VideoDataset(
         "kinetics400", root, "1", subset, classes, samples, frames, **about
     )
 
 
-def _find(root: Path, side: str, suffix: str, folders: Sequence[str]) -> Path | None:
-    """The one file (or, with no suffix, folder) of a side; None if there is none."""
-    paths = [root / f / f"{name}{suffix}" for f in folders for name in _NAMES[side]]
-    found = [p for p in paths if (p.is_file() if suffix else p.is_dir())]
+def _find_list(root: Path, side: str) -> Path | None:
+    paths = [root / f / f"{n}.csv" for f in ("annotations", "") for n in _NAMES[side]]
+    found = [path for path in paths if path.is_file()]
     if len(found) > 1:
         raise DatasetError(
             f"{root}: holds {first_few(found)}, which are both for subset {side!r}. "
@@ -129,18 +212,13 @@ def _find(root: Path, side: str, suffix: str, folders: Sequence[str]) -> Path | 
     return found[0] if found else None
 
 
-def _is_root(folder: Path) -> bool:
-    sides = _NAMES.values()
-    return all(any(os.path.isdir(folder / n) for n in names) for names in sides)
-
-
-def _standin_classes(lists: dict[str, Path | None]) -> tuple[str, ...]:
-    """A stand-in has classes of its own, all of them in its lists."""
-    there = [file for file in lists.values() if file is not None]
-    names = sorted({name for file in there for name in csv_labels(file)})
-    if not names:
-        raise DatasetError("this stand-in of Kinetics-400 has lost its lists")
-    return tuple(names)
+def _take(disk: _Disk, path: Path, label: int | None) -> None:
+    if path.stem in disk:
+        raise DatasetError(
+            f"{disk[path.stem][0]} and {path} are both there. Keep the one that is "
+            "meant"
+        )
+    disk[path.stem] = path, label
 
 
 def _scan(videos: Path, classes: Sequence[str], listed: bool) -> _Disk:
@@ -150,59 +228,35 @@ def _scan(videos: Path, classes: Sequence[str], listed: bool) -> _Disk:
     """
     label_of = {class_key(name): label for label, name in enumerate(classes)}
     disk: _Disk = {}
-
-    def take(entry: os.DirEntry, label: int | None) -> None:
-        stem = os.path.splitext(entry.name)[0]
-        if stem in disk:
-            raise DatasetError(
-                f"{disk[stem][0]} and {entry.path} are both there. Keep the one that "
-                "is meant"
-            )
-        disk[stem] = Path(entry.path), label
-
     for entry in list_folder(videos):
-        folder = is_folder(entry)
+        folder = entry.is_dir()
         label = label_of.get(class_key(entry.name)) if folder else None
         if label is None and not listed and (folder or is_video(entry.name)):
             raise DatasetError(
                 f"{entry.path}: is no folder of a class of Kinetics-400, and there is "
-                f"no list that says what it shows. Put {_NAMES['train'][0]}.csv and "
-                f"{_NAMES['test'][0]}.csv into {videos.parent / _LIST_FOLDERS[0]}. "
-                f"{_WHERE}"
+                f"no list that says what it shows. Put train.csv and val.csv into "
+                f"{videos.parent / 'annotations'}. {_WHERE}"
             )
-        if folder:
-            for inner in list_folder(Path(entry.path)):
-                if is_video(inner.name):
-                    take(inner, label)
-        elif is_video(entry.name):
-            take(entry, None)
+        for inner in list_folder(Path(entry.path)) if folder else [entry]:
+            if is_video(inner.name):
+                _take(disk, Path(inner.path), label)
     return disk
 
 
 def _replace(disk: _Disk, folder: Path, listed: bool) -> None:
     """Put the files of the archive of replacements in place of their namesakes."""
-    found: dict[str, Path] = {}
-    for place, _, names in os.walk(folder):
-        for name in sorted(names):
-            stem = os.path.splitext(name)[0]
-            if name.startswith(".") or not is_video(name):
-                continue
-            if stem in found:
-                raise DatasetError(
-                    f"{found[stem]} and {Path(place, name)} are both there. Keep the "
-                    "one that is meant"
-                )
-            found[stem] = Path(place, name)
-    for stem, path in found.items():
-        if listed or stem in disk:
-            disk[stem] = path, disk.get(stem, (None, None))[1]
+    found: _Disk = {}
+    for path in sorted(folder.rglob("*")):
+        if is_video(path.name) and not path.name.startswith("."):
+            _take(found, path, disk.get(path.stem, (None, None))[1])
+    disk.update({stem: v for stem, v in found.items() if listed or stem in disk})
 
 
 def _samples_of_folders(disk: _Disk, videos: Path) -> list[Sample]:
     """Everything that class folders hold, where there is no list."""
     if not disk:
         raise DatasetError(
-            f"{videos}: holds no video.{packed_in([videos, videos.parent])} {_WHERE}"
+            f"{videos}: holds no video.{packed_in(videos, videos.parent)} {_WHERE}"
         )
     warnings.warn(
         f"{videos.parent} has no list of this side: all {len(disk)} videos of the "
@@ -211,43 +265,30 @@ def _samples_of_folders(disk: _Disk, videos: Path) -> list[Sample]:
     )
     samples = []
     for stem, (path, label) in disk.items():
-        assert label is not None  # without a list, _scan lets nothing else in
         match = _STEM.fullmatch(stem)
         samples.append(Sample(path, label, match[1] if match else stem, path.name))
     return samples
 
 
-def _read(
-    lists: dict[str, Path | None], classes: Sequence[str], subset: str
-) -> list[ListedClip]:
-    """The clips of one list, each once; refuses clips that are on both.
-
-    A clip under two classes is left out with a warning: its label is not known.
-    """
-    clips = {s: read_csv(f, classes, s) for s, f in lists.items() if f is not None}
-    stems = {s: {clip.stem for clip in mine} for s, mine in clips.items()}
-    both = set.intersection(*stems.values()) if len(stems) > 1 else set()
-    if both:
-        raise DatasetError(
-            f"{len(both)} clips are in {lists['train']} and in {lists['test']}: "
-            f"{first_few(sorted(both))}. Take both lists from one official copy"
-        )
+def _once(
+    clips: Sequence[tuple[str, int, str]], file: Path
+) -> list[tuple[str, int, str]]:
+    """Each clip once; one under two classes is left out: its label is not known."""
     labels: dict[str, set[int]] = {}
-    for clip in clips[subset]:
-        labels.setdefault(clip.stem, set()).add(clip.label)
+    for stem, label, _ in clips:
+        labels.setdefault(stem, set()).add(label)
     doubtful = [stem for stem, found in labels.items() if len(found) > 1]
     if doubtful:
         warnings.warn(
-            f"{lists[subset]}: {len(doubtful)} clips are listed under two classes and "
-            f"left out: {first_few(doubtful)}",
+            f"{file}: {len(doubtful)} clips are listed under two classes and left out: "
+            f"{first_few(doubtful)}",
             stacklevel=4,
         )
-    kept = {clip.stem: clip for clip in clips[subset] if len(labels[clip.stem]) == 1}
-    return list(kept.values())
+    return [clip for clip in dict.fromkeys(clips) if len(labels[clip[0]]) == 1]
 
 
 def _locate(
-    clips: list[ListedClip],
+    clips: Sequence[tuple[str, int, str]],
     disk: _Disk,
     classes: Sequence[str],
     videos: Path,
@@ -255,18 +296,18 @@ def _locate(
     min_present: float,
 ) -> list[Sample]:
     samples, missing = [], []
-    for clip in clips:
-        path, folder_label = disk.get(clip.stem, (None, None))
+    for stem, label, video in clips:
+        path, folder_label = disk.get(stem, (None, None))
         if path is None:
-            missing.append(clip.stem)
+            missing.append(stem)
             continue
-        if folder_label not in (None, clip.label):
+        if folder_label not in (None, label):
             raise DatasetError(
                 f"{path}: lies in the folder of {classes[folder_label]!r}, but the "
-                f"list says {classes[clip.label]!r}. One of them is wrong: move the "
+                f"list says {classes[label]!r}. One of them is wrong: move the "
                 "video, or take the official list"
             )
-        samples.append(Sample(path, clip.label, clip.youtube_id, path.name))
+        samples.append(Sample(path, label, video, path.name))
     if missing:
         told = (
             f"{videos}: {len(clips)} clips are listed, {len(samples)} are there and "
@@ -276,7 +317,7 @@ def _locate(
         if not samples or len(samples) < min_present * len(clips):
             raise MissingVideos(
                 f"{told}. That is less than min_present={min_present:g} of the list."
-                f"{packed_in([videos, videos.parent])} Unpack the rest, or, if so few "
+                f"{packed_in(videos, videos.parent)} Unpack the rest, or, if so few "
                 "are meant, cut the list to them: the labels stay those of the 400 "
                 f"classes. {_WHERE}",
                 missing,

@@ -1,6 +1,6 @@
 """Which list a network learned from, and on which lists it may then be scored.
 
-Public names: ``TrainingList``, ``training_list``, ``drawing_of``, ``objection``.
+Public names: ``TrainingList``, ``training_list``, ``standin_seed``, ``why_leaks``.
 
 Splits of one benchmark cut the same videos in several ways: what split 1 trains on,
 split 2 tests. A network that is scored on videos it learned from looks better than
@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
-from .base import STANDIN_FILE, VideoDataset
-
-# The benchmarks of the DVFL-Net repository, each with several splits.
-_SPLIT_IN_SEVERAL_WAYS = ("ucf101", "ucf50", "hmdb51")
+from .base import STANDIN_FILE, VideoDataset, protocols_of
+from .listing import marked_standin
 
 
 @dataclass(frozen=True)
@@ -66,21 +64,19 @@ def training_list(dataset: VideoDataset) -> TrainingList:
     Raises:
         DatasetError: the mark of a stand-in cannot be read.
     """
-    drawing = drawing_of(dataset.root) if dataset.standin else None
+    drawing = standin_seed(dataset.root) if dataset.standin else None
     return TrainingList(dataset.name, dataset.split, drawing)
 
 
-def drawing_of(root: Path) -> int | None:
+def standin_seed(root: Path) -> int | None:
     """The seed of the stand-in in a folder, or None where it holds no stand-in.
 
     Raises:
         DatasetError: its mark cannot be read.
     """
-    # The user may have named the inner folder of a data set.
-    marks = [place / STANDIN_FILE for place in (root, root.parent)]
-    mark = next((mark for mark in marks if mark.is_file()), None)
-    if mark is None:
+    if not marked_standin(root):
         return None
+    mark = root / STANDIN_FILE
     try:
         return int(json.loads(mark.read_text("utf-8"))["seed"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -89,7 +85,7 @@ def drawing_of(root: Path) -> int | None:
         ) from None
 
 
-def objection(trained: TrainingList | None, test: TrainingList) -> str:
+def why_leaks(trained: TrainingList | None, test: TrainingList) -> str:
     """Why a network must not be scored on the test list of a split; "" if it may.
 
     Args:
@@ -97,7 +93,7 @@ def objection(trained: TrainingList | None, test: TrainingList) -> str:
         test: the split whose test list is meant.
     """
     if trained is None:
-        return _objection_to_unknown(test)
+        return _why_unknown_leaks(test)
     if trained == test or (trained.drawing is None) != (test.drawing is None):
         return ""
     if test.drawing is not None:
@@ -116,13 +112,13 @@ def objection(trained: TrainingList | None, test: TrainingList) -> str:
     )
 
 
-def _objection_to_unknown(test: TrainingList) -> str:
+def _why_unknown_leaks(test: TrainingList) -> str:
     """Facts of the released checkpoints: comparison of their lists with the official.
 
     All of UCF101's test lists 1 and 2, and most of 3, are in the authors' training
     list; the cut is the same for UCF50, and for HMDB51 it is the larger part too.
     """
-    several = test.dataset in _SPLIT_IN_SEVERAL_WAYS and test.split != "authors"
+    several = bool(protocols_of(test.dataset)) and test.split != "authors"
     if test.drawing is not None or not several:
         return ""
     return (

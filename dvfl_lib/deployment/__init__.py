@@ -1,23 +1,21 @@
-"""A trained network at work: on a video file, on a stream of frames.
+"""A trained network at work: on a video file, on a stream of frames, as an ONNX file.
 
-Public names: ``StreamingRecogniser`` (streaming.py); ``Recognition``, ``Latency``,
-``smoothed_table`` (recognition.py); ``FrameSource``, ``open_source``, ``is_camera``
-(frames.py); ``Deployed``, ``open_network`` (network.py); ``Prediction``,
-``predict_video`` (predicting.py); ``write_annotated``, ``check_output``
-(annotating.py). What of a frame is kept between two windows is told in reuse.py.
+Public names: ``open_network``, ``LoadedNetwork``, ``predict_video``, ``Prediction``
+(predict.py); ``StreamingRecogniser``, ``Recognition``, ``Latency``,
+``smoothed_table`` (stream.py); ``FrameSource``, ``open_source``, ``is_camera``
+(camera.py); ``write_annotated``, ``check_output`` (annotate.py). What needs the extra
+``deploy`` is imported from onnx.py (export, open) and int8.py (quantise, compare).
 """
 
-from .annotating import check_output, write_annotated
-from .frames import FrameSource, is_camera, open_source
-from .network import Deployed, open_network
-from .predicting import Prediction, predict_video
-from .recognition import Latency, Recognition, smoothed_table
-from .streaming import StreamingRecogniser
+from .annotate import check_output, write_annotated
+from .camera import FrameSource, is_camera, open_source
+from .predict import LoadedNetwork, Prediction, open_network, predict_video
+from .stream import Latency, Recognition, StreamingRecogniser, smoothed_table
 
 __all__ = [
-    "Deployed",
     "FrameSource",
     "Latency",
+    "LoadedNetwork",
     "Prediction",
     "Recognition",
     "StreamingRecogniser",

@@ -25,7 +25,8 @@ from pydantic import (
 from tqdm import tqdm
 
 from ..datasets import VideoDataset, create_dataset
-from ..datasets.leakage import TrainingList, drawing_of, objection, training_list
+from ..datasets.base import protocols_of
+from ..datasets.leakage import TrainingList, standin_seed, training_list, why_leaks
 from ..environment import (
     commit,
     cpu_threads,
@@ -58,7 +59,7 @@ from .plan import BenchmarkPlan, RunOptions, parse_views
 from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
 from .report import ReportFigure, write_final_report
 from .results import Evaluation, Views, confused_pairs
-from .tables import PROTOCOLS, Measured, Place, final_rows, final_table, markdown
+from .tables import Measured, Place, final_rows, final_table, markdown
 from .view_cost import ViewCost, view_costs
 
 _UCF50_GROUPS = 25  # without which UCF50 is not whole
@@ -145,7 +146,7 @@ class _Opening:
     def lists(self, name: str) -> list[BenchmarkList]:
         """All test lists of one data set, with the networks that are scored there."""
         plan, root = self.plan, self.plan.data_roots.get(name)
-        drawing = plan.options.seed if root is None else drawing_of(root)
+        drawing = plan.options.seed if root is None else standin_seed(root)
         files = {
             split: {
                 role: self._weights(checkpoint)
@@ -206,7 +207,7 @@ class _Opening:
             for known in lists
             if known is not None and (known.dataset, known.drawing) == (name, drawing)
         }
-        trusted = plan.trust_unknown_training and not trained and name in PROTOCOLS
+        trusted = plan.trust_unknown_training and not trained and protocols_of(name)
         if len(trained) > 1 or trusted:
             raise RecipeError(
                 f"splits: say on which splits of {name} the networks shall be scored; "
@@ -215,7 +216,9 @@ class _Opening:
         if trained:
             return tuple(trained)
         if drawing is not None:  # drawn anew: no network has seen any of it
-            return ("fold1",) if name == "ucf50" else PROTOCOLS.get(name, (("1",),))[0]
+            return (
+                ("fold1",) if name == "ucf50" else (protocols_of(name) or (("1",),))[0]
+            )
         # The released checkpoints, which say nothing, know all other lists of UCF50
         # and UCF101.
         return ("authors",) if name in ("ucf50", "ucf101") else ("1",)
@@ -223,7 +226,7 @@ class _Opening:
     def _refuse(self, role: str, weights: WeightsInfo, test: TrainingList) -> None:
         """Raise if a network may have learned from the videos of this test list."""
         trained = weights.trained_on or self._course_training
-        why = objection(trained, test)
+        why = why_leaks(trained, test)
         trusted = role in self.plan.trust_unknown_training
         if not why or (trained is None and trusted):
             return

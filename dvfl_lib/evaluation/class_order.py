@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..datasets.base import first_few
-from ..datasets.listed_clips import read_lines
+from ..datasets.base import dataset_info, first_few
+from ..datasets.listing import read_lines
 from ..errors import CheckpointError, DatasetError
 
 _SWAPPED = 0.8  # share of both classes' videos that is taken for the other class
@@ -124,18 +124,11 @@ def released_classes(dataset: str, classes: Sequence[str]) -> tuple[str, ...]:
     Raises:
         CheckpointError: HMDB51, or a data set without released checkpoints.
     """
-    if dataset in ("ucf101", "ucf50"):
-        return tuple(sorted(classes))
-    if dataset in ("kinetics400", "ssv2"):
-        return tuple(classes)
-    why = f"no checkpoints for {dataset!r} were released"
-    if dataset == "hmdb51":
-        why = (
-            "the DVFL-Net repository's lists of HMDB51 number 51 classes from 2 to 52 "
-            "in the order of a walk through folders, and its file of labels says "
-            "otherwise: nobody can tell which order its checkpoints have"
-        )
-    raise CheckpointError(f"the order of the network's classes is not known: {why}")
+    info = dataset_info(dataset)
+    if info.released_order is None:
+        why = info.no_order or f"no checkpoints for {dataset!r} were released"
+        raise CheckpointError(f"the order of the network's classes is not known: {why}")
+    return tuple(info.released_order(classes))
 
 
 def read_class_list(file: str | Path) -> tuple[str, ...]:

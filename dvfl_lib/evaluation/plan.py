@@ -15,14 +15,14 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..datasets.disk import marked_standin
+from ..datasets.base import protocols_of
+from ..datasets.listing import marked_standin
 from ..datasets.sources import SOURCES
 from ..environment import processes
 from ..errors import RecipeError
 from ..recipes import DataRecipe
 from ..standins import StandinSize
 from .networks import Checkpoint, Role, course_checkpoints
-from .tables import PROTOCOLS
 
 _STANDIN_SIZE = {"groups": 22, "clips_per_group": 1, "min_frames": 12, "max_frames": 20}
 _CHECKED = ConfigDict(frozen=True, extra="forbid")
@@ -138,7 +138,7 @@ class BenchmarkPlan(BaseModel):
                 f"data_roots names {', '.join(idle)}, but benchmarks leaves them out"
             )
         for name, root in self.data_roots.items():
-            if not self.checkpoints and not marked_standin(root, root.parent):
+            if not self.checkpoints and not marked_standin(root):
                 raise ValueError(
                     f"data_roots gives real data for {name}, but checkpoints is empty: "
                     "the small networks of the course know made-up actions only. Give "
@@ -205,7 +205,7 @@ class BenchmarkPlan(BaseModel):
 
 def _split_names(name: str, value: Any) -> Any:
     if value == "all":
-        return PROTOCOLS.get(name, (("1",),))[0]
+        return (protocols_of(name) or (("1",),))[0]
     if isinstance(value, (str, int)):
         return (str(value),) if value != "" else ()
     return tuple(map(str, value)) if isinstance(value, Sequence) else value

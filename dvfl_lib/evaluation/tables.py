@@ -1,13 +1,12 @@
 """Results as tables: one run, several splits, measured beside published.
 
 Public names: ``Table``, ``markdown``; ``result_table``, ``accuracy_cells``;
-``SplitMean``, ``split_mean``, ``PROTOCOLS``; ``Measured``, ``FinalRow``,
+``SplitMean``, ``split_mean``; ``Measured``, ``FinalRow``,
 ``final_rows``, ``final_table``, ``split_table``, ``source_table``;
 ``list_accuracies``, ``Place``, ``data_name``, ``plain``.
 
 UCF101 and HMDB51 have three official splits, and the number of a method is the mean
-over them, each with a network of its own. UCF50 has no list; leaving out one group
-after the other gives 25 numbers, five groups at a time gives 5. Measured and published
+over them, each with a network of its own. Measured and published
 numbers stand in columns of their own.
 """
 
@@ -18,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 
+from ..datasets.base import protocols_of
 from ..datasets.sources import SOURCES
 from ..errors import DatasetError
 from .metrics import METRICS
@@ -25,17 +25,6 @@ from .published import PublishedResult, differences, published_for
 from .results import Evaluation
 
 Place = tuple[str, str, str]  # data set, split, role
-
-# Data set -> the sets of splits that make a whole. A split that is in none of them,
-# such as "authors", stands by itself.
-PROTOCOLS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "ucf101": (("1", "2", "3"),),
-    "hmdb51": (("1", "2", "3"),),
-    "ucf50": (
-        tuple(f"group{number:02d}" for number in range(1, 26)),
-        tuple(f"fold{number}" for number in range(1, 6)),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -210,7 +199,7 @@ def _protocol(dataset: str, splits: list[str]) -> tuple[str, ...]:
     """The set of splits that these belong to."""
     if len(set(splits)) < len(splits):
         raise DatasetError(f"{dataset}: a split is there twice: {', '.join(splits)}")
-    for protocol in PROTOCOLS.get(dataset, ()):
+    for protocol in protocols_of(dataset):
         if set(splits) <= set(protocol):
             return protocol
     if len(splits) == 1:
@@ -306,7 +295,7 @@ def final_rows(measured: Sequence[Measured]) -> list[FinalRow]:
     for entry in measured:
         result = entry.result
         protocol = next(
-            (p for p in PROTOCOLS.get(result.dataset, ()) if result.split in p),
+            (p for p in protocols_of(result.dataset) if result.split in p),
             (result.split,),
         )
         key = (result.dataset, entry.role, protocol)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..datasets.check import walk_data
-from ..datasets.disk import list_folder
+from ..datasets.listing import list_folder
 from ..datasets.sources import SOURCES, DataSource
 
 _HEAD = (

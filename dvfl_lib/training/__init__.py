@@ -3,13 +3,14 @@
 Public names: ``open_run``, ``Pipeline``, ``RunSettings``, ``ROLES``, ``fit``,
 ``TrainConfig``, ``FitResult``.
 
-A step is read in this order: ``pipeline``, ``loop``, ``batches``, ``objective``,
-``teacher_logits`` where the teacher's answers are stored, ``optim``,
-``checkpointing``.
+A step is read in this order: ``opening``, ``pipeline``, ``loop``, ``batches``,
+``objective``, ``teacher_logits`` where answers are stored, ``checkpointing``.
 """
 
-from .loop import FitResult, TrainConfig, fit
-from .pipeline import ROLES, Pipeline, RunSettings, open_run
+from .config import FitResult, TrainConfig
+from .loop import fit
+from .opening import open_run
+from .pipeline import ROLES, Pipeline, RunSettings
 
 __all__ = [
     "ROLES",

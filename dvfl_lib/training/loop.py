@@ -1,6 +1,6 @@
 """The training loop: one network, supervised or distilled, on any number of devices.
 
-Public names: ``fit``, ``TrainConfig``, ``FitResult``, ``check_tracker``.
+Public names: ``fit``.
 
 Hugging Face Accelerate places the network, shares the work (``accelerate launch``
 or ``torchrun`` start several processes) and handles mixed precision. What is drawn
@@ -18,15 +18,12 @@ whatever means, goes on where it was.
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +34,7 @@ from torchvision.ops import StochasticDepth
 from tqdm import tqdm
 
 from ..distillation import MatchedStudent, random_head
-from ..errors import DatasetError, RecipeError
-from ..files import write_whole
-from ..recipes import DistilRecipe, OptimRecipe, Recipe
+from ..errors import RecipeError
 from ..seeding import fixed_rng
 from ..vfl_net import VFLNet
 from ..weights import save_checkpoint
@@ -52,96 +47,16 @@ from .checkpointing import (
     on_main,
     weights_digest,
 )
+from .config import FitResult, TrainConfig, check_config
 from .devices import deterministic, make_accelerator
 from .objective import Objective
 from .optim import build_optimizer, learning_rate
-from .teacher_logits import StoredTeacher
+from .tracking import begin_tracking, track
 
 logger = logging.getLogger(__name__)
 # A scale of fp16 gradients below this means that every step overflows.
 _LEAST_SCALE = 2.0**-14
 Batches = Iterator[tuple[MicroBatch, dict[str, Any]]]
-_TRACKERS = ("", "csv", "tensorboard", "wandb")
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How one network is trained.
-
-    Attributes:
-        recipe: its ``augment``, the part that ``optim`` names, and ``distil`` where
-            there is a teacher; of ``data``, the workers and ``max_unreadable``.
-        seed: of the order of clips, mixing and drop-path.
-        run_dir, name: files go to ``run_dir/name``.
-        optim: "optim" or "teacher_optim".
-        teacher: sees the same mixed clips, in eval mode, and is not changed.
-        stored: the teacher behind its stored logits, which are filled first.
-        labelled: indices of clips whose label may be used (all if None); the
-            teacher speaks about the others too.
-        validate: called with the network in eval mode, on one process, after every
-            ``validate_every``-th and the last epoch; returns numbers, among them
-            ``top1``; a list ``unreadable`` names videos it left out. Give it
-            held-out clips, never the reported list.
-        checkpoint_seconds: time between checkpoints within an epoch; longer where
-            writing one takes long. 0 writes after every step.
-        about: further entries of the metadata in the weights' files, such as
-            ``classes``; expressible in JSON.
-        track: "csv", "tensorboard" or "wandb", beside the log that is always written.
-    """
-
-    recipe: Recipe
-    num_classes: int
-    seed: int
-    run_dir: Path
-    name: str
-    optim: str = "optim"
-    teacher: nn.Module | None = None
-    stored: StoredTeacher | None = None
-    labelled: Set[int] | None = None
-    validate: Callable[[nn.Module], dict[str, Any]] | None = None
-    validate_every: int = 1
-    checkpoint_seconds: float = 30.0
-    progress: bool = True
-    about: Mapping[str, Any] = field(default_factory=dict)
-    track: str = ""
-
-    @property
-    def optim_recipe(self) -> OptimRecipe:
-        return getattr(self.recipe, self.optim)
-
-    @property
-    def distil(self) -> DistilRecipe | None:
-        return None if self.teacher is None else self.recipe.distil
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """What a finished run leaves behind.
-
-    Attributes:
-        folder: ``run_dir/name``.
-        final: weights after the last step, for ``weights.load_checkpoint``.
-        best: weights of the best epoch on held-out clips; None without ``validate``.
-        best_epoch, best_top1: which epoch that was (1 is the first), and its score.
-        history: one dict per epoch: ``epoch``, ``step``, ``lr``, ``loss``, ``ce``,
-            ``kd``, ``match`` where insides are matched, ``seconds``, and ``held_out``
-            where it was validated.
-        unreadable: messages about videos that could not be read.
-        steps: optimiser steps of the whole run.
-        resumed_from: the step this call began at; 0 for a new run.
-        seconds: time spent training, over all starts.
-    """
-
-    folder: Path
-    final: Path
-    best: Path | None
-    best_epoch: int | None
-    best_top1: float | None
-    history: list[dict[str, Any]]
-    unreadable: list[str]
-    steps: int
-    resumed_from: int
-    seconds: float
 
 
 def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:
@@ -161,7 +76,7 @@ def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:
         ModelError: a head or a teacher of another number of classes.
         RunDirectoryError: a folder cannot be written, or holds another run's files.
     """
-    _check(clips, config)
+    check_config(clips, config)
     loop = _Loop(model, clips, config)
     with deterministic(loop.accelerator.device):
         loop.run()
@@ -178,38 +93,6 @@ def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:
         resumed_from=loop.resumed_from,
         seconds=done.seconds,
     )
-
-
-def _check(clips: Any, config: TrainConfig) -> None:
-    """Refuse what would train with wrong labels or another clip's logits."""
-    check_tracker(config.track)
-    if config.labelled is not None and config.recipe.augment.mixes:
-        raise RecipeError(
-            "clips without a label need augment.mixup=0 and augment.cutmix=0: a "
-            "mixture of a labelled and an unlabelled clip has no label"
-        )
-    views, distil = getattr(clips, "views", 0), config.distil
-    if distil is not None and views != distil.stored_views:
-        raise RecipeError(
-            f"distil.stored_views is {distil.stored_views}, but the clips have "
-            f"{views} stored views: make them with views={distil.stored_views}"
-        )
-    for sample in clips.samples:
-        if not 0 <= sample.label < config.num_classes:
-            raise DatasetError(
-                f"clip {sample.name} has label {sample.label}, but there are "
-                f"{config.num_classes} classes, numbered from 0"
-            )
-
-
-def check_tracker(name: str) -> None:
-    """Refuse a tracker that is not known or not installed."""
-    if name not in _TRACKERS:
-        raise RecipeError(f"track: {name!r} is none of {', '.join(_TRACKERS[1:])}")
-    if name in ("tensorboard", "wandb") and find_spec(name) is None:
-        raise RecipeError(
-            f"track: {name} is not installed; pip install {name}, or track with csv"
-        )
 
 
 class _Loop:
@@ -336,7 +219,7 @@ class _Loop:
         if self.config.stored is not None:
             self.config.stored.open(self.accelerator)
             self._started_at = time.monotonic()  # asking the teacher is no training
-        self._begin_tracking()
+        begin_tracking(self.accelerator, self.config.track, self.folder.path)
         batches = step_loader(
             self.clips,
             self.plan,
@@ -347,7 +230,14 @@ class _Loop:
             pin_memory=self.accelerator.device.type == "cuda",
         )
         self.wrapped.train()
-        with self._bar() as bar:
+        with tqdm(
+            total=self.plan.total_steps,
+            initial=self.progress.step,
+            desc=self.folder.path.name,
+            unit="step",
+            dynamic_ncols=True,
+            disable=not (self.config.progress and self.is_main),
+        ) as bar:
             while True:
                 self._close_epochs()
                 if self.finished:
@@ -360,16 +250,6 @@ class _Loop:
                 pause = max(pause, 20 * self._save_took) if pause else 0.0
                 if time.monotonic() - self._saved_at >= pause:
                     self._save()
-
-    def _bar(self) -> tqdm:
-        return tqdm(
-            total=self.plan.total_steps,
-            initial=self.progress.step,
-            desc=self.folder.path.name,
-            unit="step",
-            dynamic_ncols=True,
-            disable=not (self.config.progress and self.is_main),
-        )
 
     def _step(self, batches: Batches) -> tuple[float, float]:
         """One optimiser step; returns its loss and learning rate."""
@@ -450,7 +330,14 @@ class _Loop:
         if self.progress.step < epoch * self.plan.steps_per_epoch:
             return
         self._note_unreadable(sorted(set(gather_object(self.progress.unreadable))))
-        line = self._line(epoch)
+        count, step = self.plan.steps_per_epoch, self.progress.step
+        line = {
+            "epoch": epoch,
+            "step": step,
+            "lr": learning_rate(step - 1, count, self.recipe),
+            **{key: value / count for key, value in self.progress.sums.items()},
+            "seconds": round(self._seconds(), 3),
+        }
         due = epoch % self.config.validate_every == 0 or epoch == self.plan.epochs
         if self.config.validate is not None and due:
             # Killed while it validates, a run validates these very weights again.
@@ -462,18 +349,8 @@ class _Loop:
         self._save()
         if self.is_main:
             self.folder.write_log(self.progress)
-            self._track(line)
-
-    def _line(self, epoch: int) -> dict[str, Any]:
-        """The log's line of an epoch: means over its steps."""
-        count, step = self.plan.steps_per_epoch, self.progress.step
-        return {
-            "epoch": epoch,
-            "step": step,
-            "lr": learning_rate(step - 1, count, self.recipe),
-            **{key: value / count for key, value in self.progress.sums.items()},
-            "seconds": round(self._seconds(), 3),
-        }
+            done, folder = self.progress.history, self.folder.path
+            track(self.accelerator, self.config.track, folder, done)
 
     def _held_out(self, epoch: int) -> dict[str, float]:
         """Validate on the first process, tell all, keep the best weights."""
@@ -499,28 +376,6 @@ class _Loop:
 
     # --- files ---------------------------------------------------------------
 
-    def _begin_tracking(self) -> None:
-        track, folder = self.config.track, self.folder.path
-        if track in ("tensorboard", "wandb"):
-            # TensorBoard's events go to folder/tensorboard.
-            project = {"tensorboard": "tensorboard", "wandb": "dvfl"}[track]
-            name = f"{folder.parent.name}/{folder.name}"
-            options = {"wandb": {"dir": str(folder), "name": name}}
-            self.accelerator.init_trackers(project, init_kwargs=options)
-
-    def _track(self, line: dict[str, Any]) -> None:
-        """Tell the tracker of an epoch; ``log.csv`` is written anew from the log."""
-        if self.config.track == "csv":
-            rows = [_flat(line) for line in self.progress.history]
-            text = io.StringIO()
-            names = dict.fromkeys(name for row in rows for name in row)
-            table = csv.DictWriter(text, list(names), lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
-            write_whole(self.folder.path / "log.csv", text.getvalue().encode())
-        elif self.config.track:
-            self.accelerator.log(_flat(line), step=line["epoch"])
-
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started_at
 
@@ -543,9 +398,3 @@ class _Loop:
         recipe = {name: asdict(part) for name, part in parts.items()}
         extra = {"run": self.folder.path.name, "epoch": epoch, "held_out_top1": top1}
         save_checkpoint(self.model, path, recipe, {**self.config.about, **extra})
-
-
-def _flat(line: dict[str, Any]) -> dict[str, float]:
-    """A line of the log for a tracker: ``held_out/top1`` for what is nested."""
-    held_out = {f"held_out/{k}": v for k, v in line.get("held_out", {}).items()}
-    return {**{k: v for k, v in line.items() if k != "held_out"}, **held_out}

@@ -1,7 +1,7 @@
 """The whole run: data, teacher, student without and with distillation, evaluation.
 
-Public names: ``open_run``, ``Pipeline``, ``RunSettings``, ``ROLES``, ``Role``,
-``standin_folder``.
+Public names: ``Pipeline``, ``RunSettings``, ``ROLES``, ``Role``,
+``optim_of``.
 
 Three networks are trained: the *teacher*, the *baseline* (the student's network on
 labels alone) and the *student*, which is distilled. Baseline and student begin with
@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,22 +28,17 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
-from ..datasets import VideoDataset, create_dataset, list_datasets
-from ..datasets.base import first_few
+from ..datasets import VideoDataset, create_dataset
 from ..datasets.leakage import training_list
-from ..distillation import KD_LOSSES, MatchingKind
-from ..environment import cpu_threads, processes, project_root
-from ..errors import CheckpointError, DatasetError, RecipeError, RunDirectoryError
+from ..environment import cpu_threads, processes
+from ..errors import CheckpointError
 from ..evaluation import Evaluation, EvaluationInfo, cached_evaluation, evaluate
 from ..evaluation.class_order import align_classes, released_classes
-from ..files import can_write
-from ..recipes import EvaluateRecipe, NetworkRecipe, Recipe, did_you_mean, recipe_for
+from ..recipes import EvaluateRecipe, NetworkRecipe, Recipe
 from ..seeding import derive_seed, fixed_rng
-from ..standins import list_standins, write_standin
 from ..vfl_net import VFLNet, create_model
 from ..video.clips import EvaluationViews, Sample, TrainingClips
 from ..video.frame_cache import FrameCache
-from ..video.sampling import view_indices
 from ..weights import (
     LoadReport,
     fetch_image_weights,
@@ -51,10 +46,10 @@ from ..weights import (
     load_image_weights,
 )
 from ..weights.reading import read_own_metadata
-from .batches import BatchPlan, note_unreadable
+from .batches import note_unreadable
 from .checkpointing import NO_EFFECT
-from .devices import make_accelerator
-from .loop import FitResult, TrainConfig, check_tracker, fit
+from .config import FitResult, TrainConfig
+from .loop import fit
 from .teacher_logits import StoredTeacher, key_digest, logits_key
 
 Role = Literal["teacher", "baseline", "student"]
@@ -63,43 +58,26 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is: recipe, data, seed, and where its files go.
-
-    Args:
-        recipe: every number of the run.
-        dataset, data_root, split: see ``datasets.create_dataset``.
-        run_dir: everything the run writes goes below it. Processes on several
-            machines need it on a disk that they share.
-        cache_dir: decoded frames, downloaded weights, the teacher's logits; may serve
-            several runs.
-        seed: of initial weights, order, augmentation and held-out groups.
-        teacher_weights: a checkpoint of the teacher; "" trains one.
-        teacher_cache: with ``distil.stored_views``, the folder of the teacher's
-            logits; "" for one in ``cache_dir`` that runs with the same teacher, data,
-            augmentation and seed share.
-        progress: show bars.
-        track: "csv", "tensorboard" or "wandb", see ``TrainConfig``.
-    """
+    """What a run is: recipe, data, seed, and where its files go."""
 
     recipe: Recipe
-    dataset: str
+    dataset: str  # and data_root, split: see datasets.create_dataset
     data_root: Path
     split: str
+    # All that the run writes; processes on several machines need it on a shared disk.
     run_dir: Path
+    # Decoded frames, downloaded weights, the teacher's logits; may serve several runs.
     cache_dir: Path
-    seed: int = 0
-    teacher_weights: str = ""
+    seed: int = 0  # of initial weights, order, augmentation and held-out groups
+    teacher_weights: str = ""  # a checkpoint of the teacher; "" trains one
+    # Of the teacher's logits; "": in cache_dir, shared by runs that ask the same.
     teacher_cache: str = ""
-    progress: bool = True
-    track: str = ""
+    progress: bool = True  # show bars
+    track: str = ""  # "csv", "tensorboard" or "wandb", see TrainConfig
 
 
 class Pipeline:
-    """The steps of a run, each callable again.
-
-    Raises:
-        DVFLError: (all methods) one of its children, with what to do about it.
-    """
+    """The steps of a run, each callable again; raises children of ``DVFLError``."""
 
     def __init__(self, settings: RunSettings) -> None:
         self.settings = settings
@@ -278,69 +256,12 @@ class Pipeline:
 
     # --- training ------------------------------------------------------------
 
-    def check(self) -> None:
-        """Refuse lists, words and networks that cannot work, before any work begins.
-
-        Raises:
-            DatasetError: the data set is missing or incomplete, or a clip is on both
-                lists.
-            RecipeError: an unknown loss, match, sampling or tracker; too few clips for
-                a step; a precision or a number of processes that does not fit.
-            ModelError: an unknown network.
-            CheckpointError: a teacher or image weights that do not fit, or that
-                cannot be had.
-        """
-        recipe, given = self.recipe, bool(self.settings.teacher_weights)
-        check_tracker(self.settings.track)
-        words = {"loss": tuple(KD_LOSSES), "match": ("", *get_args(MatchingKind))}
-        for name, known in words.items():
-            value = getattr(recipe.distil, name)
-            if value not in known:
-                hint = did_you_mean(value, known)
-                raise RecipeError(
-                    f"distil.{name}: there is no {value!r}.{hint} Known: "
-                    f"{', '.join(filter(None, known))}"
-                )
-        view_indices(1, 1, 1, recipe.data.sampling, 1)  # refuses an unknown sampling
-        trained_on = {sample.name for sample in self.train_list.samples}
-        both = [s.name for s in self.test_list.samples if s.name in trained_on]
-        if both:
-            raise DatasetError(
-                f"{self.settings.data_root}, split {self.settings.split}: {len(both)} "
-                f"clips are on the training list and on the test list: "
-                f"{first_few(both)}. Take both lists from the official archive"
-            )
-        for role in ("teacher", "baseline"):
-            if role == "teacher" and given:
-                model = self.trained("teacher")
-            else:
-                model, _ = self.new_network(role)
-                self._check_training(role)
-            least = model.config.smallest_side
-            if recipe.data.crop < least:
-                raise RecipeError(
-                    f"data.crop is {recipe.data.crop} pixels, and "
-                    f"{self.recipe_of(role).model} needs at least {least}"
-                )
-
-    def _check_training(self, role: Role) -> None:
-        """What ``fit`` would refuse, hours later for the students."""
-        part = _optim_of(role)
-        optim = getattr(self.recipe, part)
-        try:
-            make_accelerator(optim.precision)
-            sizes = (optim.batch_size, optim.micro_batch, optim.epochs)
-            plan = BatchPlan(len(self.fit_samples), *sizes, seed=0)
-            plan.share_of_each(processes().num_processes)
-        except (DatasetError, RecipeError) as error:
-            raise RecipeError(f"{part}: {error}") from None
-
     def train(self, role: Role) -> FitResult | None:
         """Train one network, or go on with it; None for a teacher that was given."""
         if role == "teacher" and self.settings.teacher_weights:
             self.trained(role)  # refuses a file that does not fit, before any work
             return None
-        s, clips, part = self.settings, self.training_clips(role), _optim_of(role)
+        s, clips, part = self.settings, self.training_clips(role), optim_of(role)
         teacher = self.trained("teacher") if role == "student" else None
         config = TrainConfig(
             self.recipe,
@@ -396,23 +317,25 @@ class Pipeline:
         """One central view of each held-out video."""
         e = self.recipe.evaluate
         one_view = EvaluateRecipe(1, 1, e.short_side, e.batch_size)
-        about = self._about("held-out groups", "", "train")
-        result = self._score(model, self.held_out_samples, one_view, about)
+        samples = self.held_out_samples
+        result = self._score(model, "held-out groups", "", "train", samples, one_view)
         return {"top1": result.top1.value, "unreadable": list(result.unreadable)}
 
     def evaluate(self, role: Role) -> Evaluation:
         """All views of the test list; kept in ``run_dir/results/<role>.json``."""
-        model, optim = self.trained(role), getattr(self.recipe, _optim_of(role))
+        model, optim = self.trained(role), getattr(self.recipe, optim_of(role))
         return cached_evaluation(
             self.settings.run_dir / "results" / f"{role}.json",
             self._evaluation_key(role),
             lambda half_done: self._score(
                 model.to(processes().device),
+                role,
+                self.recipe_of(role).model,
+                "test",
                 self.test_list.samples,
                 self.recipe.evaluate,
-                self._about(role, self.recipe_of(role).model, "test"),
                 optim.precision,
-                resume_dir=half_done,
+                half_done,
             ),
         )
 
@@ -428,143 +351,39 @@ class Pipeline:
         digest.update(json.dumps(what).encode())
         return digest.hexdigest()
 
-    def _about(self, name: str, model: str, subset: str) -> EvaluationInfo:
-        return EvaluationInfo(
-            name=name,
-            standin=self.train_list.standin,
-            model=model,
-            dataset=self.settings.dataset,
-            split=self.settings.split,
-            subset=subset,
-        )
-
     def _score(
         self,
         model: nn.Module,
+        name: str,
+        kind: str,
+        subset: str,
         samples: list[Sample],
         recipe: EvaluateRecipe,
-        about: EvaluationInfo,
         precision: str = "no",
         resume_dir: Path | None = None,
     ) -> Evaluation:
-        data, on_gpu = self.recipe.data, processes().device.type != "cpu"
+        s, data, on_gpu = (
+            self.settings,
+            self.recipe.data,
+            processes().device.type != "cpu",
+        )
         return evaluate(
             model,
             EvaluationViews(samples, data, recipe, self.cache(recipe.short_side)),
             class_names=self.train_list.classes,
-            about=about,
+            about=EvaluationInfo(
+                name, self.train_list.standin, kind, s.dataset, s.split, subset
+            ),
             batch_size=recipe.batch_size,
             # Small frames from the cache are read faster than workers are started.
             workers=0 if data.cache_frames else data.workers,
             precision=precision if on_gpu else "no",
             max_unreadable=data.max_unreadable,
-            progress=self.settings.progress and about.subset == "test",
+            progress=s.progress and subset == "test",
             resume_dir=resume_dir,
         )
 
 
-def _optim_of(role: Role) -> str:
+def optim_of(role: Role) -> str:
     """The recipe's part that trains a role."""
     return "teacher_optim" if role == "teacher" else "optim"
-
-
-def open_run(
-    *,
-    profile: str,
-    dataset: str,
-    data_root: str,
-    split: str,
-    run_dir: str,
-    seed: int,
-    teacher_weights: str = "",
-    overrides: Mapping[str, Any] | None = None,
-    track: str = "",
-    progress: bool = True,
-) -> Pipeline:
-    """Check every parameter of a run, write the stand-in if asked for, open the run.
-
-    Args:
-        profile: "demo", "colab" or "paper"; see ``recipes``.
-        dataset: the benchmark whose layout the data have.
-        data_root: its folder; "" for the stand-in, with the demo profile.
-        split: such as "1", or "authors" for the authors' own 80/20 rule.
-        run_dir: where results go; "" for ``runs/<dataset>_<profile>``, with split
-            and seed in its name where they are not "1" and 0.
-        seed: a whole number, 0 or more.
-        teacher_weights: a checkpoint of the teacher; "" trains one.
-        overrides: single numbers of the recipe, as in ``{"optim.epochs": 2}``.
-        track: "csv", "tensorboard" or "wandb" to follow the training with.
-        progress: show bars.
-
-    Raises:
-        RecipeError, DatasetError, RunDirectoryError: which parameter, what is wrong
-            with it and what to do; before any training.
-    """
-    if not isinstance(overrides or {}, Mapping):
-        raise RecipeError(
-            "overrides takes a dictionary such as {'optim.epochs': 2}, not "
-            f"{overrides!r}; for papermill: -y 'overrides: {{optim.epochs: 2}}'"
-        )
-    recipe = recipe_for(profile, overrides)
-    _check_parameters(profile, dataset, data_root, seed, teacher_weights)
-    root = project_root()
-    name = f"{dataset}_{profile}" + (f"_split{split}" if str(split) != "1" else "")
-    default = root / "runs" / (name + (f"_seed{seed}" if seed else ""))
-    folder = Path(run_dir).expanduser() if run_dir else default
-    if not can_write(folder):
-        raise RunDirectoryError(
-            f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
-            "full disk? Choose another run_dir"
-        )
-    data = Path(data_root).expanduser() if data_root else standin_folder(dataset)
-    cache = root / "data" / "cache" if can_write(root) else folder / "cache"
-    if not data_root:
-        with processes().main_process_first():
-            write_standin(dataset, data, workers=os.cpu_count() or 1, progress=progress)
-    run = Pipeline(
-        RunSettings(
-            recipe=recipe,
-            dataset=dataset,
-            data_root=data,
-            split=str(split),
-            run_dir=folder,
-            cache_dir=cache,
-            seed=seed,
-            teacher_weights=teacher_weights,
-            progress=progress,
-            track=track,
-        )
-    )
-    run.check()
-    return run
-
-
-def _check_parameters(
-    profile: str, dataset: str, data_root: str, seed: int, teacher_weights: str
-) -> None:
-    """Refuse the first value that cannot be right."""
-    if dataset not in list_datasets():
-        raise RecipeError(
-            f"dataset {dataset!r} is not known; known: {', '.join(list_datasets())}"
-        )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise RecipeError(f"seed must be a whole number, 0 or more, not {seed!r}")
-    if teacher_weights and not Path(teacher_weights).expanduser().is_file():
-        raise RecipeError(f"teacher_weights: there is no file {teacher_weights}")
-    if not data_root and profile != "demo":
-        raise RecipeError(
-            f"profile {profile!r} needs data_root, the folder of {dataset}. Only the "
-            "demo profile writes a stand-in by itself"
-        )
-    if not data_root and dataset not in list_standins():
-        raise RecipeError(
-            f"dataset {dataset!r} has no stand-in: give data_root, the folder of your "
-            f"videos. Stand-ins: {', '.join(list_standins())}"
-        )
-    if data_root and not Path(data_root).expanduser().is_dir():
-        raise DatasetError(f"data_root: there is no folder {data_root}")
-
-
-def standin_folder(dataset: str) -> Path:
-    """Where the stand-in of a data set is kept that a run writes by itself."""
-    return project_root() / "data" / f"{dataset}_standin"

@@ -1,7 +1,7 @@
 """Clips for training and views for testing, from a list of samples.
 
 Public names: ``Sample``, ``ClipKey``, ``TrainingClips``, ``EvaluationViews``,
-``collate_clips``.
+``evaluation_views``, ``collate_clips``.
 
 Training clips are asked for by (epoch, index, view) instead of by index alone;
 with the run's seed that key decides every random draw, so a clip is the same in
@@ -174,7 +174,8 @@ class EvaluationViews(Dataset):
         sample = self.samples[index]
         unreadable: list[str] = []
         try:
-            views = self._views(sample)
+            with _open(sample, self.cache) as video:
+                views = evaluation_views(video, self.data, self.evaluate)
         except VideoError as error:
             unreadable.append(str(error))
             count = self.evaluate.clips * self.evaluate.crops
@@ -182,23 +183,25 @@ class EvaluationViews(Dataset):
             views = torch.zeros(count, self.data.frames, 3, side, side)
         return dict(views=views, label=sample.label, index=index, unreadable=unreadable)
 
-    def _views(self, sample: Sample) -> Tensor:
-        data, evaluate = self.data, self.evaluate
-        with _open(sample, self.cache) as video:
-            clips = view_indices(
-                video.num_frames,
-                data.frames,
-                evaluate.clips,
-                data.sampling,
-                data.stride,
-            )
-            # One read for all clips: each frame is decoded once.
-            frames = video.read([number for clip in clips for number in clip])
-        crops = evaluation_crops(
-            frames, evaluate.short_side, data.crop, evaluate.crops
-        )  # (crops, clips * T, 3, crop, crop)
-        views = crops.unflatten(1, (evaluate.clips, data.frames)).transpose(0, 1)
-        return views.flatten(0, 1).contiguous()  # (clips * crops, T, 3, crop, crop)
+
+def evaluation_views(
+    video: VideoReader, data: DataRecipe, evaluate: EvaluateRecipe
+) -> Tensor:
+    """All views of an open video, float32 (V, T, 3, crop, crop), clip-major.
+
+    Raises:
+        VideoError: it cannot be decoded.
+    """
+    clips = view_indices(
+        video.num_frames, data.frames, evaluate.clips, data.sampling, data.stride
+    )
+    # One read for all clips: each frame is decoded once.
+    frames = video.read([number for clip in clips for number in clip])
+    crops = evaluation_crops(
+        frames, evaluate.short_side, data.crop, evaluate.crops
+    )  # (crops, clips * T, 3, crop, crop)
+    views = crops.unflatten(1, (evaluate.clips, data.frames)).transpose(0, 1)
+    return views.flatten(0, 1).contiguous()  # (clips * crops, T, 3, crop, crop)
 
 
 def collate_clips(items: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from browser.driving import CHROMIUM, EXPLORER, in_lab
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
 ]
 # When a picture of the first image changes, how long after the last key was that?

@@ -130,7 +130,8 @@ def test_norms_are_lengths_over_the_channels(small):
     assert torch.equal(entry.product, entry.m_space * entry.m_time)
     for branch in ("space", "time"):
         for level in (1, 2, 3):  # the global one too is spread over all tokens
-            norms = entry.contribution_norms(branch, level)
+            part = getattr(entry, branch).contribution(level)
+            norms = part[0].norm(dim=-1)
             part = getattr(entry, branch)
             gate = part.gates[0, ..., level - 1].abs()
             wanted = gate * part.contexts[level - 1][0].norm(dim=-1)

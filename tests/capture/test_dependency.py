@@ -40,7 +40,7 @@ def test_one_block_reaches_exactly_the_cross(model, clip):
 def test_two_blocks_reach_everything(model, clip):
     found = dependency(model, clip, 1, 2, [(1, 2, 3)])
     assert found.sources == ((1, 2), (1, 1))
-    assert found.reached().tolist() == [[4 * 5 + 2, 3 * 4 * 5]]
+    assert [(s > 0).sum() for s in found.sizes] == [4 * 5 + 2, 3 * 4 * 5]
 
 
 def test_sources_go_back_through_the_merge_to_the_first_block(model, clip):
@@ -59,7 +59,7 @@ def test_sizes_estimate_the_norm_of_the_jacobian(model, clip):
         lambda x: block(x)[(0, *token)], inputs[0].detach()
     )  # (C, 1, T, H, W, C)
     wanted = jacobian[:, 0].square().sum((0, -1)).sqrt().numpy()
-    (found,) = dependency(model, clip, 1, 1, [token], probes=2000).sizes
+    (found,) = dependency(model, clip, 1, 1, [token], probes=800).sizes
     assert np.allclose(found[0], wanted, rtol=0.1, atol=1e-4)
 
 

@@ -70,13 +70,6 @@ def test_the_standin_of_every_benchmark_is_good(name, tmp_path):
     assert report.clips > 290
 
 
-def test_a_standin_is_known_from_its_inner_folder_too(whole):
-    report = look(whole / "UCF-101", quick=True)
-    assert report.standin and "STAND-IN" in report.text()
-    assert {side.expected for side in report.sides} == {None}
-    assert report.good, report.text()
-
-
 def test_a_removed_file_is_missing(copy):
     (copy / CLIP).unlink()
     report = look(copy)
@@ -108,7 +101,7 @@ def test_an_empty_file_is_missing(copy):
     put(copy / CLIP, b"")
     report = look(copy)
     assert not report.good
-    assert any("empty files" in line for line in report.troubles())
+    assert any("or empty" in line for line in report.troubles())
     assert any(Path(CLIP).name in name for name in report.missing)
 
 
@@ -199,7 +192,7 @@ def test_ucf50_has_no_list_and_is_counted(tmp_path, monkeypatch):
     root = write_small("ucf50", tmp_path / "s")
     (root / "STANDIN.json").unlink()
     classes = sorted(path.name for path in (root / "UCF50").iterdir())
-    monkeypatch.setattr("dvfl_lib.datasets.ucf50.official_classes", lambda _: classes)
+    monkeypatch.setattr("dvfl_lib.datasets.ucf.official_classes", lambda _: classes)
     report = look(root, "ucf50", splits=["group01"])
     assert report.clips_expected == [6681, 6676]
     assert "301 clips are there, and it should be 6,681 or 6,676" in only_trouble(

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from dvfl_lib.datasets import create_dataset
 from dvfl_lib.datasets.hmdb51 import read_list as read_hmdb51
-from dvfl_lib.datasets.kinetics_lists import class_key, kinetics_classes, read_csv
-from dvfl_lib.datasets.listed_clips import official_classes
-from dvfl_lib.datasets.ucf50 import fold_group
-from dvfl_lib.datasets.ucf101 import read_classes, read_list
-from dvfl_lib.datasets.ucf_names import group_number, group_of
-from dvfl_lib.errors import DatasetError
+from dvfl_lib.datasets.kinetics400 import class_key
+from dvfl_lib.datasets.listing import official_classes
+from dvfl_lib.datasets.ucf import (
+    fold_group,
+    group_number,
+    group_of,
+    read_classes,
+    read_list,
+)
 
 ODD = set("!#&()+;@[]~")  # in names of HMDB51
 
@@ -85,8 +87,9 @@ def test_odd_characters_in_names_of_hmdb51(annotations):
     found = {
         character
         for name in classes
-        for clip in read_hmdb51(lists / f"{name}_test_split1.txt", name)
-        for character in clip.name
+        for side in read_hmdb51(lists / f"{name}_test_split1.txt", name).values()
+        for clip in side
+        for character in clip
         if not (character.isascii() and character.isalnum()) and character not in "_-."
     }
     assert found == ODD
@@ -102,7 +105,7 @@ def test_odd_characters_in_names_of_hmdb51(annotations):
 
 
 def test_the_names_of_kinetics():
-    names = kinetics_classes()
+    names = official_classes("kinetics400")
     assert sum("(" in name for name in names) == 9
     assert [name for name in names if "'" in name] == ["massaging person's head"]
     assert not [name for name in names if "," in name or not name.isascii()]
@@ -112,20 +115,3 @@ def test_the_names_of_kinetics():
     bare = sorted(names, key=lambda name: name.replace("(", "").replace(")", ""))
     assert [k for k, name in enumerate(bare) if name != names[k]] == [308, 309]
     assert len({class_key(name) for name in names}) == 400
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "train/abseiling/a.mp4 0",  # SlowFast and MMAction2
-        "train/abseiling/a.mp4,0",  # Video-FocalNet and DVFL-Net
-    ],
-)
-def test_lists_that_other_code_makes_of_kinetics_are_told(tmp_path, line):
-    file = tmp_path / "train.csv"
-    file.write_text(line + "\n")
-    with pytest.raises(DatasetError, match="has no column label, .* The first line of"):
-        read_csv(file, kinetics_classes(), "train")
-    (tmp_path / "train").mkdir()
-    with pytest.raises(DatasetError, match="has no column label"):
-        create_dataset("kinetics400", tmp_path)

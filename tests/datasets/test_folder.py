@@ -59,13 +59,15 @@ def test_folders_that_are_divided(divided, name):
     assert clip.shape == (8, 3, 32, 32) and clip.dtype == torch.uint8 and label == 3
 
 
-def test_what_is_no_video_is_passed_over(divided):
+def test_what_is_no_video_is_left_out_and_counted(divided):
     before = both(divided)[0].samples
     for name in ("notes.txt", ".hidden.mp4", "Thumbs.db", "3.mp4.part"):
         (divided / "train/Walk" / name).touch()
     (divided / "train/.cache").mkdir()
     (divided / "README.md").touch()
-    assert both(divided)[0].samples == before
+    says = "3 files are left out, .*: 3.mp4.part, Thumbs.db, notes.txt"
+    with pytest.warns(UserWarning, match=says):
+        assert create_dataset("folder", divided).samples == before
 
 
 def test_folders_below_a_class_are_groups(undivided, videos):
@@ -116,17 +118,13 @@ def test_what_is_divided_is_not_divided_again(divided):
     assert_refused(divided, "is divided already", "0.2")
     shutil.rmtree(divided / "test")
     assert_refused(divided, "has train, but no test/<class> or val/<class>")
-    assert_refused(divided, "only the class train", "0.2")
+    assert_refused(divided, "names 1 classes", "0.2")
 
 
-def test_the_wrong_level_is_recognised(divided, tmp_path_factory):
+def test_the_wrong_level_is_recognised(divided):
     assert_refused(divided / "train", "is not divided")
     assert_refused(divided / "train/Walk", "Videos lie directly in it")
-    above = tmp_path_factory.mktemp("above")
-    shutil.copytree(divided, above / "mine")
-    assert_refused(above, r"Did you mean .*mine\?")
-    assert_refused(above, "only the class mine", "0.2")
-    assert_refused(above / "nowhere", "no such folder")
+    assert_refused(divided / "nowhere", "no such folder")
 
 
 def test_archives_left_packed_are_named(tmp_path, divided):
@@ -165,8 +163,6 @@ def test_a_third_side_is_left_unread_and_told(divided):
     shutil.copytree(divided / "test", divided / "val")
     with pytest.warns(UserWarning, match="test is read, val is not"):
         assert len(create_dataset("folder", divided, subset="test")) == 8
-    (divided / "test").rename(divided / "validate")
-    assert_refused(divided, "Which of them is the test side")
 
 
 def test_copies_on_both_sides_are_found_by_their_content(divided):
@@ -211,12 +207,10 @@ def test_a_list_of_classes_gives_the_order(divided):
     assert train.samples[-1].name == "train/jump rope/2.mp4"
     file.write_text("Walk\njump rope\nturn_left\n", "utf-8")
     assert_refused(divided, "classes.txt does not know turn_right")
-    file.write_text("1 Walk\n2 jump rope\n", "utf-8")
-    assert_refused(divided, "begin with numbers")
     file.write_text("Walk\nwalk \n", "utf-8")
     assert_refused(divided, "'walk' is also there as 'Walk'")
     file.write_text("\n", "utf-8")
-    assert_refused(divided, "names no class")
+    assert_refused(divided, "names 0 classes")
     file.write_bytes(b"\xff\xfe\xff")
     assert_refused(divided, "classes.txt: cannot be read")
 

@@ -10,12 +10,16 @@ import pytest
 
 from dvfl_lib.datasets import create_dataset
 from dvfl_lib.datasets.hmdb51 import read_list
-from dvfl_lib.datasets.listed_clips import official_classes
+from dvfl_lib.datasets.listing import official_classes
 from helpers import moving_frames, write_video
 
 CLASSES = official_classes("hmdb51")
 LISTS = "testTrainMulti_7030_splits"
 VIDEOS = "hmdb51_org"
+
+
+def names_in(file: Path, name: str) -> list[str]:
+    return [clip for side in read_list(file, name).values() for clip in side]
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +39,8 @@ def whole(official, real_data, tmp_path_factory) -> Path:
     for name in CLASSES:
         folder = root / VIDEOS / name
         folder.mkdir(parents=True)
-        for clip in read_list(root / LISTS / f"{name}_test_split1.txt", name):
-            (folder / clip.name).symlink_to(real.get(clip.name, one_video))
+        for clip in names_in(root / LISTS / f"{name}_test_split1.txt", name):
+            (folder / clip).symlink_to(real.get(clip, one_video))
     return root
 
 
@@ -64,19 +68,12 @@ def test_official_splits(whole, split):
 def test_official_lists_name_6766_clips_the_same_in_each_split(official):
     for name in CLASSES:
         named = [
-            {
-                clip.name
-                for clip in read_list(official / f"{name}_test_split{s}.txt", name)
-            }
-            for s in "123"
+            set(names_in(official / f"{name}_test_split{s}.txt", name)) for s in "123"
         ]
         assert named[0] == named[1] == named[2]
-    flags = [
-        clip.flag
-        for name in CLASSES
-        for clip in read_list(official / f"{name}_test_split3.txt", name)
-    ]
-    assert len(flags) == 6766 and flags.count(0) == 1666
+    lists = [read_list(official / f"{n}_test_split3.txt", n) for n in CLASSES]
+    assert sum(len(names) for sides in lists for names in sides.values()) == 6766
+    assert sum(len(sides["neither"]) for sides in lists) == 1666
 
 
 def test_real_clips_are_read_under_their_labels(whole, real_data):
@@ -111,8 +108,8 @@ def test_the_authors_lists_follow_no_rule_for_the_class_walk(official, real_data
     listed = sides["train.csv"] | sides["val.csv"]
     broken, every = [], set()
     for name in CLASSES:
-        clips = read_list(official / f"{name}_test_split1.txt", name)
-        ordered = sorted((f"{name}/{clip.name}" for clip in clips), key=str.upper)
+        clips = names_in(official / f"{name}_test_split1.txt", name)
+        ordered = sorted((f"{name}/{clip}" for clip in clips), key=str.upper)
         every.update(ordered)
         cut = math.ceil(len(ordered) * 8 / 10)
         if set(ordered[:cut]) & listed != sides["train.csv"] & set(ordered):

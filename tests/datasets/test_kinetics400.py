@@ -11,7 +11,8 @@ import torch
 
 from dvfl_lib.datasets import create_dataset
 from dvfl_lib.datasets.base import MissingVideos
-from dvfl_lib.datasets.kinetics_lists import class_key, kinetics_classes
+from dvfl_lib.datasets.kinetics400 import class_key
+from dvfl_lib.datasets.listing import official_classes
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.recipes import AugmentRecipe, DataRecipe
 from dvfl_lib.video.clips import ClipKey, TrainingClips
@@ -78,7 +79,7 @@ def into_class_folders(side: Path, clips: dict[str, str], name_of) -> None:
 
 def test_labels_are_the_official_ones_however_short_the_list(root):
     train, val = load(root), load(root, "test")
-    assert train.classes == val.classes == kinetics_classes()
+    assert train.classes == val.classes == official_classes("kinetics400")
     assert labels_of(train) == TRAIN and labels_of(val) == VAL
     assert [s.label for s in train.samples] == [308, 309, 196, 0]
     assert [s.group for s in train.samples] == [stem[:11] for stem in TRAIN]
@@ -87,25 +88,15 @@ def test_labels_are_the_official_ones_however_short_the_list(root):
     assert clip.shape == (8, 3, 48, 64) and clip.dtype == torch.uint8 and label == 308
 
 
-def test_names_that_begin_with_a_dash_are_files_and_not_options(root, monkeypatch):
-    monkeypatch.chdir(root)
-    for given in (".", "", root):
-        train = load(given)
-        assert [train[k][0].shape[0] for k in range(3)] == [8, 8, 8]
-    monkeypatch.chdir(root / "train")
-    assert load("..")[0][1] == 308
-
-
 def test_lists_of_other_copies(root):
     whole = load(root).samples
     text = csv_text(TRAIN, "train", HEADER + ",is_cc")
     (root / "annotations/train.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
     assert load(root).samples == whole
     shutil.rmtree(root / "annotations")
-    (root / "kinetics400").mkdir()
     (root / "train.csv").write_text(csv_text(TRAIN, "train").replace("\n", "\r\n"))
     text = csv_text(VAL, "validate")
-    (root / "kinetics400/validate.csv").write_text(text, "utf-8")
+    (root / "validate.csv").write_text(text, "utf-8")
     assert load(root).samples == whole
     (root / "val").rename(root / "validate")
     assert labels_of(load(root, "test")) == VAL
@@ -200,7 +191,7 @@ def test_replacements_are_taken_in_place_of_damaged_clips(root, one_video):
 
 
 def test_a_whole_copy_warns_of_nothing(root, one_video):
-    names = kinetics_classes()
+    names = official_classes("kinetics400")
     clips = {f"id{k:09d}_000000_000010": name for k, name in enumerate(names)}
     for stem in clips:
         os.link(one_video, root / f"train/{stem}.mp4")
@@ -216,19 +207,13 @@ def test_a_whole_copy_warns_of_nothing(root, one_video):
     }
 
 
-def test_a_list_without_clips_is_refused(root):
-    (root / "annotations/train.csv").write_text(HEADER + "\n", "utf-8")
-    with pytest.raises(DatasetError, match="names no video"):
-        create_dataset("kinetics400", root)
-
-
 def test_a_clip_on_both_lists_is_refused(root):
     for side, clips in (("train", TRAIN), ("val", VAL)):
         both = {**clips, "shared_Id01_000000_000010": "abseiling"}
         text = csv_text(both, side)
         (root / f"annotations/{side}.csv").write_text(text, "utf-8")
     for subset in ("train", "test"):
-        with pytest.raises(DatasetError, match="1 clips are in .*shared_Id01"):
+        with pytest.raises(DatasetError, match="share 1 clips: shared_Id01"):
             create_dataset("kinetics400", root, subset=subset)
 
 
@@ -282,19 +267,13 @@ def test_two_files_or_two_lists_for_one_thing_are_refused(root, one_video):
         create_dataset("kinetics400", root, subset="test")
 
 
-def test_wrong_folders_splits_and_archives_are_explained(root, tmp_path_factory):
+def test_wrong_folders_splits_and_archives_are_explained(root):
     with pytest.raises(DatasetError, match="no such folder"):
         create_dataset("kinetics400", root / "nowhere")
     with pytest.raises(DatasetError, match="one split, '1'"):
         create_dataset("kinetics400", root, split="2")
-    with pytest.raises(DatasetError, match="'test' reads the validation list"):
+    with pytest.raises(DatasetError, match="'test' .the validation list"):
         create_dataset("kinetics400", root, subset="val")
-    with pytest.raises(DatasetError, match=r"Did you mean .*\?"):
-        create_dataset("kinetics400", root / "train")
-    high = tmp_path_factory.mktemp("high")
-    shutil.copytree(root, high / "k400")
-    with pytest.raises(DatasetError, match=r"Did you mean .*k400\?"):
-        create_dataset("kinetics400", high)
     shutil.rmtree(root / "train")
     with pytest.raises(DatasetError, match="there is no folder train"):
         create_dataset("kinetics400", root)

@@ -11,7 +11,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from dvfl_lib.datasets import VideoDataset
-from dvfl_lib.datasets.flip_labels import mirror_labels
+from dvfl_lib.datasets.flip_labels import flip_labels
 from dvfl_lib.recipes import AugmentRecipe, DataRecipe, recipe_for
 from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.training import RunSettings, pipeline
@@ -40,30 +40,30 @@ def samples(tmp_path_factory) -> list[Sample]:
 
 def test_sides_and_turns_are_found_in_names():
     names = ["turn_left", "turn_right", "jump", "TurnLeft", "TurnRight", "copyright"]
-    assert mirror_labels(names) == {0: 1, 1: 0, 3: 4, 4: 3}
+    assert flip_labels(names) == {0: 1, 1: 0, 3: 4, 4: 3}
     names = ["Turn Clockwise", "Turn Counterclockwise", "swipe LEFT", "Swipe right"]
-    assert mirror_labels(names) == {0: 1, 1: 0, 2: 3, 3: 2}
-    assert mirror_labels(["turn anti-clockwise", "turn clockwise"]) == {0: 1, 1: 0}
+    assert flip_labels(names) == {0: 1, 1: 0, 2: 3, 3: 2}
+    assert flip_labels(["turn anti-clockwise", "turn clockwise"]) == {0: 1, 1: 0}
     across = ["from left to right", "from right to left"]
-    assert mirror_labels(across) == {0: 1, 1: 0}
+    assert flip_labels(across) == {0: 1, 1: 0}
 
 
 def test_other_words_are_left_alone():
-    assert mirror_labels(["bright light", "upright", "leftovers", "Punch"]) is None
-    assert mirror_labels(["pulling it right out", "Putting it upright"]) is None
+    assert flip_labels(["bright light", "upright", "leftovers", "Punch"]) is None
+    assert flip_labels(["pulling it right out", "Putting it upright"]) is None
 
 
 def test_a_side_without_its_mirror_image_is_not_flipped():
-    assert mirror_labels(["wave left hand", "jump"]) == {0: None}
+    assert flip_labels(["wave left hand", "jump"]) == {0: None}
     twice = ["swipe left", "swipe_right", "swipe right", "Swipe Right"]
-    assert mirror_labels(twice)[0] is None  # which of the two is it?
+    assert flip_labels(twice)[0] is None  # which of the two is it?
 
 
 def test_pairs_of_something_something_are_those_of_the_known_recipes(real_data):
     file = real_data / "annotations/ssv2/labels_reconstructed.json"
     numbers = json.loads(file.read_text("utf-8"))
     names = sorted(numbers, key=lambda name: int(numbers[name]))
-    assert mirror_labels(names) == {
+    assert flip_labels(names) == {
         86: 87, 87: 86, 93: 94, 94: 93, 166: 167, 167: 166
     }  # fmt: skip
 
@@ -77,7 +77,7 @@ def test_no_class_of_the_other_benchmarks_names_a_side(real_data):
         (folder / "kinetics400/mmaction2_label_map_k400.txt").read_text().splitlines(),
     ]
     assert [len(names) for names in lists] == [101, 51, 400]
-    assert [mirror_labels(names) for names in lists] == [None] * 3
+    assert [flip_labels(names) for names in lists] == [None] * 3
 
 
 def test_the_label_is_swapped_exactly_when_the_clip_is_flipped():

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from dvfl_lib.datasets import create_dataset, list_datasets
-from dvfl_lib.datasets.listed_clips import ListedClip
-from dvfl_lib.datasets.ucf101 import read_classes
-from dvfl_lib.datasets.ucf_names import authors_split, group_of
+from dvfl_lib.datasets.listing import ListedClip
+from dvfl_lib.datasets.ucf import authors_split, read_classes
 from dvfl_lib.errors import DatasetError
 from helpers import moving_frames, write_video
 
@@ -72,28 +71,6 @@ def test_train_and_test_of_a_split(root):
     assert "12 videos of 3 classes" in repr(test)
 
 
-@pytest.mark.parametrize(
-    "layout", ["lists inside", "lists beside", "class folders in root", "doubled"]
-)
-def test_other_places_for_the_same_folders(root, layout):
-    videos = root / "UCF-101"
-    where = root
-    if layout == "lists inside":
-        shutil.move(root / "ucfTrainTestlist", videos)
-        where = videos
-    elif layout == "lists beside":
-        where = videos
-    elif layout == "doubled":
-        videos.rename(root / "x")
-        videos.mkdir()
-        (root / "x").rename(videos / "UCF-101")
-    else:
-        for folder in CLASSES:
-            shutil.move(videos / folder, root)
-        videos.rmdir()
-    assert len(create_dataset("ucf101", where)) == 18
-
-
 def test_case_of_names_does_not_matter(root):
     videos = root / "UCF-101"
     (videos / "HandstandPushups").rename(videos / "HandStandPushups")
@@ -123,7 +100,6 @@ def test_test_lists_may_carry_labels(root):
 def test_standins_are_recognised(root):
     (root / "STANDIN.json").write_text("{}")
     assert create_dataset("ucf101", root).standin
-    assert create_dataset("ucf101", root / "UCF-101").standin
     assert "(stand-in)" in repr(create_dataset("ucf101", root))
 
 
@@ -137,11 +113,11 @@ def test_unknown_names_are_refused_with_what_there_is(root):
         create_dataset("ucf101", root, subset="val")
 
 
-def test_a_missing_or_packed_data_set_is_explained(root, tmp_path_factory):
+def test_a_missing_or_packed_data_set_is_explained(root):
     with pytest.raises(DatasetError, match="no such folder"):
         create_dataset("ucf101", root / "nowhere")
-    with pytest.raises(DatasetError, match="classInd.txt"):
-        create_dataset("ucf101", tmp_path_factory.mktemp("empty"))
+    with pytest.raises(DatasetError, match="Give the folder above"):
+        create_dataset("ucf101", root / "UCF-101")
     with pytest.raises(DatasetError, match="trainlist02.txt"):
         create_dataset("ucf101", root, split="2")
     shutil.rmtree(root / "UCF-101")
@@ -171,11 +147,12 @@ def test_lists_that_contradict_are_refused(root):
     edit(lists / "trainlist01.txt", "g03_c01.avi 1", "g03_c01.avi 2")
     with pytest.raises(DatasetError, match="has the number 2, but classInd.txt gives"):
         create_dataset("ucf101", root)
+    edit(lists / "trainlist01.txt", "g03_c01.avi 2", "g03_c01.avi 1")
     edit(lists / "testlist01.txt", "Hammering/", "Swimming/")
     with pytest.raises(DatasetError, match="no class of classInd.txt"):
         create_dataset("ucf101", root, subset="test")
     edit(lists / "classInd.txt", "3 Handstand", "4 Handstand")
-    with pytest.raises(DatasetError, match="not 1, 2, 3"):
+    with pytest.raises(DatasetError, match="with the numbers 1, 2, 3"):
         create_dataset("ucf101", root)
 
 
@@ -193,45 +170,17 @@ def test_lists_that_share_a_group_are_refused(root):
     train = root / "ucfTrainTestlist/trainlist01.txt"
     edit(train, "HammerThrow_g03_c01", "HammerThrow_g01_c01")
     for subset in ("train", "test"):
-        with pytest.raises(DatasetError, match="share 1 groups: 2 test clips"):
+        with pytest.raises(DatasetError, match="share 1 groups: HammerThrow_g01"):
             create_dataset("ucf101", root, subset=subset)
-    (root / "ucfTrainTestlist/testlist01.txt").unlink()
-    assert len(create_dataset("ucf101", root)) == 18  # nothing to compare with
 
 
-def test_the_wrong_folder_is_told_from_the_right_one(root):
-    inner = root / "data"
-    inner.mkdir()
-    for name in ("UCF-101", "ucfTrainTestlist"):
-        (root / name).rename(inner / name)
-    for wrong in (root, inner / "UCF-101" / "Hammering"):
-        with pytest.raises(DatasetError, match=f"Did you mean {inner}[?]"):
-            create_dataset("ucf101", wrong)
-
-
-def test_empty_files_and_names_that_differ_in_case_only_are_refused(root):
+def test_empty_files_count_as_missing(root):
     folder = root / "UCF-101/Hammering"
     file = folder / "v_Hammering_g03_c01.avi"
     file.unlink()
     file.touch()
-    with pytest.raises(DatasetError, match="1 of 18 .* empty files: Hammering/v_Ham"):
+    with pytest.raises(DatasetError, match="1 of 18 .* or empty: Hammering/v_Ham"):
         create_dataset("ucf101", root)
-    other = folder / "v_hammering_g03_c01.avi"
-    if not other.exists():  # a disk that tells case apart
-        other.touch()
-        with pytest.raises(DatasetError, match="differ in case only"):
-            create_dataset("ucf101", root)
-
-
-def test_lists_that_are_not_lists_are_refused(root):
-    (root / "ucfTrainTestlist/classInd.txt").write_text("ApplyEyeMakeup\n")
-    with pytest.raises(DatasetError, match="<number> <class>"):
-        create_dataset("ucf101", root)
-    (root / "ucfTrainTestlist/classInd.txt").write_bytes(b"1 \xff\xfe\n")
-    with pytest.raises(DatasetError, match="cannot be read"):
-        create_dataset("ucf101", root)
-    with pytest.raises(DatasetError, match="_gNN_cNN"):
-        group_of("Hammering/whatever.avi")
 
 
 def test_held_out_groups_are_whole_equal_in_number_and_fixed_by_the_seed(root):

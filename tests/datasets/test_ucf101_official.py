@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 from dvfl_lib.datasets import create_dataset
-from dvfl_lib.datasets.ucf101 import read_classes, read_list
-from dvfl_lib.datasets.ucf_names import authors_split, group_of, straddling_groups
+from dvfl_lib.datasets.ucf import (
+    authors_split,
+    group_of,
+    read_classes,
+    read_list,
+    straddling_groups,
+)
 
 
 @pytest.fixture(scope="module")

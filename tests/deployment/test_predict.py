@@ -15,8 +15,9 @@ from dvfl_lib.deployment import (
     predict_video,
     write_annotated,
 )
-from dvfl_lib.deployment.annotating import annotated
+from dvfl_lib.deployment.annotate import annotated
 from dvfl_lib.errors import VideoError
+from dvfl_lib.evaluation import About, evaluate
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.standins import StandinSize, clip_frames
 from dvfl_lib.video import EvaluationViews, Sample, open_video
@@ -53,6 +54,17 @@ def test_a_whole_video_is_asked_about_as_evaluation_does_it(network, rising):
         true = network.model(views).double().softmax(-1).mean(0)
     assert views.shape == (6, 8, 3, 64, 64)
     assert np.allclose(answer.probabilities, true.numpy(), atol=1e-6)
+    listed = EvaluationViews([sample], network.data, network.evaluate)
+    about = About("student", True, "", "one video", "")
+    engine = evaluate(
+        network.model,
+        listed,
+        class_names=network.classes,
+        about=about,
+        batch_size=network.evaluate.batch_size,
+        progress=False,
+    )
+    assert np.array_equal(answer.probabilities, engine.probabilities[0])
     top = answer.top(3)
     assert top[0][0] == "Rising" and top[0][1] > 0.5
     best = true.topk(3)
@@ -220,12 +232,12 @@ def test_a_folder_that_takes_no_file_is_told_before_all_is_computed(
         (["V", "--every", "4"], "--every needs --stream"),
         (["V", "--stream", "--clips", "2"], "--clips: a stream is asked in windows"),
         (["V", "--top", "0"], "--top must be at least 1"),
-        (["V", "--crops", "2"], "crops must be 1 or 3"),
+        (["V", "--crops", "2"], "crops"),
         (["V", "--clips", "0"], "--clips must be at least 1"),
         (["V", "--crop", "100"], "smaller than data.crop (100)"),
-        (["V", "--frames", "0"], "frames must be at least 1"),
-        (["V", "--stream", "--frame-stride", "0"], "frame_stride is a whole"),
-        (["V", "--stream", "--every", "0"], "every is a whole"),
+        (["V", "--frames", "0"], "frames"),
+        (["V", "--stream", "--frame-stride", "0"], "frame_stride and every must be"),
+        (["V", "--stream", "--every", "0"], "every must be at least 1"),
         (["V", "--stream", "--smoothing", "0"], "smoothing must be in (0, 1]"),
         (["V", "--stream", "--threshold", "1"], "threshold must be in [0, 1)"),
         (["V", "--stream", "--max-frames", "0"], "--max-frames must be at least 1"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+pytestmark = pytest.mark.nightly
 TESTS = Path(__file__).resolve().parents[1]
 # 10 steps per epoch; a checkpoint every few steps, so that a kill costs some.
 OPTIONS = {"clips": 80, "epochs": 10, "checkpoint_seconds": 0.15}

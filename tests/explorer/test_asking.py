@@ -16,6 +16,8 @@ from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.transforms import normalise
 from small_record import small_networks, small_record
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def networks():

@@ -46,6 +46,7 @@ def description(arrays):
     return json.loads(arrays["about"].tobytes())
 
 
+@pytest.mark.nightly
 def test_changed_bytes_raise_one_kind_of_error(saved, tmp_path):
     content, path, refused = saved.read_bytes(), tmp_path / "clip.npz", 0
     random = np.random.default_rng(0)
@@ -64,6 +65,7 @@ def test_changed_bytes_raise_one_kind_of_error(saved, tmp_path):
     assert refused > 150
 
 
+@pytest.mark.nightly
 def test_changed_arrays_raise_one_kind_of_error(arrays, load):
     """With right checksums, so that a change arrives: float16 may become NaN."""
     random, refused = np.random.default_rng(0), 0
@@ -102,6 +104,7 @@ def changed_at(told, at, value):
     return told
 
 
+@pytest.mark.nightly
 def test_a_changed_description_raises_one_kind_of_error(arrays, load):
     told = description(arrays)
     odd = (None, True, -1, 10**30, 1.5, "", "abc", [], [1], {}, [[[]]], 1e308)
@@ -249,10 +252,3 @@ def test_folders_and_locked_files_are_called_so(saved, tmp_path, monkeypatch):
         )
     with pytest.raises(DVFLError, match="cannot be read: Permission denied"):
         load_record(locked)
-
-
-def test_the_home_folder_is_found(saved, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    record = load_record(saved)
-    assert save_record(record, "~/clip.npz") == tmp_path / "clip.npz"
-    assert load_record("~/clip.npz").title == "noise"

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 OLD = ["ipywidgets==7.7.1", "ipython_genutils"]
-SUITES = ["test_explorer_widgets.py", "test_explorer_asking.py"]
+SUITES = ["test_widgets.py", "test_asking.py"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_on_ipywidgets_of_colab(tmp_path):
     """Installed into a folder of its own, before the present one on the path."""
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
@@ -21,9 +22,10 @@ def test_on_ipywidgets_of_colab(tmp_path):
     if done.returncode and "No matching distribution" in done.stderr:
         pytest.skip("ipywidgets 7.7.1 cannot be fetched here")
     assert done.returncode == 0, done.stderr
-    environment = os.environ | {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    run += [str(TESTS / name) for name in SUITES]
+    run += [str(HERE / name) for name in SUITES]
     run += ["-W", "ignore"]
     told = subprocess.run(
         [sys.executable, "-c", "import ipywidgets; print(ipywidgets.__version__)"],

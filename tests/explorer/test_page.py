@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dvfl_lib.errors import DVFLError, RunDirectoryError
+from dvfl_lib.errors import DVFLError
 from dvfl_lib.explorer.covering import covered
 from dvfl_lib.explorer.page import unpack_array, write_page
 from small_record import small_record
 
+pytestmark = pytest.mark.quick
 HOSTILE = "</script><script>alert(1)</script>"
 
 
@@ -66,31 +67,6 @@ def test_blob_decodes_to_the_maps(record, page):
     for reach, entry in zip(network.reach, kept["blocks"], strict=True):
         for place, values in zip(entry["reach"]["maps"], reach.maps, strict=True):
             assert np.array_equal(unpack_array(place, raw), values)
-
-
-def test_unwritable_path_is_told(record, tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunDirectoryError):
-        write_page(record, tmp_path / "file" / "page.html")
-    with pytest.raises(RunDirectoryError):
-        write_page(record, tmp_path / ("x" * 300))
-
-
-@pytest.mark.parametrize("path", ["", ".", "/", "a\0b", None, "~nobody-there/x"])
-def test_what_names_no_file_is_refused(record, path):
-    with pytest.raises(RunDirectoryError, match="write_page"):
-        write_page(record, path)
-
-
-def test_the_home_folder_is_found(record, tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert write_page(record, "~/page.html") == tmp_path / "page.html"
-    assert (tmp_path / "page.html").is_file()
-
-
-def test_what_is_no_record_is_refused(tmp_path):
-    with pytest.raises(DVFLError, match=r"takes a Record, not 'clip.npz'.*load_record"):
-        write_page("clip.npz", tmp_path / "page.html")
 
 
 def test_a_title_that_is_no_utf8_is_written(record, tmp_path):

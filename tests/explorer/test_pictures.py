@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dvfl_lib.errors import RunDirectoryError
-from dvfl_lib.explorer import first_view, pictures, save_gif, save_strip, strip
+from dvfl_lib.explorer import first_view, pictures, strip
 from dvfl_lib.explorer.pictures import (
     compare_row,
     reach_rows,
@@ -118,17 +117,6 @@ def test_the_other_network_is_matched_by_stage(record, view):
     assert "student, block 1, and teacher, block 2" in words
     itself = replace(view, compare="student")
     assert "+1.00" in compare_row(record, itself).words
-
-
-def test_a_strip_and_a_gif_are_kept(record, view, tmp_path):
-    strip = Image.open(save_strip(record, view, tmp_path / "strip.png"))
-    assert strip.format == "PNG" and strip.width > strip.height / 2
-    with Image.open(save_gif(record, view, tmp_path / "play.gif")) as gif:
-        assert gif.n_frames == 3 and gif.info["duration"] == 400
-    blocker = tmp_path / "file"
-    blocker.write_text("")
-    with pytest.raises(RunDirectoryError):
-        save_strip(record, view, blocker / "strip.png")
 
 
 def test_pngs_are_whole_pictures(record, view):

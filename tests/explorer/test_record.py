@@ -16,6 +16,7 @@ from dvfl_lib.explorer.recording import usual_tokens
 from dvfl_lib.video.transforms import normalise
 from small_record import NETWORKS, noise, small_networks
 
+pytestmark = pytest.mark.quick
 CLASSES = ("jump", "run", "sit")
 
 

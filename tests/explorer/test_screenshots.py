@@ -1,14 +1,13 @@
 """README's pictures of the explorer are those of its present code."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from browser.screenshots import NAMES, fingerprint
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "tests" / "browser"))
-from screenshots import NAMES, fingerprint  # noqa: E402
 
 
 @pytest.mark.parametrize("name", NAMES)

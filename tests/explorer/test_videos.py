@@ -44,7 +44,11 @@ def write_video(path, frames, height, width, moving=True):
 @pytest.mark.parametrize(
     ("frames", "height", "width", "moving"),
     [
-        pytest.param(300, 1080, 1920, True, id="300 frames of 1080p"),
+        pytest.param(
+            *(300, 1080, 1920, True),
+            id="300 frames of 1080p",
+            marks=pytest.mark.nightly,
+        ),
         pytest.param(20, 320, 180, True, id="vertical"),
         pytest.param(3, 120, 160, True, id="3 frames"),
         pytest.param(1, 120, 160, True, id="1 frame"),
@@ -147,6 +151,7 @@ def test_a_name_that_is_no_utf8_is_recorded_saved_and_shown(tmp_path, networks):
     assert "caf?.mp4" in page.read_text("utf-8")
 
 
+@pytest.mark.nightly
 def test_real_clips_are_taken(real_data, networks):
     clips = sorted((real_data / "real_clips" / "ucf101" / "Biking").glob("*.avi"))
     record = record_video(clips[0], networks, CLASSES, grid=1, regions=1)

@@ -48,7 +48,8 @@ SMALL = forms.Sizes(
 )
 
 
-def test_contestants_take_turns_and_another_begins_each_round():
+def test_contestants_take_turns_and_another_begins_each_round(monkeypatch):
+    monkeypatch.delenv("DVFL_TEST", raising=False)
     now, calls = [0.0], []
     seconds = {"a": 1.0, "b": 2.0, "c": 3.0}
 

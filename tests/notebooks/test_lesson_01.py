@@ -7,6 +7,7 @@ from torch import nn
 from dvfl_lib import modulation
 from lesson_code import definitions, run_cells, same_code, statements
 
+pytestmark = pytest.mark.quick
 LESSON = "01_focal_modulation"
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from dvfl_lib import modulation
 from lesson_code import definitions, run_cells, same_code, statements
 
+pytestmark = pytest.mark.quick
 LESSON = "02_spatiotemporal_modulation"
 LAYER = "SpatioTemporalFocalModulation"
 

@@ -20,11 +20,13 @@ def lesson() -> dict:
     return run_cells(LESSON, *SAME, "VFLNet", "make_depthwise")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", SAME)
 def test_the_lesson_shows_the_librarys_class(name):
     assert same_code(definitions(LESSON, name), getattr(vfl_net, name))
 
 
+@pytest.mark.quick
 def test_a_change_of_one_number_would_be_seen():
     shown = definitions(LESSON, "Stage")
     numbers = [n for n in ast.walk(shown) if getattr(n, "value", None) == 2]
@@ -32,6 +34,7 @@ def test_a_change_of_one_number_would_be_seen():
     assert not same_code(shown, vfl_net.Stage)
 
 
+@pytest.mark.quick
 def test_the_network_of_the_lesson_is_short():
     shown = definitions(LESSON, "VFLNet")
     assert shown.end_lineno - shown.lineno + 1 <= 40

@@ -147,7 +147,7 @@ def share_of(logits, record) -> float:
     return float(softened(logits, 1.0)[record.classes.index(record.label)])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_answers_to_the_exercises_are_what_comes_out(tried):
     agree = {
         name: rank_correlation(entry.maps.at(3).product, entry.cams[2])
@@ -168,7 +168,7 @@ def test_the_answers_to_the_exercises_are_what_comes_out(tried):
     assert sum(cost < 0.1 for cost in costs) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_last_block_needs_the_order(tried):
     record, entry, model = tried["Rising"]
     assert share_of(entry.logits, record) == pytest.approx(0.90, abs=0.005)

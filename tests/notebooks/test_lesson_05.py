@@ -225,7 +225,7 @@ def student():
     return right
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_first_try_has_the_answer_that_stands_there(student):
     assert "still 2 of 24" in WORDS and "to 16 of 24" in WORDS
     assert "60 frames, `moving[30:31]` as the held frame, 98 still" in WORDS
@@ -250,7 +250,7 @@ def test_the_first_try_has_the_answer_that_stands_there(student):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_second_try_has_the_answer_that_stands_there(student):
     told = "64 of 84 are right instead of 42"
     assert told in WORDS
@@ -270,7 +270,7 @@ def test_the_second_try_has_the_answer_that_stands_there(student):
     assert found == [64, 54, 52, 44]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_third_try_has_the_answer_that_stands_there():
     """On frames before they are encoded; the lesson reads them from files."""
     assert "to about a quarter (24.5 %). On clips at random about half are" in WORDS

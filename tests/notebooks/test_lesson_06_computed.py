@@ -59,13 +59,14 @@ def test_at_the_mean_the_two_clips_pull_a_student_equally_hard():
         assert student.grad.abs().max() > 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_student_and_teacher_largely_agree(answered):
     baseline, teacher = (answered.logits[n] for n in ("baseline", "teacher"))
     middle = [z - z.mean(dim=1, keepdim=True) for z in (baseline, teacher)]
     assert torch.cosine_similarity(*(z.flatten() for z in middle), dim=0) > 0.9
 
 
+@pytest.mark.nightly
 def test_the_first_try_has_the_answer_that_stands_there():
     space = space_of_bumps()
     x = space["x"]
@@ -88,7 +89,7 @@ def test_the_first_try_has_the_answer_that_stands_there():
     assert "From a start of 1.5 the reverse fit still ends on the left; from 2" in WORDS
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_second_try_has_the_answer_that_stands_there(answered):
     nearer = []
     for T in (1.0, 10.0):
@@ -105,7 +106,7 @@ def test_the_second_try_has_the_answer_that_stands_there(answered):
     assert "In 11 at $T=1$" in WORDS and "in all 12 at $T=10$" in WORDS
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_third_try_has_the_answer_that_stands_there(answered):
     head = random_head(trained_network("teacher")[0], 0, 0).head
     with torch.no_grad():

@@ -3,7 +3,7 @@
 import re
 from itertools import groupby
 
-from benchmarks import agreement, network_speed, network_speed_2, peers
+from benchmarks import agreement, peers, speed
 from benchmarks.stored import read_result
 from dvfl_lib.deployment import Latency, StreamingRecogniser
 from dvfl_lib.lessons import trained_network
@@ -149,11 +149,10 @@ def test_what_is_said_of_the_second_processor_is_stored():
 
 
 def test_the_stored_tables_are_shown():
-    shown = {network_speed: SPEED, peers: PEERS, agreement: AGREEMENT}
-    shown[network_speed_2] = SECOND
-    for module, result in shown.items():
-        name = module.__name__.rsplit(".", 1)[-1]
-        assert LESSON.shown(f"Markdown({name}.table") == module.table(result)
+    assert LESSON.shown("Markdown(speed.table") == speed.table(SPEED)
+    assert LESSON.shown("Markdown(speed.side_by_side") == speed.side_by_side(SECOND)
+    assert LESSON.shown("Markdown(peers.table") == peers.table(PEERS)
+    assert LESSON.shown("Markdown(agreement.table") == agreement.table(AGREEMENT)
 
 
 def test_agreement_is_high_and_integers_change_more():

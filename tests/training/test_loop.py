@@ -12,7 +12,7 @@ from dvfl_lib.distillation import distillation_loss
 from dvfl_lib.environment import cpu_threads, processes
 from dvfl_lib.errors import DatasetError, ModelError, RecipeError
 from dvfl_lib.recipes import AugmentRecipe, DistilRecipe
-from dvfl_lib.training import devices, loop, objective
+from dvfl_lib.training import devices, objective, tracking
 from dvfl_lib.training.batches import MicroBatch
 from dvfl_lib.training.objective import Objective
 from dvfl_lib.video import transforms
@@ -430,7 +430,7 @@ def test_wandb_offline(tmp_path, monkeypatch):
 
 
 def test_a_tracker_that_is_not_installed_is_said_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "find_spec", lambda name: None)
+    monkeypatch.setattr(tracking, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match="wandb is not installed; pip install wandb"):
         tracked(tmp_path / "new", "wandb")
     assert not (tmp_path / "new").exists()

@@ -13,6 +13,7 @@ from dvfl_lib.errors import CheckpointError, RecipeError, RunDirectoryError
 from dvfl_lib.recipes import recipe_for
 from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.training import ROLES, Pipeline, RunSettings
+from dvfl_lib.training.opening import check_run
 from dvfl_lib.training.teacher_logits import StoredTeacher
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.weights import save_checkpoint
@@ -104,7 +105,7 @@ def test_a_released_teacher_is_in_the_order_of_its_own_lists(tmp_path):
 def test_a_run_that_cannot_work_is_refused_before_any_work(settings, changes, says):
     settings = replace(settings, recipe=recipe_for("demo", changes), teacher_weights="")
     with pytest.raises(RecipeError, match=says):
-        Pipeline(settings).check()
+        check_run(Pipeline(settings))
     assert not settings.run_dir.exists()
 
 

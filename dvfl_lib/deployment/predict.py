@@ -1,6 +1,6 @@
-"""From a checkpoint to a network that can be put to work: classes and views with it.
+"""From a checkpoint to a network that can be asked, and its answer for one video.
 
-Public names: ``Deployed``, ``open_network``.
+Public names: ``LoadedNetwork``, ``open_network``, ``Prediction``, ``predict_video``.
 
 Checkpoints of this library name their classes and the views that the network was
 trained with. The authors' files do not: for those the names must be given.
@@ -8,20 +8,26 @@ trained with. The authors' files do not: for those the names must be given.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from ..errors import CheckpointError, RecipeError
+from ..errors import CheckpointError, ModelError, RecipeError
+from ..evaluation import Views
 from ..evaluation.class_order import read_class_list
 from ..recipes import DataRecipe, EvaluateRecipe, Recipe
 from ..vfl_net import VFLNet
-from ..weights import load_checkpoint, load_model, views_from_metadata
-from ..weights.loading import describe_tensors, network_of
-from ..weights.reading import WeightsFile, read_weights
+from ..video.clips import evaluation_views
+from ..video.opening import check_file, refuse_picture
+from ..video.reading import open_video
+from ..video.transforms import check_sides
+from ..weights import WeightsFile, load_model, read_weights, views_from_metadata
+from ..weights.checkpoint import build_model
 
 # A view of 8 x 224 x 224 has 5 MB, and a network needs twenty times as much to answer.
 # The views of a video are held together: the usual 12 have 58 MB.
@@ -29,7 +35,7 @@ _LARGEST = 4 * 2**30
 
 
 @dataclass(frozen=True)
-class Deployed:
+class LoadedNetwork:
     """A network and what must be known to ask it.
 
     Attributes:
@@ -59,7 +65,8 @@ def open_network(
     clips: int = 0,
     crops: int = 0,
     device: str = "cpu",
-) -> Deployed:
+    part: str = "",
+) -> LoadedNetwork:
     """Read a network with all that is needed to use it.
 
     Args:
@@ -70,6 +77,7 @@ def open_network(
             of those that the checkpoint tells.
         clips, crops: views of a whole video; 0 takes those of the checkpoint's recipe.
         device: where to compute, such as "cuda".
+        part: see ``weights.read_weights``.
 
     Raises:
         CheckpointError: missing, damaged or unsafe; no video network with a head;
@@ -77,42 +85,50 @@ def open_network(
         DatasetError: the file of names cannot be read.
         RecipeError: an impossible number or device.
     """
-    path = Path(path).expanduser()
-    file = read_weights(path)
+    file = read_weights(Path(path).expanduser(), part)
+    about, size = file.metadata, size or {}
     names = _names(file, classes)
-    model, metadata = _model(file)
+    model = load_model(file)[0] if "config" in about else build_model(file)
     if len(names) != model.num_classes:
-        source = classes or path
         raise CheckpointError(
-            f"{path} has {model.num_classes} outputs, but {source} names {len(names)} "
-            "classes: give the names of its own classes, in the order of its outputs"
+            f"{file.path} has {model.num_classes} outputs, but {classes or file.path} "
+            f"names {len(names)} classes: give the names of its own classes, in the "
+            "order of its outputs"
         )
     try:
-        data, evaluate = _views(metadata, size or {}, clips, crops)
-        unsaid = _unsaid(metadata, size or {}, clips, crops)
-        standin = _is_standin(metadata)
+        data, short_side, _ = views_from_metadata(about, size)
+        told = views_from_metadata(about, {})[2]
+        recipe = about.get("recipe") or {}
+        counts = (about.get("views") or {}) | (recipe.get("evaluate") or {})
+        asked = {"clips": clips or counts.get("clips")}
+        asked["crops"] = crops or counts.get("crops")
+        known = {name: number for name, number in asked.items() if number is not None}
+        evaluate = EvaluateRecipe(**known, short_side=short_side)
+        Recipe(data=data, evaluate=evaluate)  # a crop that does not fit is refused
+        trained_on = about.get("trained_on") or {}
+        standin = about.get("standin") or trained_on.get("drawing") is not None
     except (AttributeError, TypeError) as error:
         raise CheckpointError(
-            f"{path}: its recipe cannot be read ({error}). Use the file as it was "
+            f"{file.path}: its recipe cannot be read ({error}). Use the file as it was "
             "written, and the version of this library that wrote it"
         ) from None
-    return Deployed(
-        path=path,
-        model=_moved(model, device),
-        classes=names,
-        data=data,
-        evaluate=evaluate,
-        standin=standin,
-        notes=tuple(_notes(path, standin, data, evaluate, unsaid)),
+    _check_memory(data.frames, evaluate)
+    sized = told or {"frames", "crop", "short_side"} <= size.keys()
+    notes = _notes(file, standin, data, evaluate, sized, len(known) == 2)
+    data = replace(data, workers=0)
+    model = _moved(model, device)
+    return LoadedNetwork(
+        file.path, model, names, data, evaluate, bool(standin), tuple(notes)
     )
 
 
 def _notes(
-    path: Path,
+    file: WeightsFile,
     standin: bool,
     data: DataRecipe,
     evaluate: EvaluateRecipe,
-    unsaid: dict[str, bool],
+    sized: bool,
+    counted: bool,
 ) -> Iterator[str]:
     """What a reader of the answers must know."""
     if standin:
@@ -120,16 +136,18 @@ def _notes(
             "STAND-IN: this network learned made-up actions from generated videos. It "
             "says nothing about real ones."
         )
-    if unsaid["size"]:
+    if file.note:
+        yield f"{file.note} (--part)."
+    if not sized:
         yield (
-            f"{path} does not say which views it was trained with: {data.frames} "
+            f"{file.path} does not say which views it was trained with: {data.frames} "
             f"frames of {data.crop} pixels are taken; --frames and --crop change it. "
             f"They are cut from a short side of {evaluate.short_side} (--short-side)."
         )
-    if unsaid["count"]:
+    if not counted:
         yield (
-            f"{path} does not say how many views its evaluation takes: a whole video "
-            f"is asked in {evaluate.clips} x {evaluate.crops}, as in the papers; "
+            f"{file.path} does not say how many views its evaluation takes: a whole "
+            f"video is asked in {evaluate.clips} x {evaluate.crops}, as in the papers; "
             "--clips and --crops change it."
         )
 
@@ -154,39 +172,7 @@ def _names(file: WeightsFile, given: str | Path) -> tuple[str, ...]:
     )
 
 
-def _model(file: WeightsFile) -> tuple[VFLNet, dict[str, Any]]:
-    if "config" in file.metadata:
-        return load_model(file.path)
-    network, found = network_of(file.tensors), describe_tensors(file.tensors)
-    if network is None or not network.video or network.num_classes is None:
-        raise CheckpointError(
-            f"{file.path} holds {found}; a video network of this family with a head "
-            "for classes is needed"
-        )
-    model = VFLNet(network.config, network.num_classes)
-    load_checkpoint(model, file.path)
-    return model.eval(), file.metadata
-
-
-def _views(
-    metadata: dict[str, Any], size: dict[str, Any], clips: int, crops: int
-) -> tuple[DataRecipe, EvaluateRecipe]:
-    data, short_side, _ = views_from_metadata(metadata, size)
-    views = _counts(metadata)
-    asked = {"clips": clips, "crops": crops}
-    # Through a recipe, which checks kinds and values of what a file says.
-    checked = Recipe().with_overrides(
-        {f"data.{name}": getattr(data, name) for name in ("frames", "crop", "stride")}
-        | {"data.sampling": data.sampling, "data.short_side": short_side}
-        | {"evaluate.short_side": short_side}
-        | {f"evaluate.{n}": views[n] for n in asked if n in views}
-        | {f"evaluate.{n}": number for n, number in asked.items() if number}
-    )
-    _check_size(checked.data.frames, checked.evaluate)
-    return replace(checked.data, workers=0), checked.evaluate
-
-
-def _check_size(frames: int, evaluate: EvaluateRecipe) -> None:
+def _check_memory(frames: int, evaluate: EvaluateRecipe) -> None:
     side, count = evaluate.short_side, evaluate.clips * evaluate.crops
     view = 12 * frames * side**2  # bytes of a square view in float32
     for size, where in ((view, "one view"), (view * count, f"{count:,} views")):
@@ -197,28 +183,6 @@ def _check_size(frames: int, evaluate: EvaluateRecipe) -> None:
             )
 
 
-def _counts(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What the file says of its evaluation, ``clips`` and ``crops`` among it."""
-    recipe = metadata.get("recipe") or {}
-    return {**(metadata.get("views") or {}), **(recipe.get("evaluate") or {})}
-
-
-def _unsaid(
-    metadata: dict[str, Any], size: dict[str, Any], clips: int, crops: int
-) -> dict[str, bool]:
-    """Whether the size of a view, or the count of views, is neither told nor given."""
-    told = views_from_metadata(metadata, {})[2]
-    given = {"frames", "crop", "short_side"} <= size.keys()
-    counts = _counts(metadata)
-    counted = all(n in counts or v for n, v in (("clips", clips), ("crops", crops)))
-    return {"size": not (told or given), "count": not counted}
-
-
-def _is_standin(metadata: dict[str, Any]) -> bool:
-    trained_on = metadata.get("trained_on") or {}
-    return bool(metadata.get("standin")) or trained_on.get("drawing") is not None
-
-
 def _moved(model: VFLNet, device: str) -> VFLNet:
     try:
         if torch.device(device).type == "meta":  # PyTorch's device for shapes alone
@@ -227,3 +191,53 @@ def _moved(model: VFLNet, device: str) -> VFLNet:
     except (RuntimeError, AssertionError) as error:
         first = str(error).splitlines()[0]
         raise RecipeError(f"device {device!r} cannot be used here: {first}") from None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one video.
+
+    Attributes:
+        video: its path.
+        classes: K names.
+        probabilities: (K,) mean of the softmax over all views, float32.
+        views: which views.
+    """
+
+    video: Path
+    classes: tuple[str, ...]
+    probabilities: np.ndarray
+    views: Views
+
+    def top(self, count: int = 5) -> list[tuple[str, float]]:
+        """The likeliest classes and their probabilities; of equal ones the first."""
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.classes[k], float(self.probabilities[k])) for k in order]
+
+
+def predict_video(network: LoadedNetwork, video: str | os.PathLike[str]) -> Prediction:
+    """Ask a network about a video file: to the last bit what an evaluation says of it.
+
+    Raises:
+        VideoError: missing, empty, damaged, a picture or no video, or far longer than
+            high.
+        ModelError: outputs that are not finite, or too small frames for the network.
+    """
+    path = check_file(video)
+    refuse_picture(path)
+    with open_video(path) as reader:
+        check_sides(str(path), reader.height, reader.width)
+        views = evaluation_views(reader, network.data, network.evaluate)
+    device, outputs = next(network.model.parameters()).device, []
+    with torch.inference_mode():
+        for batch in views.split(network.evaluate.batch_size):  # (b, T, 3, H, W)
+            logits = network.model(batch.to(device))  # (b, K)
+            outputs.append(logits.cpu().double().softmax(dim=-1))
+    mean = torch.cat(outputs).mean(dim=0).float()  # (K,), as evaluations keep it
+    if not torch.isfinite(mean).all():
+        raise ModelError(
+            f"the network's outputs for {path} are not finite; its training has "
+            "probably diverged"
+        )
+    shown = Views.of(network.data, network.evaluate)
+    return Prediction(path, network.classes, mean.numpy(), shown)

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from dvfl_lib.deployment import frames as frames_module
+from dvfl_lib.deployment import camera as frames_module
 from dvfl_lib.deployment import is_camera, open_source
-from dvfl_lib.deployment.frames import camera_source
+from dvfl_lib.deployment.camera import camera_source
 from dvfl_lib.errors import RecipeError, VideoError
 from dvfl_lib.video import open_video
 from helpers import moving_frames, write_video
@@ -36,8 +36,6 @@ def test_a_file_may_be_gone_through_again_and_is_let_go_of(tmp_path):
     first = next(iter(source))
     assert np.array_equal(first, next(iter(source)))
     assert len(list(source.first(4))) == 4
-    with pytest.raises(RecipeError, match="at least 1 frame"):
-        source.first(0)
 
 
 def test_frames_of_a_file_are_not_kept(tmp_path):
@@ -162,3 +160,56 @@ def test_real_clips_pass_as_random_access_numbers_them(real_data):
         for number, expected in zip(some, true, strict=True):
             found = frames[min(number, len(frames) - 1)]
             assert np.array_equal(found, expected), path.name
+
+
+class _Hesitating:
+    """A camera in whose stream, now and then, no picture is ready."""
+
+    def __init__(self, container, ready):
+        self.container, self.ready, self.asked = container, ready, 0
+
+    def decode(self, stream):
+        self.asked += 1
+        if not self.ready or self.asked < 3:
+            raise av.error.BlockingIOError(35, "Resource temporarily unavailable")
+        for number, frame in enumerate(self.container.decode(stream), 1):
+            yield frame
+            if number == 2:
+                raise av.error.BlockingIOError(35, "Resource temporarily unavailable")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.container.close()
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_camera_that_is_not_ready_is_asked_again(monkeypatch, ready):
+    """As macOS does between two pictures; but not for ever."""
+    monkeypatch.setattr(frames_module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(frames_module, "_PAUSE", 0.0)
+    container = av.open("testsrc=size=64x48:rate=5:duration=1", format="lavfi")
+    camera = _Hesitating(container, ready)
+    pictures = frames_module._pictures("x", camera, container.streams.video[0])
+    if ready:
+        assert len(list(pictures)) == 5 and camera.asked > 3
+    else:
+        with pytest.raises(VideoError, match="stopped giving pictures"):
+            next(pictures)
+
+
+def test_the_size_of_a_camera_s_pictures_is_handed_on(monkeypatch):
+    asked = {}
+
+    def open_device(device, format, options):
+        asked.update(options)
+        raise OSError("no such device")
+
+    monkeypatch.setattr(frames_module.av, "open", open_device)
+    monkeypatch.setattr(frames_module, "sys", types.SimpleNamespace(platform="darwin"))
+    with pytest.raises(VideoError, match="cannot be opened"):
+        open_source("camera", "640x480")
+    assert asked == {"framerate": "30", "video_size": "640x480"}
+    with pytest.raises(RecipeError, match="is 640x480, not 'big'"):
+        open_source("camera", "big")

@@ -1,13 +1,30 @@
 """Recognition on a stream: frames in, probabilities out, each frame's features once.
 
-Public names: ``StreamingRecogniser``.
+Public names: ``StreamingRecogniser``, ``Recognition``, ``Latency``,
+``smoothed_table``, ``FrameFeatures``, ``frame_features``, ``window_logits``.
 
 A *window* is T frames, ``frame_stride`` apart; the newest is the frame that has just
 come, so that no decision waits for the future. Every ``every`` frames the window's
-probabilities are computed. What each window can share with others is told in
-``reuse.py``; it is computed once for each frame that some window needs, and for no
-other frame, and kept in a ring until the last window has had it. With ``every`` a
-multiple of ``frame_stride`` one frame in ``frame_stride`` is needed at most.
+probabilities are computed. What windows share is computed once for each frame that
+some window needs, and for no other frame, and kept in a ring until the last window
+has had it. With ``every`` a multiple of ``frame_stride`` one frame in
+``frame_stride`` is needed at most.
+
+What of the work on a frame may be kept is what comes before the first place where
+frames meet, and that is, in this order:
+
+* the stem (``patch_embed``), which turns each frame into tokens by itself;
+* in the first block ``norm1`` and both projections ``f`` and ``f_temporal``, which act
+  on each token by itself;
+* there, too, the spatial modulator: its convolutions and its global mean stay within
+  a frame. So q * m_space is known before any other frame has come.
+
+The first temporal convolution mixes frames. Even its inner results are not kept: at
+both ends of a window it reads zeros where a longer window has frames, and the level
+after it carries that further in. The global temporal context is a mean over the whole
+window. From there on every frame's tokens depend on which window they are in, so the
+rest (the temporal modulator, the first block's projection and MLP, all other blocks,
+the head) is computed anew for each window.
 
 Smoothing is an exponential moving average of probabilities: with weight w,
 
@@ -17,19 +34,143 @@ Smoothing is an exponential moving average of probabilities: with weight w,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ModelError, RecipeError, VideoError, check_int
+from ..errors import ModelError, RecipeError, VideoError
 from ..recipes import DataRecipe
 from ..vfl_net import VFLNet
 from ..video.transforms import check_sides, evaluation_crops
-from .naming import check_names
-from .recognition import Latency, Recognition
-from .reuse import FrameFeatures, frame_features, window_logits
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How far a decision is behind what it speaks of, in frames of the stream.
+
+    The time to compute comes on top; it depends on the machine.
+
+    Attributes:
+        first: frames that must have come before the first decision: the window's span.
+        between: frames from one decision to the next. What a frame shows enters a
+            decision ``between - 1`` frames later at the latest, or (between windows
+            that skip frames) by its neighbours.
+        middle: the middle of a window is this many frames behind its newest.
+        smoothing: mean age of what the moving average holds, (1 - w) / w decisions,
+            in frames.
+    """
+
+    first: int
+    between: int
+    middle: float
+    smoothing: float
+
+    def __str__(self) -> str:
+        return (
+            f"first decision after {self.first} frames, then one every {self.between}; "
+            f"the middle of a window is {self.middle:g} frames behind its newest, "
+            f"smoothing adds {self.smoothing:g}"
+        )
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What is known when a frame has come.
+
+    Attributes:
+        frame: the frame's number, from 0.
+        fresh: whether a window was computed at this frame; else all of it is that of
+            the last window.
+        waiting: frames that are still to come before the first window is full.
+        window: probabilities (K,) of the last window alone, float64 on the CPU; None
+            while the first is not full.
+        smoothed: the same after smoothing.
+        label: the class decided on; None is "no decision yet": the first window is
+            not full, or no class reaches the threshold.
+        name: of that class; "" without a decision.
+    """
+
+    frame: int
+    fresh: bool
+    waiting: int
+    window: Tensor | None = None
+    smoothed: Tensor | None = None
+    label: int | None = None
+    name: str = ""
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is a decision."""
+        return self.label is not None
+
+
+def smoothed_table(recognitions: Sequence[Recognition], num_classes: int) -> Tensor:
+    """The smoothed probabilities of every frame: float64 (F, K), NaN where none yet."""
+    table = torch.full((len(recognitions), num_classes), torch.nan, dtype=torch.float64)
+    for row, said in zip(table, recognitions, strict=True):
+        if said.smoothed is not None:
+            row.copy_(said.smoothed)
+    return table
+
+
+class FrameFeatures(NamedTuple):
+    """Of one frame, with h x w tokens of C channels in stage 1 and L focal levels."""
+
+    tokens: Tensor  # (h, w, C) of the stem: the first block adds to them
+    query: Tensor  # (h, w, C) q * m_space
+    context: Tensor  # (h, w, C) z_0 of the temporal branch
+    gates: Tensor  # (h, w, L + 1) of the temporal branch
+
+
+def frame_features(model: VFLNet, frame: Tensor) -> FrameFeatures:
+    """All that a window needs of one frame.
+
+    Args:
+        model: in eval mode.
+        frame: (3, H, W), normalised, on the model's device.
+
+    Raises:
+        ModelError: the frame has another layout, or is too small.
+    """
+    clip = frame[None, None]  # (1, 1, 3, H, W)
+    model.check_clip(clip)
+    first = model.layers[0].blocks[0]
+    layer = first.modulation
+    levels = layer.focal_levels + 1
+    tokens = model.patch_embed(clip.permute(0, 1, 3, 4, 2))  # (1, 1, h, w, C)
+    x = first.norm1(tokens)
+    q, context, gates = layer.f(x).split((layer.dim, layer.dim, levels), dim=-1)
+    query = q * layer.spatial_modulator(context, gates)
+    context_t, gates_t = layer.f_temporal(x).split((layer.dim, levels), dim=-1)
+    return FrameFeatures(*(t[0, 0] for t in (tokens, query, context_t, gates_t)))
+
+
+def window_logits(model: VFLNet, frames: Sequence[FrameFeatures]) -> Tensor:
+    """The logits (K,) of a window of T frames, oldest first.
+
+    The same sums as ``model(clip)[0]``, with the same rounding but for what a kernel
+    does differently with one frame and with many.
+
+    Args:
+        model: in eval mode, where drop-path does nothing.
+        frames: what ``frame_features`` of the same model gave.
+    """
+    stacked = (torch.stack(same)[None] for same in zip(*frames, strict=True))
+    tokens, query, context, gates = stacked  # each (1, T, h, w, .)
+    first = model.layers[0].blocks[0]
+    m_time = first.modulation.temporal_modulator(context, gates)
+    x = tokens + first.modulation.proj(query * m_time)
+    x = x + first.mlp(first.norm2(x))  # the first block ends here
+    for block in model.layers[0].blocks[1:]:
+        x = block(x)
+    if model.layers[0].downsample is not None:
+        x = model.layers[0].downsample(x)
+    for layer in model.layers[1:]:
+        x = layer(x)
+    return model.forward_head(model.norm(x))[0]
 
 
 class StreamingRecogniser:
@@ -51,8 +192,7 @@ class StreamingRecogniser:
         threshold: smoothed probability below which there is no decision, in [0, 1).
 
     Raises:
-        ModelError: the model is in training mode or of another kind, or has another
-            number of classes.
+        ModelError: the model is in training mode, or has another number of classes.
         RecipeError: a number out of its range.
     """
 
@@ -69,9 +209,14 @@ class StreamingRecogniser:
         threshold: float = 0.0,
     ) -> None:
         every = frame_stride if every is None else every
-        names = _check_model(model, classes)
+        _check_mode(model)
+        if len(classes) != model.num_classes:
+            raise ModelError(
+                f"the model answers for {model.num_classes} classes, but "
+                f"{len(classes)} names were given"
+            )
         _check_numbers(data, short_side, frame_stride, every, smoothing, threshold)
-        self.model, self.classes = model, names
+        self.model, self.classes = model, tuple(classes)
         self.data, self.short_side = data, short_side
         self.frame_stride, self.every = frame_stride, every
         self.smoothing, self.threshold = smoothing, threshold
@@ -139,12 +284,8 @@ class StreamingRecogniser:
 
         Goes on with the stream as it is; call ``reset`` before another one.
 
-        Raises: as ``push``; VideoError where ``frames`` cannot be gone through.
+        Raises: as ``push``.
         """
-        if not isinstance(frames, Iterable):
-            raise VideoError(
-                f"frames must be an iterable of images, not {type(frames).__name__}"
-            )
         for frame in frames:
             yield self.push(frame)
 
@@ -188,20 +329,10 @@ class StreamingRecogniser:
     def _checked(self, frame: Any) -> Tensor:
         """The frame as uint8 (1, 3, H, W)."""
         where = f"frame {self._next} of the stream"
-        if not isinstance(frame, (np.ndarray, Tensor)):
-            raise VideoError(
-                f"{where} is a {type(frame).__name__}; a frame is a numpy array or a "
-                "tensor, uint8 (H, W, 3) in RGB"
-            )
         shape, kind = tuple(frame.shape), str(frame.dtype).removeprefix("torch.")
         if kind != "uint8" or len(shape) != 3 or shape[2] != 3 or 0 in shape:
-            hint = ""
-            if kind == "uint8" and len(shape) == 3 and shape[0] == 3:
-                hint = "; move the colours to the end"
-            elif kind.startswith("float"):
-                hint = "; give the pixels as they were decoded, 0 to 255"
             raise VideoError(
-                f"{where} is {kind} {shape}; a frame is uint8 (H, W, 3) in RGB{hint}"
+                f"{where} is {kind} {shape}; a frame is uint8 (H, W, 3), RGB 0 to 255"
             )
         check_sides(where, *shape[:2])
         if isinstance(frame, np.ndarray):
@@ -218,17 +349,6 @@ class StreamingRecogniser:
         return pixels
 
 
-def _check_model(model: Any, classes: Sequence[str]) -> tuple[str, ...]:
-    """The names of its outputs."""
-    if not isinstance(model, VFLNet):
-        raise ModelError(
-            f"a stream needs a VFLNet, not {type(model).__name__}: its first block is "
-            "taken apart to keep what can be kept of a frame"
-        )
-    _check_mode(model)
-    return check_names(model, classes)
-
-
 def _check_mode(model: VFLNet) -> None:
     if model.training:
         raise ModelError("the model is in training mode; call model.eval() first")
@@ -242,14 +362,11 @@ def _check_numbers(
     smoothing: float,
     threshold: float,
 ) -> None:
-    if not isinstance(data, DataRecipe):
-        raise RecipeError(f"data must be a DataRecipe, not {type(data).__name__}")
-    counts = {"short_side": short_side, "frame_stride": frame_stride, "every": every}
-    for name, value in counts.items():
-        check_int(name, value, 1, RecipeError)
-    for name, value in (("smoothing", smoothing), ("threshold", threshold)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise RecipeError(f"{name} must be a number: {value!r}")
+    if min(short_side, frame_stride, every) < 1:
+        raise RecipeError(
+            "short_side, frame_stride and every must be at least 1, not "
+            f"{short_side}, {frame_stride}, {every}"
+        )
     if data.crop > short_side:
         raise RecipeError(
             f"a crop of {data.crop} does not fit a short side of {short_side}"

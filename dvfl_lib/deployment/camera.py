@@ -1,4 +1,4 @@
-"""Where a stream's frames come from: a file, a camera, or an iterator of one's own.
+"""A file or a camera as a source of frames.
 
 Public names: ``FrameSource``, ``file_source``, ``camera_source``, ``open_source``,
 ``is_camera``.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -56,13 +57,7 @@ class FrameSource:
         return iter(self.frames)
 
     def first(self, most: int) -> FrameSource:
-        """The same, ending after ``most`` frames.
-
-        Raises:
-            RecipeError: less than 1.
-        """
-        if most < 1:
-            raise RecipeError(f"at least 1 frame must be taken, not {most}")
+        """The same, ending after ``most`` frames."""
         return replace(self, frames=itertools.islice(self.frames, most))
 
 
@@ -80,16 +75,20 @@ def file_source(path: str | os.PathLike[str]) -> FrameSource:
     return FrameSource(str(reader.path), reader, reader.fps, reader.path)
 
 
-def camera_source(camera: str = "0") -> FrameSource:
+def camera_source(camera: str = "0", size: str = "") -> FrameSource:
     """The pictures of a camera, for as long as it gives any.
 
     Args:
         camera: its number; the path of a device on Linux; a name on Windows, where
             cameras have no numbers.
+        size: of its pictures, such as "640x480"; "" takes the camera's own choice.
 
     Raises:
+        RecipeError: a size that is none.
         VideoError: no such camera, none that may be used, or one that fails later.
     """
+    if size and not re.fullmatch(r"\d+x\d+", size):
+        raise RecipeError(f"the size of a camera's pictures is 640x480, not {size!r}")
     if sys.platform == "win32":
         kind, name, options = _DSHOW
         if camera.isdecimal():
@@ -101,9 +100,10 @@ def camera_source(camera: str = "0") -> FrameSource:
         kind, name, options = _DEVICES[sys.platform]
     else:
         raise VideoError(f"no way to read a camera on {sys.platform!r} is known here")
+    options = options | ({"video_size": size} if size else {})
     device = name.format(camera) if not camera.startswith("/") else camera
     try:
-        container = av.open(device, format=kind, options=dict(options))
+        container = av.open(device, format=kind, options=options)
     except (av.FFmpegError, OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise VideoError(
@@ -159,13 +159,16 @@ def is_camera(video: str | os.PathLike[str]) -> bool:
     return isinstance(video, str) and (video == _CAMERA or video[:7] == f"{_CAMERA}:")
 
 
-def open_source(video: str | os.PathLike[str]) -> FrameSource:
+def open_source(video: str | os.PathLike[str], camera_size: str = "") -> FrameSource:
     """A file by its path, or a camera by ``"camera"`` or ``"camera:1"``.
 
     A file of such a name is read as ``"./camera"``.
 
+    Args:
+        camera_size: see ``camera_source``.
+
     Raises: as ``file_source`` and ``camera_source``.
     """
     if is_camera(video):
-        return camera_source(str(video).partition(":")[2] or "0")
+        return camera_source(str(video).partition(":")[2] or "0", camera_size)
     return file_source(video)

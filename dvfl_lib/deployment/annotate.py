@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..errors import RunDirectoryError, VideoError
 from ..video.writing import FRAME_RATE, SUFFIXES, encode_clip
-from .recognition import Recognition
+from .stream import Recognition
 
 _ROW, _EDGE, _LEAST_WIDTH = 18, 6, 240  # pixels
 _BACK, _TEXT, _FAINT, _BAR = (
@@ -48,19 +48,17 @@ def check_output(path: str | os.PathLike[str], video: Path | None) -> Path:
         raise RunDirectoryError(
             f"{path}: the suffix of a video to write is one of {', '.join(SUFFIXES)}"
         )
-    if path.is_dir():
-        raise RunDirectoryError(f"{path} is a folder: name a file in it")
     if path.exists() and not path.is_file():
-        raise RunDirectoryError(f"{path} is no plain file: name another")
+        kind = "a folder" if path.is_dir() else "no plain file"
+        raise RunDirectoryError(f"{path} is {kind}: name another")
     if video is not None and path.exists() and path.samefile(video):
         raise RunDirectoryError(
             f"{path} is the video that is read: name another file to write to"
         )
-    if not path.parent.is_dir():
-        raise RunDirectoryError(f"{path.parent} is no folder: make it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
+        kind = "cannot be written" if path.parent.is_dir() else "is no folder"
         raise RunDirectoryError(
-            f"{path.parent} cannot be written: choose a folder that you may write to"
+            f"{path.parent} {kind}: choose a folder that you may write to"
         )
     return path
 
@@ -91,34 +89,24 @@ def write_annotated(
         VideoError: no frame.
         DatasetError: the file cannot be written.
     """
-    pictures = _counted(
+    pictures = iter(
         annotated(frame, said, classes, top=top, note=note) for frame, said in seen
     )
-    _, first = next(pictures, (0, None))
+    first = next(pictures, None)
     if first is None:
         raise VideoError(f"there is no frame to write to {path}")
-    count = 1
+    count = 0
 
-    def following() -> Iterator[np.ndarray]:
+    def counted() -> Iterator[np.ndarray]:
         nonlocal count
-        for count, picture in pictures:  # noqa: B007
+        for count, picture in enumerate(itertools.chain([first], pictures), 1):  # noqa: B007
             yield picture
 
     # AVI wants small numbers; a hundredth of a frame per second is near enough.
     rate = Fraction(fps).limit_denominator(100) if fps > 0 else Fraction(FRAME_RATE)
     height, width = first.shape[:2]
-    encode_clip(
-        path,
-        itertools.chain([first], following()),
-        (width, height),
-        rate,
-        key_every=_KEY_EVERY,
-    )
+    encode_clip(path, counted(), (width, height), rate, key_every=_KEY_EVERY)
     return count
-
-
-def _counted(pictures: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
-    return iter(enumerate(pictures, 1))
 
 
 def annotated(
@@ -142,7 +130,12 @@ def annotated(
     for number in range(min(top, len(classes))):
         y += _ROW
         if said.smoothed is not None:
-            _draw_bar(pen, sheet.width, y, number, said, classes)
+            best = int(said.smoothed.argsort(descending=True, stable=True)[number])
+            share = float(said.smoothed[best])
+            right = _EDGE + round((sheet.width - 2 * _EDGE) * share)
+            pen.rectangle((_EDGE, y, right, y + _ROW - 4), fill=_BAR)
+            text = f"{share:.2f}  {classes[best]}"
+            pen.text((_EDGE + 3, y), text, _TEXT, _FONT)
     if note:
         pen.text((_EDGE, y + _ROW), note, _FAINT, _FONT)
     return np.asarray(sheet)
@@ -156,21 +149,3 @@ def _status(said: Recognition) -> str:
     if said.smoothed is None:
         return "no decision yet"
     return "no decision: below the threshold"
-
-
-def _draw_bar(
-    pen: ImageDraw.ImageDraw,
-    width: int,
-    y: int,
-    number: int,
-    said: Recognition,
-    classes: Sequence[str],
-) -> None:
-    """The class at place ``number``: its bar, its name on it, its probability."""
-    assert said.smoothed is not None
-    best = said.smoothed.argsort(descending=True, stable=True)[number]
-    share = float(said.smoothed[best])
-    room = width - 2 * _EDGE
-    right = _EDGE + round(room * share)
-    pen.rectangle((_EDGE, y, right, y + _ROW - 4), fill=_BAR)
-    pen.text((_EDGE + 3, y), f"{share:.2f}  {classes[int(best)]}", _TEXT, _FONT)

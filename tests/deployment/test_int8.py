@@ -7,12 +7,15 @@ import pytest
 import torch
 
 from dvfl_lib.cli import main
-from dvfl_lib.deployment.agreement import agreement_markdown, compare, in_bfloat16
-from dvfl_lib.deployment.calibration import calibration_clips
-from dvfl_lib.deployment.exporting import export
-from dvfl_lib.deployment.network import open_network
-from dvfl_lib.deployment.onnx_network import open_onnx
-from dvfl_lib.deployment.quantising import quantise
+from dvfl_lib.deployment.int8 import (
+    agreement_markdown,
+    calibration_clips,
+    compare_outputs,
+    in_bfloat16,
+    quantise,
+)
+from dvfl_lib.deployment.onnx import export, open_onnx
+from dvfl_lib.deployment.predict import open_network
 from dvfl_lib.errors import CheckpointError, DatasetError, ModelError, RecipeError
 from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
@@ -60,7 +63,7 @@ def test_most_answers_stay(student, float32, int8, asked):
         "ONNX": open_onnx(float32),
         "int8": open_onnx(int8),
     }
-    found = compare(forms, *asked)
+    found = compare_outputs(forms, *asked)
     assert found["ONNX"].agreement == 1 and found["ONNX"].difference < 1e-4
     for name in ("bf16", "int8"):
         assert found[name].agreement >= 0.9
@@ -103,15 +106,6 @@ def test_calibration_clips_that_do_not_fit(float32, tmp_path, clips, said):
     assert not list(tmp_path.iterdir())
 
 
-def test_files_that_do_not_fit(float32, tmp_path, seen):
-    for path in (float32, tmp_path / "q.bin"):
-        with pytest.raises(RecipeError, match="another file"):
-            quantise(float32, path, seen)
-    (tmp_path / "no.onnx").write_bytes(b"no")
-    with pytest.raises(CheckpointError, match="no.onnx"):
-        quantise(tmp_path / "no.onnx", tmp_path / "q.onnx", seen)
-
-
 def logits(*rows):
     return torch.tensor(rows, dtype=torch.float64)
 
@@ -121,7 +115,7 @@ def test_agreement_by_hand():
     clips = torch.zeros(3, 1, 3, 1, 1)
     calls = {"a": iter([one]), "b": iter([two])}
     forms = {name: (lambda _, rest=rest: next(rest)) for name, rest in calls.items()}
-    found = compare(forms, clips, [0, 1, 1])
+    found = compare_outputs(forms, clips, [0, 1, 1])
     assert found["a"].top1 == pytest.approx(2 / 3) and found["a"].agreement == 1
     assert found["b"].top1 == pytest.approx(1 / 3)
     assert found["b"].agreement == pytest.approx(2 / 3)
@@ -138,14 +132,10 @@ def test_agreement_by_hand():
 def test_what_cannot_be_compared(student):
     clips = torch.zeros(2, 8, 3, 64, 64)
     for given in (({}, clips, [0, 0]), ({"a": student}, clips, [0])):
-        with pytest.raises(ModelError, match="compare needs"):
-            compare(*given)
+        with pytest.raises(ModelError, match="forms are needed"):
+            compare_outputs(*given)
     with pytest.raises(ModelError, match="not finite"):
-        compare({"a": lambda c: torch.full((2, 3), math.nan)}, clips, [0, 0])
-    with pytest.raises(ModelError, match="b: other logits"):
-        shapes = {"a": 3, "b": 4}
-        forms = {n: (lambda c, k=k: torch.zeros(2, k)) for n, k in shapes.items()}
-        compare(forms, clips, [0, 0])
+        compare_outputs({"a": lambda c: torch.full((2, 3), math.nan)}, clips, [0, 0])
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +170,11 @@ def test_the_command_quantises(videos, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "from 4 videos" in told and "those it was calibrated on" in told
     assert open_onnx(small).side == 64
+
+
+def test_files_that_do_not_fit(float32, int8, tmp_path, seen):
+    for path in (float32, tmp_path / "q.bin"):
+        with pytest.raises(RecipeError, match="another file"):
+            quantise(float32, path, seen)
+    with pytest.raises(CheckpointError, match="computes in integers already"):
+        quantise(int8, tmp_path / "q.onnx", seen)

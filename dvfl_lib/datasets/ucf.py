@@ -1,0 +1,360 @@
+"""UCF101 (13,320 clips, arXiv 1212.0402) and UCF50, as they are unpacked.
+
+Public names: ``load_ucf101``, ``load_ucf50``, ``read_classes``, ``read_list``,
+``group_of``, ``group_number``, ``fold_group``, ``authors_split``,
+``straddling_groups``, ``UCF50_SPLITS``.
+
+The layouts::
+
+    root/UCF-101/<Class>/v_<Class>_gNN_cNN.avi
+    root/ucfTrainTestlist/classInd.txt, trainlist0{1,2,3}.txt, testlist0{1,2,3}.txt
+
+    root/UCF50/<Class>/v_<Class>_gNN_cNN.avi
+
+The clips of a group were cut from one recording: an honest split keeps it on one side.
+
+Traps of UCF101. The order of labels is that of ``classInd.txt`` (1-based there), and
+it is not alphabetical: Hammering, HammerThrow and JumpingJack, JumpRope. The folder
+HandstandPushups holds files named v_HandStandPushups_..., and some copies rename it.
+The test lists carry no label; the folder gives it.
+
+Traps of UCF50. There is no list, neither of classes nor of splits. The labels are the
+places of the folders in the order of a plain sort, which is also that of the DVFL-Net
+repository; JumpRope stands before JumpingJack. Two folders hold files of another
+prefix: Billiards v_Billards_, PullUps v_Pullup_. So the folder gives the label, never
+the file name.
+
+Splits of UCF50 keep the groups whole. "group01" ... "group25" test on one group of
+every class and train on the rest; the mean over the 25 is the data set's usual number.
+"fold1" ... "fold5" test on five groups each, 1-5, 6-10 and so on: a cheaper choice of
+this project, for which there is no published protocol. Six classes have more than 25
+groups, up to 30: group 26 goes where group 1 goes, 27 where 2 goes, and so on. Of the
+6,681 clips that the DVFL-Net repository lists, 63 are of such groups; without them
+6,618 remain, a count that is also met in the literature, so numbers that others report
+may leave these clips out.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ..errors import DatasetError
+from ..standins.actions import ACTIONS
+from .base import SUBSETS, VideoDataset, first_few, register
+from .listing import (
+    Disk,
+    ListedClip,
+    find_folder,
+    list_folder,
+    marked_standin,
+    match_list_to_files,
+    need_folder,
+    official_classes,
+    read_lines,
+    refuse_shared,
+    refuse_twice,
+    scan_classes,
+)
+from .sources import SOURCES
+
+UCF101_OFFICIAL = ("1", "2", "3")
+GROUPS = 25  # that every class of UCF50 has
+FOLDS = 5
+_BY_GROUP = tuple(f"group{number:02d}" for number in range(1, GROUPS + 1))
+_BY_FOLD = tuple(f"fold{number}" for number in range(1, FOLDS + 1))
+UCF50_SPLITS = (*_BY_GROUP, *_BY_FOLD, "authors")
+
+_LISTS = "ucfTrainTestlist"
+_WHERE_101 = (
+    "UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip are at "
+    "https://www.crcv.ucf.edu/data/UCF101.php"
+)
+_WHERE_50 = "UCF50.rar is at https://www.crcv.ucf.edu/data/UCF50.php"
+_GROUP = re.compile(r"_g(\d+)_c\d+\.avi$", re.IGNORECASE)
+# Prefixes of file names of UCF50, in lower case, that are not their folder's name.
+_PREFIXES = {"billards": "billiards", "pullup": "pullups"}
+
+
+# --- names that tell the group -------------------------------------------------------
+
+
+def _digits(name: str) -> str:
+    match = _GROUP.search(name)
+    if match is None:
+        raise DatasetError(
+            f"{name!r} does not end in _gNN_cNN.avi, as names of UCF50 and UCF101 do"
+        )
+    return match.group(1)
+
+
+def group_of(name: str) -> str:
+    """``"<Class>_gNN"``: the recording from which the clip ``<Class>/<file>`` was cut.
+
+    Raises:
+        DatasetError: a name without ``_gNN_cNN.avi``.
+    """
+    return f"{name.partition('/')[0]}_g{_digits(name)}"
+
+
+def group_number(name: str) -> int:
+    """NN of ``_gNN_``.
+
+    Raises:
+        DatasetError: a name without ``_gNN_cNN.avi``.
+    """
+    return int(_digits(name))
+
+
+def fold_group(number: int) -> int:
+    """The group, 1 to 25, with which a group of UCF50 is tested: itself or 25 less."""
+    return (number - 1) % GROUPS + 1
+
+
+def authors_split(clips: Iterable[ListedClip]) -> dict[str, list[ListedClip]]:
+    """The split of the DVFL-Net repository: per class the first 80 % by name.
+
+    Of each class the first ceil(0.8 n) clips in the order of their names are for
+    training, the rest for testing (its ``train.csv`` and ``val.csv``). The cut
+    falls inside a group; see ``straddling_groups``.
+    """
+    by_class: dict[int, list[ListedClip]] = {}
+    for clip in clips:
+        by_class.setdefault(clip.label, []).append(clip)
+    split: dict[str, list[ListedClip]] = {"train": [], "test": []}
+    for label in sorted(by_class):
+        ordered = sorted(by_class[label], key=lambda clip: clip.name)
+        cut = math.ceil(len(ordered) * 8 / 10)
+        split["train"] += ordered[:cut]
+        split["test"] += ordered[cut:]
+    return split
+
+
+def straddling_groups(split: Mapping[str, Iterable[ListedClip]]) -> tuple[int, int]:
+    """(groups on both sides, test clips of such groups)."""
+    seen = {group_of(clip.name) for clip in split["train"]}
+    leaked = [group_of(c.name) for c in split["test"] if group_of(c.name) in seen]
+    return len(set(leaked)), len(leaked)
+
+
+def _on_disk(disk: Disk, classes: Sequence[str]) -> list[ListedClip]:
+    return [
+        ListedClip(f"{name}/{path.name}", label)
+        for label, name in enumerate(classes)
+        for path in disk[name.lower()].values()
+    ]
+
+
+def _authors_from_disk(
+    title: str, disk: Disk, classes: Sequence[str]
+) -> dict[str, list[ListedClip]]:
+    """``authors_split`` of the files on the disk; warns that groups straddle it."""
+    empty = [name for name in classes if not disk[name.lower()]]
+    if empty:
+        raise DatasetError(
+            "the split 'authors' is cut from the files on disk, and these classes "
+            f"have none: {first_few(empty)}. Unpack the archive again"
+        )
+    split = authors_split(_on_disk(disk, classes))
+    groups, clips = straddling_groups(split)
+    warnings.warn(
+        f"the authors' split of {title} shares {groups} groups between training and "
+        f"test: {clips} of {len(split['test'])} test clips come from a recording "
+        "that is trained on. Its accuracies may be too high; compare them with "
+        "nothing but each other",
+        stacklevel=4,
+    )
+    return split
+
+
+# --- UCF101 --------------------------------------------------------------------------
+
+
+def read_classes(file: Path) -> tuple[str, ...]:
+    """The classes of ``classInd.txt`` in the order of their numbers.
+
+    Raises:
+        DatasetError: unreadable, or numbers that are not 1, 2, 3 ...
+    """
+    pairs = [line.split() for line in read_lines(file, _WHERE_101)]
+    by_number = {pair[0]: pair[-1] for pair in pairs if len(pair) == 2}
+    wanted = [str(number) for number in range(1, len(pairs) + 1)]
+    if not pairs or set(by_number) != set(wanted):
+        raise DatasetError(
+            f"{file}: expected lines '<number> <class>' with the numbers 1, 2, 3, ..."
+        )
+    return tuple(by_number[number] for number in wanted)
+
+
+def read_list(file: Path, classes: Sequence[str]) -> list[ListedClip]:
+    """The clips of ``trainlist0N.txt`` or ``testlist0N.txt``.
+
+    Raises:
+        DatasetError: unreadable; a folder that is no class; a number that
+            contradicts ``classInd.txt``; a clip named twice.
+    """
+    label_of = {name.lower(): label for label, name in enumerate(classes)}
+    clips = []
+    for line in read_lines(file, _WHERE_101):
+        name, *number = line.split()
+        clip = ListedClip(name, label_of.get(name.partition("/")[0].lower(), -1))
+        if clip.label < 0:
+            raise DatasetError(
+                f"{file}: {clip.folder!r} is of no class of classInd.txt"
+            )
+        if number and number != [str(clip.label + 1)]:
+            raise DatasetError(
+                f"{file}: {name} has the number {number[0]}, but classInd.txt gives "
+                f"{clip.folder} the number {clip.label + 1}"
+            )
+        clips.append(clip)
+    refuse_twice(file, (clip.name for clip in clips), _WHERE_101)
+    return clips
+
+
+@register("ucf101", protocols=(UCF101_OFFICIAL,), released_order=sorted)
+def load_ucf101(
+    root: str | os.PathLike[str],
+    split: str | int = "1",
+    subset: str = "train",
+    frames: int = 8,
+) -> VideoDataset:
+    """One subset of one split of UCF101. See the module's docstring for the layout.
+
+    Args:
+        split: "1", "2", "3" (official), or "authors": the 80/20 cut of the
+            DVFL-Net repository, which warns that groups straddle it.
+        frames: T of the clips that ``__getitem__`` shows.
+
+    Raises:
+        DatasetError: unknown split; folders or lists missing; files that a list names
+            and the disk does not have; lists that contradict.
+    """
+    split, known = str(split).lower(), (*UCF101_OFFICIAL, "authors")
+    if split not in known:
+        raise DatasetError(f"UCF101 has the splits {', '.join(known)}, not {split!r}")
+    root = need_folder(root, f"UCF-101 and {_LISTS}. {_WHERE_101}")
+    videos = find_folder(root, "UCF-101", _WHERE_101)
+    lists = find_folder(root, _LISTS, _WHERE_101)
+    classes = read_classes(lists / "classInd.txt")
+    disk = scan_classes(videos, classes)
+    if split == "authors":
+        clips = _authors_from_disk("UCF101", disk, classes)
+    else:
+        files = {side: lists / f"{side}list0{split}.txt" for side in SUBSETS}
+        clips = {side: read_list(file, classes) for side, file in files.items()}
+        groups = {k: [group_of(clip.name) for clip in v] for k, v in clips.items()}
+        refuse_shared(groups["train"], groups["test"], "groups", lists, _WHERE_101)
+    samples = match_list_to_files(
+        clips[subset],
+        disk,
+        lambda clip: group_of(f"{classes[clip.label]}/{clip.file}"),
+        videos,
+        f"unpack UCF101.rar again. {_WHERE_101}",
+    )
+    standin = marked_standin(root)
+    return VideoDataset(
+        "ucf101", root, split, subset, classes, samples, frames, standin
+    )
+
+
+# --- UCF50 ---------------------------------------------------------------------------
+
+
+@register("ucf50", protocols=(_BY_GROUP, _BY_FOLD), released_order=sorted)
+def load_ucf50(
+    root: str | os.PathLike[str],
+    split: str = "group01",
+    subset: str = "train",
+    frames: int = 8,
+) -> VideoDataset:
+    """One subset of one split of UCF50. See the module's docstring for the layout.
+
+    Args:
+        split: "group01" to "group25" (leave one group out), "fold1" to "fold5" (five
+            groups each), or "authors": the 80/20 cut of the DVFL-Net repository,
+            which warns that groups straddle it.
+        frames: T of the clips that ``__getitem__`` shows.
+
+    Raises:
+        DatasetError: unknown split; folders missing; a folder that is of no class; a
+            class that lacks a group; a file of another class.
+    """
+    split = str(split).lower()
+    if split not in UCF50_SPLITS:
+        raise DatasetError(
+            f"UCF50 has no official list and no split {split!r}. Its splits are "
+            f"{_BY_GROUP[0]} to {_BY_GROUP[-1]} (leave one group out), {_BY_FOLD[0]} "
+            f"to {_BY_FOLD[-1]} (five groups each) and authors"
+        )
+    root = need_folder(root, f"UCF50. {_WHERE_50}")
+    videos = find_folder(root, "UCF50", _WHERE_50)
+    standin = marked_standin(root)
+    classes = tuple(sorted(ACTIONS)) if standin else official_classes("ucf50")
+    disk = scan_classes(videos, classes)
+    _check_ucf50(videos, disk, classes, standin)
+    if split == "authors":
+        clips = _authors_from_disk("UCF50", disk, classes)[subset]
+    else:
+        number = int(re.sub(r"\D", "", split))
+        share = 1 if split in _BY_GROUP else GROUPS // FOLDS
+        tested = range(share * (number - 1) + 1, share * number + 1)
+        clips = [
+            clip
+            for clip in _on_disk(disk, classes)
+            if (fold_group(group_number(clip.file)) in tested) == (subset == "test")
+        ]
+    samples = match_list_to_files(
+        clips,
+        disk,
+        lambda clip: group_of(clip.name),
+        videos,
+        f"unpack UCF50.rar again. {_WHERE_50}",
+    )
+    return VideoDataset("ucf50", root, split, subset, classes, samples, frames, standin)
+
+
+def _check_ucf50(
+    videos: Path, disk: Disk, classes: Sequence[str], standin: bool
+) -> None:
+    """No list says what should be there; that every class has 25 groups does."""
+    strange = [
+        entry.name
+        for entry in list_folder(videos)
+        if entry.is_dir() and entry.name.lower() not in disk
+    ]
+    if strange:
+        raise DatasetError(
+            f"{videos}: {first_few(strange)} are not among the {len(classes)} classes "
+            f"of UCF50. Is it another data set, or a renamed folder? {_WHERE_50}"
+        )
+    owner = {name.lower(): name for name in classes}
+    for name in classes:
+        for path in disk[name.lower()].values():
+            prefix = path.name.removeprefix("v_").partition("_")[0].lower()
+            other = owner.get(_PREFIXES.get(prefix, prefix), name)
+            if other != name:
+                raise DatasetError(
+                    f"{path}: lies in the folder of {name}, and its name says {other}. "
+                    f"Move it where it belongs, or unpack UCF50.rar again"
+                )
+        groups = {group_number(path.name) for path in disk[name.lower()].values()}
+        lacking = sorted(set(range(1, GROUPS + 1)) - groups)
+        if lacking:
+            raise DatasetError(
+                f"{videos}: {name} lacks the groups {first_few(lacking)}, and every "
+                f"class has {GROUPS}. The archive may be half unpacked: unpack "
+                f"UCF50.rar again. {_WHERE_50}"
+            )
+    count, source = sum(map(len, disk.values())), SOURCES["ucf50"]
+    if not standin and count not in (source.clips, *source.also):
+        warnings.warn(
+            f"{videos} holds {count} clips; UCF50 has {source.clips} ({source.cited}). "
+            "It may be half unpacked, or another version: state the number with your "
+            "results",
+            stacklevel=4,
+        )

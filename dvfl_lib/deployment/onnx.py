@@ -1,0 +1,309 @@
+"""A network as one ONNX file, checked against itself, and opened again as a call.
+
+Public names: ``export``, ``Exported``, ``open_onnx``, ``OnnxNetwork``,
+``check_packages``, ``package``, ``ABOUT``.
+
+The file holds weights, graph and, as JSON under ``ABOUT`` in its metadata, what must
+be known to use it: the size of a clip, the names of the classes. The batch is free,
+frames and pixels are not. The *readable* form is exported: ONNX Runtime arranges a
+graph for itself, and the pieces and in-place sums of ``dvfl_lib.fast`` would only be
+in its way.
+
+Source: ``torch.onnx.export`` with ``dynamo=True``; constants are folded by onnxscript's
+optimizer, so that a kernel that is laid out anew in ``forward`` is a plain weight in
+the file, which quantisation needs.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import importlib.util
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import CheckpointError, ModelError, RecipeError
+from ..fast import set_form
+from ..files import write_whole
+from ..seeding import fixed_rng
+from ..vfl_net import VFLNet
+
+ABOUT = "dvfl"
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # of the extra ``deploy``
+# Larger weights than this do not fit into the single message that a file is.
+_LARGEST = 2**31 - 2**20
+_FOLDED = 2**40  # no constant is too large to be folded
+
+
+def check_packages() -> None:
+    """Whether what exports and runs is there.
+
+    Raises:
+        RecipeError: it names what is missing, and how to install it.
+    """
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise RecipeError(
+            f"the export needs {', '.join(missing)}: install the extra 'deploy', "
+            "pip install -e '.[deploy]' in a checkout"
+        )
+
+
+def package(name: str) -> ModuleType:
+    """A module of one of them, such as "onnxruntime.quantization", only when needed.
+
+    Raises:
+        RecipeError: as ``check_packages``.
+    """
+    check_packages()
+    return importlib.import_module(name)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written and checked.
+
+    Attributes:
+        path: the file.
+        size: in bytes.
+        difference: the largest difference of a logit from the network's own, over
+            random clips in batches of one and of three.
+    """
+
+    path: Path
+    size: int
+    difference: float
+
+
+def export(
+    model: VFLNet,
+    path: str | Path,
+    *,
+    frames: int = 8,
+    side: int = 224,
+    classes: Sequence[str] = (),
+    standin: bool = False,
+    tolerance: float = 1e-3,
+) -> Exported:
+    """Write a network as ONNX: "clip" (B, T, 3, H, W) -> "logits" (B, K), any B.
+
+    The model stays as it is, its mode and form too; the file answers as in evaluation.
+    It appears whole, after the check, or not at all.
+
+    Args:
+        model: its weights are written in float32.
+        path: ends with ``.onnx``; an older file is replaced.
+        frames, side: T, and H = W.
+        classes: names of the outputs, in their order; none may be known.
+        standin: the network learned from generated videos.
+        tolerance: of the check.
+
+    Raises:
+        RecipeError: the packages are missing, or another ending.
+        ModelError: a clip of this size is none that the network takes; another
+            number of names; weights too large for one file.
+        CheckpointError: the file does not answer as the network does.
+        RunDirectoryError: it cannot be written.
+    """
+    path = Path(path)
+    check_packages()
+    if path.suffix != ".onnx":
+        raise RecipeError(f"{path} must end with .onnx")
+    if classes and len(classes) != model.num_classes:
+        raise ModelError(
+            f"the model answers for {model.num_classes} classes, but {len(classes)} "
+            "names were given"
+        )
+    twin = set_form(copy.deepcopy(model).cpu().float().eval(), "readable")
+    with fixed_rng("export"):
+        clips = torch.randn(3, frames, 3, side, side)
+    twin.check_clip(clips)
+    if sum(4 * p.numel() for p in twin.parameters()) > _LARGEST:
+        raise ModelError("more than 2 GB of weights do not fit into one ONNX file")
+    about = {"frames": frames, "side": side, "classes": list(classes)}
+    about |= {"standin": bool(standin), "version": 1}
+    content = _graph(twin, clips, json.dumps(about))
+    difference = _check(twin, content, clips)
+    if not difference <= tolerance:
+        raise CheckpointError(
+            f"the exported network differs by {difference:.2g} in a logit, more than "
+            f"{tolerance:g}: {path} was not written"
+        )
+    write_whole(path, content)
+    return Exported(path, len(content), difference)
+
+
+def _graph(model: VFLNet, clips: Tensor, about: str) -> bytes:
+    """The ONNX file's bytes."""
+    optimizer = package("onnxscript.optimizer")
+    batch = torch.export.Dim("batch")
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            model,
+            (clips,),
+            dynamo=True,
+            input_names=["clip"],
+            output_names=["logits"],
+            dynamic_shapes=({0: batch},),
+            external_data=False,
+            verbose=False,
+        )
+        optimizer.optimize_ir(
+            program.model, input_size_limit=_FOLDED, output_size_limit=_FOLDED
+        )
+    proto = program.model_proto
+    # Where the exporter stood on this machine, for each node, is nobody's business.
+    for node in proto.graph.node:
+        del node.metadata_props[:]
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = ABOUT, about
+    return proto.SerializeToString()
+
+
+def _check(model: VFLNet, content: bytes, clips: Tensor) -> float:
+    """The largest difference of a logit, in batches of one and of all clips."""
+    onnxruntime = package("onnxruntime")
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for batch in (clips[:1], clips):
+        with torch.no_grad():
+            own = model(batch)  # (B, K)
+        told = torch.from_numpy(session.run(None, {"clip": batch.numpy()})[0])
+        gap = (told - own).abs().max().item() if told.isfinite().all() else torch.inf
+        worst = max(worst, gap)
+    return worst
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks to its own developers."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """A file of ``export`` or ``quantise``, opened.
+
+    Attributes:
+        path: the file.
+        frames, side: T, and H = W of a clip.
+        classes: names of the outputs; none may be known.
+        standin: it learned from generated videos.
+    """
+
+    path: Path
+    frames: int
+    side: int
+    classes: tuple[str, ...]
+    standin: bool
+    _session: Any
+
+    def __call__(self, clips: Tensor) -> Tensor:
+        """(B, T, 3, H, W) float32 -> logits (B, K).
+
+        Raises:
+            ModelError: clips of another size.
+        """
+        size = (self.frames, 3, self.side, self.side)
+        if clips.ndim != 5 or tuple(clips.shape[1:]) != size or not len(clips):
+            raise ModelError(
+                f"{self.path} takes clips (B, {', '.join(map(str, size))}), not "
+                f"{tuple(clips.shape)}"
+            )
+        given = clips.detach().cpu().float().contiguous().numpy()
+        return torch.from_numpy(self._session.run(["logits"], {"clip": given})[0])
+
+
+def open_onnx(path: str | Path, *, threads: int = 0) -> OnnxNetwork:
+    """Open a file that ``export`` or ``quantise`` wrote.
+
+    No data in other files are accepted. Code is not loaded either: ONNX Runtime runs
+    its own operators alone, and refuses a graph that asks for others.
+
+    Args:
+        threads: to compute with; 0 takes as many as PyTorch uses.
+
+    Raises:
+        RecipeError: the packages are missing.
+        CheckpointError: missing, damaged, or no file of this library.
+    """
+    onnx, onnxruntime = package("onnx"), package("onnxruntime")
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise CheckpointError(f"there is no file {path}")
+    content = path.read_bytes()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
+    # Else its threads go on spinning after an answer, where others want to compute.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    try:
+        proto = onnx.load_model_from_string(content)
+        _refuse_other_files(path, proto)
+        session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"]
+        )
+    except CheckpointError:
+        raise
+    except Exception as error:  # both raise errors of their own packages
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path} cannot be run as ONNX: {first}") from error
+    return OnnxNetwork(path, _session=session, **_about(path, session))
+
+
+def _refuse_other_files(path: Path, message: Any) -> None:
+    """Look through a message and all within: nodes have constants and graphs."""
+    if getattr(message, "external_data", None):
+        raise CheckpointError(
+            f"{path}: {message.name or 'a constant'} lies in another file; refused"
+        )
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                _refuse_other_files(path, inner)
+
+
+def _about(path: Path, session: Any) -> dict[str, Any]:
+    """What ``export`` wrote beside the graph, if that is what the graph is."""
+    entries = session.get_modelmeta().custom_metadata_map
+    if ABOUT not in entries:
+        raise CheckpointError(
+            f"{path} was not written by this library's export: use 'dvfl export'"
+        )
+    try:
+        found = json.loads(entries[ABOUT])
+        frames, side, names = found["frames"], found["side"], found["classes"]
+        about = dict(frames=frames, side=side, classes=tuple(map(str, names)))
+        about["standin"] = bool(found["standin"])
+        if not isinstance(names, list):
+            raise TypeError("names of classes are a list")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: its description is damaged") from error
+    given, told = (
+        [(end.name, end.type, *(end.shape or ())[1:]) for end in ends]  # any batch
+        for ends in (session.get_inputs(), session.get_outputs())
+    )
+    takes = given == [("clip", "tensor(float)", frames, 3, side, side)]
+    gives = [end[:2] for end in told] == [("logits", "tensor(float)")]
+    if not (takes and gives and told[0][2:] == (len(names) or told[0][2],)):
+        raise CheckpointError(f"{path}: its description and its graph do not agree")
+    return about
