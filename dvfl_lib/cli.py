@@ -128,7 +128,7 @@ def _run(options: argparse.Namespace) -> int:
     import papermill
 
     from .environment import project_root
-    from .lessons.display import tidy_notebook
+    from .lessons.show import tidy_notebook
     from .training import open_run
 
     notebook = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
@@ -158,7 +158,7 @@ def _run(options: argparse.Namespace) -> int:
         return 1
     finally:
         if executed.exists():
-            tidy_notebook(executed, clean_metadata=False)
+            tidy_notebook(executed)
     print(f"\nThe report: {run.settings.run_dir / 'report.html'}")
     return 0
 

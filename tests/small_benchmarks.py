@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dvfl_lib.evaluation import benchmark, open_benchmarks
 from dvfl_lib.lessons import trained_network
-from dvfl_lib.standins.actions import ACTIONS
+from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.weights import save_checkpoint
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from dvfl_lib import cli
 from dvfl_lib.datasets.leakage import TrainingList
-from dvfl_lib.standins.actions import ACTIONS
+from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.clips import EvaluationViews
 from small_benchmarks import few_videos, saved
 

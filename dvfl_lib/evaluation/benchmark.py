@@ -41,7 +41,7 @@ from ..figures import alt_text, save_figure
 from ..files import can_write
 from ..recipes import EvaluateRecipe
 from ..standins import write_standin
-from ..standins.actions import ACTIONS
+from ..standins.scenes import ACTIONS
 from ..video.clips import EvaluationViews
 from .class_order import swapped_classes
 from .metrics import calibration_of

@@ -25,7 +25,7 @@ from ..datasets.sources import SOURCES
 from ..environment import project_root, shown_path
 from ..errors import CheckpointError, DatasetError, RecipeError
 from ..recipes import DataRecipe
-from ..standins.contents import action_of
+from ..standins.scenes import action_of
 from ..weights.checkpoint import build_model, views_from_metadata
 from ..weights.loading import Network, describe_tensors, network_of
 from ..weights.reading import read_weights

@@ -27,8 +27,7 @@ from dvfl_lib.evaluation import (
 from dvfl_lib.figures import benchmarks_figure
 from dvfl_lib.lessons import mistake_clips, trained_network
 from dvfl_lib.lessons.trained import ASSETS
-from dvfl_lib.standins.actions import ACTIONS
-from dvfl_lib.standins.contents import action_of
+from dvfl_lib.standins.scenes import ACTIONS, action_of
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews
 from dvfl_lib.weights import save_checkpoint

@@ -3,7 +3,7 @@
 import pytest
 
 from dvfl_lib.cost import count_macs, count_parameters
-from dvfl_lib.errors import DatasetError, DVFLError
+from dvfl_lib.errors import DatasetError
 from dvfl_lib.evaluation import Views, cost_table, markdown, view_costs
 from dvfl_lib.evaluation.tables import (
     Measured,
@@ -198,8 +198,6 @@ def test_costs_are_counted_per_view_and_per_video():
     assert told["macs_per_video"] == 6 * cost.macs
     assert told["measured"]["seconds_per_video"] == pytest.approx(6 * cost.seconds)
     assert told["measured"]["repeats"] == 2
-    with pytest.raises(DVFLError, match="repeats"):
-        view_costs({"student": (model, SMALL)}, repeats=0)
 
 
 def test_the_table_says_what_was_measured_and_can_leave_it_out():

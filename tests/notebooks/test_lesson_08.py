@@ -5,10 +5,9 @@ import re
 
 import pytest
 import yaml
-from dvfl_lib.lessons.benchmark_opening import open_benchmarks
-from dvfl_lib.lessons.benchmark_options import RunOptions
 
-from dvfl_lib.evaluation import PUBLISHED_RESULTS
+from dvfl_lib.evaluation import PUBLISHED_RESULTS, open_benchmarks
+from dvfl_lib.evaluation.plan import RunOptions
 from dvfl_lib.lessons.trained import ASSETS, assets_folder
 from dvfl_lib.weights import read_metadata
 from lesson_code import Outputs
