@@ -24,8 +24,8 @@ from matplotlib.figure import Figure
 
 from ..environment import project_root, shown_path
 from ..errors import LessonError
-from ..evaluation.document import Table, markdown
-from ..evaluation.paired_seeds import CONFIDENCE, SeedComparison, compare_seeds
+from ..evaluation import Table, markdown
+from ..evaluation.comparison import CONFIDENCE, SeedComparison, compare_seeds
 from ..figures import StudyRow, save_figure, study_figure
 from ..files import write_whole
 from ..recipes import Recipe, recipe_for

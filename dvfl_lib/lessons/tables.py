@@ -1,8 +1,8 @@
 """Tables that lessons show: lessons, data sets, a run and its results.
 
 Public names: ``lesson_table``, ``lesson_files``, ``badge``, ``project_address``,
-``benchmarks_markdown``, ``folder_sketch``, ``role_name``,
-``first_clip_of``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
+``benchmarks_markdown``, ``folder_sketch``, ``role_name``, ``first_clip_of``,
+``mistake_clips``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
 ``seeds_markdown``, ``summarise``.
 """
 
@@ -25,16 +25,22 @@ from ..datasets.sources import SOURCES, DataSource
 from ..environment import commit, device_name, project_root, versions
 from ..errors import DatasetError, LessonError
 from ..evaluation import (
+    Benchmarks,
+    ConfusedPair,
     Evaluation,
     NetworkResult,
     ReportFigure,
     RunSummary,
+    Table,
+    markdown,
     result_table,
 )
-from ..evaluation.document import Table, markdown
 from ..figures import alt_text, save_figure
+from ..recipes import EvaluateRecipe
 from ..standins import standin_families, standin_pairs
 from ..training import ROLES, FitResult, Pipeline
+from ..video.clips import EvaluationViews
+from ..video.transforms import denormalise
 
 _HEAD = (
     "| Data set | Classes | Clips | Divided by | Training / test clips | Files | "
@@ -171,6 +177,32 @@ def first_clip_of(dataset: VideoDataset, class_name: str) -> Tensor:
     raise DatasetError(f"{dataset.name}, {dataset.subset}: no clip of {class_name!r}")
 
 
+def mistake_clips(
+    bench: Benchmarks, dataset: str, role: str, pair: ConfusedPair, most: int = 3
+) -> list[Tensor]:
+    """What the network saw of a pair's first videos: each (T, 3, H, W) in [0, 1].
+
+    One clip in the middle, the central crop.
+
+    Raises:
+        DatasetError: no list of the data set has such a video, or it cannot be read.
+    """
+    entries = [entry for entry in bench.lists if entry.dataset.name == dataset]
+    samples = {s.name: s for entry in entries for s in entry.dataset.samples}
+    wanted = [samples.get(name) for name in pair.videos[:most]]
+    if None in wanted:
+        raise DatasetError(f"{dataset}: {pair.videos[:most]} are not all in its lists")
+    network = entries[0].networks[role]
+    one_view = EvaluateRecipe(1, 1, network.short_side)
+    views = EvaluationViews(wanted, network.data, one_view)
+    clips = []
+    for item in (views[number] for number in range(len(wanted))):
+        if item["unreadable"]:
+            raise DatasetError("; ".join(item["unreadable"]))
+        clips.append(denormalise(item["views"][0]))
+    return clips
+
+
 def results_markdown(results: Mapping[str, Evaluation]) -> str:
     """The results of a run as one Markdown table."""
     return markdown([result_table(list(results.values()))])
@@ -268,7 +300,7 @@ def summarise(
         commit=commit(),
         teacher=networks["teacher"],
         baseline=networks["baseline"],
-        distilled=networks["student"],
+        student=networks["student"],
         seconds={**seconds, **run.seconds},
         recipe=recipe.to_dict(),
         pairs=standin_pairs(classes) if standin else (),

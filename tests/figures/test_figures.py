@@ -15,7 +15,7 @@ from PIL import Image
 
 from dvfl_lib import figures
 from dvfl_lib.errors import DVFLError
-from dvfl_lib.evaluation.calibration import calibration_of
+from dvfl_lib.evaluation.metrics import calibration_of
 from dvfl_lib.figures import (
     alt_text,
     benchmarks_figure,

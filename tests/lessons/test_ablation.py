@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import studies as benchmark
 from dvfl_lib.errors import LessonError, RecipeError
-from dvfl_lib.evaluation.paired_seeds import compare_seeds
+from dvfl_lib.evaluation.comparison import compare_seeds
 from dvfl_lib.lessons import ablation
 from dvfl_lib.lessons.ablation import (
     Ablation,

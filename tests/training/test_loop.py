@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dvfl_lib.distillation import distillation_loss
-from dvfl_lib.environment import processes
+from dvfl_lib.environment import cpu_threads, processes
 from dvfl_lib.errors import DatasetError, ModelError, RecipeError
 from dvfl_lib.recipes import AugmentRecipe, DistilRecipe
 from dvfl_lib.training import devices, objective, tracking
@@ -388,7 +388,7 @@ def test_weights_carry_what_they_are_told_about_the_run(tmp_path):
 def test_threads_are_set_for_a_block_alone():
     before = torch.get_num_threads()
     for count, inside in ((before + 1, before + 1), (0, before)):
-        with devices.cpu_threads(count):
+        with cpu_threads(count):
             found = torch.get_num_threads()
         on_cpu = processes().device.type == "cpu"
         assert found == (inside if on_cpu else before)

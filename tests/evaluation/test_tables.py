@@ -1,24 +1,21 @@
-"""The final table: measured and published apart, stand-ins marked everywhere."""
-
-import json
+"""Tables: measured and published apart, stand-ins marked everywhere."""
 
 import pytest
 
-from dvfl_lib.errors import RunDirectoryError
-from dvfl_lib.evaluation import ReportFigure, Views
-from dvfl_lib.evaluation.calibration import calibration_of
-from dvfl_lib.evaluation.confusions import confused_pairs
-from dvfl_lib.evaluation.final_report import write_final_report
-from dvfl_lib.evaluation.final_table import (
+from dvfl_lib.cost import count_macs, count_parameters
+from dvfl_lib.errors import DatasetError
+from dvfl_lib.evaluation import Views, cost_table, markdown, view_costs
+from dvfl_lib.evaluation.tables import (
     Measured,
     final_rows,
     final_table,
+    result_table,
     source_table,
+    split_mean,
     split_table,
 )
-from dvfl_lib.evaluation.view_cost import ViewCost
-from dvfl_lib.figures import accuracy_bars, save_figure
-from evaluation.test_split_means import on_split
+from dvfl_lib.vfl_net import create_model
+from small_results import on_split, one_hot, result
 
 FULL = Views(4, 3, 8, "segments", 224, 224)
 
@@ -132,47 +129,93 @@ def test_every_published_number_has_its_address():
     assert all(row[3].startswith("https://") for row in table.rows)
 
 
-@pytest.fixture
-def written(tmp_path):
-    """A report with all its parts."""
-    measured = ucf101()
-    measured[0] = Measured("student", measured[0].result, ("The order is assumed.",))
-    first = measured[0].result
-    place = ("ucf101", "1", "student")
-    save_figure(accuracy_bars({"a": (0.5, 0.4, 0.6)}), tmp_path / "figures/a.png")
-    return write_final_report(
-        tmp_path,
-        final_rows(measured),
-        costs=[ViewCost("student", FULL, 1000, 2_000_000, 0.004, 5, "cpu")],
-        calibrations={place: calibration_of(first.probabilities, first.labels)},
-        confusions={place: confused_pairs(first)},
-        figures=[ReportFigure("figures/a.png", "Stand-in data. Bars.", "bars")],
-        about={"device": "cpu"},
-    )
+def test_each_split_counts_alike_whatever_its_size():
+    found = split_mean([on_split("3", 6), on_split("1", 10, n=20), on_split("2", 7)])
+    assert found.splits == ("1", "2", "3") and found.whole
+    assert found.top1 == pytest.approx((0.5 + 0.7 + 0.6) / 3)
+    assert found.spread == pytest.approx(0.1)
+    assert (found.low, found.high) == (0.5, 0.7)
+    assert found.videos == 40
+    assert str(found) == "60.0 % ± 10.0"
+    told = found.to_dict()
+    assert told["top1_percent"] == pytest.approx(60)
+    assert told["spread_points"] == pytest.approx(10)
+    assert told["standin"] is True
 
 
-def test_all_files_say_stand_in(written):
-    text, page, values = (path.read_text("utf-8") for path in written)
-    assert text.startswith("# Benchmarks, on stand-in data")
-    assert "<title>Benchmarks, on stand-in data</title>" in page
-    told = json.loads(values)
-    assert told["standin"] == {"ucf101": True} and "stand-in" in told["title"]
-    for part in (*told["rows"], *told["calibration"], *told["confused_pairs"]):
-        assert part["standin"] is True
-    # Every row of results names the data, and the data is called a stand-in.
-    rows = [line for line in text.splitlines() if line.startswith("| stand-in for UCF")]
-    assert len(rows) == 1 + 3 + 1 + len(told["confused_pairs"][0]["pairs"])
+def test_a_missing_split_is_told_and_one_has_no_spread():
+    assert not split_mean([on_split("1", 5), on_split("2", 5)]).whole
+    one = split_mean([on_split("1", 5)])
+    assert one.spread is None and str(one) == "50.0 %"
+    alone = split_mean([on_split("authors", 5)])
+    assert alone.whole and alone.splits == ("authors",)
 
 
-def test_the_page_holds_every_part(written):
-    text, page, _ = (path.read_text("utf-8") for path in written)
-    for title in ("Measured and published", "Split by split", "Cost", "Calibration"):
-        assert f"## {title}" in text and f"<h2>{title}</h2>" in page
-    assert "The order is assumed." in text
-    assert "figures/a.png" in text and "data:image/png" in page
-    assert "0.002 | 0.024 | 4 | 48" in text  # GMACs and milliseconds
+def test_few_classes_leave_no_top5():
+    assert split_mean([on_split("1", 5, k=4)]).top5 is None
+    assert split_mean([on_split("1", 5)]).top5 is not None
 
 
-def test_nothing_evaluated_is_refused(tmp_path):
-    with pytest.raises(RunDirectoryError, match="nothing was evaluated"):
-        write_final_report(tmp_path, [])
+def test_the_groups_and_folds_of_ucf50_are_two_protocols():
+    folds = [on_split(f"fold{n}", 5, dataset="ucf50") for n in range(1, 6)]
+    assert split_mean(folds).whole
+    groups = [on_split(f"group{n:02d}", 5, dataset="ucf50") for n in range(1, 26)]
+    assert split_mean(groups).whole
+    with pytest.raises(DatasetError, match="do not belong to one protocol"):
+        split_mean([folds[0], groups[0]])
+
+
+@pytest.mark.parametrize(
+    "other, told",
+    [
+        (on_split("1", 5), "a split is there twice"),
+        (on_split("2", 5, name="teacher"), "of one name"),
+        (on_split("2", 5, standin=False), "of one standin"),
+        (on_split("2", 5, views=Views(1, 1, 8, "segments", 224, 224)), "of one views"),
+        (on_split("authors", 5), "do not belong to one protocol"),
+    ],
+)
+def test_what_does_not_belong_together_has_no_mean(other, told):
+    with pytest.raises(DatasetError, match=told):
+        split_mean([on_split("1", 5), other])
+
+
+def test_nothing_has_no_mean():
+    with pytest.raises(DatasetError, match="no result"):
+        split_mean([])
+
+
+SMALL = Views(2, 3, 2, "segments", 20, 16)
+
+
+def test_costs_are_counted_per_view_and_per_video():
+    model = create_model("vfl_net_lab_student", num_classes=12).eval()
+    (cost,) = view_costs({"student": (model, SMALL)}, repeats=2)
+    assert cost.parameters == count_parameters(model)["total"]
+    assert cost.macs == count_macs(model, 2, 16)
+    assert cost.views_per_video == 6 and cost.seconds > 0
+    told = cost.to_dict()
+    assert told["macs_per_video"] == 6 * cost.macs
+    assert told["measured"]["seconds_per_video"] == pytest.approx(6 * cost.seconds)
+    assert told["measured"]["repeats"] == 2
+
+
+def test_the_table_says_what_was_measured_and_can_leave_it_out():
+    model = create_model("vfl_net_lab_student", num_classes=12).eval()
+    costs = view_costs({"student": (model, SMALL)}, repeats=1)
+    table = cost_table(costs)
+    assert "measured: ms per view" in table.columns and "this machine" in table.caption
+    assert table.rows[0][2] == "2 x 3"
+    plain = cost_table(costs, measured=False)
+    assert len(plain.columns) == len(plain.rows[0]) == 5
+    assert "measured" not in " ".join(plain.columns)
+
+
+def test_table_is_markdown_and_names_the_stand_in():
+    lines = markdown(
+        [result_table([result(one_hot([0, 1]), [0, 1], name="a|b")])]
+    ).splitlines()
+    assert lines[0].count("|") == lines[1].count("|") == 7
+    assert r"a\|b" in lines[2] and "100.0 % [34.2, 100.0]" in lines[2]
+    assert "not meaningful" in lines[2]
+    assert lines[-1].startswith("Stand-in data.")

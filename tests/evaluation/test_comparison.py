@@ -1,12 +1,49 @@
-"""Differences between ways of training, seed by seed."""
+"""Differences between two networks, and between ways of training, seed by seed."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 from dvfl_lib.errors import DatasetError
-from dvfl_lib.evaluation.paired_seeds import compare_seeds, t_quantile
+from dvfl_lib.evaluation.comparison import compare, compare_seeds, t_quantile
+from small_results import one_hot, result
+
+
+def test_compare_counts_the_videos_that_only_one_got_right():
+    labels = [0] * 10
+    a = result(one_hot([0, 0, 1, 1, 1, 1, 1, 1, 1, 2]), labels, name="baseline")
+    b = result(one_hot([1, 0, 0, 0, 0, 0, 0, 0, 0, 1]), labels, name="distilled")
+    got = compare(a, b)
+    assert (got.both, got.only_a, got.only_b, got.neither) == (1, 1, 7, 1)
+    assert got.difference == 0.6 and got.low < 0.6 < got.high
+    assert got.p == 18 / 256 and not got.distinguishable
+    assert "not distinguishable from noise at this size (10 videos)" in got.verdict
+    told = got.to_dict()
+    assert told["difference_points"] == pytest.approx(60) and told["standin"] is True
+    json.dumps(told, allow_nan=False)
+
+
+def test_verdict_says_which_network_is_better():
+    labels = [0] * 20
+    good, bad = one_hot([0] * 20), one_hot([0] * 5 + [1] * 15)
+    a, b = result(bad, labels, name="baseline"), result(good, labels, name="distilled")
+    assert compare(a, b).verdict == (
+        "distilled is 75.0 points better than baseline: more than noise."
+    )
+    assert "75.0 points worse" in compare(b, a).verdict
+
+
+def test_compare_refuses_other_lists():
+    a = result(one_hot([0, 1]), [0, 1])
+    with pytest.raises(DatasetError, match="for example v_1.avi"):
+        compare(a, result(one_hot([0]), [0]))
+    with pytest.raises(DatasetError, match="another order or label"):
+        compare(a, result(one_hot([0, 1]), [1, 1]))
+    with pytest.raises(DatasetError, match="different data sets"):
+        compare(a, result(one_hot([0, 1]), [0, 1], standin=False))
+
 
 # Two-sided 95 % points of Student's t, from printed tables.
 PRINTED = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 9: 2.262, 30: 2.042, 120: 1.980}
