@@ -48,17 +48,17 @@ lint: $(READY)  ## check the style
 	$(BIN)/ruff format --check .
 
 notebooks: $(READY)  ## execute every lesson again, in place (LESSONS= for some)
-	$(BIN)/python -m dvfl_lib.lessons execute $(LESSONS)
-	$(BIN)/python -m dvfl_lib.lessons table
+	$(BIN)/python tools/notebooks.py execute $(LESSONS)
+	$(BIN)/python tools/notebooks.py table
 
 figures: $(READY)  ## draw every figure of figures/ again
-	$(BIN)/python -m dvfl_lib.figures figures
+	$(BIN)/python figures/drawings
 
 screenshots: $(READY)  ## picture the explorer again, in a Chromium that is there
 	PYTHONPATH=tests $(BIN)/python -m browser.screenshots figures
 
 assets: $(READY)  ## train the small networks of data/assets again
-	$(BIN)/python -m dvfl_lib.lessons.assets
+	$(BIN)/python tools/train_assets.py
 
 clean:  ## remove the environment and caches; data/ and runs/ stay
 	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info

@@ -33,7 +33,7 @@ from dvfl_lib.deployment.onnx import export, open_onnx
 from dvfl_lib.errors import DVFLError
 from dvfl_lib.lessons import trained_network
 from dvfl_lib.standins import TEST_GROUPS, StandinSize, clip_frames
-from dvfl_lib.standins.actions import ACTIONS
+from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.sampling import segment_indices
 from dvfl_lib.video.transforms import evaluation_crops
 

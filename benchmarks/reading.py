@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from dvfl_lib.recipes import DataRecipe, recipe_for
-from dvfl_lib.standins.actions import draw_scene, render_clip
+from dvfl_lib.standins.scenes import draw_scene, render_clip
 from dvfl_lib.training.batches import BatchPlan, step_loader
 from dvfl_lib.video.clips import ClipKey, Sample, TrainingClips
 from dvfl_lib.video.frame_cache import FrameCache

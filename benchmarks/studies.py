@@ -22,9 +22,11 @@ from typing import Any
 from dvfl_lib.environment import project_root
 from dvfl_lib.evaluation import compare
 from dvfl_lib.lessons import open_run
-from dvfl_lib.lessons.ablation import Ablation, run_ablation, stored_ablation
-from dvfl_lib.lessons.ablation_tables import (
+from dvfl_lib.lessons.ablation import (
+    Ablation,
     count_told_apart,
+    run_ablation,
+    stored_ablation,
     study_markdown,
     verdicts_markdown,
 )

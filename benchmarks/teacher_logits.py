@@ -28,12 +28,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dvfl_lib.environment import cpu_threads
 from dvfl_lib.lessons import open_run, project_root
 from dvfl_lib.recipes import DataRecipe, DistilRecipe, OptimRecipe, recipe_for
 from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.training import Pipeline
 from dvfl_lib.training.batches import MicroBatch
-from dvfl_lib.training.devices import cpu_threads, make_accelerator
+from dvfl_lib.training.devices import make_accelerator
 from dvfl_lib.training.objective import Objective
 from dvfl_lib.training.optim import build_optimizer
 from dvfl_lib.training.teacher_logits import StoredTeacher

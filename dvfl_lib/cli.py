@@ -5,6 +5,7 @@ Public names: ``main``.
 * ``dvfl run``    executes notebook 07 into ``runs/<name>``; again: goes on
 * ``dvfl train``  the same steps without a notebook, for ``accelerate launch``
 * ``dvfl data``   fetches, checks or describes a data set, or writes a stand-in
+* ``dvfl evaluate`` scores networks on data sets, and writes table, page, JSON
 * ``dvfl predict`` says what a video shows, or follows a stream
 * ``dvfl export``  a network as an ONNX file, in 8-bit integers too
 * ``dvfl models`` lists the networks
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from .cli_data import add_data_commands
+from .cli_evaluate import add_evaluate_options
 from .cli_export import add_export_options
 from .cli_predict import add_predict_options
 from .errors import RecipeError, exit_status
@@ -53,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         _add_run_options(command)
         command.set_defaults(call=call)
     add_data_commands(commands.add_parser("data", help="data sets and stand-ins"))
+    evaluating = commands.add_parser("evaluate", help="score networks on data sets")
+    add_evaluate_options(evaluating)
     predict = commands.add_parser("predict", help="what a video or a camera shows")
     add_predict_options(predict)
     exporting = commands.add_parser("export", help="a network as an ONNX file")
@@ -124,7 +128,7 @@ def _run(options: argparse.Namespace) -> int:
     import papermill
 
     from .environment import project_root
-    from .lessons.display import tidy_notebook
+    from .lessons.show import tidy_notebook
     from .training import open_run
 
     notebook = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
@@ -154,7 +158,7 @@ def _run(options: argparse.Namespace) -> int:
         return 1
     finally:
         if executed.exists():
-            tidy_notebook(executed, clean_metadata=False)
+            tidy_notebook(executed)
     print(f"\nThe report: {run.settings.run_dir / 'report.html'}")
     return 0
 

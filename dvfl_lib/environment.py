@@ -1,7 +1,7 @@
 """Where a lesson runs: the checkout, versions, the device.
 
 Public names: ``project_root``, ``environment_report``, ``versions``, ``commit``,
-``device_name``, ``shown_path``, ``processes``.
+``device_name``, ``shown_path``, ``processes``, ``cpu_threads``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +26,22 @@ def processes() -> PartialState:
     """The processes that a launcher started, or this one alone; and the device."""
     # Without being told, Accelerate takes processes on CPUs for strangers.
     return PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Inside the block, where the device is a CPU, compute with so many threads.
+
+    0 leaves torch's choice. Small networks gain nothing by a second thread, and one
+    thread gives the same numbers however many cores there are.
+    """
+    before = torch.get_num_threads()
+    if count and processes().device.type == "cpu":
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def project_root() -> Path:

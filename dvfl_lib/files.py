@@ -1,11 +1,12 @@
 """Files of a run directory: read with a clear error, written whole or not at all.
 
-Public names: ``read_bytes``, ``write_whole``.
+Public names: ``read_bytes``, ``write_whole``, ``can_write``.
 """
 
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -55,3 +56,14 @@ def write_whole(path: Path, content: bytes) -> None:
         # A folder that vanished needs no clearing away.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def can_write(folder: Path) -> bool:
+    """Whether files can be written there; the folder is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError:
+        return False
+    return True

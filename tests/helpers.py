@@ -1,11 +1,13 @@
 """Small inputs that tests make for themselves.
 
-Public names: ``write_video``, ``moving_frames``.
+Public names: ``write_video``, ``moving_frames``, ``load_script``.
 """
 
 from __future__ import annotations
 
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import av
 import numpy as np
@@ -52,3 +54,12 @@ def write_video(
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
     return path
+
+
+def load_script(path: str) -> ModuleType:
+    """A script of the checkout that belongs to no package, as a module."""
+    file = Path(__file__).parents[1] / path
+    spec = spec_from_file_location(path.replace("/", "_")[:-3], file)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,15 +1,15 @@
 """Benchmarks opened for tests: one view, no bars, the course's small networks.
 
-Public names: ``opened``, ``saved``.
+Public names: ``opened``, ``saved``, ``few_videos``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from dvfl_lib.evaluation import benchmark, open_benchmarks
 from dvfl_lib.lessons import trained_network
-from dvfl_lib.lessons.benchmark_opening import open_benchmarks
-from dvfl_lib.standins.actions import ACTIONS
+from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.weights import save_checkpoint
 
 
@@ -17,6 +17,19 @@ def opened(run_dir: Path, **changes):
     """``open_benchmarks`` with one view and no bars."""
     values = {"views": "1x1", "run_dir": str(run_dir), "progress": False}
     return open_benchmarks(**(values | changes))
+
+
+def few_videos(monkeypatch) -> None:
+    """Of every test list, one video per class."""
+    create = benchmark.create_dataset
+
+    def first_of_each(*args):
+        dataset = create(*args)
+        first = {s.label: s for s in reversed(dataset.samples)}
+        dataset.samples = [s for s in dataset.samples if first[s.label] is s]
+        return dataset
+
+    monkeypatch.setattr(benchmark, "create_dataset", first_of_each)
 
 
 def saved(path: Path, classes=ACTIONS, network="student", **extra) -> str:

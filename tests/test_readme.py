@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dvfl_lib.lessons.stamping import badge
-from dvfl_lib.lessons.table import lesson_table
+from dvfl_lib.lessons.tables import badge, lesson_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAPERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("*/README.md")]
@@ -27,7 +26,7 @@ def between(text: str, name: str) -> str:
 def test_the_table_of_lessons_has_one_true_row_for_each_notebook():
     table = between((ROOT / "README.md").read_text("utf-8"), "lessons")
     true = lesson_table(ROOT)
-    hint = "python -m dvfl_lib.lessons table writes the true table:\n" + true
+    hint = "python tools/notebooks.py table writes the true table:\n" + true
     assert table == true, hint
     assert table.count("\n| [") == len(NOTEBOOKS)
 
@@ -93,7 +92,7 @@ def test_the_python_of_the_readme_runs(capsys):
 
 def test_parameters_of_the_papermill_line_are_the_notebooks():
     """Each -p NAME in README is a name in the cell tagged `parameters`."""
-    text = (ROOT / "README.md").read_text("utf-8").replace("\\\n", " ")
+    text = (ROOT / "notebooks/RESEARCH.md").read_text("utf-8").replace("\\\n", " ")
     commands = re.findall(r"^papermill (notebooks/\S+) (.*)$", text, re.M)
     assert commands
     for notebook, rest in commands:
@@ -104,7 +103,7 @@ def test_parameters_of_the_papermill_line_are_the_notebooks():
 
 
 def test_the_measured_table_is_the_stored_measurement():
-    """``python -m benchmarks.distillation_seeds`` writes it; README shows it."""
+    """``python -m benchmarks.studies seeds`` writes it; README shows it."""
     from dvfl_lib.lessons import seeds_markdown
 
     table = between((ROOT / "README.md").read_text("utf-8"), "measured")

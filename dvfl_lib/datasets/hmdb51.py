@@ -33,7 +33,7 @@ import re
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..standins.actions import VERBS
+from ..standins.scenes import HMDB51_NAMES
 from .base import VideoDataset, register
 from .listing import (
     ListedClip,
@@ -143,7 +143,9 @@ def load_hmdb51(
     videos = find_folder(root, _VIDEOS, _WHERE)
     lists = find_folder(root, _LISTS, _WHERE)
     standin = marked_standin(root)
-    classes = tuple(sorted(VERBS.values())) if standin else official_classes("hmdb51")
+    classes = (
+        tuple(sorted(HMDB51_NAMES.values())) if standin else official_classes("hmdb51")
+    )
     disk = scan_classes(videos, classes)
     if not all(disk.values()) and (packed := packed_in(videos)):
         raise DatasetError(f"{videos}: classes have no videos.{packed} (unrar x)")

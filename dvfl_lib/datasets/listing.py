@@ -21,14 +21,9 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..video.clips import Sample
+from ..video.reading import VIDEO_SUFFIXES
 from .base import STANDIN_FILE, MissingVideos, first_few
 
-VIDEO_SUFFIXES = frozenset(
-    (
-        ".avi .mp4 .mkv .webm .mov .m4v .mpg .mpeg .wmv .flv .3gp .ogv .ts"
-        " .mts .m2ts .vob .asf .3g2 .f4v .divx .mxf"
-    ).split()
-)
 _ARCHIVES = (".zip", ".rar", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
 
 

@@ -44,7 +44,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..standins.actions import ACTIONS
+from ..standins.scenes import ACTIONS
 from .base import SUBSETS, VideoDataset, first_few, register
 from .listing import (
     Disk,

@@ -23,8 +23,7 @@ import av
 import numpy as np
 
 from ..errors import RecipeError, VideoError
-from ..video.opening import check_file, refuse_picture
-from ..video.passing import open_for_passing
+from ..video.reading import check_file, iter_frames, refuse_picture
 
 _CAMERA = "camera"
 # Of each system: FFmpeg's input device, the name of its camera 0, options. macOS has
@@ -70,9 +69,10 @@ def file_source(path: str | os.PathLike[str]) -> FrameSource:
         VideoError: missing, empty, damaged, a picture or no video; also while the
             frames are gone through, where the damage shows only then.
     """
-    refuse_picture(check_file(path))
-    reader = open_for_passing(path)
-    return FrameSource(str(reader.path), reader, reader.fps, reader.path)
+    path = check_file(path)
+    refuse_picture(path)
+    frames = iter_frames(path)
+    return FrameSource(str(path), frames, frames.fps, path)
 
 
 def camera_source(camera: str = "0", size: str = "") -> FrameSource:

@@ -31,11 +31,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..datasets.listing import VIDEO_SUFFIXES
 from ..errors import CheckpointError, DatasetError, ModelError, RecipeError
 from ..files import write_whole
 from ..video.clips import evaluation_views
-from ..video.reading import open_video
+from ..video.reading import VIDEO_SUFFIXES, open_video
 from .onnx import check_packages, open_onnx, package
 from .predict import LoadedNetwork
 

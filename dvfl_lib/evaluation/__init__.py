@@ -1,40 +1,56 @@
-"""Evaluation: the multi-view protocol, what is counted, the report of a run.
+"""Evaluation: protocol, what is counted, tests, tables, pages, ``dvfl evaluate``.
 
-Public names: ``evaluate``, ``About``, ``ViewsDataset`` (protocol.py);
-``Evaluation``, ``ClassAccuracy``, ``Views``, ``result_table`` (results.py);
-``Accuracy`` (metrics.py); ``compare``, ``Comparison`` (comparison.py);
-``write_report``, ``RunSummary``, ``NetworkResult``, ``ReportFigure`` (report.py);
-``align_classes``, ``InClassOrder`` (class_order.py); ``calibration_of``,
-``Calibration`` (calibration.py); ``confused_pairs``, ``ConfusedPair``
-(confusions.py); ``split_mean``, ``SplitMean`` (split_means.py); ``joined``
-(joining.py); ``PUBLISHED_RESULTS``, ``published_for``, ``differences``
-(published_results.py); ``final_rows``, ``final_table``, ``Measured``,
-``data_name`` (final_table.py); ``view_costs``, ``cost_table``, ``ViewCost``
-(view_cost.py).
+Public names: those of ``__all__``.
+
+A result's way: benchmark.py (networks x data sets x splits) -> networks.py (a file of
+weights) -> class_order.py -> protocol.py (all views of every video) -> results.py ->
+metrics.py, comparison.py -> tables.py (beside published.py) -> report.py.
 """
 
-from .calibration import Calibration, calibration_of
+from .benchmark import (
+    Benchmarks,
+    costs_of,
+    open_benchmarks,
+    run_benchmarks,
+    write_benchmarks,
+)
 from .class_order import InClassOrder, align_classes
-from .comparison import Comparison, compare
-from .confusions import ConfusedPair, confused_pairs
-from .final_table import Measured, data_name, final_rows, final_table
-from .joining import joined
-from .metrics import Accuracy
-from .protocol import About, ViewsDataset, evaluate
-from .published_results import PUBLISHED_RESULTS, differences, published_for
+from .comparison import Comparison, compare, compare_seeds
+from .metrics import Accuracy, Calibration, calibration_of
+from .protocol import EvaluationInfo, ViewsDataset, cached_evaluation, evaluate
+from .published import PUBLISHED_RESULTS, differences, published_for
 from .report import NetworkResult, ReportFigure, RunSummary, write_report
-from .results import ClassAccuracy, Evaluation, Views, result_table
-from .split_means import SplitMean, split_mean
+from .results import (
+    ClassAccuracy,
+    ConfusedPair,
+    Evaluation,
+    Views,
+    concatenate,
+    confused_pairs,
+)
+from .tables import (
+    Measured,
+    SplitMean,
+    Table,
+    data_name,
+    final_rows,
+    final_table,
+    list_accuracies,
+    markdown,
+    result_table,
+    split_mean,
+)
 from .view_cost import ViewCost, cost_table, view_costs
 
 __all__ = [
-    "About",
     "Accuracy",
+    "Benchmarks",
     "Calibration",
     "ClassAccuracy",
     "Comparison",
     "ConfusedPair",
     "Evaluation",
+    "EvaluationInfo",
     "InClassOrder",
     "Measured",
     "NetworkResult",
@@ -42,23 +58,32 @@ __all__ = [
     "ReportFigure",
     "RunSummary",
     "SplitMean",
+    "Table",
     "ViewCost",
     "Views",
     "ViewsDataset",
     "align_classes",
+    "cached_evaluation",
     "calibration_of",
     "compare",
+    "compare_seeds",
+    "concatenate",
     "confused_pairs",
     "cost_table",
+    "costs_of",
     "data_name",
     "differences",
     "evaluate",
     "final_rows",
     "final_table",
-    "joined",
+    "list_accuracies",
+    "markdown",
+    "open_benchmarks",
     "published_for",
     "result_table",
+    "run_benchmarks",
     "split_mean",
     "view_costs",
+    "write_benchmarks",
     "write_report",
 ]

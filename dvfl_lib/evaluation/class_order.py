@@ -11,6 +11,7 @@ folders the other way round.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..datasets.base import dataset_info
+from ..datasets.base import dataset_info, first_few
 from ..datasets.listing import read_lines
 from ..errors import CheckpointError, DatasetError
 
@@ -72,17 +73,12 @@ def _plain(name: str) -> str:
 
 def _why_not(network: Sequence[str], data: Sequence[str]) -> str:
     told = []
-    for names, whose in ((network, "network"), (data, "data set")):
-        seen: set[str] = set()
-        twice = [n for n in map(_plain, names) if n in seen or seen.add(n)]
-        if twice:
+    sides = ((network, data, "network"), (data, network, "data set"))
+    for names, others, whose in sides:
+        plain, known = [*map(_plain, names)], {*map(_plain, others)}
+        if twice := [n for n, count in Counter(plain).items() if count > 1]:
             told.append(f"the {whose} has several classes of the name {_few(twice)}")
-    known = set(map(_plain, network)), set(map(_plain, data))
-    for names, others, whose in (
-        (network, known[1], "network"),
-        (data, known[0], "data set"),
-    ):
-        if lone := [name for name in names if _plain(name) not in others]:
+        if lone := [name for name in names if _plain(name) not in known]:
             told.append(f"only the {whose} has {_few(lone)}")
     return (
         f"the network's {len(network)} classes and the data set's {len(data)} cannot "
@@ -91,10 +87,8 @@ def _why_not(network: Sequence[str], data: Sequence[str]) -> str:
     )
 
 
-def _few(names: Iterable[str], count: int = 3) -> str:
-    names = [repr(name) for name in names]
-    rest = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + rest
+def _few(names: Iterable[str]) -> str:
+    return first_few(map(repr, names))
 
 
 class InClassOrder(nn.Module):
@@ -116,23 +110,23 @@ class InClassOrder(nn.Module):
         return self.model(clip)[:, self.order]
 
 
-def released_classes(benchmark: str, classes: Sequence[str]) -> tuple[str, ...]:
-    """The classes of a benchmark in the order of the checkpoints that were released.
+def released_classes(dataset: str, classes: Sequence[str]) -> tuple[str, ...]:
+    """The classes of a data set in the order of the checkpoints that were released.
 
     UCF101, UCF50: folders in a plain sort (lists of the DVFL-Net repository).
     Kinetics-400, Something-Something V2: the official order (label files of the
     Video-FocalNets repository).
 
     Args:
-        benchmark: its name in ``benchmarks``.
+        dataset: its name in ``datasets``.
         classes: its classes, in the order of its labels.
 
     Raises:
-        CheckpointError: HMDB51, or a benchmark without released checkpoints.
+        CheckpointError: HMDB51, or a data set without released checkpoints.
     """
-    info = dataset_info(benchmark)
+    info = dataset_info(dataset)
     if info.released_order is None:
-        why = info.no_order or f"no checkpoints for {benchmark!r} were released"
+        why = info.no_order or f"no checkpoints for {dataset!r} were released"
         raise CheckpointError(f"the order of the network's classes is not known: {why}")
     return tuple(info.released_order(classes))
 

@@ -1,25 +1,29 @@
-"""What is counted: accuracies, their uncertainty, and a paired comparison.
+"""What is counted: accuracies, their uncertainty, calibration, paired comparison.
 
-Public names: ``Accuracy``, ``wilson_interval``, ``accuracy_of``,
-``confusion_matrix``, ``pair_accuracy``, ``family_accuracy``,
-``family_chance``, ``mcnemar_p``, ``paired_interval``, ``CONFIDENCE``.
+Public names: ``METRICS``, ``Metric``, ``Accuracy``, ``wilson_interval``,
+``accuracy_of``, ``confusion_matrix``, ``pair_accuracy``, ``family_accuracy``,
+``family_chance``, ``mcnemar_p``, ``paired_interval``, ``CONFIDENCE``;
+``calibration_of``, ``Calibration``, ``ConfidenceBin``.
 
 Pure functions of probabilities (N, K) and labels (N); nothing here knows of
 videos or files. Accuracies are shares in [0, 1]; only what is shown to people
-is in percent.
+is in percent. One more metric is a function here and a row in ``METRICS``: results,
+tables and reports show what stands there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import comb, sqrt
+from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
 import torch
+from scipy.stats import binomtest
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
+    multiclass_calibration_error,
     multiclass_confusion_matrix,
 )
 
@@ -69,7 +73,8 @@ def wilson_interval(correct: float, n: int) -> tuple[float, float]:
     It stays inside [0, 1] and keeps its confidence for small n and for shares
     near 0 and 1, where the textbook interval does not (Wilson 1927, JASA 22).
     It takes the videos for independent; clips cut from one recording are not
-    quite, so the true interval is somewhat wider.
+    quite, so the true interval is somewhat wider. A tie counts one half, so
+    ``correct`` need not be whole, which ``scipy.stats.binomtest`` asks for.
     """
     share, spread = correct / n, _Z**2 / n
     centre = (share + spread / 2) / (1 + spread)
@@ -110,15 +115,11 @@ def pair_accuracy(
     no pair are left out; a tie counts one half.
 
     Raises:
-        DatasetError: a class that does not exist or stands in two pairs.
+        DatasetError: a class that stands in two pairs.
     """
-    members = [c for pair in pairs for c in pair]
-    _check_classes(members, probabilities.shape[1], "pair")
-    if any(len(pair) != 2 for pair in pairs) or len(set(members)) != len(members):
-        raise DatasetError(
-            f"pairs are of two classes, each class in one pair at most: {list(pairs)}"
-        )
     rival = {a: b for a, b in pairs} | {b: a for a, b in pairs}
+    if len(rival) != 2 * len(pairs):
+        raise DatasetError(f"each class stands in one pair at most: {list(pairs)}")
     rows = np.array([i for i, y in enumerate(labels) if int(y) in rival], dtype=int)
     own = probabilities[rows, labels[rows]]  # (M,)
     other = probabilities[rows, [rival[int(y)] for y in labels[rows]]]  # (M,)
@@ -135,7 +136,7 @@ def family_accuracy(
     which it stands in some family.
 
     Raises:
-        DatasetError: a class that does not exist or is in no family.
+        DatasetError: a class that is in no family.
     """
     alike = _relatives(families, probabilities.shape[1])
     right = alike[labels, probabilities.argmax(axis=1)]
@@ -151,22 +152,13 @@ def family_chance(
 
 def _relatives(families: Sequence[Sequence[int]], classes: int) -> np.ndarray:
     """(K, K) bool: whether two classes stand in one family."""
-    members = [c for family in families for c in family]
-    _check_classes(members, classes, "family")
-    if missing := sorted(set(range(classes)) - set(members)):
-        raise DatasetError(f"the families leave out the classes {missing}")
     alike = np.zeros((classes, classes), dtype=bool)
     for family in families:
         alike[np.ix_(family, family)] = True
+    if not alike.diagonal().all():
+        lone = np.flatnonzero(~alike.diagonal()).tolist()
+        raise DatasetError(f"the families leave out the classes {lone}")
     return alike
-
-
-def _check_classes(members: Sequence[int], classes: int, what: str) -> None:
-    for c in members:
-        if not 0 <= c < classes:
-            raise DatasetError(
-                f"a {what} names class {c}, but classes run from 0 to {classes - 1}"
-            )
 
 
 def mcnemar_p(only_a: int, only_b: int) -> float:
@@ -180,9 +172,8 @@ def mcnemar_p(only_a: int, only_b: int) -> float:
         The chance of a split at least this uneven if each of these videos had
         fallen to either side with probability one half (exact binomial).
     """
-    n, least = only_a + only_b, min(only_a, only_b)
-    tail = sum(comb(n, i) for i in range(least + 1))
-    return min(1.0, 2 * tail / 2**n)
+    n = only_a + only_b
+    return float(binomtest(only_a, n, 0.5).pvalue) if n else 1.0
 
 
 def paired_interval(only_a: int, only_b: int, n: int) -> tuple[float, float]:
@@ -195,3 +186,137 @@ def paired_interval(only_a: int, only_b: int, n: int) -> tuple[float, float]:
     difference = (b - a) / total
     half = _Z * sqrt((a + b) - (b - a) ** 2 / total) / total
     return max(-1.0, difference - half), min(1.0, difference + half)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of every table, and one entry of every result's JSON.
+
+    Attributes:
+        title: of the column.
+        of: probabilities (N, K), labels (N) -> accuracy; None where it says nothing.
+        interval: whether tables show the 95 % interval beside it.
+    """
+
+    title: str
+    of: Callable[[np.ndarray, np.ndarray], Accuracy | None]
+    interval: bool = False
+
+    def cell(self, accuracy: Accuracy | None) -> str:
+        """What a table shows."""
+        if accuracy is None:
+            return "not meaningful"
+        return str(accuracy) if self.interval else f"{100 * accuracy.value:.1f} %"
+
+
+def _top5(probabilities: np.ndarray, labels: np.ndarray) -> Accuracy | None:
+    if probabilities.shape[1] <= 5:
+        return None  # it would be 100 % by construction
+    return accuracy_of(probabilities, labels, 5)
+
+
+# Name in the JSON -> metric, in the order of the columns.
+METRICS: dict[str, Metric] = {
+    "top1": Metric("top-1", lambda p, labels: accuracy_of(p, labels, 1), interval=True),
+    "top5": Metric("top-5", _top5),
+}
+
+
+# --- is a network right as often as it is sure? -----------------------------------
+
+
+@dataclass(frozen=True)
+class ConfidenceBin:
+    """Videos whose confidence lies in [low, high); the last bin has its upper end."""
+
+    low: float
+    high: float
+    confidence: float | None  # mean over its videos; None where there is none
+    accuracy: Accuracy
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Bins of equal width from 0 to 1, and what follows from them.
+
+    A network's *confidence* in a video is the probability of its top class. It is
+    *calibrated* if, of the videos with a confidence of 70 %, 70 % are right. The
+    expected calibration error is the mean distance between the two over bins of
+    confidence, weighted by videos (Naeini et al., AAAI 2015; Guo et al., arXiv
+    1706.04599). ``error`` is that error, a share in [0, 1]. It cannot fall to 0 on few
+    videos, even for a perfect network: the accuracy in a bin of ten is off by chance.
+    """
+
+    bins: tuple[ConfidenceBin, ...]
+    error: float
+    confidence: float  # mean over all videos
+    accuracy: Accuracy
+
+    @property
+    def surplus(self) -> float:
+        """Mean confidence minus accuracy: above 0 the network is too sure."""
+        return self.confidence - self.accuracy.correct / self.accuracy.n
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain dictionary with units in its keys, for JSON."""
+        return {
+            "expected_calibration_error_points": 100 * self.error,
+            "mean_confidence_percent": 100 * self.confidence,
+            "confidence_minus_accuracy_points": 100 * self.surplus,
+            "bins": [
+                {
+                    "from_percent": 100 * part.low,
+                    "to_percent": 100 * part.high,
+                    "confidence_percent": part.confidence and 100 * part.confidence,
+                    "accuracy": part.accuracy.to_dict(),
+                }
+                for part in self.bins
+            ],
+        }
+
+
+def calibration_of(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int = 10
+) -> Calibration:
+    """Confidence and accuracy of (N, K) probabilities for (N,) labels.
+
+    Args:
+        bins: how many, of equal width.
+
+    Raises:
+        DatasetError: no bin, or no video.
+    """
+    if bins < 1 or len(labels) == 0:
+        raise DatasetError(
+            f"calibration needs a bin and a video; given {bins} and {len(labels)}"
+        )
+    # Below 1, because torchmetrics counts a confidence of exactly 1 by itself.
+    kept = np.minimum(probabilities, np.nextafter(1.0, 0.0)).astype(np.float64)
+    error = multiclass_calibration_error(
+        torch.from_numpy(kept),
+        torch.as_tensor(labels),
+        num_classes=kept.shape[1],
+        n_bins=bins,
+    )
+    confidence = kept.max(axis=1)  # (N,)
+    right = kept.argmax(axis=1) == labels  # (N,)
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.searchsorted(edges, confidence, side="right") - 1  # (N,)
+    return Calibration(
+        bins=tuple(
+            _bin(edges[k], edges[k + 1], confidence[place == k], right[place == k])
+            for k in range(bins)
+        ),
+        error=float(error),
+        confidence=float(confidence.mean()),
+        accuracy=Accuracy(int(right.sum()), len(right)),
+    )
+
+
+def _bin(
+    low: float, high: float, confidence: np.ndarray, right: np.ndarray
+) -> ConfidenceBin:
+    mean = float(confidence.mean()) if len(confidence) else None
+    return ConfidenceBin(
+        float(low), float(high), mean, Accuracy(int(right.sum()), len(right))
+    )

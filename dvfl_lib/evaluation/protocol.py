@@ -1,6 +1,7 @@
 """The multi-view protocol: every view of every video, in the order of the list.
 
-Public names: ``evaluate``, ``About``, ``ViewsDataset``, ``PRECISIONS``.
+Public names: ``evaluate``, ``cached_evaluation``, ``EvaluationInfo``,
+``ViewsDataset``, ``evaluation_key``, ``weights_digest``, ``PRECISIONS``.
 
 A video's answer is the mean of the softmax over its V = clips x crops views.
 No video is left out, nothing is drawn at random, and the network runs in
@@ -14,21 +15,26 @@ process, with the unwrapped model, and let the others wait.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from ..errors import DatasetError, ModelError, RecipeError
+from ..files import write_whole
 from ..recipes import DataRecipe, EvaluateRecipe
-from .progress import Progress, fingerprint
 from .results import Evaluation, Views
 
 PRECISIONS = ("no", "bf16", "fp16")
@@ -53,7 +59,7 @@ class ViewsDataset(Protocol):
 
 
 @dataclass(frozen=True)
-class About:
+class EvaluationInfo:
     """Whose result it is, and on what list; written into the result.
 
     Args:
@@ -76,7 +82,7 @@ def evaluate(
     views_dataset: ViewsDataset,
     *,
     class_names: Sequence[str],
-    about: About,
+    about: EvaluationInfo,
     batch_size: int = 8,
     workers: int = 0,
     device: torch.device | str | None = None,
@@ -84,6 +90,7 @@ def evaluate(
     max_unreadable: float = 0.01,
     progress: bool = True,
     resume_dir: str | Path | None = None,
+    key: str = "",
     description: str = "",
 ) -> Evaluation:
     """Score a network on a list of videos, all views of each.
@@ -102,22 +109,25 @@ def evaluate(
         progress: show a bar with the time left.
         resume_dir: where to keep what is done; the same call goes on from there
             after an interruption. None keeps nothing.
+        key: names what is kept, see ``evaluation_key``; made here if empty.
         description: text before the bar; ``about.name`` if empty.
 
     Raises:
         DatasetError: an empty list, a label without a class, or too many
             unreadable videos.
         ModelError: outputs that are not finite, or not one per class.
-        RecipeError: an impossible ``batch_size`` or ``precision``.
+        RecipeError: an unknown ``precision``.
     """
-    _check(views_dataset, class_names, batch_size, precision)
+    _check(views_dataset, class_names, precision)
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
     samples = views_dataset.samples
-    done = Progress.empty(len(samples), len(class_names))
+    done = _Progress.empty(len(samples), len(class_names))
     if resume_dir is not None:
-        key = fingerprint(model, samples, views_dataset, class_names, precision)
-        done = Progress.load_or_empty(Path(resume_dir), key, done)
+        key = key or evaluation_key(
+            weights_digest(model.state_dict()), views_dataset, class_names, precision
+        )
+        done = _Progress.load_or_empty(Path(resume_dir), key, done)
     loader = _loader(views_dataset, done.missing(), workers, device)
     bar = tqdm(
         total=len(samples), initial=done.count, unit="video", disable=not progress
@@ -127,7 +137,8 @@ def evaluate(
     with bar:
         run.complete(done, loader, bar)
     _check_unreadable(done, samples, max_unreadable)
-    done.forget()
+    if done.path is not None:
+        done.path.unlink(missing_ok=True)
     views = Views.of(views_dataset.data, views_dataset.evaluate)
     return _result(done, samples, class_names, about, views, precision)
 
@@ -142,7 +153,7 @@ class _Pass:
     device: torch.device
     precision: str
 
-    def complete(self, done: Progress, loader: DataLoader, bar: tqdm) -> None:
+    def complete(self, done: _Progress, loader: DataLoader, bar: tqdm) -> None:
         """Add every video of the loader to ``done``, and save it now and then."""
         saved, last = time.monotonic(), time.monotonic()
         with _evaluation_mode(self.model), torch.inference_mode():
@@ -176,10 +187,10 @@ class _Pass:
 
 
 def _result(
-    done: Progress,
+    done: _Progress,
     samples: Sequence[Any],
     class_names: Sequence[str],
-    about: About,
+    about: EvaluationInfo,
     views: Views,
     precision: str,
 ) -> Evaluation:
@@ -197,19 +208,13 @@ def _result(
     )
 
 
-def _check(
-    dataset: ViewsDataset, class_names: Sequence[str], batch_size: int, precision: str
-) -> None:
+def _check(dataset: ViewsDataset, class_names: Sequence[str], precision: str) -> None:
     if precision not in _AUTOCAST:
         raise RecipeError(
             f"precision must be 'no', 'bf16' or 'fp16', not {precision!r}"
         )
-    if batch_size < 1:
-        raise RecipeError(f"batch_size must be at least 1, not {batch_size}")
     if len(dataset.samples) == 0:
         raise DatasetError("the list to evaluate on holds no video")
-    if len(class_names) < 2:
-        raise DatasetError(f"{len(class_names)} class leaves nothing to tell apart")
     for sample in dataset.samples:
         if not 0 <= sample.label < len(class_names):
             raise DatasetError(
@@ -248,7 +253,7 @@ def _packs(loader: Iterable[dict[str, Any]], batch_size: int) -> Iterator[list[d
 
 
 def _record(
-    done: Progress,
+    done: _Progress,
     item: dict[str, Any],
     answer: Tensor | None,
     samples: Sequence[Any],
@@ -257,7 +262,7 @@ def _record(
     name = samples[index].name
     if answer is None:
         told = "; ".join(map(str, item["unreadable"]))
-        done.add_unreadable(index, told if name in told else f"{name}: {told}")
+        done.unreadable[index] = told if name in told else f"{name}: {told}"
         return
     classes = done.probabilities.shape[1]
     if answer.numel() != classes:
@@ -270,10 +275,11 @@ def _record(
             f"the network's outputs for {name} are not finite; "
             "its training has probably diverged"
         )
-    done.add(index, answer)
+    done.probabilities[index] = answer.float()
+    done.answered[index] = True
 
 
-def _check_unreadable(done: Progress, samples: Sequence[Any], most: float) -> None:
+def _check_unreadable(done: _Progress, samples: Sequence[Any], most: float) -> None:
     share = len(done.unreadable) / len(samples)
     if share > most or len(done.unreadable) == len(samples):
         first = done.unreadable[min(done.unreadable)]
@@ -294,3 +300,125 @@ def _evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+# --- what is kept, and under which name -------------------------------------------
+
+
+def cached_evaluation(
+    path: Path, key: str, score: Callable[[Path], Evaluation]
+) -> Evaluation:
+    """The result in ``path`` if it was made under this key, else a new one, kept there.
+
+    Args:
+        path: ``<name>.json``; the probabilities and a mark with the key lie beside it.
+        key: changes whenever the result could be another.
+        score: makes the result; it is given a folder for what is half done.
+
+    Raises:
+        RunDirectoryError: the folder cannot be written, or what is kept is damaged.
+    """
+    mark = path.with_name(f".{path.stem}.key")
+    if path.exists() and mark.exists() and mark.read_text("utf-8") == key:
+        return Evaluation.load(path)
+    result = score(path.with_name(f".{path.stem}"))
+    result.save(path)
+    write_whole(mark, key.encode())
+    return result
+
+
+def weights_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a state dict: names, kinds, shapes and values."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def evaluation_key(
+    weights: str, dataset: ViewsDataset, class_names: Sequence[str], precision: str
+) -> str:
+    """A name for exactly this evaluation: weights, videos, views, precision.
+
+    Two evaluations that could differ in a number have different names, so what
+    is half done is never continued with other weights or other files.
+
+    Args:
+        weights: see ``weights_digest``, and whatever else decides the answers.
+    """
+    videos = [
+        [s.name, s.label, *_file_stamp(getattr(s, "path", None))]
+        for s in dataset.samples
+    ]
+    data = asdict(dataset.data)
+    for name in ("workers", "cache_frames", "max_unreadable"):  # change no number
+        del data[name]
+    settings = [data, asdict(dataset.evaluate), precision]
+    told = json.dumps([weights, videos, list(class_names), settings])
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def _file_stamp(path: Path | None) -> list[int]:
+    """Size and time of change, or nothing for what is not a file."""
+    if path is None or not Path(path).is_file():
+        return []
+    stat = Path(path).stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+@dataclass
+class _Progress:
+    """Answers so far: ``probabilities`` (N, K) and which of the N rows hold one."""
+
+    probabilities: Tensor
+    answered: Tensor  # (N,) bool
+    unreadable: dict[int, str]
+    seconds: float = 0.0
+    path: Path | None = None
+
+    @classmethod
+    def empty(cls, videos: int, classes: int) -> _Progress:
+        answered = torch.zeros(videos, dtype=torch.bool)
+        return cls(torch.zeros(videos, classes), answered, {})
+
+    @classmethod
+    def load_or_empty(cls, folder: Path, key: str, empty: _Progress) -> _Progress:
+        """What was done under this key; ``empty`` where there is nothing."""
+        empty.path = folder / f"evaluation_{key}.safetensors"
+        if not empty.path.is_file():
+            return empty
+        try:
+            with safe_open(empty.path, framework="pt") as file:
+                state = json.loads(file.metadata()["progress"])
+                return cls(
+                    probabilities=file.get_tensor("probabilities"),
+                    answered=file.get_tensor("answered"),
+                    unreadable={int(i): why for i, why in state["unreadable"]},
+                    seconds=state["seconds"],
+                    path=empty.path,
+                )
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as trouble:
+            warnings.warn(
+                f"{empty.path} is damaged ({trouble}); evaluating from the start",
+                stacklevel=3,
+            )
+            return empty
+
+    @property
+    def count(self) -> int:
+        """Videos dealt with, readable or not."""
+        return int(self.answered.sum()) + len(self.unreadable)
+
+    def missing(self) -> list[int]:
+        """Indices still to do, in the order of the list."""
+        todo = enumerate(self.answered.tolist())
+        return [i for i, done in todo if not done and i not in self.unreadable]
+
+    def save(self) -> None:
+        if self.path is None:
+            return
+        state = {"unreadable": list(self.unreadable.items()), "seconds": self.seconds}
+        tensors = {"probabilities": self.probabilities, "answered": self.answered}
+        write_whole(self.path, save(tensors, {"progress": json.dumps(state)}))

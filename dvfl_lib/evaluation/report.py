@@ -1,39 +1,106 @@
-"""The one-page report of a run, as ``report.md`` and as one ``report.html``.
+"""The page of a run and the page of all data sets: Markdown, and one HTML file.
 
-Public names: ``RunSummary``, ``NetworkResult``, ``ReportFigure``, ``write_report``,
-``figure_parts``, ``PUBLISHED``.
+Public names: ``RunSummary``, ``NetworkResult``, ``ReportFigure``, ``write_report``;
+``write_final_report``, ``FORMAT``.
 
-The HTML holds its pictures and asks nothing of a network. Published numbers stand
-in a table of their own, each with its source; none shares a column with a
-measured one.
+What a page says stands in ``templates/run.j2`` and ``templates/benchmarks.j2``, how
+its parts are written in ``md.j2`` and ``html.j2``: so the two files cannot tell
+different stories. Whatever is put in is text: it is escaped, never taken for markup.
+The HTML holds its pictures and asks nothing of a network. Published numbers share no
+column with measured ones.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import DVFLError, RunDirectoryError
-from ..files import write_whole
-from .comparison import Comparison, compare
-from .document import Code, Heading, Part, Picture, Table, Text, html_page, markdown
-from .published_results import PublishedResult, published_for
-from .results import Evaluation
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-# What the page shows of ``published_results``: those on UCF101, with their parameters
-# as the same page states them.
-PUBLISHED: tuple[tuple[PublishedResult, str, str], ...] = tuple(
-    (row, f"{row.network} ({name})", parameters)
-    for role, name, parameters in (
-        ("teacher", "teacher", "157 M"),
-        ("baseline", "student, not distilled", "22 M"),
-        ("student", "student, distilled", "22 M"),
-    )
-    if (row := published_for("ucf101", role, "video_focalnet_base"))
+from ..errors import DVFLError, RunDirectoryError
+from ..files import read_bytes, write_whole
+from .comparison import Comparison, compare
+from .metrics import (
+    METRICS,
+    Calibration,
+    family_accuracy,
+    family_chance,
+    pair_accuracy,
 )
+from .published import PUBLISHED_PARAMETERS, PUBLISHED_RESULTS
+from .results import ConfusedPair, Evaluation
+from .tables import (
+    FinalRow,
+    Place,
+    Table,
+    accuracy_cells,
+    data_name,
+    final_table,
+    markdown,
+    plain,
+    source_table,
+    split_table,
+)
+from .view_cost import ViewCost, cost_table
+
+FORMAT = "dvfl_lib benchmarks 1"
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def _pages(folder: Path, name: str, **content: Any) -> tuple[str, str]:
+    """A page as Markdown and as HTML.
+
+    Raises:
+        RunDirectoryError: a picture is missing or is no PNG.
+    """
+    texts = []
+    for writer in ("md", "html"):
+        env = Environment(
+            loader=PackageLoader("dvfl_lib.evaluation"),
+            autoescape=writer == "html",  # in Markdown, the filter "plain" escapes
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        env.filters |= {
+            "plain": plain,
+            "markdown": lambda table: markdown([table]).strip(),
+            "unbroken": _unbroken,
+            "fence": _fence,
+            "link": lambda file: file.replace(" ", "%20").replace(")", "%29"),
+            "png": lambda file: _picture(folder / file),
+        }
+        w = env.get_template(f"{writer}.j2").module
+        body = env.get_template(f"{name}.j2").render(w=w, **content)
+        texts.append(str(w.page(content["title"], body)))
+    text, page = texts
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", page + "\n"
+
+
+def _unbroken(text: str) -> str:
+    """No line break within "95.0 %" and "[83.5, 98.6]"."""
+    return re.sub(r"(?<=\d) (?=%)|(?<=\d,) (?=[\d.]+\])", "\u00a0", text)
+
+
+def _fence(text: str) -> str:
+    """Longer than any run of backticks in it."""
+    runs = [len(run) for run in re.findall("`+", text)]
+    return "`" * max([3, *(length + 1 for length in runs)])
+
+
+def _picture(path: Path) -> str:
+    content = read_bytes(path)
+    if not content.startswith(_PNG):
+        raise RunDirectoryError(f"{path} is no PNG picture")
+    return base64.b64encode(content).decode()
+
+
+# --- a run -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -51,14 +118,13 @@ class NetworkResult:
 
     Args:
         role: what it is in the run, such as "student, distilled".
-        evaluation: the result, or the JSON file of it, relative to the run
-            directory.
+        evaluation: the result.
         parameters: trainable numbers in the network.
         gmacs: 10^9 multiply-accumulates of one view; None if not measured.
     """
 
     role: str
-    evaluation: Evaluation | str | Path
+    evaluation: Evaluation
     parameters: int
     gmacs: float | None = None
 
@@ -73,8 +139,8 @@ class RunSummary:
         standin: whether the data set is generated; must agree with the results.
         seed, device: as used ("cpu", "cuda: Tesla T4").
         versions: package -> version; commit: of the code, None if unknown.
-        teacher, baseline, distilled: the three networks; both students began with
-            the same weights and saw the same data in the same order.
+        teacher, baseline, student: the three networks; baseline and student
+            began with the same weights and saw the same data in the same order.
         pairs, families: classes to be told apart in twos, and groups of like
             classes, for two more columns; empty where the data set has none.
         figures: in the order of the page.
@@ -96,7 +162,7 @@ class RunSummary:
     commit: str | None
     teacher: NetworkResult
     baseline: NetworkResult
-    distilled: NetworkResult
+    student: NetworkResult
     seconds: Mapping[str, float]
     recipe: Mapping[str, Any]
     pairs: Sequence[tuple[int, int]] = ()
@@ -119,67 +185,42 @@ def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
         The two paths.
 
     Raises:
-        RunDirectoryError: a figure or result is missing or damaged, or the folder
-            cannot be written.
+        RunDirectoryError: a figure is missing or damaged, or the folder cannot be
+            written.
         DVFLError: results that do not belong into one report.
     """
     run_dir = Path(run_dir)
-    if not run_dir.is_dir():
-        raise RunDirectoryError(f"there is no run directory {run_dir}")
-    parts = _page(run_dir, summary)
+    networks = [summary.teacher, summary.baseline, summary.student]
+    results = [network.evaluation for network in networks]
+    for result in results:
+        if result.standin != summary.standin:
+            data = ["a real data set", "a stand-in"]
+            raise DVFLError(
+                f"the run is said to be on {data[summary.standin]}, but {result.name} "
+                f"was evaluated on {data[result.standin]}; a report never mixes the two"
+            )
+    gain = compare(results[1], results[2])
+    text, page = _pages(
+        run_dir,
+        "run",
+        title=summary.title,
+        run=summary,
+        settings=_settings_table(summary, results),
+        networks=_networks_table(networks, summary),
+        gain=gain,
+        gain_table=_gain_table(gain, summary),
+        unreadable=_unreadable_table(summary, results),
+        seconds=_seconds_table(summary),
+        recipe=json.dumps(summary.recipe, indent=2, ensure_ascii=False, default=str),
+        published=_published_table(),
+    )
     # Both are made before either is written: what is missing leaves no half.
-    page = html_page(parts, summary.title)
-    text = markdown(parts, run_dir)
     write_whole(run_dir / "report.md", text.encode())
     write_whole(run_dir / "report.html", page.encode())
     return run_dir / "report.md", run_dir / "report.html"
 
 
-def _page(run_dir: Path, summary: RunSummary) -> list[Part]:
-    networks = [summary.teacher, summary.baseline, summary.distilled]
-    results = [_result(run_dir, n, summary) for n in networks]
-    gain = compare(results[1], results[2])
-    return [
-        Heading(summary.title, level=1),
-        *_what_was_run(summary, results),
-        Heading("Result"),
-        _networks_table(networks, results, summary),
-        Heading("What distillation did"),
-        *_gain(gain, summary),
-        *(Text(note) for note in summary.notes),
-        *figure_parts(run_dir, summary.figures),
-        *_unreadable(summary, results),
-        Heading("Time"),
-        _seconds_table(summary),
-        Heading("Recipe"),
-        Code(f"Recipe of the profile {summary.profile}", _json(summary.recipe)),
-        *_published(),
-    ]
-
-
-def _result(run_dir: Path, network: NetworkResult, summary: RunSummary) -> Evaluation:
-    result = network.evaluation
-    if not isinstance(result, Evaluation):
-        result = Evaluation.load(run_dir / result)
-    if result.standin != summary.standin:
-        data = ["a real data set", "a stand-in"]
-        raise DVFLError(
-            f"the run is said to be on {data[summary.standin]}, but {result.name} was "
-            f"evaluated on {data[result.standin]}; a report never mixes the two"
-        )
-    return result
-
-
-def _what_was_run(summary: RunSummary, results: list[Evaluation]) -> list[Part]:
-    parts: list[Part] = []
-    if summary.standin:
-        parts.append(
-            Text(
-                "The videos are generated: a stand-in with the files and lists of "
-                f"{summary.dataset}. Nothing here is a result on {summary.dataset}."
-            )
-        )
-    versions = ", ".join(f"{k} {v}" for k, v in summary.versions.items())
+def _settings_table(summary: RunSummary, results: list[Evaluation]) -> Table:
     views = ", ".join(dict.fromkeys(str(r.views) for r in results))
     classes = len(results[0].class_names)
     rows = [
@@ -189,36 +230,28 @@ def _what_was_run(summary: RunSummary, results: list[Evaluation]) -> list[Part]:
         ["views per test video", f"{views}; softmax averaged over the views"],
         ["seed", str(summary.seed)],
         ["device", summary.device],
-        ["versions", versions],
+        ["versions", ", ".join(f"{k} {v}" for k, v in summary.versions.items())],
         ["commit", summary.commit or "unknown (not run from a git checkout)"],
     ]
-    return [*parts, Table(["what", "value"], rows)]
+    return Table(["what", "value"], rows)
 
 
-def _networks_table(
-    networks: list[NetworkResult], results: list[Evaluation], summary: RunSummary
-) -> Table:
-    columns = ["role", "model", "parameters", "GMACs per view", "top-1", "top-5"]
+def _networks_table(networks: list[NetworkResult], summary: RunSummary) -> Table:
+    columns = ["role", "model", "parameters", "GMACs per view"]
+    columns += [metric.title for metric in METRICS.values()]
     columns += ["within pairs"] * bool(summary.pairs)
     columns += ["right family"] * bool(summary.families)
-    columns += ["videos", "views"]
     rows = []
-    for network, result in zip(networks, results, strict=True):
-        top5 = result.top5
-        row = [
-            network.role,
-            result.model,
-            f"{network.parameters:,}",
-            "not measured" if network.gmacs is None else f"{network.gmacs:.3g}",
-            str(result.top1),
-            "not meaningful"
-            if top5 is None
-            else f"{100 * top5.correct / top5.n:.1f} %",
-        ]
+    for network in networks:
+        result, gmacs = network.evaluation, network.gmacs
+        shares = result.probabilities, result.labels
+        row = [network.role, result.model, f"{network.parameters:,}"]
+        row.append("not measured" if gmacs is None else f"{gmacs:.3g}")
+        row += accuracy_cells(result)
         if summary.pairs:
-            row.append(str(result.within_pairs(summary.pairs)))
+            row.append(str(pair_accuracy(*shares, summary.pairs)))
         if summary.families:
-            row.append(str(result.family_accuracy(summary.families)))
+            row.append(str(family_accuracy(*shares, summary.families)))
         views = result.views.clips * result.views.crops
         rows.append([*row, str(len(result.videos)), str(views)])
     caption = (
@@ -229,12 +262,14 @@ def _networks_table(
     if summary.pairs:
         caption += " Within pairs: only the two classes of a pair compete; chance 50 %."
     if summary.families:
-        chance = 100 * results[0].family_chance(summary.families)
+        first = networks[0].evaluation
+        classes = len(first.class_names)
+        chance = 100 * family_chance(first.labels, summary.families, classes)
         caption += f" Right family: chance {chance:.0f} %."
-    return Table(columns, rows, caption)
+    return Table([*columns, "videos", "views"], rows, caption)
 
 
-def _gain(gain: Comparison, summary: RunSummary) -> list[Part]:
+def _gain_table(gain: Comparison, summary: RunSummary) -> Table:
     rows = [
         ["difference in top-1", f"{100 * gain.difference:+.1f} points"],
         [
@@ -252,23 +287,10 @@ def _gain(gain: Comparison, summary: RunSummary) -> list[Part]:
         f"{'Stand-in data. ' if summary.standin else ''}Distilled student minus "
         "baseline on the same videos; same first weights, same order of data."
     )
-    limits = (
-        "This compares two trained networks of one seed. Another seed trains other "
-        "networks: only several runs tell how much of a gain is the method's."
-    )
-    verdict = Text(gain.verdict, strong=True)
-    return [verdict, Table(["what", "value"], rows, caption), Text(limits)]
+    return Table(["what", "value"], rows, caption)
 
 
-def figure_parts(run_dir: Path, figures: Sequence[ReportFigure]) -> list[Part]:
-    """The pictures of a page under a heading; nothing where there is none."""
-    pictures = [
-        Picture(run_dir / f.file, f.caption, f.alt or f.caption) for f in figures
-    ]
-    return [Heading("Figures"), *pictures] if pictures else []
-
-
-def _unreadable(summary: RunSummary, results: list[Evaluation]) -> list[Part]:
+def _unreadable_table(summary: RunSummary, results: list[Evaluation]) -> Table | None:
     rows = [
         [phase, str(len(videos)), "; ".join(videos)]
         for phase, videos in summary.unreadable.items()
@@ -283,11 +305,8 @@ def _unreadable(summary: RunSummary, results: list[Evaluation]) -> list[Part]:
         for r in results
         if r.unreadable
     ]
-    if not rows:
-        return [Heading("Unreadable videos"), Text("None: every video was read.")]
     caption = "Left out of the score, or in training replaced by the next video."
-    table = Table(["phase", "number", "videos"], rows, caption)
-    return [Heading("Unreadable videos"), table]
+    return Table(["phase", "number", "videos"], rows, caption) if rows else None
 
 
 def _seconds_table(summary: RunSummary) -> Table:
@@ -296,24 +315,154 @@ def _seconds_table(summary: RunSummary) -> Table:
     return Table(["phase", "wall clock"], rows)
 
 
-def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, indent=2, ensure_ascii=False, default=str)
-
-
-def _published() -> list[Part]:
+def _published_table() -> Table:
+    """The three networks of the paper on UCF101."""
+    kinds = {
+        "teacher": "teacher",
+        "baseline": "student, not distilled",
+        "student": "student, distilled",
+    }
     rows = [
-        [name, parameters, f"{row.top1:.1f} %", f"{row.top5:.1f} %"]
-        for row, name, parameters in PUBLISHED
+        [
+            f"{row.network} ({kinds[row.role]})",
+            PUBLISHED_PARAMETERS[row.network],
+            f"{row.top1:.1f} %",
+            f"{row.top5:.1f} %",
+        ]
+        for row in PUBLISHED_RESULTS
+        if row.benchmark == "ucf101" and row.network in PUBLISHED_PARAMETERS
     ]
     caption = (
         "Source: model zoo in the README of the authors' repository "
         "(github.com/hayatkhan8660-maker/DVFL-Net). Views per video: not stated there."
     )
-    about = (
-        "For orientation only, and not comparable with the results above: published "
-        "on UCF101 with the authors' own 80/20 lists, which are not the official "
-        "splits and share 81 groups between training and test."
-    )
     columns = ["published model", "parameters", "published top-1", "published top-5"]
-    table = Table(columns, rows, caption)
-    return [Heading("Published numbers"), Text(about), table]
+    return Table(columns, rows, caption)
+
+
+# --- all data sets -----------------------------------------------------------------
+
+
+def write_final_report(
+    run_dir: Path,
+    rows: Sequence[FinalRow],
+    costs: Sequence[ViewCost] = (),
+    calibrations: Mapping[Place, Calibration] | None = None,
+    confusions: Mapping[Place, Sequence[ConfusedPair]] | None = None,
+    figures: Sequence[ReportFigure] = (),
+    about: Mapping[str, Any] | None = None,
+) -> tuple[Path, Path, Path]:
+    """Write ``benchmarks.md``, ``benchmarks.html`` and ``benchmarks.json``.
+
+    Args:
+        rows: see ``tables.final_rows``.
+        costs, calibrations, confusions: further tables, where there are any.
+        figures: PNG files below ``run_dir``.
+        about: device, versions and the like, as a table and in the JSON.
+
+    Returns:
+        The three paths.
+
+    Raises:
+        RunDirectoryError: no row, a figure is missing, or the folder cannot be
+            written.
+    """
+    if not rows:
+        raise RunDirectoryError(f"{run_dir}: nothing was evaluated, nothing to report")
+    calibrations, confusions, about = calibrations or {}, confusions or {}, about or {}
+    standins = {row.mean.dataset: row.mean.standin for row in rows}
+    title = (
+        "Benchmarks, some on stand-in data" if any(standins.values()) else "Benchmarks"
+    )
+    title = "Benchmarks, on stand-in data" if all(standins.values()) else title
+    text, page = _pages(
+        run_dir,
+        "benchmarks",
+        title=title,
+        drawn=", ".join(data_name(d, s) for d, s in standins.items() if s),
+        about=Table(["what", "value"], [[k, str(v)] for k, v in about.items()]),
+        tables=[final_table(rows), source_table(rows)],
+        notes=list(dict.fromkeys(n for r in rows for n in r.notes)),
+        splits=split_table(rows),
+        closer={
+            "Cost": costs and cost_table(list(costs)),
+            "Calibration": calibrations and _calibration_table(calibrations, standins),
+            "Most confused pairs": confusions
+            and _confusion_table(confusions, standins),
+        },
+        figures=figures,
+    )
+    values = {
+        "format": FORMAT,
+        "title": title,
+        "standin": standins,
+        "rows": [row.to_dict() for row in rows],
+        "costs": [cost.to_dict() for cost in costs],
+        "calibration": [
+            _place(place, standins) | found.to_dict()
+            for place, found in calibrations.items()
+        ],
+        "confused_pairs": [
+            _place(place, standins) | {"pairs": [pair.to_dict() for pair in pairs]}
+            for place, pairs in confusions.items()
+        ],
+        "about": dict(about),
+    }
+    texts = {
+        "benchmarks.md": text,
+        "benchmarks.html": page,
+        "benchmarks.json": json.dumps(values, indent=1, ensure_ascii=False),
+    }
+    for name, content in texts.items():
+        write_whole(run_dir / name, content.encode())
+    md, html, js = (run_dir / name for name in texts)
+    return md, html, js
+
+
+def _place(place: Place, standins: Mapping[str, bool]) -> dict[str, object]:
+    dataset, split, network = place
+    named = {"benchmark": dataset, "standin": standins[dataset]}
+    return named | {"split": split, "network": network}
+
+
+def _where(place: Place, standins: Mapping[str, bool]) -> list[str]:
+    """Data, split and network, for the first cells of a row."""
+    return [data_name(place[0], standins[place[0]]), *place[1:]]
+
+
+def _calibration_table(
+    found: Mapping[Place, Calibration], standins: Mapping[str, bool]
+) -> Table:
+    """Mean confidence, accuracy and calibration error of each network on each list."""
+    columns = ["data", "split", "network", "mean confidence", "top-1"]
+    columns += ["expected calibration error"]
+    cells = [
+        [
+            *_where(place, standins),
+            f"{100 * each.confidence:.1f} %",
+            str(each.accuracy),
+            f"{100 * each.error:.1f} points",
+        ]
+        for place, each in found.items()
+    ]
+    number = len(next(iter(found.values())).bins)
+    return Table(columns, cells, f"{number} bins of equal width.")
+
+
+def _confusion_table(
+    found: Mapping[Place, Sequence[ConfusedPair]], standins: Mapping[str, bool]
+) -> Table:
+    """The most confused pairs of each network on each list."""
+    columns = ["data", "split", "network", "true", "said", "videos", "names"]
+    cells = [
+        [
+            *_where(place, standins),
+            pair.true,
+            pair.said,
+            f"{pair.count} of {pair.of}",
+            "; ".join(pair.videos[:3]),
+        ]
+        for place, pairs in found.items()
+        for pair in pairs
+    ]
+    return Table(columns, cells, "Up to three videos of each pair are named.")

@@ -1,6 +1,7 @@
 """What came of an evaluation: probabilities per video, and all that follows.
 
-Public names: ``Evaluation``, ``ClassAccuracy``, ``Views``, ``FORMAT``.
+Public names: ``Evaluation``, ``ClassAccuracy``, ``Views``, ``FORMAT``;
+``concatenate``; ``confused_pairs``, ``ConfusedPair``.
 
 An evaluation is stored as two files: ``name.json`` with every number, to be
 read by people, and ``name.safetensors`` with the probabilities, from which
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,7 @@ from ..errors import DatasetError, RunDirectoryError
 from ..files import read_bytes, write_whole
 from ..recipes import DataRecipe, EvaluateRecipe
 from . import metrics
-from .document import Table, markdown
-from .metrics import Accuracy
+from .metrics import METRICS, Accuracy
 
 FORMAT = "dvfl_lib evaluation 1"
 
@@ -117,16 +117,14 @@ class Evaluation:
             raise DatasetError(
                 f"{self.name}: nothing to score with {n} videos and {k} classes"
             )
-        if self.probabilities.shape != (n, k) or self.labels.shape != (n,):
+        shapes = self.probabilities.shape, self.labels.shape
+        if shapes != ((n, k), (n,)) or not np.isfinite(self.probabilities).all():
             raise DatasetError(
                 f"{self.name}: {n} videos and {k} classes do not go with "
-                f"probabilities {self.probabilities.shape} and labels "
-                f"{self.labels.shape}"
+                f"probabilities and labels of {shapes[0]} and {shapes[1]} numbers"
             )
         if self.labels.min() < 0 or self.labels.max() >= k:
             raise DatasetError(f"{self.name}: labels must lie between 0 and {k - 1}")
-        if not np.isfinite(self.probabilities).all():
-            raise DatasetError(f"{self.name}: probabilities that are not numbers")
 
     @cached_property
     def predictions(self) -> np.ndarray:
@@ -139,16 +137,24 @@ class Evaluation:
         return self.predictions == self.labels
 
     @cached_property
+    def accuracies(self) -> dict[str, Accuracy | None]:
+        """One for each of ``metrics.METRICS``; None where it says nothing."""
+        found = (m.of(self.probabilities, self.labels) for m in METRICS.values())
+        return dict(zip(METRICS, found, strict=True))
+
+    def accuracies_dict(self) -> dict[str, object]:
+        """The same for JSON, with units in its keys."""
+        return {name: a and a.to_dict() for name, a in self.accuracies.items()}
+
+    @property
     def top1(self) -> Accuracy:
         """Share of videos whose top class is the true one."""
-        return metrics.accuracy_of(self.probabilities, self.labels, 1)
+        return self.accuracies["top1"]
 
-    @cached_property
+    @property
     def top5(self) -> Accuracy | None:
         """Share of videos with the true class among five; None for K <= 5."""
-        if len(self.class_names) <= 5:
-            return None  # it would be 100 % by construction
-        return metrics.accuracy_of(self.probabilities, self.labels, 5)
+        return self.accuracies["top5"]
 
     @cached_property
     def confusion(self) -> np.ndarray:
@@ -169,18 +175,6 @@ class Evaluation:
         """Unreadable videos as a share of the whole list."""
         return len(self.unreadable) / (len(self.unreadable) + len(self.videos))
 
-    def within_pairs(self, pairs: Sequence[tuple[int, int]]) -> Accuracy:
-        """See ``metrics.pair_accuracy``: only the two of a pair compete."""
-        return metrics.pair_accuracy(self.probabilities, self.labels, pairs)
-
-    def family_accuracy(self, families: Sequence[Sequence[int]]) -> Accuracy:
-        """See ``metrics.family_accuracy``: is the predicted family right?"""
-        return metrics.family_accuracy(self.probabilities, self.labels, families)
-
-    def family_chance(self, families: Sequence[Sequence[int]]) -> float:
-        """What ``family_accuracy`` is for who guesses."""
-        return metrics.family_chance(self.labels, families, len(self.class_names))
-
     def to_json(self) -> dict[str, Any]:
         """Every number with its unit, as plain types."""
         return {
@@ -194,8 +188,7 @@ class Evaluation:
             "views": asdict(self.views),
             "precision": self.precision,
             "seconds": self.seconds,
-            "top1": self.top1.to_dict(),
-            "top5": self.top5 and self.top5.to_dict(),
+            **self.accuracies_dict(),
             "unreadable": {
                 "percent": 100 * self.unreadable_share,
                 "videos": list(self.unreadable),
@@ -278,26 +271,80 @@ class Evaluation:
         except (SafetensorError, KeyError, TypeError, DatasetError) as bad:
             raise RunDirectoryError(f"{path} contradicts itself: {bad}") from None
 
-    def table(self) -> str:
-        """The result as a Markdown table."""
-        return markdown([result_table([self])])
+
+def concatenate(results: Sequence[Evaluation]) -> Evaluation:
+    """One network's results on several lists of a data set as one result.
+
+    A video that is on several lists counts once, as the first of them has it: the
+    splits of HMDB51 are no partition. For a closer look at mistakes; the number of a
+    benchmark is ``tables.split_mean``.
+
+    Raises:
+        DatasetError: nothing, or results of several networks, data sets or views.
+    """
+    if not results:
+        raise DatasetError("there is no result to join")
+    first, seen, kept = results[0], set(), []
+    for what in ("name", "dataset", "standin", "class_names", "views", "precision"):
+        if any(getattr(result, what) != getattr(first, what) for result in results):
+            raise DatasetError(f"results of several {what} cannot be joined")
+    for result in results:
+        kept.append([k for k, name in enumerate(result.videos) if name not in seen])
+        seen |= set(result.videos)
+    parts = list(zip(results, kept, strict=True))
+    return replace(
+        first,
+        split=", ".join(result.split for result in results),
+        videos=tuple(result.videos[k] for result, mine in parts for k in mine),
+        labels=np.concatenate([result.labels[mine] for result, mine in parts]),
+        probabilities=np.concatenate([r.probabilities[mine] for r, mine in parts]),
+        unreadable=tuple(dict.fromkeys(u for r in results for u in r.unreadable)),
+        seconds=sum(result.seconds for result in results),
+    )
 
 
-def result_table(evaluations: Sequence[Evaluation]) -> Table:
-    """One row per network; the caption says where the data is a stand-in."""
-    rows = [
-        [
-            e.name,
-            e.model,
-            str(e.top1),
-            "not meaningful" if e.top5 is None else f"{100 * e.top5.value:.1f} %",
-            str(len(e.videos)),
-            str(e.views),
-        ]
-        for e in evaluations
-    ]
-    caption = "Top-1 with its 95 % interval (Wilson)."
-    if any(e.standin for e in evaluations):
-        caption = "Stand-in data. " + caption
-    columns = ["network", "model", "top-1", "top-5", "videos", "clips x crops"]
-    return Table(columns, rows, caption)
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Videos of class ``true`` that the network calls ``said``.
+
+    Attributes:
+        true, said: names of the classes.
+        count: how many videos; of: how many the true class has.
+        videos: their names, the surest mistake first.
+    """
+
+    true: str
+    said: str
+    count: int
+    of: int
+    videos: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain dictionary, for JSON."""
+        return {
+            "true": self.true,
+            "said": self.said,
+            "videos_confused": self.count,
+            "videos_of_the_class": self.of,
+            "videos": list(self.videos),
+        }
+
+
+def confused_pairs(result: Evaluation, most: int = 5) -> list[ConfusedPair]:
+    """The most frequent confusions; of equal ones, in the order of the classes."""
+    wrong = result.confusion - np.diag(np.diag(result.confusion))  # (K, K)
+    order = np.argsort(-wrong, axis=None, kind="stable")[: max(0, most)]
+    cells = [divmod(int(cell), len(wrong)) for cell in order]
+    return [_pair(result, true, said) for true, said in cells if wrong[true, said]]
+
+
+def _pair(result: Evaluation, true: int, said: int) -> ConfusedPair:
+    mine = np.flatnonzero((result.labels == true) & (result.predictions == said))
+    surest = mine[np.argsort(-result.probabilities[mine, said], kind="stable")]
+    return ConfusedPair(
+        true=result.class_names[true],
+        said=result.class_names[said],
+        count=len(mine),
+        of=int((result.labels == true).sum()),
+        videos=tuple(result.videos[i] for i in surest),
+    )

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 from torch import nn
 
 from ..cost import count_macs, count_parameters, median_seconds
-from .document import Table
 from .results import Views
+from .tables import Table
 
 
 @dataclass(frozen=True)
@@ -87,16 +88,12 @@ def view_costs(
         calls = {}
         for name, (model, v) in networks.items():
             clip = torch.zeros(1, v.frames, 3, v.crop, v.crop, device=device)
-            calls[name] = _call(model.to(device), clip)
+            calls[name] = partial(model.to(device), clip)
         seconds = median_seconds(calls, repeats)
     return [
         ViewCost(name, v, *counted[name], seconds[name], repeats, str(device))
         for name, (_, v) in networks.items()
     ]
-
-
-def _call(model: nn.Module, clip: torch.Tensor):
-    return lambda: model(clip)
 
 
 def cost_table(costs: list[ViewCost], measured: bool = True) -> Table:

@@ -1,15 +1,14 @@
 """Every static plot: curves, accuracies, confusions, pictures of clips, drawings.
 
-Public names: ``training_curves``, ``per_class_figure``, ``accuracy_bars``
-(results.py), ``confusion_figure`` (confusion.py), ``clip_strip``,
-``views_figure`` (clips.py), ``sampling_figure``, ``crops_figure`` (sampling.py),
-``heat_maps`` (maps.py), ``line_figure`` (curves.py),
-``cost_bars``, ``filling_figure`` (costs.py), ``benchmarks_figure`` (benchmarks.py),
-``reliability_figure`` (reliability.py), ``ratio_bars``, ``share_bars`` (speed.py),
-``stream_figure`` (streams.py), ``opinion_bars``, ``bump_fits``,
-``opinion_matrices`` (distillation.py), ``simplex_fields`` (simplex.py),
-``drawing``, ``list_drawings`` (drawings/), ``PALETTE``, ``colour_of``, ``alt_text``,
-``save_figure`` (style.py).
+Public names: ``clip_strip``, ``views_figure``, ``sampling_figure``,
+``crops_figure`` (clips.py), ``heat_maps`` (maps.py), ``training_curves``,
+``per_class_figure``, ``accuracy_bars``, ``benchmarks_figure``,
+``confusion_figure``, ``reliability_figure`` (accuracy.py), ``opinion_bars``,
+``bump_fits``, ``opinion_matrices``, ``simplex_fields`` (distillation.py),
+``cost_bars``, ``filling_figure``, ``ratio_bars``, ``share_bars``,
+``stream_figure`` (cost.py), ``StudyRow``, ``study_figure`` (ablation.py),
+``line_figure``, ``PALETTE``, ``colour_of``, ``alt_text``, ``save_figure``
+(style.py).
 
 Each function returns a ``matplotlib.figure.Figure`` of its own and touches no
 global state: no pyplot, no rcParams. In a notebook run ``%matplotlib inline``
@@ -18,24 +17,30 @@ once and ``display(figure)``. Each figure carries a description in words
 the title. Accuracies come as shares in [0, 1] and are shown in percent.
 """
 
-from .benchmarks import benchmarks_figure
-from .clips import clip_strip, views_figure
-from .confusion import confusion_figure
-from .costs import cost_bars, filling_figure
-from .curves import line_figure
-from .distillation import bump_fits, opinion_bars, opinion_matrices
-from .drawings import drawing, list_drawings
+from .ablation import StudyRow, study_figure
+from .accuracy import (
+    accuracy_bars,
+    benchmarks_figure,
+    confusion_figure,
+    per_class_figure,
+    reliability_figure,
+    training_curves,
+)
+from .clips import clip_strip, crops_figure, sampling_figure, views_figure
+from .cost import (
+    cost_bars,
+    filling_figure,
+    ratio_bars,
+    share_bars,
+    stream_figure,
+)
+from .distillation import bump_fits, opinion_bars, opinion_matrices, simplex_fields
 from .maps import heat_maps
-from .reliability import reliability_figure
-from .results import accuracy_bars, per_class_figure, training_curves
-from .sampling import crops_figure, sampling_figure
-from .simplex import simplex_fields
-from .speed import ratio_bars, share_bars
-from .streams import stream_figure
-from .style import PALETTE, alt_text, colour_of, save_figure
+from .style import PALETTE, alt_text, colour_of, line_figure, save_figure
 
 __all__ = [
     "PALETTE",
+    "StudyRow",
     "accuracy_bars",
     "alt_text",
     "benchmarks_figure",
@@ -45,11 +50,9 @@ __all__ = [
     "confusion_figure",
     "cost_bars",
     "crops_figure",
-    "drawing",
     "filling_figure",
     "heat_maps",
     "line_figure",
-    "list_drawings",
     "opinion_bars",
     "opinion_matrices",
     "per_class_figure",
@@ -60,6 +63,7 @@ __all__ = [
     "share_bars",
     "simplex_fields",
     "stream_figure",
+    "study_figure",
     "training_curves",
     "views_figure",
 ]

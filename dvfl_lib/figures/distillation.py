@@ -1,6 +1,7 @@
-"""What teacher and student think, as bars, as curves and as matrices.
+"""What teacher and student think, and where a loss pulls the student.
 
-Public names: ``opinion_bars``, ``bump_fits``, ``opinion_matrices``.
+Public names: ``opinion_bars``, ``bump_fits``, ``opinion_matrices``,
+``simplex_fields``.
 """
 
 from __future__ import annotations
@@ -14,12 +15,24 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from ..errors import DVFLError
-from .style import GREY, PALETTE, colour_of, new_figure
+from .style import (
+    GREY,
+    PALETTE,
+    colour_bar,
+    colour_of,
+    legend_below,
+    name_axes,
+    new_figure,
+)
 
 _LIGHT = "#D9D9D9"
 # White on black: a frame that stands out from every colour of the matrices' scale.
 _STROKE = [withStroke(linewidth=3.2, foreground="black")]
+# Of the triangle of three classes.
+_CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]])
+# The scale ends just above sqrt 2, the longest gradient that a cross-entropy can have.
+_TOP = 1.5
+_TICKS = (0, 0.05, 0.2, 0.5, 1, _TOP)
 
 
 def opinion_bars(
@@ -36,13 +49,8 @@ def opinion_bars(
         opinions: name -> K probabilities. The name tells the colour
             (``colour_of``); black where it names no network.
         true_class: the class whose name is printed in bold.
-
-    Raises:
-        DVFLError: nothing to draw, or other numbers of classes.
     """
-    values = {name: _numbers(v, (len(class_names),)) for name, v in opinions.items()}
-    if not values:
-        raise DVFLError("opinion_bars was given no opinion")
+    values = {name: _numbers(v) for name, v in opinions.items()}
     high = 1.0 + 0.21 * len(class_names)
     figure, axes = new_figure(title, standin, high, columns=len(values))
     top = max(v.max() for v in values.values())
@@ -53,7 +61,7 @@ def opinion_bars(
         axis.barh(rows, shares, height=0.7, color=colour)
         axis.set(xlim=(0, 1.05 * top), ylim=(len(class_names) - 0.5, -0.5), yticks=[])
         axis.set_title(name, fontsize=9.5, color=GREY)
-        axis.set_xlabel("probability", fontsize=9, color=GREY)
+        name_axes(axis, "probability")
         axis.spines["left"].set_color(_LIGHT)
     axes[0].set_yticks(rows, class_names, fontsize=9)
     for label in axes[0].get_yticklabels():
@@ -78,15 +86,10 @@ def bump_fits(
     Args:
         places: N positions; teacher: N probabilities; fits: name -> N probabilities.
             What follows a comma in a name stands on a line of its own.
-
-    Raises:
-        DVFLError: nothing to draw, or unequal lengths.
     """
     x = np.asarray(places, float)
-    p = _numbers(teacher, x.shape)
-    curves = {name: _numbers(v, x.shape) for name, v in fits.items()}
-    if not curves:
-        raise DVFLError("bump_fits was given no fit")
+    p = _numbers(teacher)
+    curves = {name: _numbers(v) for name, v in fits.items()}
     figure, axes = new_figure(title, False, 2.8, columns=len(curves))
     most = 1.12 * max(p.max(), *(min(q.max(), 2 * p.max()) for q in curves.values()))
     for axis, (name, q) in zip(axes, curves.items(), strict=True):
@@ -95,13 +98,12 @@ def bump_fits(
         axis.plot(x, q, color=PALETTE["student"], linewidth=2.0, label="student")
         axis.set(ylim=(0, most), yticks=[])
         axis.set_title(name.replace(", ", ",\n"), fontsize=9.5, color=GREY)
-        axis.set_xlabel("place", fontsize=9, color=GREY)
+        name_axes(axis, "place")
         axis.spines["left"].set_visible(False)
         if q.max() > most:
             _name_the_top(axis, x, q)
-    axes[0].set_ylabel("probability", fontsize=9, color=GREY)
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+    name_axes(axes[0], "place", "probability")
+    legend_below(figure, 2, *axes[0].get_legend_handles_labels())
     told = [
         f"{name}: the student's mean is {(q * x).sum():z.1f}, its deviation "
         f"{_deviation(x, q):.1f}"
@@ -127,16 +129,10 @@ def opinion_matrices(
     Args:
         matrices: network -> (K, K) mean probabilities, in the order of ``class_names``.
         outlined: cells with a frame in every panel, each as (true class, other class).
-
-    Raises:
-        DVFLError: nothing to draw, another shape, or a cell to outline that is not
-            there.
     """
     size = len(class_names)
-    grids = {name: _numbers(m, (size, size)) for name, m in matrices.items()}
-    if not grids:
-        raise DVFLError("opinion_matrices was given no matrix")
-    framed = [_cell(pair, class_names) for pair in outlined]
+    grids = {name: _numbers(m) for name, m in matrices.items()}
+    framed = [tuple(map(class_names.index, pair)) for pair in outlined]
     figure, axes = new_figure(title, standin, 4.3, columns=len(grids))
     figure.get_layout_engine().set(h_pad=0.12)  # room between title and panels
     hidden = np.eye(size, dtype=bool)
@@ -154,11 +150,10 @@ def opinion_matrices(
             frame.set(linewidth=1.4, zorder=3, path_effects=_STROKE)
             axis.add_patch(frame)
     axes[0].set_yticks(range(size), class_names, fontsize=7.5)
-    axes[0].set_ylabel("true class", fontsize=9, color=GREY)
-    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.5, aspect=30)
+    name_axes(axes[0], y="true class")
+    style = {"location": "bottom", "shrink": 0.5, "aspect": 30}
+    bar = colour_bar(figure, image, axes, **style)
     bar.set_label("mean probability of a wrong class", fontsize=9)
-    bar.ax.tick_params(labelsize=8, color=GREY)
-    bar.outline.set_visible(False)
     told = []
     for name, matrix in grids.items():
         i, j = np.unravel_index(np.where(hidden, -1, matrix).argmax(), matrix.shape)
@@ -189,22 +184,8 @@ def _name_the_top(axis: Axes, x: np.ndarray, q: np.ndarray) -> None:
     )
 
 
-def _cell(pair: tuple[str, str], class_names: Sequence[str]) -> tuple[int, int]:
-    """Row and column of a wrong class; refuses what is not drawn."""
-    true, other = pair
-    unknown = [name for name in pair if name not in class_names]
-    if unknown or true == other:
-        raise DVFLError(
-            f"no cell to outline for {pair}: give two different classes of the matrix"
-        )
-    return class_names.index(true), class_names.index(other)
-
-
-def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.asarray(values.detach() if hasattr(values, "detach") else values, float)
-    if array.shape != shape or not np.isfinite(array).all():
-        raise DVFLError(f"finite numbers of shape {shape} are needed: {array.shape}")
-    return array
+def _numbers(values: Any) -> np.ndarray:
+    return np.asarray(values.detach() if hasattr(values, "detach") else values, float)
 
 
 def _most(shares: np.ndarray, class_names: Sequence[str]) -> str:
@@ -214,3 +195,75 @@ def _most(shares: np.ndarray, class_names: Sequence[str]) -> str:
 
 def _deviation(x: np.ndarray, q: np.ndarray) -> float:
     return float(np.sqrt((q * (x - (q * x).sum()) ** 2).sum()))
+
+
+def simplex_fields(
+    fields: Mapping[str, Any],
+    teacher: Sequence[float],
+    class_names: Sequence[str],
+    *,
+    title: str = "",
+) -> Figure:
+    """A triangle per loss: arrows where the student goes, colour how hard it is pulled.
+
+    A corner is a student that is sure of one class. All arrows have one length; the
+    colour is the length of the gradient, on one square-root scale for all panels.
+
+    Args:
+        fields: name -> a field with ``points`` (N, 3), ``moves`` (N, 3), ``sizes``
+            (N,) and ``arrows``, the mask (N,) of the points that bear an arrow, as
+            ``lessons.distilling.simplex_field`` makes it.
+        teacher: its three probabilities, marked by a star.
+        class_names: of the corners: left, right, top.
+    """
+    columns = min(3, len(fields))
+    rows = -(-len(fields) // columns)
+    figure, axes = new_figure(title, False, 0.5 + 2.35 * rows, rows, columns)
+    star = np.asarray(teacher, float) @ _CORNERS
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, (name, field) in zip(axes, fields.items(), strict=False):
+        image = _draw_field(axis, field)
+        axis.plot(*star, marker="*", ms=13, mfc="black", mec="white", zorder=5)
+        axis.set_title(name, fontsize=10, color=GREY)
+        _name_corners(axis, class_names)
+    bar = colour_bar(figure, image, axes, shrink=0.6, pad=0.02, aspect=25)
+    words = [*map(str, _TICKS[:-1]), f"{_TOP} or more"]
+    bar.set_ticks(np.sqrt(_TICKS), labels=words)
+    bar.set_label("length of the gradient", fontsize=9)
+    pairs = zip(class_names, teacher, strict=True)
+    shares = ", ".join(f"{word} {100 * share:.0f} %" for word, share in pairs)
+    figure.set_label(
+        f"{title or 'Gradients of losses'}. A triangle of three classes each for "
+        f"{', '.join(fields)}; the teacher, a star, gives {shares}. Arrows tell where "
+        "the student goes, colours how hard it is pulled."
+    )
+    return figure
+
+
+def _name_corners(axis: Axes, class_names: Sequence[str]) -> None:
+    style = {"textcoords": "offset points", "ha": "center", "va": "center"}
+    shifts = ((14, -8), (-10, -8), (0, 7))
+    for corner, word, shift in zip(_CORNERS, class_names, shifts, strict=True):
+        axis.annotate(word, corner, shift, fontsize=8, color=GREY, **style)
+
+
+def _draw_field(axis: Axes, field: Any) -> Any:
+    """Colours below, arrows of one length above; returns what bears the colours."""
+    xy = np.asarray(field.points, float) @ _CORNERS  # (N, 2)
+    to = np.asarray(field.moves, float) @ _CORNERS  # (N, 2)
+    length = np.linalg.norm(to, axis=1, keepdims=True)
+    to = np.divide(to, length, out=np.zeros_like(to), where=length > 0)
+    image = axis.tripcolor(
+        *xy.T,
+        np.sqrt(np.asarray(field.sizes, float)),
+        cmap="cividis",
+        shading="gouraud",
+        vmin=0,
+        vmax=_TOP**0.5,
+    )
+    shown = np.asarray(field.arrows, bool)
+    style = {"scale": 14, "width": 0.009, "pivot": "mid", "zorder": 3}
+    axis.quiver(*xy[shown].T, *to[shown].T, color="white", **style)
+    axis.set(xlim=(-0.03, 1.03), ylim=(-0.1, 0.96), aspect="equal")
+    return image

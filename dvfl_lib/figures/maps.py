@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..errors import DVFLError
-from .style import GREY, PALETTE, WIDTH, new_figure
+from .style import GREY, PALETTE, WIDTH, bare, colour_bar, name_row, new_figure
 
 AMOUNT, SIGNED = "cividis", "PuOr_r"
 Shared = Literal["all", "row", "none"]
@@ -52,33 +52,23 @@ def heat_maps(
         tokens: (rows, columns) that ``mark`` is counted in; without it each map's own.
         standin: write "stand-in data" into the title.
         colour_bar: show the scale, unless each map has its own.
-
-    Raises:
-        DVFLError: nothing to show, another shape, or a value that is no number.
     """
     grid = [[_as_map(entry) for entry in row] for row in rows]
-    if not grid or not any(entry is not None for row in grid for entry in row):
-        raise DVFLError("heat_maps was given no map")
-    if row_names and len(row_names) != len(grid):
-        raise DVFLError(f"{len(grid)} rows need as many names, not {len(row_names)}")
     columns = max(map(len, grid))
     figure, axes = _frame(grid, columns, title, standin, bool(row_names))
     scales = [_scales(row, grid, signed, shared) for row in grid]
     colours = SIGNED if signed else AMOUNT
     for place, axis in enumerate(axes):
         row, column = divmod(place, columns)
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set_visible(False)
+        bare(axis)
         if column < len(grid[row]) and grid[row][column] is not None:
-            scale = (scales[row][column], colours)
-            _draw(axis, grid[row][column], scale, numbers)
+            _draw(axis, grid[row][column], scales[row][column], colours, numbers)
             if mark is not None:
                 _frame_token(axis, mark, grid[row][column].shape, tokens)
         if row == 0 and column < len(column_names):
             axis.set_title(column_names[column], fontsize=9, color=GREY, pad=3)
         if column == 0 and row_names:
-            where = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
-            axis.set_ylabel(row_names[row], color=GREY, **where)
+            name_row(axis, row_names[row])
     if colour_bar and shared != "none":
         _add_bars(figure, axes, grid, scales, columns, colours, shared)
     words = _words(grid, title, row_names, column_names)
@@ -90,12 +80,9 @@ def _as_map(entry: Any) -> np.ndarray | None:
     if entry is None:
         return None
     array = np.asarray(entry.detach().cpu() if hasattr(entry, "detach") else entry)
-    picture = array.ndim == 3 and array.shape[-1] == 3
-    if not (picture or array.ndim == 2) or 0 in array.shape:
-        raise DVFLError(f"a map is (H, W), a picture (H, W, 3); got {array.shape}")
-    if picture:
+    if array.ndim == 3:
         return array if array.dtype == np.uint8 else array.clip(0, 1)
-    if not np.isfinite(array).all():
+    if not np.isfinite(array).all():  # they would look like zeros
         raise DVFLError("a map holds values that are not finite numbers")
     return array.astype(np.float64)
 
@@ -142,11 +129,11 @@ def _scales(
 def _draw(
     axis: Axes,
     entry: np.ndarray,
-    scale: tuple[Normalize | None, str],
+    norm: Normalize | None,
+    colours: str,
     numbers: bool,
 ) -> None:
     """One map or picture in its place."""
-    norm, colours = scale
     if entry.ndim == 3:
         axis.imshow(entry, interpolation="none")
     else:
@@ -200,11 +187,8 @@ def _add_bars(
     if shared == "all":
         lines = [([a for part, _ in lines for a in part], lines[0][1])] if lines else []
     for part, norm in lines:
-        bar = figure.colorbar(
-            ScalarMappable(norm, colours), ax=part, fraction=0.05, pad=0.01, aspect=14
-        )
-        bar.ax.tick_params(labelsize=8, color=GREY)
-        bar.outline.set_visible(False)
+        style = {"fraction": 0.05, "pad": 0.01, "aspect": 14}
+        colour_bar(figure, ScalarMappable(norm, colours), part, **style)
 
 
 def _words(

@@ -1,20 +1,22 @@
 """What all figures share: colours, titles, descriptions, and saving them.
 
-Public names: ``PALETTE``, ``colour_of``, ``alt_text``, ``save_figure``; for the
-other files of this folder ``new_figure``, ``percent``, ``chance_line``,
-``MARKERS``.
+Public names: ``PALETTE``, ``colour_of``, ``line_figure``, ``alt_text``,
+``save_figure``; for the other files of this folder ``new_figure``, ``bare``,
+``name_row``, ``name_axes``, ``percent``, ``chance_line``, ``colour_bar``,
+``legend_below``, ``MARKERS``.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from ..files import write_whole
 
@@ -92,6 +94,84 @@ def chance_line(axes: Axes, chance: float, upright: bool) -> None:
         fontsize=8,
         color=GREY,
     )
+
+
+def bare(axis: Axes) -> None:
+    """No ticks and no frame, as around a picture."""
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
+
+
+def name_row(axis: Axes, name: str, size: float = 9) -> None:
+    """A name, upright, left of a picture."""
+    style = {"rotation": 0, "ha": "right", "va": "center", "fontsize": size}
+    axis.set_ylabel(name, color=GREY, **style)
+
+
+def name_axes(axis: Axes, x: str = "", y: str = "") -> None:
+    """What the axes count, small and grey."""
+    axis.set_xlabel(x, fontsize=9, color=GREY)
+    axis.set_ylabel(y, fontsize=9, color=GREY)
+
+
+def colour_bar(figure: Figure, image: Any, axes: Any, **options: Any) -> Any:
+    """The scale of a picture's colours, without a frame."""
+    bar = figure.colorbar(image, ax=axes, **options)
+    bar.ax.tick_params(labelsize=8, color=GREY)
+    bar.outline.set_visible(False)
+    return bar
+
+
+def legend_below(figure: Figure, columns: int, *entries: Any, **options: Any) -> None:
+    """One legend for all axes: of handles and names if given, else of the labels."""
+    place = {"loc": "outside lower center", "frameon": False}
+    figure.legend(*entries, ncols=columns, **place, **options)
+
+
+def line_figure(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x: str,
+    y: str,
+    title: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    from_zero: bool = False,
+    colours: Mapping[str, str] | None = None,
+    standin: bool = False,
+) -> Figure:
+    """Named lines through measured points, each named at its right end.
+
+    Args:
+        lines: name -> (x values, y values).
+        x, y: what the axes count, with the unit.
+        log_x, log_y: logarithmic scale, so that a power of x is a straight line.
+        from_zero: the y axis holds zero, so that heights may be compared.
+        colours: name -> a name of ``PALETTE``.
+    """
+    figure, (axis,) = new_figure(title, standin, 3.6)
+    for place, (name, (xs, ys)) in enumerate(lines.items()):
+        key = (colours or {}).get(name)
+        colour = PALETTE[key] if key else colour_of(name, place)
+        mark = MARKERS[place % len(MARKERS)]
+        axis.plot(xs, ys, color=colour, marker=mark, markersize=5, label=name)
+    if log_x:
+        axis.set_xscale("log", base=2)
+        ticks = sorted({float(v) for xs, _ in lines.values() for v in xs})
+        axis.xaxis.set_major_locator(FixedLocator(ticks))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    if log_y:
+        axis.set_yscale("log")
+    elif from_zero:
+        low, high = axis.get_ylim()
+        axis.set_ylim(min(low, 0.0), max(high, 0.0))
+    name_axes(axis, x, y)
+    axis.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+    axis.legend(fontsize=9, frameon=False)
+    names = ", ".join(lines)
+    figure.set_label(f"{title or 'Lines'}: {y} against {x}, for {names}.")
+    return figure
 
 
 def alt_text(figure: Figure) -> str:

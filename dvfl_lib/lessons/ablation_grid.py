@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..distillation import KD_LOSSES
-from ..errors import LessonError
 from ..recipes import Recipe
 
 # Every student sees so many augmentations of each clip, in turn; the teacher's logits
@@ -70,12 +69,6 @@ class Study:
     settings: tuple[Setting, ...]
     reference: str
     references: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        names = [setting.name for setting in self.settings]
-        for name in (self.reference, *self.references, *self.references.values()):
-            if name not in names:
-                raise LessonError(f"{self.title}: there is no setting {name!r} in it")
 
     def reference_of(self, name: str) -> str:
         """What a setting is compared with."""

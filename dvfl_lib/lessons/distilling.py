@@ -1,7 +1,7 @@
 """What lesson 06 measures of losses and networks, and a reader need not read.
 
 Public names: ``DrawnAnswers``, ``answers_to_drawn_clips``, ``loss_gradient``,
-``SimplexField``, ``simplex_field``, ``mean_opinions``, ``likeness_of_profiles``,
+``SimplexField``, ``simplex_field``, ``mean_softmax``, ``profile_correlation``,
 ``likeness_within_classes``.
 
 Opinions here are probabilities softmax(logits / T). A class's *profile* is the mean
@@ -152,7 +152,7 @@ def simplex_field(
     return SimplexField(q, moves, gradient.norm(dim=1), arrows)
 
 
-def mean_opinions(logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
+def mean_softmax(logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
     """Row k: the mean of softmax(logits / T) over the clips of class k. (K, K)
 
     Raises:
@@ -166,7 +166,7 @@ def mean_opinions(logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
     return torch.stack([opinions[labels == k].mean(dim=0) for k in classes])
 
 
-def likeness_of_profiles(first: Tensor, second: Tensor) -> Tensor:
+def profile_correlation(first: Tensor, second: Tensor) -> Tensor:
     """Row by row the correlation of two (K, K) matrices without diagonal: (K,).
 
     1 where both think the same wrong classes likely, up to a factor and a shift.

@@ -25,7 +25,7 @@ from torchvision.transforms.v2 import functional as F
 from ..environment import project_root, shown_path
 from ..errors import LessonError
 from ..standins import TEST_GROUPS, StandinSize, clip_frames
-from ..standins.actions import ACTIONS
+from ..standins.scenes import ACTIONS
 from ..vfl_net import VFLNet
 from ..video.sampling import segment_indices
 from ..video.transforms import resize_short_side

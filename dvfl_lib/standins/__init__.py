@@ -5,26 +5,19 @@ Public names: ``write_standin``, ``list_standins``, ``plan_standin``, ``StandinS
 
 A stand-in is real video files and real list files, so the same loaders and the
 same training run on it. ``STANDIN.json`` marks it, and whatever is computed on it
-says so. Its actions are those of ``standin_actions``. For one more benchmark: a
-module here with one function from ``StandinSize`` to ``StandinPlan``, and a line in
-the table below.
+says so. Its actions are those of ``scenes``, its files those of ``layouts``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import DatasetError
 from ..video.writing import encode_clip
-from .contents import StandinSize, clip_frames, standin_families, standin_pairs
-from .hmdb51 import plan_hmdb51
-from .kinetics400 import plan_kinetics400
-from .ssv2 import plan_ssv2
-from .ucf50 import plan_ucf50
-from .ucf101 import TEST_GROUPS, plan_ucf101
-from .writing import StandinPlan, write_plan
+from .layouts import PLANS, TEST_GROUPS, StandinPlan
+from .scenes import StandinSize, clip_frames, standin_families, standin_pairs
+from .writing import write_plan
 
 __all__ = [
     "TEST_GROUPS",
@@ -38,18 +31,10 @@ __all__ = [
     "write_standin",
 ]
 
-_PLANS: dict[str, Callable[[StandinSize], StandinPlan]] = {
-    "hmdb51": plan_hmdb51,
-    "kinetics400": plan_kinetics400,
-    "ssv2": plan_ssv2,
-    "ucf101": plan_ucf101,
-    "ucf50": plan_ucf50,
-}
-
 
 def list_standins() -> list[str]:
     """The benchmarks that have a stand-in."""
-    return sorted(_PLANS)
+    return sorted(PLANS)
 
 
 def plan_standin(name: str, size: StandinSize) -> StandinPlan:
@@ -58,7 +43,7 @@ def plan_standin(name: str, size: StandinSize) -> StandinPlan:
     Raises:
         DatasetError: unknown name.
     """
-    plan = _PLANS.get(str(name).lower())
+    plan = PLANS.get(str(name).lower())
     if plan is None:
         raise DatasetError(
             f"there is no stand-in for {name!r}. Known: {', '.join(list_standins())}"

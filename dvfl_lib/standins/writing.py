@@ -1,6 +1,6 @@
-"""The skeleton of every stand-in: from a plan to files on the disk.
+"""From the plan of a stand-in to files on the disk.
 
-Public names: ``StandinPlan``, ``PlannedClip``, ``write_plan``.
+Public names: ``write_plan``.
 
 A folder is marked as ours before anything else is put into it (``UNFINISHED.json``),
 and again when it is complete (``STANDIN.json``). A folder that holds the benchmark's
@@ -14,49 +14,24 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
-import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 
 from tqdm import tqdm
 
 from ..datasets.base import STANDIN_FILE
 from ..errors import DatasetError, RunDirectoryError
 from ..files import write_whole
-from ..video.writing import FRAME_RATE, FRAME_SIZE, encode_clip
-from .contents import StandinSize, clip_frames
+from ..video.writing import encode_clip
+from .layouts import StandinPlan
+from .scenes import StandinSize, clip_frames
 
 _FORMAT = 1  # raised whenever the same seed would give other frames
 _UNFINISHED = "UNFINISHED.json"
 _CLIP_BYTES = 300_000  # about what a clip takes
-
-
-@dataclass(frozen=True)
-class PlannedClip:
-    """One video file and what it shows."""
-
-    path: str  # below the root, with "/"; the suffix says how it is coded
-    action: str  # one of ``standin_actions.ACTIONS``
-    group: int  # clips of one group share a scene
-    clip: int  # number within the group; each has a motion of its own
-
-
-@dataclass(frozen=True)
-class StandinPlan:
-    """All files of a stand-in."""
-
-    benchmark: str
-    clips: list[PlannedClip]
-    lists: dict[str, bytes]  # path below the root -> content of an annotation file
-    frame_size: tuple[int, int] = FRAME_SIZE  # width, height
-    frame_rate: int = FRAME_RATE
 
 
 def write_plan(
@@ -190,66 +165,33 @@ def _write_one(job: tuple) -> None:
     encode_clip(path, clip_frames(*what), frame_size, frame_rate)
 
 
-def _begin_worker() -> None:
-    """End with the parent: else workers of a killed call would wait for work for good.
-
-    Ctrl-C is for the parent, which then sends no more work.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _plain_start() -> Iterator[None]:
-    """New processes need nothing of the user's script, and no Ctrl-C while they start.
-
-    Python would import the script again in each, and a script that does its work
-    without ``if __name__ == "__main__"`` would do it again there.
-    """
-    script = sys.modules["__main__"]
-    in_main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_main else None
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = script
-        if in_main:
-            signal.signal(signal.SIGINT, handler)
+def _end_with_parent() -> None:
+    """Else workers of a killed call would wait for work for good."""
+    parent = multiprocessing.parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _write_clips(jobs: list[tuple], workers: int, progress: bool) -> None:
+    """In processes of their own; in this one where there are none or they fail."""
     bar = tqdm(
         total=len(jobs), desc="writing stand-in", unit="clip", disable=not progress
     )
     with bar:
-        if workers < 2:
-            for job in jobs:
-                _write_one(job)
-                bar.update()
-            return
-        # New interpreters: a fork of a process with running threads can hang.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_begin_worker
-        )
-        try:
-            with _plain_start():
-                # Few at a time: Ctrl-C waits for what the workers have.
-                done = pool.map(_write_one, jobs, chunksize=2)
-            for _ in done:
-                bar.update()
-        except BrokenProcessPool as error:
-            raise DatasetError(
-                "a process that writes clips was ended, perhaps for want of memory. "
-                "The same command goes on, and with workers=1 needs less"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+        if workers > 1:
+            # New interpreters: a fork of a process with running threads can hang.
+            pool = ProcessPoolExecutor(
+                workers, multiprocessing.get_context("spawn"), _end_with_parent
+            )
+            try:
+                for _ in pool.map(_write_one, jobs, chunksize=2):
+                    bar.update()
+                return
+            except BrokenProcessPool:
+                # For want of memory; or a script without ``if __name__ ==
+                # "__main__"``, which new interpreters would begin again.
+                jobs = [job for job in jobs if not _is_whole(job[0])]
+            finally:
+                pool.shutdown(cancel_futures=True)
+        for job in jobs:
+            _write_one(job)
+            bar.update()

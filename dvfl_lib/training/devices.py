@@ -1,6 +1,6 @@
 """Where training runs, in what precision, and how far it is repeatable.
 
-Public names: ``make_accelerator``, ``deterministic``, ``cpu_threads``.
+Public names: ``make_accelerator``, ``deterministic``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin, InitProcessGroupKwargs
 
-from ..environment import PATIENCE, processes
+from ..environment import PATIENCE
 from ..errors import RecipeError
 
 
@@ -74,19 +74,3 @@ def deterministic(device: torch.device) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
         torch.utils.deterministic.fill_uninitialized_memory = fill
-
-
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
-    """Inside the block, where the device is a CPU, compute with so many threads.
-
-    0 leaves torch's choice. Small networks gain nothing by a second thread, and one
-    thread gives the same numbers however many cores there are.
-    """
-    before = torch.get_num_threads()
-    if count and processes().device.type == "cpu":
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

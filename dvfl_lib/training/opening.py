@@ -1,12 +1,11 @@
 """Opening a run: every parameter is checked before any work begins.
 
-Public names: ``open_run``, ``check_run``, ``standin_folder``, ``can_write``.
+Public names: ``open_run``, ``check_run``, ``standin_folder``.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +15,7 @@ from ..datasets.base import first_few
 from ..distillation import KD_LOSSES, MatchingKind
 from ..environment import processes, project_root
 from ..errors import DatasetError, RecipeError, RunDirectoryError
+from ..files import can_write
 from ..recipes import did_you_mean, recipe_for
 from ..standins import list_standins, write_standin
 from ..video.sampling import view_indices
@@ -184,14 +184,3 @@ def _check_training(run: Pipeline, role: Role) -> None:
 def standin_folder(dataset: str) -> Path:
     """Where the stand-in of a data set is kept that a run writes by itself."""
     return project_root() / "data" / f"{dataset}_standin"
-
-
-def can_write(folder: Path) -> bool:
-    """Whether files can be written there; the folder is made if need be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"x")
-    except OSError:
-        return False
-    return True

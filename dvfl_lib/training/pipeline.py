@@ -30,11 +30,10 @@ from torch import nn
 
 from ..datasets import VideoDataset, create_dataset
 from ..datasets.leakage import training_list
-from ..environment import processes
+from ..environment import cpu_threads, processes
 from ..errors import CheckpointError
-from ..evaluation import About, Evaluation, evaluate
+from ..evaluation import Evaluation, EvaluationInfo, cached_evaluation, evaluate
 from ..evaluation.class_order import align_classes, released_classes
-from ..evaluation.kept import kept_evaluation
 from ..recipes import EvaluateRecipe, NetworkRecipe, Recipe
 from ..seeding import derive_seed, fixed_rng
 from ..vfl_net import VFLNet, create_model
@@ -50,7 +49,6 @@ from ..weights.reading import read_own_metadata
 from .batches import note_unreadable
 from .checkpointing import NO_EFFECT
 from .config import FitResult, TrainConfig
-from .devices import cpu_threads
 from .loop import fit
 from .teacher_logits import StoredTeacher, key_digest, logits_key
 
@@ -326,7 +324,7 @@ class Pipeline:
     def evaluate(self, role: Role) -> Evaluation:
         """All views of the test list; kept in ``run_dir/results/<role>.json``."""
         model, optim = self.trained(role), getattr(self.recipe, optim_of(role))
-        return kept_evaluation(
+        return cached_evaluation(
             self.settings.run_dir / "results" / f"{role}.json",
             self._evaluation_key(role),
             lambda half_done: self._score(
@@ -373,7 +371,7 @@ class Pipeline:
             model,
             EvaluationViews(samples, data, recipe, self.cache(recipe.short_side)),
             class_names=self.train_list.classes,
-            about=About(
+            about=EvaluationInfo(
                 name, self.train_list.standin, kind, s.dataset, s.split, subset
             ),
             batch_size=recipe.batch_size,

@@ -25,7 +25,7 @@ from ..recipes import AugmentRecipe, DataRecipe, EvaluateRecipe
 from ..seeding import fixed_rng
 from .frame_cache import FrameCache
 from .reading import VideoReader, open_video
-from .sampling import dense_indices, segment_indices, view_indices
+from .sampling import sampling_named, view_indices
 from .transforms import evaluation_crops, labelled_transform
 
 
@@ -97,6 +97,7 @@ class TrainingClips(Dataset):
         _check_cache(cache, data.short_side)
         self.samples = list(samples)
         self.data = data
+        self._sampling = sampling_named(data.sampling)
         self.augment = augment
         self.seed = int(seed)
         self.cache = cache
@@ -127,18 +128,15 @@ class TrainingClips(Dataset):
 
     def _make(self, key: ClipKey) -> tuple[Tensor, int]:
         """The clip of one key, float32 (T, 3, crop, crop), and its label."""
-        sample = self.samples[key.index]
+        sample, data = self.samples[key.index], self.data
+        choose, shape = self._sampling.draw, (data.frames, data.stride)
         with _open(sample, self.cache) as video:
             # The default generator, seeded just here, draws frames and pixels.
             with fixed_rng(self.seed, "clip", key.epoch, key.index, key.view):
-                frames = video.read(self._choose(video.num_frames))
+                frames = video.read(
+                    choose(video.num_frames, *shape, torch.default_generator)
+                )
                 return self._transform(frames, sample.label)
-
-    def _choose(self, num_frames: int) -> list[int]:
-        generator = torch.default_generator
-        if self.data.sampling == "segments":
-            return segment_indices(num_frames, self.data.frames, generator)
-        return dense_indices(num_frames, self.data.frames, self.data.stride, generator)
 
 
 class EvaluationViews(Dataset):

@@ -1,12 +1,13 @@
 """Decoded, resized frames kept on disk, for many epochs over the same videos.
 
-Public names: ``FrameCache``, ``CachedReader``, ``CacheReport``.
+Public names: ``FrameCache``, ``CachedReader``, ``CacheReport``,
+``resize_fingerprint``.
 
 A video becomes one ``.npy`` file of uint8 (N, 3, h, w), memory-mapped when read,
 and a small ``.json`` beside it. The resize is that of ``transforms``, so a clip
-from the cache equals a clip from the file bit for bit. A video that is replaced
-gets a new key (its size and time of change are part of it); a damaged cache file
-is made again.
+from the cache equals a clip from the file bit for bit. The key holds what changes the
+pixels: the video's path, size and time of change, the decoder and what the resize
+makes of a test picture. A damaged cache file is made again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +28,14 @@ from tqdm import tqdm
 
 from ..errors import RecipeError, RunDirectoryError, VideoError
 from ..files import write_whole
-from .frame_index import FrameIndex
-from .opening import check_file
-from .reading import VideoReader, open_video
-from .transforms import resize_short_side
+from . import transforms
+from .reading import (
+    FrameIndex,
+    VideoReader,
+    check_file,
+    decoder_version,
+    open_video,
+)
 
 _CHUNK = 128  # frames decoded at a time; bounds memory, not results
 # What reading a file raises that is empty, cut or of another kind.
@@ -38,6 +43,16 @@ _DAMAGE = (
     *(OSError, EOFError, ValueError, KeyError),
     *(TypeError, AttributeError, RecursionError),
 )
+
+
+def resize_fingerprint() -> str:
+    """Of what the resize makes of a test picture: another one, another fingerprint."""
+    noise = np.random.default_rng(0).integers(0, 256, (1, 3, 37, 53), np.uint8)
+    scaled = [
+        transforms.resize_short_side(torch.from_numpy(noise), side).numpy().tobytes()
+        for side in (16, 64)
+    ]
+    return hashlib.sha256(b"".join(scaled)).hexdigest()
 
 
 @dataclass
@@ -59,17 +74,7 @@ class CachedReader(VideoReader):
         super().__init__(path, index)
         self._frames = frames
 
-    def read(self, indices: Sequence[int]) -> Tensor:
-        """The wanted frames as uint8 (T, 3, h, w); see ``VideoReader.read``."""
-        numbers = np.asarray([int(number) for number in indices])
-        outside = numbers.size and (
-            numbers.min() < 0 or numbers.max() >= self.num_frames
-        )
-        if outside or not numbers.size:
-            raise VideoError(
-                f"{self.path}: has frames 0 to {self.num_frames - 1}; "
-                f"asked for {numbers.tolist() or 'none'}"
-            )
+    def _read(self, numbers: list[int]) -> Tensor:
         return torch.from_numpy(self._frames[numbers])  # indexing copies
 
     def close(self) -> None:
@@ -105,7 +110,10 @@ class FrameCache:
         """
         path = check_file(path)
         stat = path.stat()
-        parts = (path.absolute(), stat.st_size, stat.st_mtime_ns, self.short_side)
+        parts = (
+            *(path.absolute(), stat.st_size, stat.st_mtime_ns),
+            *(self.short_side, resize_fingerprint(), decoder_version()),
+        )
         digest = hashlib.sha256(os.fsencode("\n".join(map(str, parts)))).hexdigest()
         # Names are limited in bytes, and a sign takes up to four of them.
         stem = os.fsencode(path.stem)[:80].decode("utf-8", "ignore")
@@ -188,7 +196,7 @@ class FrameCache:
             return None
         if not whole or frames.dtype != np.uint8 or shape != note["shape"]:
             return None
-        index = FrameIndex(count, fps, height, width, 0, None, (0,), False)
+        index = FrameIndex(count, fps, height, width)
         return CachedReader(path, index, frames)
 
     def _build(self, path: Path, file: Path) -> None:
@@ -222,5 +230,5 @@ class FrameCache:
         for start in range(0, video.num_frames, _CHUNK):
             stop = min(start + _CHUNK, video.num_frames)
             frames = video.read(range(start, stop))
-            chunks.append(resize_short_side(frames, self.short_side).numpy())
+            chunks.append(transforms.resize_short_side(frames, self.short_side).numpy())
         return np.concatenate(chunks)

@@ -1,32 +1,58 @@
-"""How many frames a file holds and where it may be entered, without decoding.
+"""How many frames a video file holds and where it may be entered.
 
-Public names: ``FrameIndex``, ``index_frames``, ``SOUND_SHARE``.
+Public names: ``FrameIndex``, ``index_frames``, ``check_file``, ``refuse_picture``,
+``open_container``, ``damaged``, ``MIN_DECODABLE``.
 
-Headers lie: some state no frame count, some a wrong one. So the packets of the
-video stream are counted, which costs a read of the file and no decoding. Both
-backends take their frame numbers from here, and therefore agree on them.
+What decodes is the truth, a header is a hint. Frames are numbered as PyAV shows them.
+Where container and codec keep one frame in a packet, and the packets' time stamps are
+sound, the packets are counted and the file may be entered at a key frame (*exact*).
+Any other file is decoded from its beginning, always.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from bisect import bisect_right
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import av
+from av.container import InputContainer
+from av.stream import Disposition
 
 from ..errors import VideoError
-from .containers import container_trouble
-from .opening import check_file, open_stream
 
+# FFmpeg knows several hundred formats. Some of them are no video but a list of other
+# files to open (HLS, concat, DASH, numbered pictures), and one takes any text for a
+# picture of a terminal. So a file may be one of these, and open no other.
+_PICTURES = ("png_pipe", "jpeg_pipe", "bmp_pipe", "webp_pipe")
+_FORMATS = (
+    *("avi", "mov", "matroska", "webm", "mpeg", "mpegts", "mpegvideo", "m4v", "flv"),
+    *("asf", "ogg", "ivf", "mxf", "nut", "dv", "wtv", "rm", "h264", "hevc", "mjpeg"),
+    *("yuv4mpegpipe", "gif", "apng"),
+    *_PICTURES,
+)
+_OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+
+# (container, codec) that keep one frame in a packet, each with a time of its own.
+_MP4, _MKV = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
+_DECORD = {
+    *(("avi", "mpeg4"), (_MP4, "mpeg4"), (_MP4, "h264")),
+    *((_MKV, "h264"), (_MKV, "vp9")),
+}
+_COUNTED = {*_DECORD, (_MP4, "hevc"), (_MKV, "hevc")}
 # MPEG-4 packets this small hold no picture ("not coded"); encoders that pack two
-# frames into one packet leave them behind, and they do not come out as frames.
+# frames into one packet leave them behind, and they may not come out as frames.
 _EMPTY_PACKET_BYTES = 16
-# A file that yields fewer than this share of its promised frames is damaged. The
-# last frame or two are often missing from sound files.
-SOUND_SHARE = 0.9
+# A file that yields a smaller share of its frames is damaged. The last frame or two
+# are often missing from good files.
+MIN_DECODABLE = 0.9
+
+av.logging.set_level(None)  # FFmpeg writes to stderr; errors arrive as exceptions
 
 
 @dataclass(frozen=True)
@@ -37,34 +63,120 @@ class FrameIndex:
     fps: float  # frames per second; 0 where the file does not say
     height: int  # pixels, as shown (after rotation)
     width: int
-    rotation: int  # degrees counter-clockwise: 0, 90, 180 or 270
-    times: tuple[int, ...] | None  # presentation time of each frame, rising
-    keys: tuple[int, ...]  # frames that can be decoded without earlier ones
-    closed: bool  # no frame after a key frame in the file is shown before it
-    deep: bool = False  # more than eight bits for a colour
-    alone: bool = True  # no other video stream, nor a picture, is in the file
+    rotation: int = 0  # degrees counter-clockwise: 0, 90, 180 or 270
+    stream: int = 0  # number of the video's stream in the file
+    times: tuple[int | None, ...] = ()  # time stamp of each frame
+    time_base: Fraction = Fraction(1)  # seconds of one unit of the time stamps
+    keys: tuple[int, ...] = (0,)  # frames that can be decoded without earlier ones
+    exact: bool = False  # frames are known by their times, and keys can be entered
+    decord: bool = False  # exact, and of a kind that decord may read
 
     @property
-    def seekable(self) -> bool:
-        """Whether time stamps may be trusted to tell one frame from another."""
-        return self.times is not None
+    def seconds(self) -> tuple[float, ...]:
+        """When each frame is shown, from the first one's 0.0 on.
 
-    @property
-    def plain(self) -> bool:
-        """Whether two versions of FFmpeg read the same frames from the file."""
-        return self.closed and not self.deep and self.alone
+        By the file's time stamps; where it has none, evenly by ``fps``.
+        """
+        if None in self.times or not self.times:
+            return tuple(n / (self.fps or 1.0) for n in range(self.num_frames))
+        return tuple(float((t - self.times[0]) * self.time_base) for t in self.times)
 
     def key_before(self, frame: int) -> int:
         """The last key frame at or before ``frame``."""
         return self.keys[max(0, bisect_right(self.keys, frame) - 1)]
 
 
+def damaged(path: Path, what: str, error: Exception | None = None) -> VideoError:
+    """The message for a file that others must mend."""
+    why = f" ({getattr(error, 'strerror', None) or error})" if error else ""
+    return VideoError(f"{path}: {what}{why}. Unpack or download it again")
+
+
+def check_file(path: str | os.PathLike[str]) -> Path:
+    """The absolute path of a file that exists and is not empty.
+
+    Absolute, because FFmpeg takes a relative name such as "file:a.mp4" for an address.
+
+    Raises:
+        VideoError: no path, missing, a folder, or zero bytes long.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise VideoError(f"the path of a video is needed, not {type(path).__name__}")
+    path = Path(path).absolute()
+    try:
+        size = path.stat().st_size
+    except ValueError:  # NUL, or half a character
+        raise VideoError(f"{str(path)!r} cannot be the name of a file") from None
+    except OSError as error:
+        raise VideoError(
+            f"{path}: cannot be found ({error.strerror}). Check the path, or unpack "
+            "the data set again"
+        ) from error
+    if not path.is_file():
+        raise VideoError(f"{path}: is not a file")
+    if size == 0:
+        raise damaged(path, "is empty (0 bytes)")
+    return path
+
+
+def open_container(path: Path) -> InputContainer:
+    """PyAV's container of a file of a known format that has a moving picture.
+
+    Raises:
+        VideoError: it is none.
+    """
+    try:
+        container = av.open(str(path), metadata_errors="ignore", options=dict(_OPTIONS))
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError(
+            f"{path}: cannot be opened as a video ({error.strerror}). It is damaged "
+            "or of another kind; unpack or download it again"
+        ) from error
+    if not _moving(container):
+        picture = ", only a still picture" if container.streams.video else ""
+        container.close()
+        raise VideoError(f"{path}: holds no video stream{picture}")
+    for stream in container.streams.video:
+        # Loader workers and processes do the work in parallel; a decoder with threads
+        # of its own would only get in their way.
+        if stream.codec_context is not None:
+            stream.codec_context.thread_count = 1
+    return container
+
+
+def _moving(container: InputContainer) -> list[av.VideoStream]:
+    """The video streams, without the picture on the cover of a record."""
+    covers = Disposition.attached_pic
+    return [s for s in container.streams.video if not s.disposition & covers]
+
+
+def refuse_picture(path: Path) -> None:
+    """Refuse a file that is one still picture, which says nothing about an action.
+
+    Raises:
+        VideoError: it is one, or no video at all.
+    """
+    with open_container(path) as container:
+        if container.format.name in _PICTURES:
+            raise VideoError(f"{path}: is a picture, not a video")
+
+
+class _Packet(NamedTuple):
+    time: int | None
+    key: bool
+    size: int
+    plain: bool  # one whole frame that is shown; if a key, it can be entered
+
+
 def index_frames(path: str | os.PathLike[str]) -> FrameIndex:
     """Count and locate the frames of a file; remembered while the file is unchanged.
 
+    Of several video streams the default one is read, else the first that moves, and
+    a warning says so.
+
     Raises:
-        VideoError: missing, empty, not a video, nothing decodable, or truncated
-            (fewer than nine tenths of the frames its header promises).
+        VideoError: missing, empty, not a video, nothing decodable, or damaged: its
+            stream ends in an error, or its end is not there.
     """
     path = check_file(path)
     stat = path.stat()
@@ -75,70 +187,123 @@ def index_frames(path: str | os.PathLike[str]) -> FrameIndex:
 def _index(name: str, size: int, mtime_ns: int) -> FrameIndex:
     del size, mtime_ns  # part of the key, so that a changed file is read anew
     path = Path(name)
-    with open_stream(path) as (container, stream):
+    with open_container(path) as container:
+        every, end, cut = _packets(path, container)
+        stream = _choose(path, container, every)
+        number, time_base, codec = stream.index, stream.time_base, stream.codec_context
+        packets, kind = every[number], (container.format.name, codec.name)
         fps = float(stream.average_rate or stream.guessed_rate or 0)
-        reorders = bool(stream.codec_context.has_b_frames)
-        packed = stream.codec_context.name == "mpeg4"
-        pixels = stream.codec_context.format
-        deep = pixels is not None and any(c.bits > 8 for c in pixels.components)
-        alone = len(container.streams.video) == 1
-        packets, end = _packets(path, container, stream)
         share = _share_present(container, stream, packets, end)
-        # The last frame of a video may be shown for long, as screens are recorded.
-        # Matroska and WebM say in bytes as well how long they are.
-        if share < SOUND_SHARE and "matroska" in container.format.name:
-            share = share if container_trouble(path) else 1.0
-    first, rotation = _first_frame(path)
-    count = len(packets)
-    times, keys, closed = _presentation(packets, reorders)
-    if packed and any(size <= _EMPTY_PACKET_BYTES for _, _, size in packets):
-        count = _count_by_decoding(path)
-        if count != len(packets):  # then the time stamps count something else
-            times, keys, closed = None, (0,), False
-    if share < SOUND_SHARE:
-        raise VideoError(
-            f"{path}: is cut short: {share:.0%} of it is there ({count} frames). "
-            "Unpack or download it again"
-        )
-    if count == 0:
-        raise VideoError(f"{path}: no frame can be decoded. Unpack it again")
-    height, width = first
-    if rotation % 180:
-        height, width = width, height
+        if share < MIN_DECODABLE and (cut or _ends_early(path, stream)):
+            there = f"{share:.0%} of it is there ({len(packets)} frames)"
+            raise damaged(path, f"is cut short: {there}")
+        # Of several streams decord may choose another; more than eight bits are made
+        # eight by the two versions of FFmpeg in two ways.
+        pixels = codec.format.components if codec.format else ()
+        plain = len(every) == 1 and all(part.bits == 8 for part in pixels)
+        times, keys = _presentation(packets, bool(codec.has_b_frames))
+    exact = kind in _COUNTED and times is not None and all(p.plain for p in packets)
+    seen: tuple[int | None, ...] = ()
+    if not exact or any(packet.size <= _EMPTY_PACKET_BYTES for packet in packets):
+        seen = _times_by_decoding(path, number, len(packets))
+        exact = exact and len(seen) == len(packets)
+    height, width, rotation = _first_frame(path, number)
+    times = times if exact else seen
     return FrameIndex(
-        count, fps, height, width, rotation, times, keys, closed, deep, alone
+        num_frames=len(times),
+        fps=fps,
+        height=height,
+        width=width,
+        rotation=rotation,
+        stream=number,
+        times=times,
+        time_base=time_base,
+        keys=keys if exact else (0,),
+        exact=exact,
+        decord=exact and plain and kind in _DECORD,
     )
 
 
 def _packets(
-    path: Path, container: av.container.InputContainer, stream: av.VideoStream
-) -> tuple[list[tuple[int | None, bool, int]], float]:
-    """Every packet of the video that will be shown, and when the last stream ends.
-
-    A packet is (time, is a key frame, bytes); the end, in seconds, is that of the
-    video or of what else is in the file, such as sound.
+    path: Path, container: InputContainer
+) -> tuple[dict[int, list[_Packet]], float, bool]:
+    """The packets of every video stream; the seconds at which the last stream of all
+    ends; and whether the last packet is not all there.
     """
-    found, end = [], 0.0
+    found = {stream.index: [] for stream in container.streams.video}
+    end, cut = 0.0, False
     try:
         for packet in container.demux():
             # The last packets are PyAV's own empty ones, which flush the decoders.
             if not packet.size:
                 continue
+            cut = packet.is_corrupt
             if packet.pts is not None:
                 last = packet.pts + (packet.duration or 0)
                 end = max(end, float(last * packet.time_base))
-            if packet.stream_index == stream.index and not packet.is_discard:
-                found.append((packet.pts, packet.is_keyframe, packet.size))
-        return found, end
+            if packet.stream_index in found:
+                shape = packet.pts, packet.is_keyframe, packet.size
+                found[packet.stream_index].append(_Packet(*shape, _is_plain(packet)))
+        return found, end, cut
     except (av.FFmpegError, IndexError) as error:
-        # PyAV counts streams once; damage can make another begin on the way.
-        why = getattr(error, "strerror", "a stream begins on the way")
+        # An IndexError: PyAV counts streams once; damage can make another begin.
+        there = max(map(len, found.values()))
+        raise damaged(path, f"breaks off after {there} frames", error) from error
+
+
+def _is_plain(packet: av.Packet) -> bool:
+    """Whether a packet is one frame that is shown, and a key frame can be entered.
+
+    An edit list hides frames; some of VP9 are for reference only; a key frame of
+    H.264 that is no IDR picture may be followed by frames that need what is before it.
+    """
+    codec, data = packet.stream.codec_context, memoryview(packet)
+    if packet.is_discard or packet.is_corrupt or codec is None:
+        return False
+    if codec.name == "vp9":  # several frames in one packet, or a shown one
+        return data[-1] >> 5 == 0b110 or bool(data[0] & 0b1010)
+    if codec.name == "h264" and packet.is_keyframe:
+        setup, at = codec.extradata or b"", 0
+        if setup[:1] != b"\1":  # stored otherwise than in MP4
+            return False
+        width = (setup[4] & 3) + 1  # of the length in front of each unit
+        while at + width < len(data):
+            if data[at + width] & 31 == 5:  # a slice of an IDR picture
+                return True
+            at += width + int.from_bytes(data[at : at + width], "big")
+        return False
+    return True
+
+
+def _choose(
+    path: Path, container: InputContainer, packets: dict[int, list[_Packet]]
+) -> av.VideoStream:
+    """The default video stream, else the first that moves."""
+    streams = _moving(container)
+    moving = [s for s in streams if len(packets[s.index]) > 1] or streams
+    default = [s for s in moving if s.disposition & Disposition.default]
+    chosen = (default or moving)[0]
+    if chosen.codec_context is None:  # it says too little about itself, or nonsense
         raise VideoError(
-            f"{path}: breaks off while being read ({why}). Unpack or download it again"
-        ) from error
+            f"{path}: its video stream cannot be decoded. It is damaged or of an "
+            "unknown codec; unpack or download it again"
+        )
+    if not packets[chosen.index]:
+        raise damaged(path, "no frame can be decoded")
+    if len(streams) > 1:
+        warnings.warn(
+            f"{path}: has {len(streams)} video streams; number {chosen.index} is read",
+            stacklevel=4,
+        )
+    return chosen
 
 
-def _share_present(container, stream, packets, end: float) -> float:
+def _share_present(
+    container: InputContainer,
+    stream: av.VideoStream,
+    packets: list[_Packet],
+    end: float,
+) -> float:
     """How much of what the header promises is in the file; 1 if it says nothing.
 
     A frame count is compared with the packets. Matroska, WebM, FLV and WMV state no
@@ -146,7 +311,7 @@ def _share_present(container, stream, packets, end: float) -> float:
     """
     if stream.frames:
         return len(packets) / stream.frames
-    stamps = [time for time, _, _ in packets if time is not None]
+    stamps = [packet.time for packet in packets if packet.time is not None]
     if not container.duration or len(stamps) < 2:
         return 1.0
     step = (max(stamps) - min(stamps)) / (len(stamps) - 1)
@@ -154,49 +319,83 @@ def _share_present(container, stream, packets, end: float) -> float:
     return end / (container.duration / av.time_base)
 
 
+def _ends_early(path: Path, stream: av.VideoStream) -> bool:
+    """Whether a file is shorter than its container says, or was not written to its end.
+
+    By the lengths that AVI (RIFF) and Matroska (RFC 8794) begin with, and by where the
+    container's own index says that frames are.
+    """
+    with path.open("rb") as file:
+        start = file.read(64)
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 4096))
+        if size > 8192 and not any(file.read()):
+            return True
+        if start[:4] == b"RIFF":
+            told = int.from_bytes(start[4:8], "little")
+            return told != 0xFFFFFFFF and 8 + told > size  # else written to a pipe
+        if start[:4] == b"\x1a\x45\xdf\xa3":
+            length, at = _ebml_number(start, 4)
+            file.seek(at + length + 4)  # behind the header and the segment's name
+            told, width = _ebml_number(file.read(8), 0)
+            return at + length + 4 + width + told > size
+    return any(entry.pos + entry.size > size for entry in stream.index_entries)
+
+
+def _ebml_number(data: bytes, at: int) -> tuple[int, int]:
+    """(value, where it ends) of a number of variable length; 0 for "unknown"."""
+    if len(data) <= at or not data[at]:
+        return 0, at
+    width = 9 - data[at].bit_length()
+    mask = (1 << (7 * width)) - 1
+    value = int.from_bytes(data[at : at + width], "big") & mask
+    return (0 if value == mask else value), at + width
+
+
 def _presentation(
-    packets: list[tuple[int | None, bool, int]], reorders: bool
-) -> tuple[tuple[int, ...] | None, tuple[int, ...], bool]:
-    """Rising times, key frames, closed; no times where they cannot be trusted.
+    packets: list[_Packet], reorders: bool
+) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+    """Rising times and key frames; no times where they cannot be trusted.
 
     An AVI file stores no presentation times. For a codec with B-frames the demuxer
-    then hands out times in the order of decoding, which is not that of showing.
+    then hands out times in the order of decoding, which is not that of showing. Nor
+    can a file be entered where frames behind a key frame are shown before it.
     """
-    stamps = [time for time, _, _ in packets]
-    known = all(stamp is not None for stamp in stamps) and bool(stamps)
-    unique = known and len(set(stamps)) == len(stamps)
-    in_decoding_order = unique and stamps == sorted(stamps)
-    if not unique or (reorders and in_decoding_order):
-        return None, (0,), False
+    stamps = [packet.time for packet in packets]
+    if None in stamps or len(set(stamps)) != len(stamps) or not packets[0].key:
+        return None, (0,)
     order = {stamp: i for i, stamp in enumerate(sorted(stamps))}
-    keys = {order[stamp]: i for i, (stamp, is_key, _) in enumerate(packets) if is_key}
+    keys = {order[p.time]: i for i, p in enumerate(packets) if p.key}
     closed = all(shown == stored for shown, stored in keys.items())
-    return tuple(order), tuple(sorted({0, *keys})), closed
+    if not closed or (reorders and stamps == sorted(stamps)):
+        return None, (0,)
+    return tuple(order), tuple(keys)
 
 
-def _first_frame(path: Path) -> tuple[tuple[int, int], int]:
-    """((height, width), rotation) of the first frame that decodes."""
-    with open_stream(path) as (container, stream):
+def _first_frame(path: Path, number: int) -> tuple[int, int, int]:
+    """Upright height and width, and rotation, of the first frame that decodes."""
+    with open_container(path) as container:
         try:
-            for frame in container.decode(stream):
-                return (frame.height, frame.width), int(frame.rotation) % 360
+            frame = next(container.decode(container.streams[number]), None)
         except av.FFmpegError as error:
-            raise VideoError(
-                f"{path}: its first frame cannot be decoded ({error.strerror}). "
-                "Unpack or download it again"
-            ) from error
-    raise VideoError(f"{path}: no frame can be decoded. Unpack or download it again")
+            raise damaged(path, "its first frame cannot be decoded", error) from error
+        if frame is None:
+            raise damaged(path, "no frame can be decoded")
+        size, rotation = (frame.height, frame.width), int(frame.rotation) % 360
+    return (*(size[::-1] if rotation % 180 else size), rotation)
 
 
-def _count_by_decoding(path: Path) -> int:
-    count = 0
-    with open_stream(path) as (container, stream):
+def _times_by_decoding(
+    path: Path, number: int, promised: int
+) -> tuple[int | None, ...]:
+    """The time stamp of every frame that decodes, in the order of showing."""
+    times: list[int | None] = []
+    with open_container(path) as container:
         try:
-            for _ in container.decode(stream):
-                count += 1
+            for frame in container.decode(container.streams[number]):
+                times.append(frame.pts)
         except av.FFmpegError as error:
-            raise VideoError(
-                f"{path}: is damaged after frame {count} ({error.strerror}). "
-                "Unpack or download it again"
-            ) from error
-    return count
+            if len(times) < MIN_DECODABLE * promised:
+                what = f"is damaged after {len(times)} of {promised} frames"
+                raise damaged(path, what, error) from error
+    return tuple(times)

@@ -1,83 +1,106 @@
-"""Reading chosen frames of a video file, with decord or PyAV, the same from both.
+"""Reading chosen frames of a video file, or all of them one after the other.
 
-Public names: ``open_video``, ``VideoReader``, ``PyAVReader``, ``DecordReader``,
-``BACKENDS``, ``BACKEND_VARIABLE``.
+Public names: ``open_video``, ``iter_frames``, ``VideoReader``, ``decoder_version``,
+``VIDEO_SUFFIXES``, ``BACKENDS``, ``BACKEND_VARIABLE``, ``index_frames``,
+``FrameIndex``, ``check_file``, ``refuse_picture``.
 
-Only what is needed for the wanted frames is decoded: a reader enters the file at
-the last key frame before the next wanted frame, unless it has already passed it.
+PyAV reads every file. decord reads files of a few kinds that can be entered exactly,
+after its frame count and times were compared with those of the packets; elsewhere it
+gives other frames without a word. All this is a property of the file, so a run always
+reads a file in the same way, and a frame read alone equals the same frame among
+others.
 
-Both backends number frames by ``frame_index``, turn a file's rotation upright and
-give RGB. Measured on the real clips of the tests, their pixels are equal, but for
-AVI files written by Xvid: there the two FFmpeg versions inside differ in the
-inverse transform, by at most 2 of 255 levels. Some files go to PyAV under
-``backend="auto"``: those whose time stamps cannot be trusted (AVI with B-frames)
-or whose groups of pictures are open, because decord's random access returns wrong
-frames there; those with more than eight bits for a colour, which the two FFmpeg
-versions reduce in different ways; those with several video streams, of which decord
-may choose another; and those of which decord counts another number of frames. That
-is a property of the file, so a run always reads a file in the same way.
+Pixels of both are equal, but for AVI files written by Xvid: there the two FFmpeg
+versions inside differ in the inverse transform, by at most 2 of 255 levels.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import av
 import numpy as np
 import torch
+from av.container import InputContainer
 from torch import Tensor
 
 from ..errors import VideoError
-from .frame_index import SOUND_SHARE, FrameIndex, index_frames
-from .opening import open_stream
+from .frame_index import (
+    MIN_DECODABLE,
+    FrameIndex,
+    check_file,
+    damaged,
+    index_frames,
+    open_container,
+    refuse_picture,
+)
 
+__all__ = [
+    "BACKENDS",
+    "BACKEND_VARIABLE",
+    "VIDEO_SUFFIXES",
+    "FrameIndex",
+    "VideoReader",
+    "check_file",
+    "decoder_version",
+    "index_frames",
+    "iter_frames",
+    "open_video",
+    "refuse_picture",
+]
+
+# The one list of video suffixes: of loaders, checks, calibration and prediction.
+VIDEO_SUFFIXES = frozenset(
+    (
+        ".avi .mp4 .mkv .webm .mov .m4v .mpg .mpeg .wmv .flv .3gp .ogv .ts"
+        " .mts .m2ts .vob .asf .3g2 .f4v .divx .mxf .gif .qt .mpe .m1v .m2v .mpv"
+        " .m2t .mod .tod .ogm .ogg .rm .rmvb .3gpp .dv .ivf .nut .wtv .y4m .mjpeg"
+        " .mjpg .h264 .264 .hevc .h265 .265 .mk3d .xvid .lrv .insv"
+    ).split()
+)
 BACKENDS = ("auto", "decord", "pyav")
 # Read where open_video is called with backend="auto"; for a whole program.
 BACKEND_VARIABLE = "DVFL_VIDEO_BACKEND"
-
 # Entering anew costs a flush and a search; below this many frames decode on.
 _SEEK_GAIN = 4
 
 
 class VideoReader:
-    """One open video. Use ``open_video``; close it, or use it in a ``with`` block."""
+    """One open video, read by PyAV. Use ``open_video``, in a ``with`` block or closed.
 
-    backend = ""
+    Attributes:
+        path: of the file.
+        num_frames: counted, not believed.
+        fps: frames per second, 0.0 where the file does not say.
+        height, width: pixels, upright.
+        index: when frames are shown, and where the file can be entered.
+        frames_decoded: how many frames the decoder has handed out.
+        backend: what decodes.
+    """
+
+    backend = "pyav"
 
     def __init__(self, path: Path, index: FrameIndex) -> None:
-        self.path = path
-        self.index = index
-        self.frames_decoded = 0  # how many frames the decoder has handed out
-
-    @property
-    def num_frames(self) -> int:
-        """Frames in the file: counted, not believed."""
-        return self.index.num_frames
-
-    @property
-    def fps(self) -> float:
-        """Frames per second, 0.0 where the file does not say."""
-        return self.index.fps
-
-    @property
-    def height(self) -> int:
-        """Pixels, upright."""
-        return self.index.height
-
-    @property
-    def width(self) -> int:
-        """Pixels, upright."""
-        return self.index.width
+        self.path, self.index, self.frames_decoded = path, index, 0
+        self.num_frames, self.fps = index.num_frames, index.fps
+        self.height, self.width = index.height, index.width
+        self._container: InputContainer | None = None
+        self._frames: Iterator[av.VideoFrame] = iter(())
+        self._latest: av.VideoFrame | None = None
+        self._at = -1  # its number
+        self._jumps = index.exact
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """The wanted frames as uint8 RGB (T, 3, H, W), in the order asked for.
 
-        Repeated numbers are decoded once. Where the last frame or two of a sound
-        file do not decode, the last one that does stands in for them.
+        Repeated numbers are decoded once. Where the last frame or two of a good file
+        do not decode, the last one that does stands in for them.
 
         Raises:
             VideoError: a number outside [0, num_frames), or a damaged file.
@@ -89,33 +112,100 @@ class VideoReader:
                 f"{self.path}: has frames 0 to {self.num_frames - 1}; "
                 f"asked for {wrong[0] if wrong else 'none'}"
             )
-        wanted = sorted(set(numbers))
-        frames = self._decode(wanted)
-        last = max(frames, default=-1)
-        if wanted[-1] > last:
-            # The end of the stream came early. What is its last frame?
-            frames, last = self._decode_to_end(wanted)
-            if last + 1 < SOUND_SHARE * self.num_frames:
-                raise VideoError(
-                    f"{self.path}: is damaged: only {last + 1} of {self.num_frames} "
-                    "frames can be decoded. Unpack or download it again"
-                )
-        picked = np.stack([frames[min(number, last)] for number in numbers])
+        return self._read(numbers)
+
+    def _read(self, numbers: list[int]) -> Tensor:
+        frames = self._decode(sorted(set(numbers)))
+        picked = np.stack([frames[number] for number in numbers])
         return torch.from_numpy(picked).permute(0, 3, 1, 2).contiguous()  # T,3,H,W
 
     def _decode(self, wanted: list[int]) -> dict[int, np.ndarray]:
-        """The frames of rising ``wanted`` that decode, each (H, W, 3)."""
-        raise NotImplementedError
+        """The frames of rising ``wanted``, each (H, W, 3)."""
+        frames = {}
+        for number in wanted:
+            self._go_to(number)
+            if self._at != number and self._jumps:
+                # A frame is not where its time says: from the beginning, then.
+                self._jumps = False
+                self.close()
+                return self._decode(wanted)
+            if self._at != number:
+                break
+            frames[number] = self._to_array()
+        if len(frames) < len(wanted):
+            self._check_end()
+            last = self._to_array()
+            frames = {number: frames.get(number, last) for number in wanted}
+        return frames
 
-    def _decode_to_end(self, wanted: list[int]) -> tuple[dict[int, np.ndarray], int]:
-        """The wanted frames and the last one that decodes, and its number."""
-        with PyAVReader(self.path, self.index) as reader:
-            frames, last = reader.decode_in_order(wanted, keep_last=True)
-            self.frames_decoded += reader.frames_decoded
-        return frames, last
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Every frame that decodes, upright RGB (H, W, 3); none is kept."""
+        self._jumps = False
+        self._enter(0)
+        try:
+            for _ in self._guarded():
+                yield self._to_array()
+            self._check_end()
+        finally:
+            self._jumps = self.index.exact
+            self.close()
+
+    def _go_to(self, number: int) -> None:
+        """Decode up to a frame; enter the file anew where that is nearer."""
+        key = self.index.key_before(number) if self._jumps else 0
+        opened = self._container is not None
+        if not opened or number <= self._at or key > self._at + _SEEK_GAIN:
+            self._enter(key if key >= _SEEK_GAIN else 0)
+        for _ in self._guarded():
+            if self._at >= number:
+                break
+
+    def _enter(self, key: int) -> None:
+        if key == 0 or self._container is None:
+            self.close()
+            self._container = open_container(self.path)
+        stream = self._container.streams[self.index.stream]
+        if key:
+            self._container.seek(self.index.times[key], stream=stream, backward=True)
+        self._frames, self._at = self._container.decode(stream), -1
+
+    def _guarded(self) -> Iterator[None]:
+        """Take frames from the decoder; FFmpeg's errors become ``VideoError``."""
+        try:
+            for frame in self._frames:
+                self.frames_decoded += 1
+                self._latest, self._at = frame, self._number_of(frame)
+                yield
+        except av.FFmpegError as error:
+            stop = f"decoding stops after frame {self._at} of {self.num_frames}"
+            raise damaged(self.path, f"is damaged; {stop}", error) from error
+
+    def _number_of(self, frame: av.VideoFrame) -> int:
+        """By its time, where the file may have been entered anywhere."""
+        if not self._jumps:
+            return self._at + 1
+        place = bisect_left(self.index.times, frame.pts or 0)
+        right = self.index.times[place : place + 1] == (frame.pts,)
+        return place if right else self.num_frames
+
+    def _check_end(self) -> None:
+        if self._at + 1 < MIN_DECODABLE * self.num_frames:
+            there = f"only {self._at + 1} of {self.num_frames} frames can be decoded"
+            raise damaged(self.path, f"is damaged: {there}")
+
+    def _to_array(self) -> np.ndarray:
+        """The latest frame, upright RGB (H, W, 3), of the size of the first one."""
+        height, width = self.height, self.width
+        if self.index.rotation % 180:
+            height, width = width, height
+        array = self._latest.to_ndarray(format="rgb24", width=width, height=height)
+        return np.rot90(array, self.index.rotation // 90)
 
     def close(self) -> None:
         """Let go of the file."""
+        if self._container is not None:
+            self._container.close()
+        self._container, self._frames = None, iter(())
 
     def __enter__(self) -> VideoReader:
         return self
@@ -124,94 +214,8 @@ class VideoReader:
         self.close()
 
 
-class PyAVReader(VideoReader):
-    """Reads with PyAV, which carries its own FFmpeg."""
-
-    backend = "pyav"
-
-    def __init__(self, path: Path, index: FrameIndex) -> None:
-        super().__init__(path, index)
-        self._position = -1  # number of the last frame handed out
-
-    def _decode(self, wanted: list[int]) -> dict[int, np.ndarray]:
-        if not self.index.seekable:
-            return self.decode_in_order(wanted)[0]
-        frames = self._decode_by_time(wanted)
-        if wanted[-1] in frames and len(frames) == len(wanted):
-            return frames
-        # A seek landed where it should not: the slow way is always right.
-        return self.decode_in_order(wanted)[0]
-
-    def _decode_by_time(self, wanted: list[int]) -> dict[int, np.ndarray]:
-        """Enter at key frames; frames are told apart by their time stamps."""
-        times = self.index.times
-        assert times is not None
-        number_of = {time: number for number, time in enumerate(times)}
-        frames: dict[int, np.ndarray] = {}
-        with open_stream(self.path) as (container, stream):
-            decoder = container.decode(stream)
-            self._position = -1
-            for number in wanted:
-                key = self.index.key_before(number)
-                if key > self._position + _SEEK_GAIN:
-                    container.seek(times[key], stream=stream, backward=True)
-                    decoder = container.decode(stream)
-                for frame in self._guard(decoder):
-                    found = number_of.get(frame.pts)
-                    if found is None:
-                        return frames
-                    self._position = found
-                    if found == number:
-                        frames[number] = self._to_array(frame)
-                    if found >= number:
-                        break
-        return frames
-
-    def decode_in_order(
-        self, wanted: list[int], keep_last: bool = False
-    ) -> tuple[dict[int, np.ndarray], int]:
-        """Decode from the start and count; with ``keep_last`` on to the very end.
-
-        Returns the wanted frames (and the last one) and the number of the last
-        frame seen.
-        """
-        targets, frames, latest = set(wanted), {}, None
-        self._position = -1
-        with open_stream(self.path) as (container, stream):
-            for number, frame in enumerate(self._guard(container.decode(stream))):
-                latest, self._position = frame, number
-                if number in targets:
-                    frames[number] = self._to_array(frame)
-                if number >= wanted[-1] and not keep_last:
-                    break
-            if keep_last and latest is not None:
-                frames[self._position] = self._to_array(latest)
-        return frames, self._position
-
-    def _guard(self, decoder):
-        """The decoder's frames, counted; FFmpeg's errors become ``VideoError``."""
-        try:
-            for frame in decoder:
-                self.frames_decoded += 1
-                yield frame
-        except av.FFmpegError as error:
-            raise VideoError(
-                f"{self.path}: is damaged; decoding stops after frame "
-                f"{self._position} of {self.num_frames} ({error.strerror}). Unpack or "
-                "download it again"
-            ) from error
-
-    def _to_array(self, frame: av.VideoFrame) -> np.ndarray:
-        """Upright RGB (H, W, 3), of the size of the first frame."""
-        height, width = self.height, self.width
-        if self.index.rotation % 180:
-            height, width = width, height
-        array = frame.to_ndarray(format="rgb24", width=width, height=height)
-        return np.rot90(array, self.index.rotation // 90)
-
-
-class DecordReader(VideoReader):
-    """Reads with decord."""
+class _DecordReader(VideoReader):
+    """Reads with decord, which has an older FFmpeg; for what ``is_right`` tells."""
 
     backend = "decord"
 
@@ -226,75 +230,87 @@ class DecordReader(VideoReader):
         except (decord.DECORDError, RuntimeError, UnicodeEncodeError) as error:
             raise VideoError(f"{path}: decord cannot open it") from error
 
-    @property
-    def agrees(self) -> bool:
-        """Whether decord's random access to the frames can be used."""
-        return self.index.closed and len(self._video) == self.num_frames
+    def is_right(self) -> bool:
+        """Whether decord counts the frames, and times them, as the packets do."""
+        count = self.num_frames
+        if len(self._video) != count:
+            return False
+        theirs = self._video.get_frame_timestamp(range(count))[:, 0]
+        ours = np.array(self.index.seconds)
+        step = np.diff(ours).min() if count > 1 else 1.0
+        return bool((abs(theirs - theirs[0] - ours) < step / 3).all())
 
     def _decode(self, wanted: list[int]) -> dict[int, np.ndarray]:
         import decord
 
         try:
-            if self.agrees:
-                batch = _as_array(self._video.get_batch(wanted))
-                return dict(zip(wanted, batch, strict=True))
-            return self._decode_in_order(wanted)
+            batch = self._video.get_batch(wanted)
         except (decord.DECORDError, RuntimeError, StopIteration):
             # decord does not say what is wrong; PyAV does, or reads the file.
-            with PyAVReader(self.path, self.index) as reader:
-                return reader._decode(wanted)
-
-    def _decode_in_order(self, wanted: list[int]) -> dict[int, np.ndarray]:
-        """Count frames from the start, where decord's random access is not exact."""
-        frames, targets = {}, set(wanted)
-        self._video.seek(0)
-        for number in range(wanted[-1] + 1):
-            frame = self._video.next()
-            if number in targets:
-                frames[number] = _as_array(frame)
-        return frames
+            return super()._decode(wanted)
+        # torch tensors where someone has set decord's bridge
+        array = batch.numpy() if isinstance(batch, Tensor) else batch.asnumpy()
+        return dict(zip(wanted, array, strict=True))
 
     def close(self) -> None:
+        super().close()
         self._video = None
 
 
-def _as_array(batch) -> np.ndarray:
-    """decord's own arrays, or torch tensors where someone has set its bridge."""
-    return batch.numpy() if isinstance(batch, Tensor) else batch.asnumpy()
+def _asked(backend: str) -> str:
+    """The backend that is meant, after the environment's word."""
+    asked = (os.environ.get(BACKEND_VARIABLE) or "auto") if backend == "auto" else ""
+    asked = asked or backend
+    if asked not in BACKENDS:
+        raise VideoError(f"backend must be one of {BACKENDS}, not {asked!r}")
+    if asked == "decord" and find_spec("decord") is None:
+        raise VideoError(
+            "decord is not installed here; `pip install decord`, or use backend='pyav'"
+        )
+    return asked
+
+
+def decoder_version() -> str:
+    """What decides, beside a file, which pixels ``open_video`` gives."""
+    asked, has_decord = _asked("auto"), find_spec("decord") is not None
+    other = version("decord") if has_decord and asked != "pyav" else "none"
+    return f"PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}, decord {other}"
 
 
 def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoReader:
     """Open a video file for reading chosen frames.
 
     Args:
-        backend: ``"decord"``, ``"pyav"`` or ``"auto"``: decord where it is
-            installed and finds this file's frames right, else PyAV. The
-            environment variable ``DVFL_VIDEO_BACKEND`` decides for ``"auto"``.
+        backend: ``"pyav"``; or ``"auto"``: decord where it is installed and proven to
+            read this file's frames right, else PyAV; or ``"decord"``: the same, and
+            an error where it is not installed. The reader's ``backend`` says which it
+            is. The environment variable ``DVFL_VIDEO_BACKEND`` decides for ``"auto"``.
 
     Raises:
         VideoError: missing, empty, damaged or not a video; unknown backend; decord
-            asked for where it is not installed, or for one of several streams.
+            asked for where it is not installed.
     """
-    named = os.environ.get(BACKEND_VARIABLE) or "auto"
-    asked = named if backend == "auto" else backend
-    if asked not in BACKENDS:
-        raise VideoError(f"backend must be one of {BACKENDS}, not {asked!r}")
-    has_decord = find_spec("decord") is not None
-    if asked == "decord" and not has_decord:
-        raise VideoError(
-            "decord is not installed here; `pip install decord`, or use backend='pyav'"
-        )
+    asked = _asked(backend)
     index = index_frames(path)
     path = Path(path).absolute()  # FFmpeg takes "file:a.mp4" for an address
-    if asked == "pyav" or not has_decord or (asked == "auto" and not index.plain):
-        return PyAVReader(path, index)
-    if not index.alone:
-        raise VideoError(f"{path}: has several video streams; use 'auto' or 'pyav'")
-    if asked == "decord":
-        return DecordReader(path, index)
-    with suppress(VideoError):
-        reader = DecordReader(path, index)
-        if reader.agrees:
-            return reader
-        reader.close()
-    return PyAVReader(path, index)
+    if index.decord and asked != "pyav" and find_spec("decord") is not None:
+        with suppress(VideoError):
+            reader = _DecordReader(path, index)
+            if reader.is_right():
+                return reader
+            reader.close()
+    return VideoReader(path, index)
+
+
+def iter_frames(path: str | os.PathLike[str]) -> VideoReader:
+    """Every frame of a video file, once and one at a time, however long it is.
+
+    Returns:
+        What can be iterated over, and again: upright RGB uint8 (H, W, 3), numbered as
+        ``open_video`` numbers them, by PyAV. ``index.seconds`` says when each is shown.
+
+    Raises:
+        VideoError: missing, empty, not a video; or damaged, then also at the frame
+            where it shows.
+    """
+    return VideoReader(Path(path).absolute(), index_frames(path))

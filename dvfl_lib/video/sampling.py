@@ -1,6 +1,7 @@
 """Which frames of a video make a clip.
 
-Public names: ``segment_indices``, ``dense_indices``, ``view_indices``.
+Public names: ``segment_indices``, ``dense_indices``, ``view_indices``,
+``SAMPLINGS``, ``Sampling``, ``sampling_named``.
 
 *Segment* sampling (TSN, arXiv 1608.00859) cuts the video into as many equal
 segments as the clip has frames and takes one frame of each: random in training,
@@ -10,6 +11,9 @@ shorter than the clip repeats frames.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 
@@ -92,18 +96,47 @@ def view_indices(
         RecipeError: a count below 1, or an unknown ``sampling``.
     """
     _check(num_frames, min(frames, clips, stride))
-    places = [(j + 0.5) / clips for j in range(clips)]
-    if sampling == "segments":
-        return [
-            _in_segments(
-                num_frames, frames, torch.full((frames,), place, dtype=torch.float64)
-            )
-            for place in places
-        ]
-    if sampling == "dense":
-        room = max(0, num_frames - ((frames - 1) * stride + 1))
-        return [
-            _dense_from(int(place * room), num_frames, frames, stride)
-            for place in places
-        ]
-    raise RecipeError(f"sampling must be 'segments' or 'dense', not {sampling!r}")
+    at = sampling_named(sampling).at
+    return [at(num_frames, frames, stride, (j + 0.5) / clips) for j in range(clips)]
+
+
+def _segments_at(num_frames: int, frames: int, stride: int, place: float) -> list[int]:
+    positions = torch.full((frames,), place, dtype=torch.float64)
+    return _in_segments(num_frames, frames, positions)
+
+
+def _dense_at(num_frames: int, frames: int, stride: int, place: float) -> list[int]:
+    room = max(0, num_frames - ((frames - 1) * stride + 1))
+    return _dense_from(int(place * room), num_frames, frames, stride)
+
+
+def _draw_segments(
+    num_frames: int, frames: int, stride: int, generator: torch.Generator
+) -> list[int]:
+    return segment_indices(num_frames, frames, generator)
+
+
+class Sampling(NamedTuple):
+    """One way to choose; both take num_frames, frames and stride first."""
+
+    draw: Callable[[int, int, int, torch.Generator], list[int]]  # a training clip
+    at: Callable[[int, int, int, float], list[int]]  # a test clip, at 0 <= place < 1
+
+
+# By the names that ``data.sampling`` of a recipe may have.
+SAMPLINGS = {
+    "segments": Sampling(_draw_segments, _segments_at),
+    "dense": Sampling(dense_indices, _dense_at),
+}
+
+
+def sampling_named(name: str) -> Sampling:
+    """The way that ``data.sampling`` of a recipe names.
+
+    Raises:
+        RecipeError: there is none of that name.
+    """
+    if name not in SAMPLINGS:
+        known = " or ".join(map(repr, SAMPLINGS))
+        raise RecipeError(f"data.sampling must be {known}, not {name!r}")
+    return SAMPLINGS[name]

@@ -20,7 +20,7 @@ from dvfl_lib.errors import CheckpointError, DatasetError, ModelError, RecipeErr
 from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.standins import StandinSize, clip_frames
-from dvfl_lib.standins.actions import ACTIONS
+from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.transforms import normalise
 from dvfl_lib.video.writing import encode_clip
 

@@ -17,7 +17,7 @@ from dvfl_lib.deployment import (
 )
 from dvfl_lib.deployment.annotate import annotated
 from dvfl_lib.errors import VideoError
-from dvfl_lib.evaluation import About, evaluate
+from dvfl_lib.evaluation import EvaluationInfo, evaluate
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.standins import StandinSize, clip_frames
 from dvfl_lib.video import EvaluationViews, Sample, open_video
@@ -55,7 +55,7 @@ def test_a_whole_video_is_asked_about_as_evaluation_does_it(network, rising):
     assert views.shape == (6, 8, 3, 64, 64)
     assert np.allclose(answer.probabilities, true.numpy(), atol=1e-6)
     listed = EvaluationViews([sample], network.data, network.evaluate)
-    about = About("student", True, "", "one video", "")
+    about = EvaluationInfo("student", True, "", "one video", "")
     engine = evaluate(
         network.model,
         listed,

@@ -86,11 +86,11 @@ def test_the_runs_and_their_tables_are_left(executed):
     assert (run / "reduced.png").stat().st_size > 1000
     for name in ("labels", "kl_teacher_12", "teacher_12"):
         for seed in (0, 1):
-            assert (run / f"{name}_seed{seed}.ipynb").is_file()
+            assert (run / f"{name}_seed{seed}.log").is_file()
 
 
 def test_what_is_finished_is_read_and_not_run_again(executed):
-    kept = {path: path.stat().st_mtime_ns for path in executed.glob("run/*.ipynb")}
+    kept = {path: path.stat().st_mtime_ns for path in executed.glob("run/*.log")}
     read = run_ablation(
         grid="reduced",
         seeds=[0, 1],

@@ -1,5 +1,6 @@
 """The report of a run: complete, self-contained, honest about what it shows."""
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -10,16 +11,23 @@ import pytest
 from dvfl_lib.errors import DVFLError, RunDirectoryError
 from dvfl_lib.evaluation import (
     Evaluation,
+    Measured,
     NetworkResult,
     ReportFigure,
     RunSummary,
+    ViewCost,
     Views,
+    calibration_of,
+    confused_pairs,
+    final_rows,
     write_report,
 )
-from dvfl_lib.evaluation.document import Code, Heading, Table, Text, html_page, markdown
+from dvfl_lib.evaluation.report import write_final_report
 from dvfl_lib.figures import accuracy_bars, save_figure
+from small_results import on_split
 
 VIDEOS = 40
+FULL = Views(4, 3, 8, "segments", 224, 224)
 
 
 def evaluation(name: str, right: int, **changes) -> Evaluation:
@@ -60,7 +68,7 @@ def summary(**changes) -> RunSummary:
         "baseline": NetworkResult(
             "student, baseline", evaluation("baseline", 20), 75_000, 0.042
         ),
-        "distilled": NetworkResult(
+        "student": NetworkResult(
             "student, distilled", evaluation("distilled", 30), 75_000, 0.042
         ),
         "seconds": {"teacher": 100.0, "students": 60.5},
@@ -123,7 +131,7 @@ def test_title_and_tables_say_stand_in(read):
 def test_a_real_run_does_not_speak_of_stand_ins(read):
     changes = {
         role: NetworkResult(role, evaluation(role, right, standin=False), 1000)
-        for role, right in (("teacher", 38), ("baseline", 20), ("distilled", 30))
+        for role, right in (("teacher", 38), ("baseline", 20), ("student", 30))
     }
     text, page = read(summary(standin=False, **changes))
     assert text.splitlines()[0] == "# Distilling VFL-Net on UCF101"
@@ -165,7 +173,7 @@ def test_gain_is_a_paired_comparison_with_its_verdict(read):
 
 def test_a_small_gain_is_called_indistinguishable(read):
     near = NetworkResult("student, distilled", evaluation("distilled", 22), 75_000)
-    text, _ = read(summary(distilled=near))
+    text, _ = read(summary(student=near))
     assert "not distinguishable from noise at this size (40 videos)" in text
 
 
@@ -239,24 +247,13 @@ def test_names_are_text_never_markup(read):
     assert len(re.findall(r"(?<!\\)\|", row[0])) == table.count("|")
 
 
-def test_results_may_be_given_as_files(read, tmp_path):
-    evaluation("teacher", 38).save(tmp_path / "results" / "teacher.json")
-    told = summary(teacher=NetworkResult("teacher", "results/teacher.json", 1))
-    _, page = read(told)
-    assert page.tables[1][1][4].startswith("95.0 %")
-
-
 def test_what_is_missing_is_named_and_no_half_report_is_left(read, tmp_path):
-    with pytest.raises(RunDirectoryError, match=r"teacher.json is missing"):
-        read(summary(teacher=NetworkResult("teacher", "results/teacher.json", 1)))
     with pytest.raises(RunDirectoryError, match=r"curves.png is missing"):
         read(summary(figures=[ReportFigure("curves.png", "Curves.")]))
     (tmp_path / "curves.png").write_bytes(b"GIF89a")
     with pytest.raises(RunDirectoryError, match="no PNG"):
         read(summary(figures=[ReportFigure("curves.png", "Curves.")]))
     assert not list(tmp_path.glob("report.*"))
-    with pytest.raises(RunDirectoryError, match="no run directory"):
-        write_report(tmp_path / "absent", summary())
 
 
 def test_stand_in_and_real_results_are_never_mixed(read):
@@ -268,24 +265,60 @@ def test_stand_in_and_real_results_are_never_mixed(read):
         read(told)
 
 
-def test_document_writes_the_same_parts_twice():
-    parts = [
-        Heading("A & B", level=1),
-        Text("plain"),
-        Table(["a", "b"], [["1", "x|y"]], "caption"),
-        Code("raw", "a < b"),
+@pytest.fixture
+def written(tmp_path):
+    """A report with all its parts."""
+    measured = [
+        Measured("student", on_split(split, right))
+        for split, right in zip("123", (8, 9, 7), strict=True)
     ]
-    assert markdown(parts) == (
-        "# A &amp; B\n\nplain\n\n| a | b |\n| --- | --- |\n| 1 | x\\|y |\n\ncaption\n\n"
-        "raw:\n\n```\na < b\n```\n"
+    measured[0] = Measured("student", measured[0].result, ("The order is assumed.",))
+    first = measured[0].result
+    place = ("ucf101", "1", "student")
+    save_figure(accuracy_bars({"a": (0.5, 0.4, 0.6)}), tmp_path / "figures/a.png")
+    return write_final_report(
+        tmp_path,
+        final_rows(measured),
+        costs=[
+            ViewCost(
+                "student",
+                Views(4, 3, 8, "segments", 224, 224),
+                1000,
+                2_000_000,
+                0.004,
+                5,
+                "cpu",
+            )
+        ],
+        calibrations={place: calibration_of(first.probabilities, first.labels)},
+        confusions={place: confused_pairs(first)},
+        figures=[ReportFigure("figures/a.png", "Stand-in data. Bars.", "bars")],
+        about={"device": "cpu"},
     )
-    page = Reader(html_page(parts, "A & B"))
-    assert page.tables == [[["a", "b"], ["1", "x|y"]]]
-    assert "a < b" in page.text and "A & B" in page.text
 
 
-def test_markdown_escapes_markup_and_leaves_plain_names_readable():
-    told = markdown([Text("vfl_net_nano 95 [83, 98] _em_ **b** [link](x) a|b `c`")])
-    assert told.strip() == (
-        r"vfl_net_nano 95 [83, 98] \_em\_ \*\*b\*\* [link\](x) a\|b \`c\`"
-    )
+def test_all_files_say_stand_in(written):
+    text, page, values = (path.read_text("utf-8") for path in written)
+    assert text.startswith("# Benchmarks, on stand-in data")
+    assert "<title>Benchmarks, on stand-in data</title>" in page
+    told = json.loads(values)
+    assert told["standin"] == {"ucf101": True} and "stand-in" in told["title"]
+    for part in (*told["rows"], *told["calibration"], *told["confused_pairs"]):
+        assert part["standin"] is True
+    # Every row of results names the data, and the data is called a stand-in.
+    rows = [line for line in text.splitlines() if line.startswith("| stand-in for UCF")]
+    assert len(rows) == 1 + 3 + 1 + len(told["confused_pairs"][0]["pairs"])
+
+
+def test_the_page_holds_every_part(written):
+    text, page, _ = (path.read_text("utf-8") for path in written)
+    for title in ("Measured and published", "Split by split", "Cost", "Calibration"):
+        assert f"## {title}" in text and f"<h2>{title}</h2>" in page
+    assert "The order is assumed." in text
+    assert "figures/a.png" in text and "data:image/png" in page
+    assert "0.002 | 0.024 | 4 | 48" in text  # GMACs and milliseconds
+
+
+def test_nothing_evaluated_is_refused(tmp_path):
+    with pytest.raises(RunDirectoryError, match="nothing was evaluated"):
+        write_final_report(tmp_path, [])

@@ -1,7 +1,6 @@
 """The course's drawings: true to the code, readable, and as committed."""
 
 import re
-import runpy
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,22 +15,29 @@ from matplotlib.colors import to_rgb
 from matplotlib.transforms import Bbox
 
 from dvfl_lib import create_model
-from dvfl_lib.errors import DVFLError
-from dvfl_lib.figures import PALETTE, accuracy_bars, alt_text, drawing, list_drawings
-from dvfl_lib.figures.drawings.canvas import Canvas
-from dvfl_lib.figures.drawings.course import LESSONS, READY, course_map
-from dvfl_lib.lessons import show
+from dvfl_lib.errors import LessonError
+from dvfl_lib.figures import PALETTE
+from dvfl_lib.lessons import show_drawing
 from dvfl_lib.modulation import SpatioTemporalFocalModulation
+from helpers import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
+sys.path.append(str(ROOT / "figures" / "drawings"))
+SCRIPT = load_script("figures/drawings/__main__.py")
+DRAWINGS = SCRIPT.DRAWINGS
 MARGIN = 2  # pixels, of 100 to the inch
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-@pytest.fixture(params=list_drawings())
+@pytest.fixture(params=DRAWINGS)
 def name(request) -> str:
     return request.param
+
+
+@cache
+def drawing(name: str):
+    return DRAWINGS[name]()
 
 
 @cache
@@ -39,15 +45,9 @@ def svg(name: str) -> bytes:
     return drawing(name).svg()
 
 
-def told(figure) -> str:
+def told(name: str) -> str:
     """All words of a drawing."""
-    return " ".join(text.get_text() for text in figure.axes[0].texts)
-
-
-def run_command(folder: Path, monkeypatch) -> None:
-    """``python -m dvfl_lib.figures FOLDER``, in this process."""
-    monkeypatch.setattr(sys, "argv", ["figures", str(folder)])
-    runpy.run_module("dvfl_lib.figures", run_name="__main__")
+    return " ".join(t.get_text() for t in drawing(name).figure.axes[0].texts)
 
 
 # The files
@@ -55,28 +55,22 @@ def run_command(folder: Path, monkeypatch) -> None:
 
 def test_every_drawing_has_its_file_and_its_row():
     files = {path.stem for path in (ROOT / "figures").glob("*.svg")}
-    assert files == set(list_drawings())
+    assert files == set(list(DRAWINGS))
     rows = re.findall(
         r"^\| \[(\w+)\.svg\]", (ROOT / "figures/README.md").read_text(), re.M
     )
-    assert rows == list_drawings()
+    assert rows == list(DRAWINGS)
 
 
-def test_the_committed_files_are_what_the_command_writes(tmp_path, monkeypatch):
+def test_the_committed_files_are_what_the_command_writes(tmp_path):
     pin = re.search(r"^matplotlib==(\S+)", (ROOT / "constraints.txt").read_text(), re.M)
     if matplotlib.__version__ != pin[1]:
         pytest.skip(f"drawn with Matplotlib {pin[1]}; here is {matplotlib.__version__}")
-    run_command(tmp_path / "new", monkeypatch)
-    for name in list_drawings():
+    SCRIPT.main(tmp_path / "new")
+    for name in list(DRAWINGS):
         written = (tmp_path / "new" / f"{name}.svg").read_bytes()
         committed = (ROOT / "figures" / f"{name}.svg").read_bytes()
         assert written == committed, f"{name} changed: make figures"
-
-
-def test_the_command_names_what_it_cannot_write(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(SystemExit, match="^error: .*course_map.svg cannot be written"):
-        run_command(tmp_path / "file", monkeypatch)
 
 
 def test_a_file_describes_itself(name):
@@ -86,7 +80,7 @@ def test_a_file_describes_itself(name):
     assert len(title.text) > 5 and len(desc.text) > 60
     assert root.get("aria-labelledby") == f"{title.get('id')} {desc.get('id')}"
     assert name in title.get("id"), "ids of two drawings on one page must differ"
-    assert desc.text == alt_text(drawing(name))
+    assert desc.text == drawing(name).alt
 
 
 def test_a_file_needs_nothing_but_itself(name):
@@ -179,17 +173,19 @@ def faults_of(figure) -> list[str]:
 
 
 def test_words_are_clear_of_each_other_and_of_edges(name):
-    assert faults_of(drawing(name)) == []
+    assert faults_of(drawing(name).figure) == []
 
 
 def test_nothing_but_words_leaves_the_page_either(name):
-    figure = drawing(name)
+    figure = drawing(name).figure
     for patch in figure.axes[0].patches:
         assert inside(patch.get_window_extent(), figure.bbox), patch.get_gid()
 
 
 def test_the_check_of_the_layout_finds_each_fault():
-    canvas = Canvas("wrong", "Wrong", 2, "A page where all is wrong.")
+    canvas = type(drawing("course_map"))(
+        "wrong", "Wrong", 2, "A page where all is wrong."
+    )
     canvas.words(2, 1, "below")
     canvas.words(2.2, 1, "above")
     canvas.words(7.9, 1.5, "over the edge")
@@ -204,7 +200,7 @@ def test_the_check_of_the_layout_finds_each_fault():
 
 
 def test_no_letter_is_too_small_to_read(name):
-    figure = drawing(name)
+    figure = drawing(name).figure
     assert figure.get_figwidth() == 8
     assert min(text.get_fontsize() for text in figure.axes[0].texts) >= 9
 
@@ -218,23 +214,16 @@ def test_a_readers_settings_change_nothing(name):
         "svg.fonttype": "none",
     }
     with matplotlib.rc_context(strange):
-        assert drawing(name).svg() == svg(name)
+        assert DRAWINGS[name]().svg() == svg(name)
     assert matplotlib.rcParams["svg.hashsalt"] is None
 
 
 # What they say
 
 
-def test_lessons_that_are_drawn_as_ready_are_there():
+def test_the_map_shows_the_lessons_that_are_there():
     there = sorted(path.stem[:2] for path in (ROOT / "notebooks").glob("*.ipynb"))
-    assert sorted(READY) == there
-    assert list(LESSONS) == [f"{n:02}" for n in range(11)]
-
-
-def test_the_map_marks_what_is_planned():
-    assert alt_text(course_map(["00"])).count("(planned)") == 10
-    whole = course_map(list(LESSONS))
-    assert "planned" not in alt_text(whole) + told(whole)
+    assert re.findall(r"\b\d\d\b", told("course_map")) == there
 
 
 def shapes_of_stages() -> list[tuple[int, int]]:
@@ -250,7 +239,7 @@ def shapes_of_stages() -> list[tuple[int, int]]:
 
 
 def test_the_network_has_the_sizes_that_are_drawn():
-    words, stages = told(drawing("vfl_net")), shapes_of_stages()
+    words, stages = told("vfl_net"), shapes_of_stages()
     assert re.findall(r"(\d+) × \d+ tokens", words) == [str(n) for n, _ in stages]
     assert re.findall(r"(\d+) channels", words) == [str(n) for _, n in stages]
     assert re.findall(r"(\d) block", words) == ["1", "1", "2", "1"]
@@ -258,7 +247,7 @@ def test_the_network_has_the_sizes_that_are_drawn():
 
 def test_a_block_sees_the_cross_that_is_drawn():
     torch.manual_seed(0)
-    words = told(drawing("space_time_cross"))
+    words = told("space_time_cross")
     one, total = map(int, re.search(r"= (\d+) of (\d+) tokens", words).groups())
     layer = SpatioTemporalFocalModulation(dim=2).double()
     clip = torch.randn(1, 8, 14, 14, 2, dtype=torch.float64, requires_grad=True)
@@ -274,7 +263,7 @@ def test_levels_see_the_squares_that_are_drawn():
     for convolution in layer.focal_layers:
         torch.nn.init.ones_(convolution[0].weight)
     z = image = torch.rand(1, 1, 13, 13, dtype=torch.float64, requires_grad=True)
-    words = told(drawing("receptive_field"))
+    words = told("receptive_field")
     drawn = [int(n) for n in re.findall(r"= (\d+) tokens", words)]
     seen = []
     for convolution in layer.focal_layers:
@@ -284,17 +273,15 @@ def test_levels_see_the_squares_that_are_drawn():
     assert [*seen, 13 * 13] == drawn
 
 
-def test_an_unknown_name_is_answered_with_a_near_one():
-    with pytest.raises(DVFLError, match="Did you mean 'two_orders'"):
-        drawing("two_order")
-    with pytest.raises(DVFLError, match="Known: course_map"):
-        drawing("nothing of the kind")
+def test_a_notebook_gets_the_committed_file_and_its_words(name):
+    bundle = show_drawing(name)._repr_mimebundle_()
+    assert (
+        bundle["image/svg+xml"].encode()
+        == (ROOT / "figures" / f"{name}.svg").read_bytes()
+    )
+    assert bundle["text/plain"] == drawing(name).alt
 
 
-def test_a_notebook_gets_a_drawing_as_svg_and_a_plot_as_png_only():
-    bundle = show(drawing("two_orders"))._repr_mimebundle_()
-    assert bundle["image/svg+xml"].encode() == svg("two_orders")
-    assert bundle["image/png"].startswith("iVBOR")
-    assert bundle["text/plain"] == alt_text(drawing("two_orders"))
-    plot = show(accuracy_bars({"teacher": (0.9, 0.8, 0.95)}))._repr_mimebundle_()
-    assert set(plot) == {"image/png", "text/plain"}
+def test_an_unknown_drawing_is_answered_with_the_known_ones():
+    with pytest.raises(LessonError, match="no drawing 'map'.* it has course_map, "):
+        show_drawing("map")

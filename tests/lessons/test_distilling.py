@@ -8,10 +8,10 @@ from dvfl_lib.errors import LessonError, RecipeError
 from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.distilling import (
     answers_to_drawn_clips,
-    likeness_of_profiles,
     likeness_within_classes,
     loss_gradient,
-    mean_opinions,
+    mean_softmax,
+    profile_correlation,
     simplex_field,
 )
 from dvfl_lib.video.transforms import normalise
@@ -112,22 +112,22 @@ def test_what_is_no_point_of_a_triangle_is_refused():
         simplex_field("backward_kl", TEACHER)
 
 
-def test_mean_opinions_are_rows_of_probabilities():
+def test_mean_softmax_are_rows_of_probabilities():
     answers, labels = logits(6, 3), torch.tensor([0, 0, 1, 2, 2, 2])
-    rows = mean_opinions(answers, labels, 4.0)
+    rows = mean_softmax(answers, labels, 4.0)
     assert torch.allclose(rows[1], (answers[2] / 4).softmax(dim=0))
     assert torch.allclose(rows[0], (answers[:2] / 4).softmax(dim=1).mean(dim=0))
     with pytest.raises(LessonError, match=r"no clip of the classes \[1\]"):
-        mean_opinions(answers, labels.where(labels != 1, 0), 4.0)
+        mean_softmax(answers, labels.where(labels != 1, 0), 4.0)
 
 
 def test_profiles_are_compared_without_the_true_class():
     first = logits(5, 5, seed=1)
     same = 2 * first + 1
     same.fill_diagonal_(-100.0)
-    assert likeness_of_profiles(first, same).tolist() == pytest.approx([1.0] * 5)
+    assert profile_correlation(first, same).tolist() == pytest.approx([1.0] * 5)
     other = logits(5, 5, seed=2)
-    found = likeness_of_profiles(first, other)
+    found = profile_correlation(first, other)
     rest = torch.tensor([1, 2, 3, 4])
     expected = torch.corrcoef(torch.stack((first[0][rest], other[0][rest])))[0, 1]
     assert found[0].item() == pytest.approx(expected.item())

@@ -10,10 +10,10 @@ import torch
 
 from dvfl_lib.capture import capture
 from dvfl_lib.lessons import lesson_clip, trained_student
-from dvfl_lib.lessons.table import lesson_table
+from dvfl_lib.lessons.tables import lesson_table
 from dvfl_lib.recipes import PROFILES
 from dvfl_lib.standins import standin_pairs
-from dvfl_lib.standins.actions import ACTIONS
+from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.transforms import normalise
 from lesson_code import run_cells, statements
 

@@ -13,7 +13,7 @@ from dvfl_lib.explorer.record import rank_correlation, softened
 from dvfl_lib.explorer.view import moved_to
 from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.trained import ASSETS, MANIFEST
-from dvfl_lib.standins.actions import PAIRS
+from dvfl_lib.standins.scenes import PAIRS
 from lesson_code import Outputs
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.recipes import DataRecipe, recipe_for
 from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.standins import StandinSize, clip_frames
-from dvfl_lib.standins.actions import ACTIONS
+from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.sampling import dense_indices, segment_indices
 from dvfl_lib.video.transforms import evaluation_crops, training_transform
 from lesson_code import Outputs, run_cells

@@ -9,8 +9,8 @@ from dvfl_lib.distillation import kd_loss, random_head
 from dvfl_lib.lessons import trained_network
 from dvfl_lib.lessons.distilling import (
     answers_to_drawn_clips,
-    likeness_of_profiles,
-    mean_opinions,
+    mean_softmax,
+    profile_correlation,
 )
 from lesson_code import Outputs, run_cells
 
@@ -94,11 +94,11 @@ def test_the_second_try_has_the_answer_that_stands_there(answered):
     nearer = []
     for T in (1.0, 10.0):
         rows = {
-            name: mean_opinions(logits, answered.labels, T)
+            name: mean_softmax(logits, answered.labels, T)
             for name, logits in answered.logits.items()
         }
         student, baseline = (
-            likeness_of_profiles(rows[name], rows["teacher"])
+            profile_correlation(rows[name], rows["teacher"])
             for name in ("student", "baseline")
         )
         nearer.append(int((student > baseline).sum()))

@@ -6,9 +6,8 @@ import re
 import pytest
 import yaml
 
-from dvfl_lib.evaluation import PUBLISHED_RESULTS
-from dvfl_lib.lessons.benchmark_opening import open_benchmarks
-from dvfl_lib.lessons.benchmark_options import RunOptions
+from dvfl_lib.evaluation import PUBLISHED_RESULTS, open_benchmarks
+from dvfl_lib.evaluation.plan import RunOptions
 from dvfl_lib.lessons.trained import ASSETS, assets_folder
 from dvfl_lib.weights import read_metadata
 from lesson_code import Outputs
@@ -52,7 +51,7 @@ def test_the_parameters_are_those_of_the_library():
     names = {statement.targets[0].id for statement in tree.body}
     taken = set(open_benchmarks.__kwdefaults__)
     assert names == taken | {"options", "more_views"}
-    known = set(RunOptions.__dataclass_fields__)
+    known = set(RunOptions.model_fields)
     assert {"device", "batch_size", "workers", "precision"} <= known
 
 
@@ -263,4 +262,4 @@ def test_what_was_published_is_what_the_library_has():
 def test_every_option_that_the_text_names_exists():
     for given in re.findall(r"options(?::| =) \{([^}]*)\}", LESSON.words):
         names = re.findall(r"[\"']?(\w+)[\"']?:", given)
-        assert names and set(names) <= set(RunOptions.__dataclass_fields__)
+        assert names and set(names) <= set(RunOptions.model_fields)

@@ -5,9 +5,8 @@ from statistics import fmean, stdev
 
 import pytest
 
-from dvfl_lib.evaluation.paired_seeds import compare_seeds, t_quantile
-from dvfl_lib.lessons.ablation import stored_ablation
-from dvfl_lib.lessons.ablation_tables import count_told_apart
+from dvfl_lib.evaluation.comparison import compare_seeds, t_quantile
+from dvfl_lib.lessons.ablation import count_told_apart, stored_ablation
 from lesson_code import Outputs
 
 NAME = "09_ablation_forward_kl"

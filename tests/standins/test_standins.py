@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,13 @@ from dvfl_lib.standins import (
     StandinSize,
     clip_frames,
     list_standins,
+    plan_standin,
     standin_families,
     standin_pairs,
     write_standin,
     writing,
 )
-from dvfl_lib.standins.actions import (
+from dvfl_lib.standins.scenes import (
     ACTIONS,
     FAMILIES,
     PAIRS,
@@ -38,7 +40,6 @@ from dvfl_lib.standins.actions import (
     pair_of,
     render_clip,
 )
-from dvfl_lib.standins.ucf101 import plan_ucf101
 from dvfl_lib.video.reading import open_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,7 +154,7 @@ def test_an_interrupted_writing_goes_on(small, tmp_path, monkeypatch):
 
 def test_a_call_killed_before_its_first_clip_can_be_repeated(small, tmp_path):
     root, what = tmp_path / "s", json.loads((small / "STANDIN.json").read_text())
-    writing._make_room(root, what, plan_ucf101(SMALL))  # then killed
+    writing._make_room(root, what, plan_standin("ucf101", SMALL))  # then killed
     done = write_standin("ucf101", root, size=SMALL, workers=1, progress=False)
     assert digest(done) == digest(small)
 
@@ -166,7 +167,7 @@ def test_too_small_a_disk_is_refused_and_leaves_nothing_in_the_way(
         patch.setattr(writing.shutil, "disk_usage", lambda _: full)
         with pytest.raises(DatasetError, match="are free"):
             write_standin("ucf101", tmp_path / "s", size=SMALL, progress=False)
-    writing._make_room(tmp_path / "s", {"seed": 7}, plan_ucf101(SMALL))
+    writing._make_room(tmp_path / "s", {"seed": 7}, plan_standin("ucf101", SMALL))
     with pytest.raises(DatasetError, match="another stand-in"):
         write_standin("ucf101", tmp_path / "s", size=SMALL, progress=False)
 
@@ -185,6 +186,19 @@ def test_writers_end_with_the_call_that_was_killed(tmp_path):
     before = len(list(tmp_path.glob("s/UCF-101/*/v_*.avi")))
     time.sleep(2)
     assert len(list(tmp_path.glob("s/UCF-101/*/v_*.avi"))) == before
+
+
+def test_where_processes_fail_the_clips_are_written_in_this_one(
+    small, tmp_path, monkeypatch
+):
+    """As in a script without a main guard, which new interpreters begin again."""
+
+    def broken(self, *unused, **options):
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(writing.ProcessPoolExecutor, "map", broken)
+    done = write_standin("ucf101", tmp_path / "s", size=SMALL, progress=False)
+    assert digest(done) == digest(small)
 
 
 def test_a_lost_or_empty_clip_is_written_again(small, tmp_path):

@@ -17,8 +17,7 @@ from dvfl_lib.standins import (
     standin_pairs,
     write_standin,
 )
-from dvfl_lib.standins.actions import ACTIONS, PAIRS, VERBS
-from dvfl_lib.standins.contents import action_of
+from dvfl_lib.standins.scenes import ACTIONS, HMDB51_NAMES, PAIRS, action_of
 from dvfl_lib.video.reading import open_video
 from small_standins import whole_way
 
@@ -140,9 +139,9 @@ def test_hmdb51_lists_have_flags_blanks_and_names_like_the_official_ones(roots):
 
 
 def test_hmdb51_classes_begin_alike():
-    assert set(VERBS) == set(ACTIONS)
-    assert VERBS["RiseToFront"].startswith(VERBS["Rising"] + "_")
-    assert VERBS["SinkToBack"].startswith(VERBS["Sinking"] + "_")
+    assert set(HMDB51_NAMES) == set(ACTIONS)
+    assert HMDB51_NAMES["RiseToFront"].startswith(HMDB51_NAMES["Rising"] + "_")
+    assert HMDB51_NAMES["SinkToBack"].startswith(HMDB51_NAMES["Sinking"] + "_")
 
 
 def test_ucf50_has_no_list_odd_prefixes_and_a_class_with_one_group_more(roots):

@@ -20,8 +20,13 @@ from dvfl_lib.standins import (
     standin_pairs,
     write_standin,
 )
-from dvfl_lib.standins.actions import ACTIONS, PAIRS, PHRASES, TEMPLATES
-from dvfl_lib.standins.contents import action_of
+from dvfl_lib.standins.scenes import (
+    ACTIONS,
+    KINETICS_NAMES,
+    PAIRS,
+    SSV2_NAMES,
+    action_of,
+)
 from dvfl_lib.video.reading import open_video
 from small_standins import whole_way
 
@@ -152,13 +157,13 @@ def test_kinetics_has_the_holes_and_names_of_the_original(roots):
 
 
 def test_class_order_of_kinetics_depends_on_the_parentheses():
-    names = sorted(PHRASES.values())
+    names = sorted(KINETICS_NAMES.values())
     stripped = sorted(names, key=lambda name: re.sub("[()]", "", name))
     assert names.index("rising (straight up)") + 1 == names.index(
         "rising into the front"
     )
     assert stripped != names
-    assert set(PHRASES) == set(TEMPLATES) == set(ACTIONS)
+    assert set(KINETICS_NAMES) == set(SSV2_NAMES) == set(ACTIONS)
 
 
 def test_a_standin_of_kinetics_without_lists_is_refused(roots, tmp_path):

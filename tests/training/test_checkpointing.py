@@ -39,6 +39,7 @@ def final(run_dir):
     return load_file(run_dir / "tiny" / "final.safetensors")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 @pytest.mark.parametrize("clips", [3, 30, 71])
 def test_interrupted_in_the_middle_of_an_epoch(tmp_path, clips, name, caplog):
@@ -144,6 +145,7 @@ def test_validation_every_few_epochs_and_after_the_last(tmp_path):
     assert run(tmp_path / "without").best is None
 
 
+@pytest.mark.quick
 def test_another_run_is_not_continued(tmp_path):
     run(tmp_path)
     cases = {

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dvfl_lib.distillation import distillation_loss
-from dvfl_lib.environment import processes
+from dvfl_lib.environment import cpu_threads, processes
 from dvfl_lib.errors import DatasetError, ModelError, RecipeError
 from dvfl_lib.recipes import AugmentRecipe, DistilRecipe
 from dvfl_lib.training import devices, objective, tracking
@@ -183,6 +183,7 @@ class Mislabelled(MemoryClips):
         return item
 
 
+@pytest.mark.quick
 def test_labels_that_may_not_be_seen_change_nothing(tmp_path):
     """Other labels for the unlabelled half end in the same weights."""
     half = set(range(0, 24, 2))
@@ -208,6 +209,7 @@ def test_without_any_label_the_cross_entropy_is_zero(tmp_path):
     assert result.history[-1]["kd"] < result.history[0]["kd"]
 
 
+@pytest.mark.quick
 def test_objective_sums_to_the_loss_of_the_whole_step():
     """Shares of micro-batches add up to ``distillation_loss`` over all clips."""
     clips, labelled = MemoryClips(), frozenset({0, 1, 6})
@@ -343,6 +345,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tmp_path):
     assert run(tmp_path, clips=MemoryClips()).resumed_from >= 3
 
 
+@pytest.mark.quick
 def test_contradictions_are_refused_before_any_work(tmp_path):
     with pytest.raises(RecipeError, match="augment.mixup=0 and augment.cutmix=0"):
         run(tmp_path / "new", augment=MIXING, labelled={1})
@@ -385,7 +388,7 @@ def test_weights_carry_what_they_are_told_about_the_run(tmp_path):
 def test_threads_are_set_for_a_block_alone():
     before = torch.get_num_threads()
     for count, inside in ((before + 1, before + 1), (0, before)):
-        with devices.cpu_threads(count):
+        with cpu_threads(count):
             found = torch.get_num_threads()
         on_cpu = processes().device.type == "cpu"
         assert found == (inside if on_cpu else before)

@@ -6,16 +6,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as F
 
 from dvfl_lib.errors import RunDirectoryError, VideoError
+from dvfl_lib.video import transforms
 from dvfl_lib.video.frame_cache import FrameCache
 from dvfl_lib.video.reading import open_video
 from dvfl_lib.video.transforms import resize_short_side
 from helpers import moving_frames, write_video
+from video.test_reading import HAS_DECORD
 
 
 @pytest.fixture
@@ -122,6 +127,23 @@ def test_a_replaced_video_and_another_size_have_their_own_files(video, cache, tm
     write_video(video, moving_frames(12))
     assert cache.file_of(video) != first
     assert cache.reader(video).num_frames == 12
+
+
+def test_another_filter_or_decoder_has_its_own_files(video, cache, monkeypatch):
+    first = cache.file_of(video)
+    cache.reader(video)
+    monkeypatch.setenv("DVFL_VIDEO_BACKEND", "pyav")
+    assert cache.file_of(video) != first or not HAS_DECORD
+    monkeypatch.undo()
+
+    def nearest(frames, size, **unused):
+        return F.resize(frames, size, InterpolationMode.NEAREST, antialias=False)
+
+    monkeypatch.setattr(transforms, "F", SimpleNamespace(resize=nearest))
+    assert cache.file_of(video) != first
+    with open_video(video) as fresh, cache.reader(video) as kept:
+        expected = transforms.resize_short_side(fresh.read([3]), 32)
+        assert torch.equal(kept.read([3]), expected)
 
 
 @pytest.mark.parametrize("name", [b"\xff.avi", "走".encode() * 80 + b".avi"])

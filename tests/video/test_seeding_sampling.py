@@ -4,8 +4,14 @@ import pytest
 import torch
 
 from dvfl_lib.errors import RecipeError, VideoError
+from dvfl_lib.recipes import DataRecipe
 from dvfl_lib.seeding import derive_seed, fixed_rng
-from dvfl_lib.video.sampling import dense_indices, segment_indices, view_indices
+from dvfl_lib.video.sampling import (
+    SAMPLINGS,
+    dense_indices,
+    segment_indices,
+    view_indices,
+)
 
 
 def test_derive_seed_is_a_fixed_63_bit_function_of_its_parts():
@@ -103,3 +109,10 @@ def test_bad_counts_are_refused():
         dense_indices(10, 8, 0)
     with pytest.raises(RecipeError, match="sampling"):
         view_indices(10, 8, 1, "random", 1)
+
+
+def test_sampling_is_looked_up_by_name():
+    for name in SAMPLINGS:
+        assert len(view_indices(30, 4, 2, DataRecipe(sampling=name).sampling, 3)) == 2
+    with pytest.raises(RecipeError, match="'segments' or 'dense', not 'sparse'"):
+        view_indices(30, 4, 2, "sparse", 3)

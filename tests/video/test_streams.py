@@ -12,10 +12,8 @@ from av.stream import Disposition
 
 from dvfl_lib.errors import VideoError
 from dvfl_lib.video.frame_index import _packets, index_frames
-from dvfl_lib.video.opening import open_stream
 from dvfl_lib.video.reading import open_video
 from helpers import moving_frames
-from video.test_reading import HAS_DECORD
 
 FRAMES = moving_frames(50)
 
@@ -87,9 +85,7 @@ def test_of_two_videos_every_reader_takes_the_first(tmp_path):
         frames = video.read([0, 30]).permute(0, 2, 3, 1)
     assert frames.shape == (2, 48, 64, 3)  # decord would take the larger one
     assert abs(frames.float().numpy() - FRAMES[[0, 30]]).mean() < 8
-    if HAS_DECORD:
-        with pytest.raises(VideoError, match="several video streams; use 'auto'"):
-            open_video(path, "decord")
+    assert open_video(path, "decord").backend == "pyav"
 
 
 @pytest.mark.parametrize(
@@ -108,22 +104,16 @@ def test_half_a_file_with_sound_is_cut_short(tmp_path, name, codec, sound):
         index_frames(path)
 
 
-def test_what_pyav_stumbles_over_is_told_of_the_file(tmp_path):
+def test_what_pyav_stumbles_over_is_told_of_the_file():
     """Seen with damaged files, which no encoder makes to order."""
 
     def demux():
         yield from ()
         raise IndexError("list index out of range")
 
-    with pytest.raises(VideoError, match="a.ts: breaks off .*a stream begins on the"):
-        _packets(Path("a.ts"), SimpleNamespace(demux=demux), SimpleNamespace(index=0))
-    path = write_streams(tmp_path / "a.mp4", "libx264")
-    with (
-        pytest.raises(VideoError, match="a.mp4: is damaged"),
-        open_stream(path) as (container, stream),
-    ):
-        # A format of graphics cards, which FFmpeg's own conversion does not know.
-        next(container.decode(stream)).reformat(format="vdpau")
+    with pytest.raises(VideoError, match="a.ts: breaks off after 0 frames"):
+        streams = SimpleNamespace(video=[SimpleNamespace(index=0)])
+        _packets(Path("a.ts"), SimpleNamespace(demux=demux, streams=streams))
 
 
 @pytest.mark.parametrize(

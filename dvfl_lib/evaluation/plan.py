@@ -1,0 +1,225 @@
+"""What is to be scored, and how: checked in one place, before any work.
+
+Public names: ``BenchmarkPlan``, ``RunOptions``, ``parse_views``, ``DatasetName``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ..datasets.base import protocols_of
+from ..datasets.listing import marked_standin
+from ..datasets.sources import SOURCES
+from ..environment import processes
+from ..errors import RecipeError
+from ..recipes import DataRecipe
+from ..standins import StandinSize
+from .networks import Checkpoint, Role, course_checkpoints
+
+_STANDIN_SIZE = {"groups": 22, "clips_per_group": 1, "min_frames": 12, "max_frames": 20}
+_CHECKED = ConfigDict(frozen=True, extra="forbid")
+DatasetName = Literal[*SOURCES]  # type: ignore[valid-type]
+
+
+class RunOptions(BaseModel):
+    """How results are computed: what changes no question, and seldom an answer.
+
+    Attributes:
+        size: replaces ``frames``, ``crop``, ``short_side``, ``sampling`` or ``stride``
+            of the checkpoints.
+        batch_size: views per forward pass; changes no result.
+        workers: loader processes; None chooses. Changes no result.
+        device: such as "cuda"; "" takes the accelerator if there is one.
+        precision: "no" (float32), "bf16" or "fp16".
+        max_unreadable: share of videos that may be left out unread.
+        standin_size: numbers of ``StandinSize``, for the stand-ins that are written.
+        seed: of their scenes; the course's own networks learned from seed 0.
+        progress: show bars.
+    """
+
+    model_config = _CHECKED
+
+    size: dict[str, int | str] = {}
+    batch_size: int = Field(12, ge=1)
+    workers: int | None = Field(None, ge=0)
+    device: str = ""
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    max_unreadable: float = Field(0.02, ge=0, lt=1)
+    standin_size: dict[str, int] = {}
+    seed: int = Field(1, ge=0)
+    progress: bool = True
+
+    @model_validator(mode="after")
+    def _can_be(self) -> RunOptions:
+        known = ("frames", "crop", "short_side", "sampling", "stride")
+        if odd := [name for name in self.size if name not in known]:
+            raise ValueError(f"size: {odd[0]!r} is not one of {', '.join(known)}")
+        replace(DataRecipe(), **self.size)
+        if odd := [name for name in self.standin_size if name not in _STANDIN_SIZE]:
+            raise ValueError(
+                f"standin_size: {odd[0]!r} is not one of {', '.join(_STANDIN_SIZE)}"
+            )
+        self.drawn  # noqa: B018  an impossible size is refused here
+        try:
+            torch.zeros(1, device=self.target)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"device {self.device!r} cannot be used here: {reason}"
+            ) from None
+        return self
+
+    @property
+    def drawn(self) -> StandinSize:
+        """The size of the stand-ins."""
+        return StandinSize(**{**_STANDIN_SIZE, **self.standin_size})
+
+    @property
+    def target(self) -> torch.device:
+        """The device itself."""
+        return torch.device(self.device) if self.device else processes().device
+
+
+class BenchmarkPlan(BaseModel):
+    """What was asked for; see ``open_benchmarks``."""
+
+    model_config = _CHECKED
+
+    benchmarks: tuple[DatasetName, ...] = ()
+    data_roots: dict[DatasetName, Path] = {}
+    checkpoints: tuple[Checkpoint, ...] = ()
+    splits: dict[DatasetName, tuple[str, ...]] = {}
+    views: str = "4x3"
+    class_orders: dict[Role, str] = {}
+    trust_unknown_training: tuple[Role, ...] = ()
+    options: RunOptions = RunOptions()
+
+    @field_validator("data_roots", mode="before")
+    @classmethod
+    def _given(cls, roots: Any) -> Any:
+        """An empty folder is none."""
+        return {k: v for k, v in roots.items() if v} if type(roots) is dict else roots
+
+    @field_validator("data_roots")
+    @classmethod
+    def _are_there(cls, roots: dict[str, Path]) -> dict[str, Path]:
+        roots = {name: root.expanduser() for name, root in roots.items()}
+        for name, root in roots.items():
+            if not root.is_dir():
+                raise ValueError(f"{name}: there is no folder {root}")
+        return roots
+
+    @field_validator("splits", mode="before")
+    @classmethod
+    def _each_a_list(cls, splits: Any) -> Any:
+        """One split, several, or "all"."""
+        if not isinstance(splits, Mapping):
+            return splits
+        return {name: _split_names(name, value) for name, value in splits.items()}
+
+    @field_validator("views")
+    @classmethod
+    def _two_numbers(cls, views: str) -> str:
+        parse_views(views)
+        return views
+
+    @model_validator(mode="after")
+    def _together(self) -> BenchmarkPlan:
+        if idle := [name for name in self.data_roots if name not in self.names]:
+            raise ValueError(
+                f"data_roots names {', '.join(idle)}, but benchmarks leaves them out"
+            )
+        for name, root in self.data_roots.items():
+            if not self.checkpoints and not marked_standin(root):
+                raise ValueError(
+                    f"data_roots gives real data for {name}, but checkpoints is empty: "
+                    "the small networks of the course know made-up actions only. Give "
+                    "checkpoints, such as ['student=student.safetensors']"
+                )
+        places = [(c.role, c.dataset, c.split) for c in self.checkpoints]
+        for c, place in zip(self.checkpoints, places, strict=True):
+            if c.dataset and c.dataset not in self.names:
+                raise ValueError(
+                    f"checkpoints names {c.dataset}, but benchmarks leaves it out"
+                )
+            if places.count(place) > 1:
+                raise ValueError(f"checkpoints: two files for {' '.join(place)}")
+        for name in self.names:
+            if self.checkpoints and not self.files(name):
+                raise ValueError(
+                    f"checkpoints are divided by data set, and none is for {name}"
+                )
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The data sets, in the order they were given."""
+        return self.benchmarks or tuple(self.data_roots) or tuple(SOURCES)
+
+    @property
+    def clips(self) -> int:
+        """Views of a video in time."""
+        return parse_views(self.views)[0]
+
+    @property
+    def crops(self) -> int:
+        """Views of a video in space."""
+        return parse_views(self.views)[1]
+
+    @cached_property
+    def given(self) -> tuple[Checkpoint, ...]:
+        """The files, or those of the course."""
+        return self.checkpoints or course_checkpoints()
+
+    def files(self, name: str) -> list[Checkpoint]:
+        """Those for a data set."""
+        return [c for c in self.given if c.dataset in ("", name)]
+
+    def files_of(self, name: str, split: str) -> dict[str, Checkpoint]:
+        """role -> file for one split: what is said for it goes before the rest.
+
+        Raises:
+            RecipeError: a role has files for other splits alone.
+        """
+        found: dict[str, Checkpoint] = {}
+        for role in dict.fromkeys(c.role for c in self.files(name)):
+            mine = [c for c in self.files(name) if c.role == role]
+            fitting = [c for c in mine if c.split in ("", split)]
+            if not fitting:
+                raise RecipeError(
+                    f"checkpoints: {role} has files for the splits "
+                    f"{', '.join(c.split for c in mine)} of {name}, and none for "
+                    f"split {split}"
+                )
+            found[role] = max(fitting, key=lambda c: (c.split, c.dataset))
+        return found
+
+
+def _split_names(name: str, value: Any) -> Any:
+    if value == "all":
+        return (protocols_of(name) or (("1",),))[0]
+    if isinstance(value, (str, int)):
+        return (str(value),) if value != "" else ()
+    return tuple(map(str, value)) if isinstance(value, Sequence) else value
+
+
+def parse_views(views: str) -> tuple[int, int]:
+    """ "4x3" -> (4 clips in time, 3 crops in space).
+
+    Raises:
+        RecipeError: another form, no clip, or crops other than 1 and 3.
+    """
+    match = re.fullmatch(r"([1-9]\d?) ?x ?([13])", views)
+    if match is None:
+        raise RecipeError(
+            f"views takes clips x crops with 1 or 3 crops, such as '4x3', not {views!r}"
+        )
+    return int(match[1]), int(match[2])

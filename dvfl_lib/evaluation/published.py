@@ -1,0 +1,151 @@
+"""What was published about these networks on the five data sets.
+
+Public names: ``PublishedResult``, ``PUBLISHED_RESULTS``, ``PUBLISHED_PARAMETERS``,
+``published_for``, ``differences``.
+
+The numbers, with their sources, stand in ``published.toml``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .results import Evaluation, Views
+
+_FEW = 0.01  # share of missing or unreadable videos that moves no result
+
+
+@dataclass(frozen=True)
+class PublishedResult:
+    """One network on one data set, as its authors state it.
+
+    Attributes:
+        benchmark: the data set's name in ``datasets``.
+        role: "teacher", "baseline" (VFL-Net, on labels alone) or "student" (DVFL-Net).
+        network, model: the authors' name, and the name in ``vfl_net``.
+        top1, top5: per cent, or None.
+        split: the name in ``datasets``; "" where no such split can be had.
+        clips, crops, frames, crop: the views, or None where they are not stated.
+        source: where it stands.
+        split_rule: the list of test videos, in words.
+    """
+
+    benchmark: str
+    role: str
+    network: str
+    model: str
+    top1: float | None
+    top5: float | None
+    split: str
+    clips: int | None
+    crops: int | None
+    frames: int | None
+    crop: int | None
+    source: str
+    split_rule: str
+
+    @property
+    def address(self) -> str:
+        """The page to read."""
+        if self.source.startswith("arXiv "):
+            return f"https://arxiv.org/abs/{self.source.split()[1].rstrip(':')}"
+        return f"https://{self.source.partition(',')[0]}"
+
+    @property
+    def views(self) -> str:
+        """Clips x crops, or that they are not stated."""
+        if self.clips is None:
+            return "views not stated"
+        return f"{self.clips} x {self.crops} views"
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain dictionary, for JSON; None where a number is not known."""
+        values = asdict(self)
+        for name in ("top1", "top5"):
+            values[f"{name}_percent"] = values.pop(name)
+        return values | {"address": self.address}
+
+
+_TOLD = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
+# Network -> how many, as the page says that has its numbers on UCF101.
+PUBLISHED_PARAMETERS: dict[str, str] = _TOLD["parameters"]
+PUBLISHED_RESULTS: tuple[PublishedResult, ...] = tuple(
+    PublishedResult(
+        benchmark=row["dataset"],
+        network=row["network"],
+        **_TOLD["networks"][row["network"]],
+        top1=row.get("top1"),
+        top5=row.get("top5"),
+        split=row["split"],
+        clips=page.get("views", (None, None))[0],
+        crops=page.get("views", (None, None))[1],
+        frames=page.get("frames"),
+        crop=page.get("crop"),
+        source=page["source"],
+        split_rule=page["split_rule"],
+    )
+    for page in _TOLD["page"]
+    for row in page["rows"]
+)
+
+
+def published_for(benchmark: str, role: str, model: str) -> PublishedResult | None:
+    """What to set beside a measured result: the same role, the same network if any.
+
+    A teacher of another size is set beside the Base network, which taught in the
+    paper; ``differences`` says that it is another network.
+    """
+    found = [
+        row
+        for row in PUBLISHED_RESULTS
+        if (row.benchmark, row.role) == (benchmark, role)
+    ]
+    return next(
+        (row for row in found if row.model == model), found[0] if found else None
+    )
+
+
+def differences(
+    published: PublishedResult, measured: Evaluation, missing: int | None = 0
+) -> list[str]:
+    """Why the two numbers must not be compared; an empty list where they may be.
+
+    Comparable means: real data of the same benchmark, the same network, the same rule
+    for the test list, the same views, and hardly a video left out.
+
+    Args:
+        missing: how many videos of the list are not on the disk; None where nobody
+            knows.
+    """
+    if published.top1 is None:
+        return ["no published number is known"]
+    why = []
+    if measured.standin:
+        why.append("stand-in data")
+    if measured.dataset != published.benchmark:
+        why.append(f"another benchmark ({measured.dataset})")
+    if measured.model != published.model:
+        why.append("another network")
+    if measured.split != published.split or measured.subset != "test":
+        why.append("another test list")
+    if published.clips is None:
+        why.append("published views not stated")
+    elif not _same_views(published, measured.views):
+        why.append("other views")
+    if missing is None:
+        why.append("no list says how many videos are missing")
+    out = (missing or 0) + len(measured.unreadable)
+    share = out / (out + len(measured.videos))
+    if share > _FEW:
+        why.append(f"{100 * share:.1f} % of the listed videos missing or unreadable")
+    return why
+
+
+def _same_views(published: PublishedResult, views: Views) -> bool:
+    stated = (published.clips, published.crops, published.frames, published.crop)
+    return (
+        stated == (views.clips, views.crops, views.frames, views.crop)
+        and views.sampling == "segments"
+    )

@@ -1,0 +1,404 @@
+"""Results as tables: one run, several splits, measured beside published.
+
+Public names: ``Table``, ``markdown``; ``result_table``, ``accuracy_cells``;
+``SplitMean``, ``split_mean``; ``Measured``, ``FinalRow``,
+``final_rows``, ``final_table``, ``split_table``, ``source_table``;
+``list_accuracies``, ``Place``, ``data_name``, ``plain``.
+
+UCF101 and HMDB51 have three official splits, and the number of a method is the mean
+over them, each with a network of its own. Measured and published
+numbers stand in columns of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import mean, stdev
+
+from ..datasets.base import protocols_of
+from ..datasets.sources import SOURCES
+from ..errors import DatasetError
+from .metrics import METRICS
+from .published import PublishedResult, differences, published_for
+from .results import Evaluation
+
+Place = tuple[str, str, str]  # data set, split, role
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under column names, with an optional caption below."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+
+
+def markdown(tables: Sequence[Table]) -> str:
+    """Tables as Markdown; what is in their cells is text, never markup."""
+    return "\n\n".join(map(_markdown, tables)) + "\n"
+
+
+def _markdown(table: Table) -> str:
+    lines = [[*map(plain, row)] for row in (table.columns, *table.rows)]
+    lines.insert(1, ["---"] * len(table.columns))
+    rows = ["| " + " | ".join(line) + " |" for line in lines]
+    rows += ["", plain(table.caption)] if table.caption else []
+    return "\n".join(rows)
+
+
+def plain(text: object) -> str:
+    """One line in which nothing is taken for Markdown or for HTML.
+
+    Only what could be taken for markup is escaped (``_`` within a word and ``[``
+    without a link after it could not), so that the source stays readable.
+    """
+    line = " ".join(str(text).split())
+    line = re.sub(r"([\\`*|]|\](?=[(\[:])|(?<!\w)_|_(?!\w))", r"\\\1", line)
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def data_name(dataset: str, standin: bool) -> str:
+    """How tables call a data set; a stand-in is never called by the name alone."""
+    title = SOURCES[dataset].title if dataset in SOURCES else dataset
+    return f"stand-in for {title}" if standin else title
+
+
+def accuracy_cells(result: Evaluation) -> list[str]:
+    """One cell for each of ``METRICS``."""
+    return [m.cell(result.accuracies[name]) for name, m in METRICS.items()]
+
+
+def _titles() -> list[str]:
+    return [metric.title for metric in METRICS.values()]
+
+
+def result_table(evaluations: Sequence[Evaluation]) -> Table:
+    """One row per network; the caption says where the data is a stand-in."""
+    rows = [
+        [e.name, e.model, *accuracy_cells(e), str(len(e.videos)), str(e.views)]
+        for e in evaluations
+    ]
+    caption = "Top-1 with its 95 % interval (Wilson)."
+    if any(e.standin for e in evaluations):
+        caption = "Stand-in data. " + caption
+    columns = ["network", "model", *_titles(), "videos", "clips x crops"]
+    return Table(columns, rows, caption)
+
+
+def list_accuracies(
+    results: Mapping[Place, Evaluation],
+) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """List -> role -> (top-1, low, high), for ``figures.benchmarks_figure``.
+
+    Where some are stand-ins and some are not, the names of the lists say which.
+    """
+    mixed = len({result.standin for result in results.values()}) > 1
+    found: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for (_, _, role), result in results.items():
+        data = data_name(result.dataset, mixed and result.standin)
+        row = found.setdefault(f"{data}, split {result.split}", {})
+        row[role] = (result.top1.value, *result.top1.interval)
+    return found
+
+
+# --- the mean over splits ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SplitMean:
+    """The mean of a network's accuracies over splits; all shares are in [0, 1].
+
+    Attributes:
+        name, dataset, standin: of the evaluations.
+        splits: in the order of the protocol; whole: whether none is missing.
+        videos: on all test lists together.
+        means: metric -> mean over the splits, each split counting alike; None where
+            it is not meaningful.
+        spread: sample standard deviation of the top-1 accuracies; None for one split.
+        low, high: the least and the greatest of them.
+    """
+
+    name: str
+    dataset: str
+    standin: bool
+    splits: tuple[str, ...]
+    whole: bool
+    videos: int
+    means: dict[str, float | None]
+    spread: float | None
+    low: float
+    high: float
+
+    @property
+    def top1(self) -> float:
+        """Mean top-1."""
+        return self.means["top1"]
+
+    @property
+    def top5(self) -> float | None:
+        """Mean top-5."""
+        return self.means["top5"]
+
+    def __str__(self) -> str:
+        if self.spread is None:
+            return f"{100 * self.top1:.1f} %"
+        return f"{100 * self.top1:.1f} % ± {100 * self.spread:.1f}"
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain dictionary with units in its keys, for JSON."""
+        values = asdict(self)
+        shares = values.pop("means")
+        shares |= {name: values.pop(name) for name in ("spread", "low", "high")}
+        for name, share in shares.items():
+            unit = "points" if name == "spread" else "percent"
+            values[f"{name}_{unit}"] = None if share is None else 100 * share
+        return values | {"spread_is": "sample standard deviation over the splits"}
+
+
+def split_mean(results: Sequence[Evaluation]) -> SplitMean:
+    """The mean over one network's results on splits of one data set.
+
+    Raises:
+        DatasetError: none; results of several networks, data sets or views; a split
+            twice; splits of several protocols.
+    """
+    if not results:
+        raise DatasetError("there is no result to take a mean of")
+    for what in ("name", "dataset", "standin", "subset", "views"):
+        found = {getattr(result, what) for result in results}
+        if len(found) > 1:
+            raise DatasetError(
+                f"a mean over splits needs results of one {what}, not of "
+                f"{', '.join(sorted(map(str, found)))}"
+            )
+    order = _protocol(results[0].dataset, [result.split for result in results])
+    kept = sorted(results, key=lambda result: order.index(result.split))
+    means: dict[str, float | None] = {}
+    for name in METRICS:
+        each = [result.accuracies[name] for result in kept]
+        means[name] = None if None in each else mean(a.correct / a.n for a in each)
+    tops = [result.top1.correct / result.top1.n for result in kept]
+    return SplitMean(
+        name=kept[0].name,
+        dataset=kept[0].dataset,
+        standin=kept[0].standin,
+        splits=tuple(result.split for result in kept),
+        whole=len(kept) == len(order),
+        videos=sum(len(result.videos) for result in kept),
+        means=means,
+        spread=stdev(tops) if len(tops) > 1 else None,
+        low=min(tops),
+        high=max(tops),
+    )
+
+
+def _protocol(dataset: str, splits: list[str]) -> tuple[str, ...]:
+    """The set of splits that these belong to."""
+    if len(set(splits)) < len(splits):
+        raise DatasetError(f"{dataset}: a split is there twice: {', '.join(splits)}")
+    for protocol in protocols_of(dataset):
+        if set(splits) <= set(protocol):
+            return protocol
+    if len(splits) == 1:
+        return tuple(splits)
+    raise DatasetError(
+        f"{dataset}: the splits {', '.join(splits)} do not belong to one protocol, so "
+        "their mean says nothing"
+    )
+
+
+# --- measured beside published -----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A result, and what a reader must know of it.
+
+    Args:
+        role: "teacher", "baseline" or "student".
+        result: the evaluation.
+        notes: sentences such as where the order of classes was taken from.
+        missing: how many videos of the list are not on the disk; None where no list
+            says what there should be.
+    """
+
+    role: str
+    result: Evaluation
+    notes: tuple[str, ...] = ()
+    missing: int | None = 0
+
+
+@dataclass(frozen=True)
+class FinalRow:
+    """One network on one data set: all its splits, and what was published."""
+
+    measured: tuple[Measured, ...]
+    mean: SplitMean
+    published: PublishedResult | None
+    why_not: tuple[str, ...]  # why the two must not be compared; empty if they may
+
+    @property
+    def first(self) -> Evaluation:
+        """The result on the first split."""
+        return self.measured[0].result
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of all its results, each once."""
+        return tuple(dict.fromkeys(n for m in self.measured for n in m.notes))
+
+    @property
+    def comparable(self) -> str:
+        """ "yes", or "no" and why."""
+        if self.published is None:
+            return "nothing to compare"
+        return f"no: {', '.join(self.why_not)}" if self.why_not else "yes"
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain dictionary, for JSON; measured and published stay apart."""
+        return {
+            "benchmark": self.mean.dataset,
+            "standin": self.mean.standin,
+            "role": self.measured[0].role,
+            "model": self.first.model,
+            "measured": {
+                "mean": self.mean.to_dict(),
+                "splits": [
+                    {
+                        "split": m.result.split,
+                        "videos": len(m.result.videos),
+                        "missing": m.missing,
+                        "unreadable": len(m.result.unreadable),
+                        **m.result.accuracies_dict(),
+                        "views": str(m.result.views),
+                    }
+                    for m in self.measured
+                ],
+                "notes": list(self.notes),
+            },
+            "published": self.published and self.published.to_dict(),
+            "comparable": self.published is not None and not self.why_not,
+            "why_not": list(self.why_not),
+        }
+
+
+def final_rows(measured: Sequence[Measured]) -> list[FinalRow]:
+    """One row per data set, network and protocol, in the order they come.
+
+    Raises:
+        DatasetError: results that do not go together, see ``split_mean``.
+    """
+    groups: dict[tuple, list[Measured]] = {}
+    for entry in measured:
+        result = entry.result
+        protocol = next(
+            (p for p in protocols_of(result.dataset) if result.split in p),
+            (result.split,),
+        )
+        key = (result.dataset, entry.role, protocol)
+        groups.setdefault(key, []).append(entry)
+    return [_row(group) for group in groups.values()]
+
+
+def _row(group: list[Measured]) -> FinalRow:
+    results = [entry.result for entry in group]
+    published = published_for(results[0].dataset, group[0].role, results[0].model)
+    why_not: dict[str, None] = {}
+    if published is not None:
+        for m in group:
+            why_not |= dict.fromkeys(differences(published, m.result, m.missing))
+    return FinalRow(tuple(group), split_mean(results), published, tuple(why_not))
+
+
+def final_table(rows: Sequence[FinalRow]) -> Table:
+    """The final table: measured left, published right, and whether they compare."""
+    columns = ["data", "network", "measured top-1 / top-5", "measured on"]
+    columns += ["published top-1 / top-5", "published on", "comparable"]
+    caption = (
+        "Brackets: 95 % interval (Wilson). ±: standard deviation over the splits. "
+        "Measured here on the left, stated by the authors on the right; where no "
+        "readable source has a number, its place is blank."
+    )
+    return Table(columns, [_cells(row) for row in rows], _marked(rows, caption))
+
+
+def _cells(row: FinalRow) -> list[str]:
+    mean, published = row.mean, row.published
+    top1 = str(row.first.top1) if len(mean.splits) == 1 else str(mean)
+    top5 = "not meaningful" if mean.top5 is None else f"{100 * mean.top5:.1f} %"
+    cells = [data_name(mean.dataset, mean.standin), mean.name, f"{top1} / {top5}"]
+    cells.append(_measured_on(row))
+    if published is None or published.top1 is None:
+        return [*cells, "", "", row.comparable]
+    numbers = [f"{n:.1f} %" for n in (published.top1, published.top5) if n is not None]
+    told = f"{published.network}: {' / '.join(numbers)}"
+    where = f"{published.split_rule}; {published.views}"
+    return [*cells, told, where, row.comparable]
+
+
+def _measured_on(row: FinalRow) -> str:
+    mean, views = row.mean, row.first.views
+    shown = f"{_videos(row)}; {views.clips} x {views.crops} views"
+    if len(mean.splits) == 1:
+        return f"split {mean.splits[0]}; {shown}"
+    if len(mean.splits) > 5:
+        names = f"{mean.splits[0]} to {mean.splits[-1]}"
+    else:
+        names = ", ".join(mean.splits)
+    partly = "" if mean.whole else ", not all of them"
+    return f"mean of splits {names}{partly}; {shown}"
+
+
+def _videos(row: FinalRow) -> str:
+    """How many were scored, and of how many: some are missing, some unreadable."""
+    videos = row.mean.videos
+    if any(m.missing is None for m in row.measured):
+        return f"{videos} videos, of an unknown number"
+    out = sum(m.missing + len(m.result.unreadable) for m in row.measured)
+    return f"{videos} of {videos + out} listed videos" if out else f"{videos} videos"
+
+
+def split_table(rows: Sequence[FinalRow]) -> Table:
+    """Every split by itself, with its interval; the mean stands in the final table."""
+    columns = ["data", "split", "network", *_titles()]
+    columns += ["videos", "missing", "unreadable"]
+    cells = [
+        [
+            data_name(m.result.dataset, m.result.standin),
+            m.result.split,
+            f"{m.result.name} ({m.result.model})",
+            *accuracy_cells(m.result),
+            str(len(m.result.videos)),
+            "unknown" if m.missing is None else str(m.missing),
+            str(len(m.result.unreadable)),
+        ]
+        for row in rows
+        for m in row.measured
+    ]
+    caption = "Brackets: 95 % interval (Wilson), which takes videos for independent."
+    return Table(columns, cells, _marked(rows, caption))
+
+
+def source_table(rows: Sequence[FinalRow]) -> Table:
+    """Where the published numbers of the final table stand."""
+    names: dict[tuple[str, str, str], dict[str, None]] = {}
+    for row in rows:
+        if (p := row.published) is not None:
+            place = (data_name(p.benchmark, False), p.source, p.address)
+            names.setdefault(place, {})[p.network] = None
+    cells = [
+        [benchmark, ", ".join(found), source, address]
+        for (benchmark, source, address), found in names.items()
+    ]
+    columns = ["benchmark", "published for", "source", "address"]
+    return Table(columns, cells, "Stated by the authors; none of it reproduced here.")
+
+
+def _marked(rows: Sequence[FinalRow], caption: str) -> str:
+    marks = {row.mean.standin for row in rows}
+    if marks == {True}:
+        return f"Stand-in data. {caption}"
+    return f"Rows of stand-in data say so. {caption}" if True in marks else caption

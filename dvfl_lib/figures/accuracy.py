@@ -1,0 +1,429 @@
+"""Networks side by side: how they learned, how well they do, what they confuse.
+
+Public names: ``training_curves``, ``per_class_figure``, ``accuracy_bars``,
+``benchmarks_figure``, ``confusion_figure``, ``reliability_figure``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+
+from ..errors import DVFLError
+from .style import (
+    GREY,
+    MARKERS,
+    chance_line,
+    colour_of,
+    legend_below,
+    name_axes,
+    new_figure,
+    percent,
+)
+
+# data set -> network -> (top-1, low, high)
+Accuracies = Mapping[str, Mapping[str, tuple[float, float, float]]]
+_NAMED = 30  # up to so many classes each row and column bears its name
+_COUNTED = 16  # up to so many classes each cell bears its count
+_LISTED = 15  # confusions told in words where rows bear numbers only
+
+
+def training_curves(
+    logs: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    step_key: str = "step",
+    loss_key: str = "loss",
+    score_key: str = "held_out.top1",
+    chance: float | None = None,
+    standin: bool = False,
+) -> Figure:
+    """Training loss and held-out top-1 by optimiser step, a colour per network.
+
+    Args:
+        logs: network -> rows; a row may lack the loss or the score.
+        step_key, loss_key, score_key: the names of the values in a row; "a.b" is
+            the value b of the dictionary a. The defaults read ``log.jsonl``.
+        chance: accuracy of guessing, drawn as a dotted line.
+    """
+    figure, (left, right) = new_figure("Training", standin, height=3.4, columns=2)
+    for place, (name, rows) in enumerate(logs.items()):
+        colour = colour_of(name, place)
+        steps, losses = _series(rows, step_key, loss_key)
+        left.plot(steps, losses, color=colour, alpha=0.25, linewidth=0.8)
+        left.plot(steps, _running_mean(losses), color=colour, label=name)
+        steps, scores = _series(rows, step_key, score_key)
+        right.plot(steps, scores, color=colour, marker=MARKERS[place % 8], ms=3.5)
+    left.set(xlabel="optimiser step", ylabel="training loss (own objective)")
+    right.set(xlabel="optimiser step", ylabel="top-1 on held-out groups")
+    percent(right.yaxis)
+    right.set_ylim(0, 1.02)
+    if chance is not None:
+        chance_line(right, chance, upright=False)
+    legend_below(figure, len(logs))
+    lasts = [
+        f"{name} ends at {100 * scores[-1]:.1f} %"
+        for name, rows in logs.items()
+        if len(scores := _series(rows, step_key, score_key)[1])
+    ]
+    figure.set_label(
+        "Two panels by optimiser step: training loss, and top-1 accuracy on "
+        f"held-out groups. {'; '.join(lasts)}."
+    )
+    return figure
+
+
+def _series(
+    rows: Sequence[Mapping[str, Any]], x: str, y: str
+) -> tuple[np.ndarray, np.ndarray]:
+    points = [(_value(row, x), _value(row, y)) for row in rows]
+    kept = [point for point in points if None not in point]
+    both = np.array(kept, dtype=float).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def _value(row: Mapping[str, Any], key: str) -> Any:
+    """The value under a dotted key, or None where the row has none."""
+    value: Any = row
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _running_mean(values: np.ndarray) -> np.ndarray:
+    """Mean over a thirtieth of a long curve; a short one stays as it is."""
+    half = len(values) // 60
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(len(values))
+    low = np.maximum(places - half, 0)
+    high = np.minimum(places + half + 1, len(values))
+    return (sums[high] - sums[low]) / (high - low)
+
+
+def per_class_figure(
+    networks: Mapping[str, Sequence[Any]],
+    *,
+    title: str = "Accuracy per class",
+    standin: bool = False,
+) -> Figure:
+    """A dot per class and network; classes sorted by the last network's accuracy.
+
+    Args:
+        networks: network -> entries with ``name``, ``n`` and ``accuracy`` (None
+            where the list holds no video of the class), as in
+            ``Evaluation.per_class``; the same classes in the same order.
+    """
+    first, *_, last = [*networks.values(), *networks.values()]
+    order = sorted(range(len(last)), key=lambda c: (last[c].accuracy or 0.0, -c))[::-1]
+    columns = 1 if len(order) <= 40 else 2
+    each = -(-len(order) // columns)
+    pitch = 0.24 if len(order) <= 40 else 0.165  # inches per class
+    figure, axes = new_figure(
+        title, standin, height=1.1 + pitch * each, columns=columns
+    )
+    for column, axis in enumerate(axes):
+        part = order[column * each : (column + 1) * each]
+        for place, (name, entries) in enumerate(networks.items()):
+            shift = 0.22 * (place - (len(networks) - 1) / 2)
+            points = [
+                (entries[c].accuracy, row + shift)
+                for row, c in enumerate(part)
+                if entries[c].accuracy is not None
+            ]
+            x, y = np.array(points, dtype=float).reshape(-1, 2).T
+            style = {"marker": MARKERS[place % 8], "color": colour_of(name, place)}
+            label = name if column == 0 else None
+            axis.plot(x, y, linestyle="", ms=4.5, label=label, **style)
+        names = [f"{first[c].name} ({first[c].n})" for c in part]
+        axis.set_yticks(range(len(part)), names, fontsize=8 if columns == 1 else 6.5)
+        axis.set_ylim(each - 0.4, -0.6)
+        axis.set(xlim=(-0.03, 1.03), xlabel="top-1 (in brackets: videos)")
+        axis.grid(axis="y", color="#eeeeee")
+        percent(axis.xaxis)
+    legend_below(figure, len(networks))
+    figure.set_label(
+        f"Top-1 accuracy of {len(order)} classes for {', '.join(networks)}. Best "
+        f"class of {list(networks)[-1]}: {last[order[0]].name}; "
+        f"worst: {last[order[-1]].name}."
+    )
+    return figure
+
+
+def accuracy_bars(
+    networks: Mapping[str, tuple[float, float, float]],
+    *,
+    chance: float | None = None,
+    end: float = 1.0,
+    title: str = "Top-1 on the test list, with 95 % intervals",
+    standin: bool = False,
+) -> Figure:
+    """A bar per network with its interval, and guessing as a dotted line.
+
+    Args:
+        networks: network -> (top-1, low, high), shares in [0, 1].
+        end: where the axis ends, for bars that are all short; it begins at 0.
+
+    Raises:
+        DVFLError: a value outside [0, 1], as when percent are passed.
+    """
+    _check_shares(networks)
+    height = 1.3 + 0.5 * len(networks)
+    figure, (axis,) = new_figure(title, standin, height=height)
+    for row, (name, (top1, low, high)) in enumerate(networks.items()):
+        axis.barh(row, top1, height=0.55, color=colour_of(name, row), alpha=0.85)
+        axis.plot([low, high], [row, row], color="white", linewidth=4.5)
+        axis.plot([low, high], [row, row], color="#444444", linewidth=1.8, marker="|")
+        axis.text(
+            high + 0.015 * end, row, f"{100 * top1:.1f} %", va="center", fontsize=10
+        )
+    axis.set_yticks(range(len(networks)), list(networks))
+    axis.invert_yaxis()
+    ticks = np.linspace(0, end, 6 if end == 1 else 5)
+    axis.set(xlim=(0, 1.12 * end), xticks=ticks, xlabel="top-1")
+    percent(axis.xaxis)
+    if chance is not None:
+        chance_line(axis, chance, upright=True)
+    told = [f"{name} {100 * top1:.1f} %" for name, (top1, *_) in networks.items()]
+    figure.set_label(f"Top-1 accuracy with 95 % intervals: {', '.join(told)}.")
+    return figure
+
+
+def _check_shares(networks: Mapping[str, tuple[float, float, float]]) -> None:
+    """Percent would be drawn far outside of the axis."""
+    for name, values in networks.items():
+        if not all(0 <= value <= 1 for value in values):
+            raise DVFLError(f"accuracies of {name} must be shares in [0, 1]: {values}")
+
+
+def benchmarks_figure(
+    accuracies: Accuracies,
+    *,
+    chance: float | None = None,
+    from_zero: bool = True,
+    title: str = "Top-1 on every test list, with 95 % intervals",
+    standin: bool = False,
+) -> Figure:
+    """A row per data set, and in it a dot with its interval per network.
+
+    Args:
+        accuracies: data set -> network -> (top-1, low, high), shares in [0, 1]; every
+            data set has the same networks.
+        chance: accuracy of guessing, as a dotted line; left out where the axis begins
+            above it.
+        from_zero: begin the axis at 0; else at the tenth below the lowest interval.
+
+    Raises:
+        DVFLError: a value outside [0, 1], as when percent are passed.
+    """
+    networks = list(next(iter(accuracies.values())))
+    for row in accuracies.values():
+        _check_shares(row)
+    lows = [low for row in accuracies.values() for _, low, _ in row.values()]
+    start = 0.0 if from_zero else np.floor(10 * min(lows)) / 10
+    step = 0.8 / len(networks)
+    height = 1.4 + 0.2 * (len(networks) + 1) * len(accuracies)
+    figure, (axis,) = new_figure(title, standin, height)
+    for place, network in enumerate(networks):
+        colour = colour_of(network, place)
+        shift = step * (place - (len(networks) - 1) / 2)
+        for number, row in enumerate(accuracies.values()):
+            top1, low, high = row[network]
+            y = number + shift
+            axis.plot([low, high], [y, y], color=colour, linewidth=1.8)
+            label = network if number == 0 else None
+            mark = {"marker": MARKERS[place % 8], "linestyle": "", "ms": 5.5}
+            axis.plot(top1, y, color=colour, label=label, **mark)
+            axis.text(
+                1 + 0.025 * (1 - start),
+                y,
+                f"{100 * top1:.1f} %",
+                fontsize=8,
+                va="center",
+            )
+    axis.set_yticks(range(len(accuracies)), list(accuracies))
+    axis.set_ylim(len(accuracies) - 0.4, -0.6)
+    ticks = np.linspace(start, 1, 6 if from_zero else 3)
+    axis.set(xlim=(start, 1 + 0.14 * (1 - start)), xticks=ticks, xlabel="top-1")
+    axis.grid(axis="x", color="#eeeeee")
+    percent(axis.xaxis)
+    if chance is not None and chance >= start:
+        chance_line(axis, chance, upright=True)
+    legend_below(figure, len(networks))
+    told = [
+        f"{name}: "
+        + ", ".join(f"{network} {100 * row[network][0]:.1f} %" for network in networks)
+        for name, row in accuracies.items()
+    ]
+    begin = f" The axis begins at {100 * start:.0f} %." if start else ""
+    figure.set_label(f"Top-1 accuracy with 95 % intervals. {'; '.join(told)}.{begin}")
+    return figure
+
+
+def confusion_figure(
+    confusion: Any,
+    class_names: Sequence[str],
+    title: str = "Confusion matrix",
+    *,
+    standin: bool = False,
+) -> Figure:
+    """Rows: true class. Columns: predicted. Colour: share of the row's videos.
+
+    With more than 30 classes rows and columns are numbered, and the most frequent
+    confusions are listed by name beside the matrix.
+
+    Args:
+        confusion: (K, K) counts; class_names: K names.
+
+    Raises:
+        DVFLError: the two do not go together.
+    """
+    counts = np.asarray(confusion)
+    size = len(class_names)
+    if counts.shape != (size, size):
+        raise DVFLError(f"{size} class names do not go with counts {counts.shape}")
+    totals = counts.sum(axis=1, keepdims=True)  # (K, 1)
+    shares = np.divide(counts, totals, where=totals > 0, out=np.zeros((size, size)))
+    worst = _worst(counts)
+    if size <= _NAMED:
+        figure, (axes,) = new_figure(title, standin, height=min(7.1, 3.2 + 0.3 * size))
+        _named_axes(axes, class_names, totals[:, 0])
+    else:
+        figure, (axes, beside) = new_figure(
+            title, standin, height=6.2, columns=2, widths=(2.3, 1)
+        )
+        _list_worst(beside, worst, class_names, counts)
+        axes.set(xlabel="predicted class (number)", ylabel="true class (number)")
+    # A square-root scale shows single confusions in a row of many videos.
+    scale = PowerNorm(0.5, vmin=0, vmax=1)
+    image = axes.imshow(shares, cmap="Blues", norm=scale, interpolation="none")
+    axes.set_anchor("NW")
+    axes.spines[:].set_visible(False)
+    if size <= _COUNTED:
+        _write_counts(axes, counts, shares)
+    place = "right" if size <= _NAMED else "bottom"
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, location=place)
+    bar.set_ticks([0, 0.05, 0.2, 0.5, 1], labels=["0", "5 %", "20 %", "50 %", "100 %"])
+    bar.set_label("share of the true class's videos", fontsize=9)
+    bar.outline.set_visible(False)
+    told = [
+        f"{class_names[i]} taken for {class_names[j]} {counts[i, j]} times"
+        for i, j in worst[:3]
+    ]
+    figure.set_label(
+        f"Confusion matrix of {size} classes, {int(np.trace(counts))} of "
+        f"{int(counts.sum())} videos on the diagonal. Most frequent confusions: "
+        f"{'; '.join(told) or 'none'}."
+    )
+    return figure
+
+
+def _worst(counts: np.ndarray) -> list[tuple[int, int]]:
+    """Cells off the diagonal that hold a video, the fullest first."""
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")
+    cells = [divmod(int(cell), len(counts)) for cell in order]
+    return [(i, j) for i, j in cells if wrong[i, j] > 0]
+
+
+def _named_axes(axes: Axes, names: Sequence[str], totals: np.ndarray) -> None:
+    ticks = range(len(names))
+    size = 9 if len(names) <= 20 else 7.5
+    rows = [f"{name} ({n})" for name, n in zip(names, totals, strict=True)]
+    axes.set_yticks(ticks, rows, fontsize=size)
+    axes.set_xticks(ticks, names, fontsize=size, rotation=90)
+    axes.set(xlabel="predicted class", ylabel="true class (videos)")
+
+
+def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
+    for i, j in zip(*np.nonzero(counts), strict=True):
+        colour = "white" if shares[i, j] > 0.3 else "#222222"
+        axes.text(j, i, counts[i, j], ha="center", va="center", c=colour, fontsize=9)
+
+
+def _list_worst(
+    axes: Axes,
+    worst: Sequence[tuple[int, int]],
+    names: Sequence[str],
+    counts: np.ndarray,
+) -> None:
+    axes.set_axis_off()
+    axes.set_title("Most frequent confusions", fontsize=10, loc="left")
+    axes.set(xlim=(0, 1), ylim=(_LISTED - 0.3, -0.6))
+    for row, (i, j) in enumerate(worst[:_LISTED]):
+        times = f"{counts[i, j]} of {counts[i].sum()}"
+        line = f"{i} {_short(names[i])}\n   as {j} {_short(names[j])}: {times}"
+        axes.text(0, row, line, fontsize=7.5, va="center", linespacing=1.15)
+    if not worst:
+        axes.text(0, 0, "none", fontsize=9, color=GREY)
+
+
+def _short(name: str, most: int = 19) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def reliability_figure(
+    networks: Mapping[str, Any],
+    *,
+    title: str = "Confidence and accuracy",
+    standin: bool = False,
+) -> Figure:
+    """A panel per network: accuracy by confidence, and below it the videos per bin.
+
+    Where a dot lies under the diagonal the network is surer than it is right. The
+    lines through the dots are 95 % intervals.
+
+    Args:
+        networks: name -> an object with ``bins`` (each ``low``, ``high``,
+            ``confidence`` and ``accuracy`` with ``value``, ``interval`` and ``n``),
+            ``error``, ``confidence`` and ``surplus``, as ``evaluation.Calibration``.
+    """
+    columns = len(networks)
+    figure, axes = new_figure(title, standin, 4.2, rows=2, columns=columns)
+    axes[0].get_gridspec().set_height_ratios([3, 1])
+    most = max(part.accuracy.n for c in networks.values() for part in c.bins)
+    told = []
+    for place, (name, found) in enumerate(networks.items()):
+        above, below = axes[place], axes[columns + place]
+        colour = colour_of(name, place)
+        above.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2)
+        _draw_bins(above, below, found.bins, colour)
+        error = f"{name}: error {100 * found.error:.1f} points"
+        above.set_title(error, fontsize=9, loc="left")
+        above.set(xlim=(0, 1), ylim=(0, 1.02), xticks=np.linspace(0, 1, 6))
+        below.set(xlim=(0, 1), ylim=(0, 1.15 * most), xticks=np.linspace(0, 1, 6))
+        name_axes(below, "confidence")
+        above.tick_params(labelbottom=False)
+        for axis in (above.xaxis, above.yaxis, below.xaxis):
+            percent(axis)
+        if place == 0:
+            name_axes(above, y="right")
+            name_axes(below, "confidence", "videos")
+        side = "surer than right" if found.surplus > 0 else "less sure than right"
+        told.append(
+            f"{name}: expected calibration error {100 * found.error:.1f} points, "
+            f"on average {100 * abs(found.surplus):.1f} points {side}"
+        )
+    figure.set_label(f"Accuracy by confidence, a panel per network. {'; '.join(told)}.")
+    return figure
+
+
+def _draw_bins(above: Axes, below: Axes, bins: Sequence[Any], colour: str) -> None:
+    """A dot with its interval for each bin, and a bar for how many videos it has."""
+    for part in bins:
+        if part.accuracy.n:
+            ends = part.accuracy.interval
+            above.plot([part.confidence] * 2, ends, color=colour, linewidth=1.2)
+            above.plot(part.confidence, part.accuracy.value, "o", color=colour)
+    below.bar(
+        [part.low for part in bins],
+        [part.accuracy.n for part in bins],
+        width=[part.high - part.low for part in bins],
+        align="edge",
+        color=colour,
+        alpha=0.85,
+        edgecolor="white",
+    )

@@ -1,0 +1,171 @@
+"""Many runs, several at a time, each a process of its own; goes on where it was.
+
+Public names: ``SweepPoint``, ``sweep``, ``finished``.
+
+Every point of a sweep becomes ``NAME.log``, what its process printed, and
+``NAME.json``, what it found. A JSON is written whole and last, so a point that has one
+is finished and is only read; a run that had begun goes on as ``training.fit`` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from .environment import commit
+from .errors import DVFLError, RunDirectoryError
+from .files import write_whole
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """One run.
+
+    Attributes:
+        name: its files' name, unique in a sweep.
+        function: of this library, as "lessons.ablation:run_point"; what it returns
+            must be expressible in JSON.
+        arguments: by name; expressible in JSON.
+    """
+
+    name: str
+    function: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def finished(point: SweepPoint, folder: Path) -> Any:
+    """What a point found, or None if it has not run.
+
+    Raises:
+        RunDirectoryError: its file is damaged or of another point.
+    """
+    path = folder / f"{point.name}.json"
+    if not path.exists():
+        return None
+    try:
+        stored = json.loads(path.read_bytes())
+        there, result = (stored["function"], stored["arguments"]), stored["result"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDirectoryError(
+            f"{path} is damaged ({type(error).__name__}); delete it, and the sweep "
+            "runs that point again"
+        ) from error
+    here = (point.function, json.loads(json.dumps(point.arguments)))
+    if there != here:
+        raise RunDirectoryError(
+            f"{path} holds the result of other arguments: {there}, not {here}. Choose "
+            "another folder, or delete the file"
+        )
+    return result
+
+
+def sweep(
+    points: Sequence[SweepPoint],
+    folder: str | os.PathLike[str],
+    jobs: int = 0,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Run what is not finished; results by the points' names.
+
+    Args:
+        folder: takes ``NAME.log`` and ``NAME.json`` of every point.
+        jobs: runs at the same time, one thread each; 0 for one per core.
+        progress: show a bar.
+
+    Raises:
+        DVFLError: points failed: which, with the last line of their error, after all
+            others have run.
+        RunDirectoryError: a result in the folder is of another point or damaged, or
+            another sweep works there.
+    """
+    folder = Path(folder)
+    todo = [point for point in points if finished(point, folder) is None]
+    if todo:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / ".sweep.lock", timeout=0):
+                failed = _run_all(todo, folder, jobs or os.cpu_count() or 1, progress)
+        except Timeout:  # both would run every point
+            raise RunDirectoryError(f"another sweep works in {folder}") from None
+        if failed:
+            lines = "\n".join(f"  {name}: {why}" for name, why in failed.items())
+            raise DVFLError(
+                f"{len(failed)} of {len(points)} points failed; the others are kept. "
+                f"Their logs in {folder} show where:\n{lines}"
+            )
+    return {point.name: finished(point, folder) for point in points}
+
+
+def _run_all(
+    todo: list[SweepPoint], folder: Path, jobs: int, progress: bool
+) -> dict[str, str]:
+    """Point -> why it failed."""
+    waiting, failed = todo[::-1], {}
+    running: dict[subprocess.Popen[bytes], SweepPoint] = {}
+    with tqdm(total=len(todo), desc="sweep", unit="run", disable=not progress) as bar:
+        try:
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    point = waiting.pop()
+                    running[_start(point, folder)] = point
+                time.sleep(0.1)
+                for process in [p for p in running if p.poll() is not None]:
+                    point = running.pop(process)
+                    if process.returncode or finished(point, folder) is None:
+                        log = _log(point, folder).read_text("utf-8", "replace")
+                        ended = f"ended with status {process.returncode}"
+                        failed[point.name] = (log.strip() or ended).splitlines()[-1]
+                    bar.update()
+        finally:  # Ctrl-C: no run stays behind
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait()
+    return failed
+
+
+def _log(point: SweepPoint, folder: Path) -> Path:
+    return folder / f"{point.name}.log"
+
+
+def _start(point: SweepPoint, folder: Path) -> subprocess.Popen[bytes]:
+    """Call a point's function in a new process, one thread: runs share the cores."""
+    given = json.dumps([point.function, point.arguments, str(folder / point.name)])
+    here = str(Path(__file__).parents[1])
+    path = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
+    with _log(point, folder).open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+        )
+    assert process.stdin is not None
+    with process.stdin as pipe:
+        pipe.write(given.encode())
+    return process
+
+
+def _call_and_store(function: str, arguments: dict[str, Any], path: str) -> None:
+    """What the process of a point does."""
+    module, _, name = function.partition(":")
+    result = getattr(import_module(f"{__package__}.{module}"), name)(**arguments)
+    stored = {"function": function, "arguments": arguments, "commit": commit()}
+    text = json.dumps({**stored, "result": result}, indent=1, allow_nan=False)
+    write_whole(Path(f"{path}.json"), (text + "\n").encode())
+
+
+if __name__ == "__main__":
+    _call_and_store(*json.load(sys.stdin))

@@ -1,0 +1,221 @@
+"""Tables: measured and published apart, stand-ins marked everywhere."""
+
+import pytest
+
+from dvfl_lib.cost import count_macs, count_parameters
+from dvfl_lib.errors import DatasetError
+from dvfl_lib.evaluation import Views, cost_table, markdown, view_costs
+from dvfl_lib.evaluation.tables import (
+    Measured,
+    final_rows,
+    final_table,
+    result_table,
+    source_table,
+    split_mean,
+    split_table,
+)
+from dvfl_lib.vfl_net import create_model
+from small_results import on_split, one_hot, result
+
+FULL = Views(4, 3, 8, "segments", 224, 224)
+
+
+def ucf101(role="student", name="student", rights=(8, 9, 7), **changes):
+    return [
+        Measured(role, on_split(split, right, name=name, **changes))
+        for split, right in zip("123", rights, strict=True)
+    ]
+
+
+def k400(**changes):
+    """The Base teacher on real data, as the authors evaluate it."""
+    values = {"dataset": "kinetics400", "model": "video_focalnet_base"}
+    values |= {"standin": False, "views": FULL, "name": "teacher"}
+    return Measured("teacher", on_split("1", 8, **(values | changes)))
+
+
+def cells(table, row=0):
+    return dict(zip(table.columns, table.rows[row], strict=True))
+
+
+def test_three_splits_are_one_row_with_mean_and_spread():
+    (row,) = final_rows(ucf101())
+    shown = cells(final_table([row]))
+    assert shown["data"] == "stand-in for UCF101"
+    assert shown["network"] == "student"
+    assert shown["measured top-1 / top-5"] == "80.0 % ± 10.0 / 96.7 %"
+    assert shown["measured on"].startswith("mean of splits 1, 2, 3; 30 videos")
+    assert shown["published top-1 / top-5"] == "DVFL-Net: 88.4 % / 96.1 %"
+    assert shown["published on"] == "authors' own 80/20 lists; views not stated"
+    assert shown["comparable"].startswith("no: stand-in data, another network")
+
+
+def test_measured_and_published_never_share_a_column():
+    rows = final_rows([*ucf101(), k400()])
+    table = final_table(rows)
+    for name, cell in zip(table.columns, table.rows[0], strict=True):
+        if "measured" in name:
+            assert "88.4" not in cell
+        if "published" in name:
+            assert "80.0" not in cell
+
+
+def test_the_same_thing_on_the_same_list_is_comparable():
+    (row,) = final_rows([k400()])
+    shown = cells(final_table([row]))
+    assert shown["comparable"] == "yes"
+    assert shown["published top-1 / top-5"] == "Video-FocalNet-B: 83.6 %"
+    assert shown["data"] == "Kinetics-400"
+    assert "Stand-in" not in final_table([row]).caption
+    assert row.to_dict()["comparable"] is True
+
+
+def test_a_number_that_is_not_known_stays_blank():
+    entry = k400(name="student", model="vfl_net_nano")
+    (row,) = final_rows([Measured("student", entry.result)])
+    shown = cells(final_table([row]))
+    assert shown["published top-1 / top-5"] == shown["published on"] == ""
+    assert shown["comparable"] == "no: no published number is known"
+    assert row.to_dict()["published"]["top1_percent"] is None
+
+
+def test_one_split_shows_its_interval_and_a_part_says_so():
+    one, two = ucf101()[:1], ucf101()[:2]
+    assert (
+        "[49.0, 94.3]" in cells(final_table(final_rows(one)))["measured top-1 / top-5"]
+    )
+    told = cells(final_table(final_rows(two)))["measured on"]
+    assert told.startswith("mean of splits 1, 2, not all of them; 20 videos")
+
+
+def test_videos_that_were_left_out_are_counted():
+    entry = k400(unreadable=("v: gone",))
+    (row,) = final_rows([Measured("teacher", entry.result, (), missing=2)])
+    shown = cells(final_table([row]))
+    assert shown["measured on"].startswith("split 1; 10 of 13 listed videos; 4 x 3")
+    told = "no: 23.1 % of the listed videos missing or unreadable"
+    assert shown["comparable"] == told
+    split = cells(split_table([row]))
+    assert (split["videos"], split["missing"], split["unreadable"]) == ("10", "2", "1")
+    (row,) = final_rows([Measured("teacher", entry.result, (), missing=None)])
+    assert "10 videos, of an unknown number" in cells(final_table([row]))["measured on"]
+    assert cells(split_table([row]))["missing"] == "unknown"
+
+
+def test_another_protocol_is_another_row():
+    rows = final_rows([*ucf101(), Measured("student", on_split("authors", 9))])
+    assert [row.mean.splits for row in rows] == [("1", "2", "3"), ("authors",)]
+
+
+def test_every_split_is_shown_by_itself():
+    table = split_table(final_rows(ucf101()))
+    assert [row[1] for row in table.rows] == ["1", "2", "3"]
+    assert all(row[0] == "stand-in for UCF101" for row in table.rows)
+    assert table.caption.startswith("Stand-in data.")
+
+
+def test_a_mixture_says_which_rows_are_stand_ins():
+    rows = final_rows([*ucf101(), k400()])
+    assert final_table(rows).caption.startswith("Rows of stand-in data say so.")
+
+
+def test_every_published_number_has_its_address():
+    rows = final_rows([*ucf101(), *ucf101("baseline", "baseline"), k400()])
+    table = source_table(rows)
+    assert [row[:2] for row in table.rows] == [
+        ["UCF101", "DVFL-Net, VFL-Net"],
+        ["Kinetics-400", "Video-FocalNet-B"],
+    ]
+    assert all(row[3].startswith("https://") for row in table.rows)
+
+
+def test_each_split_counts_alike_whatever_its_size():
+    found = split_mean([on_split("3", 6), on_split("1", 10, n=20), on_split("2", 7)])
+    assert found.splits == ("1", "2", "3") and found.whole
+    assert found.top1 == pytest.approx((0.5 + 0.7 + 0.6) / 3)
+    assert found.spread == pytest.approx(0.1)
+    assert (found.low, found.high) == (0.5, 0.7)
+    assert found.videos == 40
+    assert str(found) == "60.0 % ± 10.0"
+    told = found.to_dict()
+    assert told["top1_percent"] == pytest.approx(60)
+    assert told["spread_points"] == pytest.approx(10)
+    assert told["standin"] is True
+
+
+def test_a_missing_split_is_told_and_one_has_no_spread():
+    assert not split_mean([on_split("1", 5), on_split("2", 5)]).whole
+    one = split_mean([on_split("1", 5)])
+    assert one.spread is None and str(one) == "50.0 %"
+    alone = split_mean([on_split("authors", 5)])
+    assert alone.whole and alone.splits == ("authors",)
+
+
+def test_few_classes_leave_no_top5():
+    assert split_mean([on_split("1", 5, k=4)]).top5 is None
+    assert split_mean([on_split("1", 5)]).top5 is not None
+
+
+def test_the_groups_and_folds_of_ucf50_are_two_protocols():
+    folds = [on_split(f"fold{n}", 5, dataset="ucf50") for n in range(1, 6)]
+    assert split_mean(folds).whole
+    groups = [on_split(f"group{n:02d}", 5, dataset="ucf50") for n in range(1, 26)]
+    assert split_mean(groups).whole
+    with pytest.raises(DatasetError, match="do not belong to one protocol"):
+        split_mean([folds[0], groups[0]])
+
+
+@pytest.mark.parametrize(
+    "other, told",
+    [
+        (on_split("1", 5), "a split is there twice"),
+        (on_split("2", 5, name="teacher"), "of one name"),
+        (on_split("2", 5, standin=False), "of one standin"),
+        (on_split("2", 5, views=Views(1, 1, 8, "segments", 224, 224)), "of one views"),
+        (on_split("authors", 5), "do not belong to one protocol"),
+    ],
+)
+def test_what_does_not_belong_together_has_no_mean(other, told):
+    with pytest.raises(DatasetError, match=told):
+        split_mean([on_split("1", 5), other])
+
+
+def test_nothing_has_no_mean():
+    with pytest.raises(DatasetError, match="no result"):
+        split_mean([])
+
+
+SMALL = Views(2, 3, 2, "segments", 20, 16)
+
+
+def test_costs_are_counted_per_view_and_per_video():
+    model = create_model("vfl_net_lab_student", num_classes=12).eval()
+    (cost,) = view_costs({"student": (model, SMALL)}, repeats=2)
+    assert cost.parameters == count_parameters(model)["total"]
+    assert cost.macs == count_macs(model, 2, 16)
+    assert cost.views_per_video == 6 and cost.seconds > 0
+    told = cost.to_dict()
+    assert told["macs_per_video"] == 6 * cost.macs
+    assert told["measured"]["seconds_per_video"] == pytest.approx(6 * cost.seconds)
+    assert told["measured"]["repeats"] == 2
+
+
+def test_the_table_says_what_was_measured_and_can_leave_it_out():
+    model = create_model("vfl_net_lab_student", num_classes=12).eval()
+    costs = view_costs({"student": (model, SMALL)}, repeats=1)
+    table = cost_table(costs)
+    assert "measured: ms per view" in table.columns and "this machine" in table.caption
+    assert table.rows[0][2] == "2 x 3"
+    plain = cost_table(costs, measured=False)
+    assert len(plain.columns) == len(plain.rows[0]) == 5
+    assert "measured" not in " ".join(plain.columns)
+
+
+def test_table_is_markdown_and_names_the_stand_in():
+    lines = markdown(
+        [result_table([result(one_hot([0, 1]), [0, 1], name="a|b")])]
+    ).splitlines()
+    assert lines[0].count("|") == lines[1].count("|") == 7
+    assert r"a\|b" in lines[2] and "100.0 % [34.2, 100.0]" in lines[2]
+    assert "not meaningful" in lines[2]
+    assert lines[-1].startswith("Stand-in data.")
