@@ -28,14 +28,13 @@ from ..recipes import DataRecipe
 from ..standins.scenes import action_of
 from ..weights.checkpoint import build_model, views_from_metadata
 from ..weights.loading import Network, describe_tensors, network_of
-from ..weights.reading import read_weights
+from ..weights.reading import read_weights, weights_digest
 from .class_order import (
     InClassOrder,
     align_classes,
     read_class_list,
     released_classes,
 )
-from .protocol import weights_digest
 from .tables import data_name
 
 Role = Literal["student", "baseline", "teacher"]
