@@ -55,7 +55,7 @@ figures: $(READY)  ## draw every figure of figures/ again
 	$(BIN)/python figures/drawings
 
 screenshots: $(READY)  ## picture the explorer again, in a Chromium that is there
-	$(BIN)/python tests/browser/screenshots.py figures
+	PYTHONPATH=tests $(BIN)/python -m browser.screenshots figures
 
 assets: $(READY)  ## train the small networks of data/assets again
 	$(BIN)/python tools/train_assets.py

@@ -67,9 +67,15 @@ def list_folder(folder: Path) -> list[os.DirEntry]:
     """Its entries by name, without those that begin with a dot.
 
     Such names are leftovers of copying and of writing.
+
+    Raises:
+        DatasetError: it cannot be listed.
     """
-    with os.scandir(folder) as entries:
-        found = [entry for entry in entries if not entry.name.startswith(".")]
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be listed ({error.strerror})") from error
     return sorted(found, key=lambda entry: entry.name)
 
 

@@ -1,4 +1,4 @@
-"""``python tests/browser/screenshots.py figures``: the explorer, as README shows it.
+"""``make screenshots``: the explorer in a real browser, as README shows it.
 
 Public names: ``NAMES``, ``fingerprint``, ``main``.
 
