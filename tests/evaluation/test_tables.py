@@ -5,6 +5,7 @@ import pytest
 from dvfl_lib.cost import count_macs, count_parameters, view_costs
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.evaluation import Views, cost_table, markdown, split_mean
+from dvfl_lib.evaluation.metrics import METRICS, Accuracy, Metric
 from dvfl_lib.evaluation.tables import (
     Measured,
     final_rows,
