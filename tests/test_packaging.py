@@ -141,7 +141,9 @@ def test_everything_imported_is_declared(folder, declared, optional):
     The names of what a declared package always brings (Jupyter's parts for
     ipywidgets and papermill) do not count: what is imported is declared itself.
     """
-    ours = {"dvfl_lib", "benchmarks", *(p.stem for p in (ROOT / "tests").rglob("*.py"))}
+    ours = {"dvfl_lib", "benchmarks", "tools", "tests"}
+    ours |= {path.stem for path in (ROOT / "tests").rglob("*") if path.is_dir()}
+    ours |= {path.stem for path in (ROOT / "tests").rglob("*.py")}
     known = {name_of(requirement) for requirement in declared}
     undeclared = {
         package: where
