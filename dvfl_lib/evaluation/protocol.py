@@ -87,14 +87,12 @@ def evaluate(
         batch_size: views per forward pass. Limits memory, changes no result.
         workers: loader processes; 0 decodes in this one. Changes no result.
         device: where to compute; None stays where the model is.
-        precision: "no" (float32), "bf16" or "fp16" for the forward pass; the
-            softmax and the mean are always float64.
+        precision: of the forward pass, "no" is float32; softmax and mean are float64.
         max_unreadable: greatest share of videos that may be left out unread.
         progress: show a bar with the time left.
-        resume_dir: where to keep what is done; the same call goes on from there
-            after an interruption. None keeps nothing.
+        resume_dir: where to keep what is done, and to go on after an interruption.
         key: names what is kept, see ``evaluation_key``; made here if empty.
-        description: text before the bar; ``about.name`` if empty.
+        description: before the bar; ``about.name`` if empty.
 
     Raises:
         DatasetError: an empty list, a label without a class, or too many
@@ -112,21 +110,11 @@ def evaluate(
             weights_digest(model.state_dict()), views_dataset, class_names, precision
         )
         done = _Progress.load_or_empty(Path(resume_dir), key, done)
-    loader = DataLoader(
-        views_dataset,
-        sampler=done.missing(),
-        batch_size=None,  # item by item: what shares a forward pass is our affair
-        num_workers=workers,
-        pin_memory=torch.device(device).type == "cuda",
-        # Its own generator, or starting it would move the caller's random state.
-        generator=torch.Generator(),
-    )
-    bar = tqdm(
-        total=len(samples), initial=done.count, unit="video", disable=not progress
-    )
-    bar.set_description(description or about.name)
+    loader = _loader(views_dataset, done.missing(), workers, device)
     run = _Pass(model.to(device), samples, batch_size, torch.device(device), precision)
-    with bar:
+    count = {"total": len(samples), "initial": done.count, "unit": "video"}
+    title = description or about.name
+    with tqdm(desc=title, disable=not progress, **count) as bar:
         run.complete(done, loader, bar)
     _check_unreadable(done, samples, max_unreadable)
     if done.path is not None:
@@ -215,6 +203,20 @@ def _check(
                 f"{sample.name} has label {sample.label}, but there are only "
                 f"{len(class_names)} class names"
             )
+
+
+def _loader(
+    dataset: EvaluationViews, missing: list[int], workers: int, device: Any
+) -> DataLoader:
+    return DataLoader(
+        dataset,
+        sampler=missing,
+        batch_size=None,  # item by item: what shares a forward pass is our affair
+        num_workers=workers,
+        pin_memory=torch.device(device).type == "cuda",
+        # Its own generator, or starting it would move the caller's random state.
+        generator=torch.Generator(),
+    )
 
 
 def _packs(loader: Iterable[dict[str, Any]], batch_size: int) -> Iterator[list[dict]]:

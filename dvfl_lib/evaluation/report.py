@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,8 +183,7 @@ class RunSummary:
 def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
     """Write ``report.md`` and ``report.html`` into the run directory.
 
-    Returns:
-        The two paths.
+    Returns the two paths.
 
     Raises:
         RunDirectoryError: a figure is missing or damaged, or the folder cannot be
@@ -296,12 +295,10 @@ def write_final_report(
         figures: PNG files below ``run_dir``.
         about: device, versions and the like, as a table and in the JSON.
 
-    Returns:
-        The three paths.
+    Returns the three paths.
 
     Raises:
-        RunDirectoryError: no row, a figure is missing, or the folder cannot be
-            written.
+        RunDirectoryError: no row; a figure is missing.
     """
     if not rows:
         raise RunDirectoryError(f"{run_dir}: nothing was evaluated, nothing to report")
@@ -328,37 +325,39 @@ def write_final_report(
         },
         figures=figures,
     )
+
     values = {
         "format": FORMAT,
         "title": title,
         "standin": standins,
         "rows": [row.to_dict() for row in rows],
         "costs": [cost.to_dict() for cost in costs],
-        "calibration": [
-            _place(place, standins) | found.to_dict()
-            for place, found in calibrations.items()
-        ],
-        "confused_pairs": [
-            _place(place, standins) | {"pairs": [pair.to_dict() for pair in pairs]}
-            for place, pairs in confusions.items()
-        ],
+        "calibration": _placed(calibrations, standins, lambda each: each.to_dict()),
+        "confused_pairs": _placed(
+            confusions,
+            standins,
+            lambda pairs: {"pairs": [pair.to_dict() for pair in pairs]},
+        ),
         "about": dict(about),
     }
-    texts = {
-        "benchmarks.md": text,
-        "benchmarks.html": page,
-        "benchmarks.json": json.dumps(values, indent=1, ensure_ascii=False),
-    }
-    for name, content in texts.items():
-        write_whole(run_dir / name, content.encode())
-    md, html, js = (run_dir / name for name in texts)
-    return md, html, js
+    told = json.dumps(values, indent=1, ensure_ascii=False)
+    paths = tuple(run_dir / f"benchmarks.{kind}" for kind in ("md", "html", "json"))
+    for path, content in zip(paths, (text, page, told), strict=True):
+        write_whole(path, content.encode())
+    return paths
 
 
-def _place(place: Place, standins: Mapping[str, bool]) -> dict[str, object]:
-    dataset, split, network = place
-    named = {"benchmark": dataset, "standin": standins[dataset]}
-    return named | {"split": split, "network": network}
+def _placed(
+    found: Mapping[Place, Any],
+    standins: Mapping[str, bool],
+    told: Callable[[Any], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """For JSON: what was found at each place, with the place."""
+    return [
+        {"benchmark": d, "standin": standins[d], "split": split, "network": network}
+        | told(each)
+        for (d, split, network), each in found.items()
+    ]
 
 
 def _where(place: Place, standins: Mapping[str, bool]) -> list[str]:
