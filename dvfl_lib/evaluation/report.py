@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -332,12 +332,8 @@ def write_final_report(
         "standin": standins,
         "rows": [row.to_dict() for row in rows],
         "costs": [cost.to_dict() for cost in costs],
-        "calibration": _placed(calibrations, standins, lambda each: each.to_dict()),
-        "confused_pairs": _placed(
-            confusions,
-            standins,
-            lambda pairs: {"pairs": [pair.to_dict() for pair in pairs]},
-        ),
+        "calibration": _placed(calibrations, standins),
+        "confused_pairs": _placed(confusions, standins),
         "about": dict(about),
     }
     told = json.dumps(values, indent=1, ensure_ascii=False)
@@ -347,15 +343,15 @@ def write_final_report(
     return paths
 
 
-def _placed(
-    found: Mapping[Place, Any],
-    standins: Mapping[str, bool],
-    told: Callable[[Any], dict[str, Any]],
-) -> list[dict[str, Any]]:
+def _placed(found: Mapping[Place, Any], standins: Mapping[str, bool]) -> list[dict]:
     """For JSON: what was found at each place, with the place."""
     return [
         {"benchmark": d, "standin": standins[d], "split": split, "network": network}
-        | told(each)
+        | (
+            each.to_dict()
+            if isinstance(each, Calibration)
+            else {"pairs": [pair.to_dict() for pair in each]}
+        )
         for (d, split, network), each in found.items()
     ]
 
