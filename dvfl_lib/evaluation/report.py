@@ -290,12 +290,9 @@ def write_final_report(
     """Write ``benchmarks.md``, ``benchmarks.html`` and ``benchmarks.json``.
 
     Args:
-        rows: see ``tables.final_rows``.
-        costs, calibrations, confusions: further tables, where there are any.
+        rows: see ``tables.final_rows``; then further tables, where there are any.
         figures: PNG files below ``run_dir``.
         about: device, versions and the like, as a table and in the JSON.
-
-    Returns the three paths.
 
     Raises:
         RunDirectoryError: no row; a figure is missing.
@@ -320,8 +317,7 @@ def write_final_report(
         closer={
             "Cost": costs and cost_table(list(costs)),
             "Calibration": calibrations and _calibration_table(calibrations, standins),
-            "Most confused pairs": confusions
-            and _confusion_table(confusions, standins),
+            "Most confused pairs": confusions and _mistakes(confusions, standins),
         },
         figures=figures,
     )
@@ -337,10 +333,10 @@ def write_final_report(
         "about": dict(about),
     }
     told = json.dumps(values, indent=1, ensure_ascii=False)
-    paths = tuple(run_dir / f"benchmarks.{kind}" for kind in ("md", "html", "json"))
-    for path, content in zip(paths, (text, page, told), strict=True):
-        write_whole(path, content.encode())
-    return paths
+    contents = {"md": text, "html": page, "json": told}
+    for kind, content in contents.items():
+        write_whole(run_dir / f"benchmarks.{kind}", content.encode())
+    return tuple(run_dir / f"benchmarks.{kind}" for kind in contents)
 
 
 def _placed(found: Mapping[Place, Any], standins: Mapping[str, bool]) -> list[dict]:
@@ -380,7 +376,7 @@ def _calibration_table(
     return Table(columns, cells, f"{number} bins of equal width.")
 
 
-def _confusion_table(
+def _mistakes(
     found: Mapping[Place, Sequence[ConfusedPair]], standins: Mapping[str, bool]
 ) -> Table:
     """The most confused pairs of each network on each list."""
