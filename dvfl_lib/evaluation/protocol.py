@@ -1,11 +1,7 @@
 """The multi-view protocol: every view of every video, in the order of the list.
 
 Public names: ``evaluate``, ``cached_evaluation``, ``EvaluationInfo``,
-<<<<<<< HEAD
-``ViewsDataset``, ``evaluation_key``, ``PRECISIONS``.
-=======
-``evaluation_key``, ``weights_digest``, ``PRECISIONS``.
->>>>>>> main
+``evaluation_key``, ``PRECISIONS``.
 
 A video's answer is the mean of the softmax over its V = clips x crops views.
 No video is left out, nothing is drawn at random, and the network runs in
