@@ -1,7 +1,7 @@
 """What is to be scored, and how: checked in one place, before any work.
 
-Public names: ``BenchmarkPlan``, ``Checkpoint``, ``RunOptions``, ``parse_views``,
-``told``, ``ROLES``, ``COURSE_FILES``, ``COURSE_TRAINING``.
+Public names: ``BenchmarkPlan``, ``Checkpoint``, ``RunOptions``, ``checked_plan``,
+``parse_views``, ``ROLES``, ``COURSE_FILES``, ``COURSE_TRAINING``.
 """
 
 from __future__ import annotations
@@ -48,43 +48,31 @@ DatasetName = Literal[*SOURCES]  # type: ignore[valid-type]
 
 
 class RunOptions(BaseModel):
-    """How results are computed: what changes no question, and seldom an answer.
-
-    Attributes:
-        size: replaces ``frames``, ``crop``, ``short_side``, ``sampling`` or ``stride``
-            of the checkpoints.
-        batch_size: views per forward pass; changes no result.
-        workers: loader processes; None chooses. Changes no result.
-        device: such as "cuda"; "" takes the accelerator if there is one.
-        precision: "no" (float32), "bf16" or "fp16".
-        max_unreadable: share of videos that may be left out unread.
-        standin_size: numbers of ``StandinSize``, for the stand-ins that are written.
-        seed: of their scenes; the course's own networks learned from seed 0.
-        progress: show bars.
-    """
+    """How results are computed: what changes no question, and seldom an answer."""
 
     model_config = _CHECKED
 
+    # Replaces frames, crop, short_side, sampling or stride of the checkpoints.
     size: dict[str, int | str] = {}
-    batch_size: int = Field(12, ge=1)
-    workers: int | None = Field(None, ge=0)
-    device: str = ""
-    precision: Literal["no", "bf16", "fp16"] = "no"
-    max_unreadable: float = Field(0.02, ge=0, lt=1)
-    standin_size: dict[str, int] = {}
-    seed: int = Field(1, ge=0)
-    progress: bool = True
+    batch_size: int = Field(12, ge=1)  # views per forward pass; changes no result
+    workers: int | None = Field(None, ge=0)  # None chooses; changes no result
+    device: str = ""  # such as "cuda"; "" takes the accelerator if there is one
+    precision: Literal["no", "bf16", "fp16"] = "no"  # "no" is float32
+    max_unreadable: float = Field(0.02, ge=0, lt=1)  # share that may be left out unread
+    standin_size: dict[str, int] = {}  # of ``StandinSize``, for those that are drawn
+    seed: int = Field(1, ge=0)  # of their scenes; the course's networks know seed 0
+    progress: bool = True  # show bars
 
     @model_validator(mode="after")
     def _can_be(self) -> RunOptions:
-        known = ("frames", "crop", "short_side", "sampling", "stride")
-        if odd := [name for name in self.size if name not in known]:
-            raise ValueError(f"size: {odd[0]!r} is not one of {', '.join(known)}")
+        known = {
+            "size": ("frames", "crop", "short_side", "sampling", "stride"),
+            "standin_size": tuple(_STANDIN_SIZE),
+        }
+        for part, names in known.items():
+            if odd := [name for name in getattr(self, part) if name not in names]:
+                raise ValueError(f"{part}: {odd[0]!r} is not one of {', '.join(names)}")
         replace(DataRecipe(), **self.size)
-        if odd := [name for name in self.standin_size if name not in _STANDIN_SIZE]:
-            raise ValueError(
-                f"standin_size: {odd[0]!r} is not one of {', '.join(_STANDIN_SIZE)}"
-            )
         self.drawn  # noqa: B018  an impossible size is refused here
         try:
             torch.zeros(1, device=self.target)
@@ -109,12 +97,6 @@ class RunOptions(BaseModel):
 class Checkpoint(BaseModel):
     """A file of weights, and what it is to be scored as.
 
-    Attributes:
-        role: "student", "baseline" or "teacher".
-        path: .safetensors of this library, or the authors' .pth.
-        dataset, split: for which it is; "" serves all.
-        arch: the network it must hold, such as "vfl_net_nano"; "" takes what it holds.
-
     Also read from text: ``role=path``, ``role=path@dataset``,
     ``role=path@dataset:split``.
     """
@@ -122,10 +104,10 @@ class Checkpoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     role: Role
-    path: Path
-    dataset: Literal["", *SOURCES] = ""  # type: ignore[valid-type]
-    split: str = ""
-    arch: str = ""
+    path: Path  # .safetensors of this library, or the authors' .pth
+    dataset: Literal["", *SOURCES] = ""  # type: ignore[valid-type]  # "" serves all
+    split: str = ""  # "" serves all
+    arch: str = ""  # the network it must hold; "" takes what it holds
 
     @model_validator(mode="before")
     @classmethod
@@ -143,17 +125,12 @@ class Checkpoint(BaseModel):
 
     @classmethod
     def read(cls, value: Any) -> Checkpoint:
-        """From a dictionary or from text.
-
-        Raises:
-            RecipeError: what is wrong with it.
-        """
+        """From a dictionary or from text; ``RecipeError`` says what is wrong."""
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise RecipeError(
-                f"checkpoint {value!r}: {told(error, cls.model_fields)}"
-            ) from None
+            why = _told(error, cls.model_fields)
+            raise RecipeError(f"checkpoint {value!r}: {why}") from None
 
     @field_validator("path")
     @classmethod
@@ -164,7 +141,7 @@ class Checkpoint(BaseModel):
         return path
 
 
-def told(error: ValidationError, known: Iterable[str] = ()) -> str:
+def _told(error: ValidationError, known: Iterable[str] = ()) -> str:
     """Which parameter, and what is wrong with it."""
     lines = []
     for each in error.errors():
@@ -259,16 +236,6 @@ class BenchmarkPlan(BaseModel):
         """The data sets, in the order they were given."""
         return self.benchmarks or tuple(self.data_roots) or tuple(SOURCES)
 
-    @property
-    def clips(self) -> int:
-        """Views of a video in time."""
-        return parse_views(self.views)[0]
-
-    @property
-    def crops(self) -> int:
-        """Views of a video in space."""
-        return parse_views(self.views)[1]
-
     @cached_property
     def given(self) -> tuple[Checkpoint, ...]:
         """The files, or those of the course."""
@@ -279,11 +246,7 @@ class BenchmarkPlan(BaseModel):
         return [c for c in self.given if c.dataset in ("", name)]
 
     def files_of(self, name: str, split: str) -> dict[str, Checkpoint]:
-        """role -> file for one split: what is said for it goes before the rest.
-
-        Raises:
-            RecipeError: a role has files for other splits alone.
-        """
+        """role -> file for one split: what is said for it goes before the rest."""
         found: dict[str, Checkpoint] = {}
         for role in dict.fromkeys(c.role for c in self.files(name)):
             mine = [c for c in self.files(name) if c.role == role]
@@ -296,6 +259,14 @@ class BenchmarkPlan(BaseModel):
                 )
             found[role] = max(fitting, key=lambda c: (c.split, c.dataset))
         return found
+
+
+def checked_plan(**parameters: Any) -> BenchmarkPlan:
+    """The plan; ``RecipeError`` says which parameter is wrong."""
+    try:
+        return BenchmarkPlan(**parameters)
+    except ValidationError as error:
+        raise RecipeError(_told(error, RunOptions.model_fields)) from None
 
 
 def _split_names(name: str, value: Any) -> Any:
