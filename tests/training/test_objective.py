@@ -8,12 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 from dvfl_lib.distillation import KD_LOSSES, MatchingKind
-from dvfl_lib.errors import ModelError, RunDirectoryError
+from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.recipes import DistilRecipe
 from dvfl_lib.training import objective
 from dvfl_lib.training.checkpointing import weights_digest
 from dvfl_lib.weights import load_checkpoint
-from stored_views import Counted
 from tiny_training import MIXING, StopAfter, run, tiny_model, tiny_recipe
 
 FIT = ("augment", "labelled", "optim", "validate", "clips", "checkpoint_seconds")
@@ -126,8 +125,3 @@ def test_matching_is_taken_up_with_its_projections(tmp_path):
     again = distilled(tmp_path / "pieces", tiny_model(drop_path=0.3), **options)
     assert again.resumed_from == 6
     assert again.final.read_bytes() == whole.final.read_bytes()
-
-
-def test_matching_needs_two_networks_of_the_library(tmp_path):
-    with pytest.raises(ModelError, match="Counted is no network"):
-        distilled(tmp_path, match="features", teacher=Counted())
