@@ -15,8 +15,7 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..datasets.base import protocols_of
-from ..datasets.listing import marked_standin
+from ..datasets.base import marked_standin, protocols_of
 from ..datasets.sources import SOURCES
 from ..environment import processes
 from ..errors import RecipeError
