@@ -2,7 +2,8 @@
 
 Public names: ``count_parameters``, ``count_macs``, ``macs_of``,
 ``peak_tensor_memory``, ``peak_process_memory``, ``number_from_process``,
-``most_resident_bytes``, ``median_seconds``, ``turns_of``.
+``most_resident_bytes``, ``median_seconds``, ``turns_of``; ``ViewCost``,
+``view_costs``.
 
 A *MAC* is one multiplication with its addition. Papers often print MACs under the
 name of FLOPs; strictly one MAC is two of these. Counted are the linear layers and
@@ -23,6 +24,8 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -275,3 +278,75 @@ def median_seconds(
 def _finish_queued_work() -> None:
     if torch.accelerator.is_available():
         torch.accelerator.synchronize()
+
+
+@dataclass(frozen=True)
+class ViewCost:
+    """One network's cost.
+
+    Attributes:
+        name: of the network; views: clips x crops of a video.
+        parameters: values that a training can change.
+        macs: multiply-accumulates of one view.
+        seconds: median time of one view by itself, without decoding the video.
+        repeats: how many times it was taken; device: where.
+    """
+
+    name: str
+    views: Any  # evaluation.Views
+    parameters: int
+    macs: int
+    seconds: float
+    repeats: int
+    device: str
+
+    @property
+    def views_per_video(self) -> int:
+        """How many views are averaged."""
+        return self.views.clips * self.views.crops
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain dictionary with units in its keys, for JSON."""
+        count = self.views_per_video
+        return {
+            "name": self.name,
+            "views": asdict(self.views),
+            "views_per_video": count,
+            "parameters": self.parameters,
+            "macs_per_view": self.macs,
+            "macs_per_video": self.macs * count,
+            "measured": {
+                "seconds_per_view_median": self.seconds,
+                "seconds_per_video": self.seconds * count,
+                "repeats": self.repeats,
+                "device": self.device,
+                "decoding_included": False,
+            },
+        }
+
+
+def view_costs(
+    networks: Mapping[str, tuple[nn.Module, Any]],
+    device: torch.device | str = "cpu",
+    repeats: int = 5,
+) -> list[ViewCost]:
+    """Count and measure each network; they take turns, see ``median_seconds``.
+
+    Args:
+        networks: name -> (network in eval mode, its ``evaluation.Views``).
+        repeats: how many times each is measured.
+    """
+    counted = {
+        name: (count_parameters(model)["total"], count_macs(model, v.frames, v.crop))
+        for name, (model, v) in networks.items()
+    }
+    with torch.inference_mode():
+        calls = {}
+        for name, (model, v) in networks.items():
+            clip = torch.zeros(1, v.frames, 3, v.crop, v.crop, device=device)
+            calls[name] = partial(model.to(device), clip)
+        seconds = median_seconds(calls, repeats)
+    return [
+        ViewCost(name, v, *counted[name], seconds[name], repeats, str(device))
+        for name, (_, v) in networks.items()
+    ]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.notebooks import lint
+
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "dvfl_lib"
 MODULES = sorted(LIBRARY.rglob("*.py"))
@@ -142,6 +144,12 @@ def test_no_path_of_a_machine_is_left():
     read = [*papers, *MODULES, *NOTEBOOKS, ROOT / "Makefile", ROOT / "pyproject.toml"]
     found = {short(p): MACHINE_PATH.search(p.read_text("utf-8")) for p in read}
     assert not {name: match[0] for name, match in found.items() if match}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=short)
+def test_nothing_is_wrong_with_a_committed_lesson(path):
+    """Executed in order, no hidden error, clean metadata, live links."""
+    assert list(lint(path)) == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=short)

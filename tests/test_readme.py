@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from dvfl_lib.lessons.tables import badge, lesson_table
+from dvfl_lib.lessons.tables import badge
+from tools.notebooks import readme_table
 
 ROOT = Path(__file__).resolve().parents[1]
-PAPERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("*/README.md")]
+RESEARCH = ROOT / "notebooks" / "RESEARCH.md"
+PAPERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", RESEARCH]
+PAPERS += ROOT.glob("*/README.md")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
     "urls"
@@ -25,7 +28,7 @@ def between(text: str, name: str) -> str:
 
 def test_the_table_of_lessons_has_one_true_row_for_each_notebook():
     table = between((ROOT / "README.md").read_text("utf-8"), "lessons")
-    true = lesson_table(ROOT)
+    true = readme_table()
     hint = "python tools/notebooks.py table writes the true table:\n" + true
     assert table == true, hint
     assert table.count("\n| [") == len(NOTEBOOKS)
@@ -91,7 +94,7 @@ def test_the_python_of_the_readme_runs(capsys):
 
 
 def test_parameters_of_the_papermill_line_are_the_notebooks():
-    """Each -p NAME in README is a name in the cell tagged `parameters`."""
+    """Each -p NAME in RESEARCH.md is a name in the cell tagged `parameters`."""
     text = (ROOT / "notebooks/RESEARCH.md").read_text("utf-8").replace("\\\n", " ")
     commands = re.findall(r"^papermill (notebooks/\S+) (.*)$", text, re.M)
     assert commands

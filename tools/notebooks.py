@@ -204,10 +204,24 @@ def _texts(path: Path, notebook: nbformat.NotebookNode) -> Iterator[str]:
                 yield f"cell {number} links to {target}, which is not there"
 
 
+def readme_table(root: Path = ROOT) -> str:
+    """The table of lessons with reference links, which keep its rows readable."""
+    badges = re.compile(r"\[!\[Open in Colab\]\((\S+)\)\]\((\S+)\)")
+    table, links = lesson_table(root), {}
+
+    def refer(found: re.Match) -> str:
+        number = re.search(r"/(\d\d)_", found[2])[1]
+        links["badge"], links[f"colab-{number}"] = found[1], found[2]
+        return f"[![Open in Colab][badge]][colab-{number}]"
+
+    rows = badges.sub(refer, table)
+    return rows + "\n" + "".join(f"[{name}]: {to}\n" for name, to in links.items())
+
+
 def table() -> None:
     """Write the table of lessons into README.md."""
     file = ROOT / "README.md"
-    rows = lesson_table(ROOT)
+    rows = readme_table()
     text = _PLACE.sub(lambda found: found[1] + rows + found[3], file.read_text("utf-8"))
     write_whole(file, text.encode())
 

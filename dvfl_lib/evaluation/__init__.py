@@ -15,9 +15,9 @@ from .benchmark import (
     write_benchmarks,
 )
 from .class_order import InClassOrder, align_classes
-from .comparison import Comparison, compare, compare_seeds
+from .comparison import Comparison, SplitMean, compare, compare_seeds, split_mean
 from .metrics import Accuracy, Calibration, calibration_of
-from .protocol import EvaluationInfo, ViewsDataset, cached_evaluation, evaluate
+from .protocol import EvaluationInfo, cached_evaluation, evaluate
 from .published import PUBLISHED_RESULTS, differences, published_for
 from .report import NetworkResult, ReportFigure, RunSummary, write_report
 from .results import (
@@ -30,17 +30,15 @@ from .results import (
 )
 from .tables import (
     Measured,
-    SplitMean,
     Table,
+    cost_table,
     data_name,
     final_rows,
     final_table,
     list_accuracies,
     markdown,
     result_table,
-    split_mean,
 )
-from .view_cost import ViewCost, cost_table, view_costs
 
 __all__ = [
     "Accuracy",
@@ -59,9 +57,7 @@ __all__ = [
     "RunSummary",
     "SplitMean",
     "Table",
-    "ViewCost",
     "Views",
-    "ViewsDataset",
     "align_classes",
     "cached_evaluation",
     "calibration_of",
@@ -83,7 +79,6 @@ __all__ = [
     "result_table",
     "run_benchmarks",
     "split_mean",
-    "view_costs",
     "write_benchmarks",
     "write_report",
 ]

@@ -12,57 +12,39 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 from tqdm import tqdm
 
-from ..datasets import VideoDataset, create_dataset
-from ..datasets.base import dataset_info, protocols_of
-from ..datasets.leakage import TrainingList, standin_seed, training_list, why_leaks
+from ..cost import ViewCost, view_costs
+from ..datasets import VideoDataset
 from ..environment import (
     commit,
     cpu_threads,
     device_name,
-    processes,
     project_root,
     shown_path,
     versions,
 )
-from ..errors import DatasetError, RecipeError, RunDirectoryError
+from ..errors import RecipeError, RunDirectoryError
 from ..figures import alt_text, save_figure
 from ..files import can_write
 from ..recipes import EvaluateRecipe
-from ..standins import write_standin
-from ..standins.scenes import ACTIONS
 from ..video.clips import EvaluationViews
 from .class_order import swapped_classes
 from .metrics import calibration_of
-from .networks import (
-    COURSE_TRAINING,
-    Checkpoint,
-    ScoredNetwork,
-    WeightsInfo,
-    check_classes,
-    inspect_weights,
-    scored_network,
-    told,
-)
-from .plan import BenchmarkPlan, RunOptions, parse_views
+from .networks import BenchmarkList, Opening
+from .plan import BenchmarkPlan, RunOptions, parse_views, told
 from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
 from .report import ReportFigure, write_final_report
 from .results import Evaluation, Views, confused_pairs
 from .tables import Measured, Place, final_rows, final_table, markdown
-from .view_cost import ViewCost, view_costs
 
-_UCF50_GROUPS = 25  # without which UCF50 is not whole
 _LONG = 1000  # a list of so many videos has a bar of its own
 
 
@@ -119,13 +101,18 @@ def open_benchmarks(
         )
     except ValidationError as error:
         raise RecipeError(told(error, RunOptions.model_fields)) from None
-    folder = Path(run_dir or project_root() / "runs" / "benchmarks").expanduser()
+    return _opened(
+        plan, Path(run_dir or project_root() / "runs" / "benchmarks").expanduser()
+    )
+
+
+def _opened(plan: BenchmarkPlan, folder: Path) -> Benchmarks:
     if not can_write(folder):
         raise RunDirectoryError(
             f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
             "full disk? Choose another run_dir"
         )
-    opening = _Opening(plan, folder)
+    opening = Opening(plan, folder)
     # Real data first: what is wrong with them is known before stand-ins are drawn.
     found = {
         name: opening.lists(name)
@@ -135,144 +122,7 @@ def open_benchmarks(
     return Benchmarks(plan, lists, folder, tuple(dict.fromkeys(opening.notes)))
 
 
-class _Opening:
-    """Opens one data set after the other; each file of weights is read once."""
-
-    def __init__(self, plan: BenchmarkPlan, folder: Path) -> None:
-        self.plan, self.folder = plan, folder
-        self.notes: list[str] = []
-        self._read: dict[Checkpoint, WeightsInfo] = {}
-
-    def lists(self, name: str) -> list[BenchmarkList]:
-        """All test lists of one data set, with the networks that are scored there."""
-        plan, root = self.plan, self.plan.data_roots.get(name)
-        drawing = plan.options.seed if root is None else standin_seed(root)
-        files = {
-            split: {
-                role: self._weights(checkpoint)
-                for role, checkpoint in plan.files_of(name, split).items()
-            }
-            for split in self._splits(name, drawing)
-        }
-        if drawing is not None:  # twelve classes: known before anything is drawn
-            for split, networks in files.items():
-                for role, weights in networks.items():
-                    check_classes(role, weights, name, True, len(ACTIONS))
-                    self._refuse(role, weights, TrainingList(name, split, drawing))
-        if root is None:
-            root = self._standin(name)
-        return [
-            self._list(name, root, split, networks) for split, networks in files.items()
-        ]
-
-    def _list(
-        self, name: str, root: Path, split: str, networks: dict[str, WeightsInfo]
-    ) -> BenchmarkList:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            dataset = create_dataset(name, root, split, "test")
-        shown = [str(w.message).replace(str(root), shown_path(root)) for w in told]
-        self.notes += [f"{name}: {text}" for text in shown]
-        scored = {}
-        for role, weights in networks.items():
-            order, size = self.plan.class_orders.get(role, ""), self.plan.options.size
-            scored[role] = scored_network(
-                role, weights, dataset, order, size, self._course_training
-            )
-            self._refuse(role, weights, training_list(dataset))
-        return BenchmarkList(dataset, scored)
-
-    def _weights(self, checkpoint: Checkpoint) -> WeightsInfo:
-        key = checkpoint.model_copy(update={"dataset": "", "split": ""})
-        if key not in self._read:
-            self._read[key] = inspect_weights(checkpoint)
-        return self._read[key]
-
-    @property
-    def _course_training(self) -> TrainingList | None:
-        """What the course's networks learned from; their files do not say it."""
-        return None if self.plan.checkpoints else COURSE_TRAINING
-
-    def _splits(self, name: str, drawing: int | None) -> tuple[str, ...]:
-        """Those asked for, or those that the networks may be scored on."""
-        plan = self.plan
-        if asked := plan.splits.get(name):
-            return asked
-        files = plan.files(name)
-        if named := dict.fromkeys(c.split for c in files if c.split):
-            return tuple(named)
-        lists = [self._weights(checkpoint).trained_on for checkpoint in files]
-        trained = {
-            known.split
-            for known in lists
-            if known is not None and (known.dataset, known.drawing) == (name, drawing)
-        }
-        trusted = plan.trust_unknown_training and not trained and protocols_of(name)
-        if len(trained) > 1 or trusted:
-            raise RecipeError(
-                f"splits: say on which splits of {name} the networks shall be scored; "
-                "they do not tell it, or were trained on several"
-            )
-        if trained:
-            return tuple(trained)
-        if drawing is not None:  # drawn anew: no network has seen any of it
-            standin_splits = dataset_info(name).standin_splits
-            return standin_splits or (protocols_of(name) or (("1",),))[0]
-        # The released checkpoints, which say nothing, know all other lists of UCF50
-        # and UCF101.
-        return ("authors",) if "authors" in dataset_info(name).splits else ("1",)
-
-    def _refuse(self, role: str, weights: WeightsInfo, test: TrainingList) -> None:
-        """Raise if a network may have learned from the videos of this test list."""
-        trained = weights.trained_on or self._course_training
-        why = why_leaks(trained, test)
-        trusted = role in self.plan.trust_unknown_training
-        if not why or (trained is None and trusted):
-            return
-        advice = ""
-        if trained is None:
-            advice = (
-                ". If you know that it was trained on this split: "
-                f"trust_unknown_training=[{role!r}]"
-            )
-            if test.dataset != "hmdb51":
-                advice += (
-                    f"; for a released one: splits={{{test.dataset!r}: 'authors'}}"
-                )
-        place = f"{role} on {test.dataset}, split {test.split}"
-        raise DatasetError(f"{place}: {why}{advice}")
-
-    def _standin(self, name: str) -> Path:
-        options = self.plan.options
-        size, seed = options.drawn, options.seed
-        if name == "ucf50":
-            size = replace(size, groups=max(size.groups, _UCF50_GROUPS))
-        data = project_root() / "data"
-        place = data if can_write(data) else self.folder
-        drawn = f"seed{seed}_{size.groups}x{size.clips_per_group}"
-        drawn = f"{drawn}_{size.min_frames}to{size.max_frames}"
-        # To start another process takes longer than to draw a few hundred clips.
-        few = size.groups * size.clips_per_group <= 2 * _UCF50_GROUPS
-        workers = 1 if few else os.cpu_count() or 1
-        root = place / "standins" / drawn / name
-        with processes().main_process_first():
-            return write_standin(name, root, seed, size, workers, options.progress)
-
-
 # --- evaluating --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class BenchmarkList:
-    """The test side of one split, and the networks that are scored on it."""
-
-    dataset: VideoDataset
-    networks: dict[str, ScoredNetwork]
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Data set and split."""
-        return self.dataset.name, self.dataset.split
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Is a difference more than noise? Paired over videos, and paired over seeds.
+"""Several results as one number: two networks, two ways of training, several splits.
 
 Public names: ``compare``, ``Comparison`` (two trained networks on the same videos);
 ``compare_seeds``, ``SeedComparison``, ``t_quantile`` (two ways of training, several
-seeds each).
+seeds each); ``split_mean``, ``SplitMean`` (one network, several splits).
 
 A seed decides initial weights, order, augmentation and which labels are kept. Two
 ways trained with the same seed share all that, so their difference is taken seed by
@@ -20,8 +20,9 @@ from numbers import Real
 
 from scipy.stats import t
 
+from ..datasets.base import protocols_of
 from ..errors import DatasetError
-from .metrics import CONFIDENCE, mcnemar_p, paired_interval
+from .metrics import CONFIDENCE, METRICS, mcnemar_p, paired_interval
 from .results import Evaluation
 
 SIGNIFICANCE = 0.05
@@ -215,3 +216,114 @@ def t_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
             "degrees of freedom: give one between 0 and 1, and two seeds or more"
         )
     return float(t.ppf((1 + confidence) / 2, freedom))
+
+
+# --- one network on several splits ---------------------------------------------
+
+
+@dataclass(frozen=True)
+class SplitMean:
+    """The mean of a network's accuracies over splits; all shares are in [0, 1].
+
+    Attributes:
+        name, dataset, standin: of the evaluations.
+        splits: in the order of the protocol; whole: whether none is missing.
+        videos: on all test lists together.
+        means: metric -> mean over the splits, each split counting alike; None where
+            it is not meaningful.
+        spread: sample standard deviation of the top-1 accuracies; None for one split.
+        low, high: the least and the greatest of them.
+    """
+
+    name: str
+    dataset: str
+    standin: bool
+    splits: tuple[str, ...]
+    whole: bool
+    videos: int
+    means: dict[str, float | None]
+    spread: float | None
+    low: float
+    high: float
+
+    @property
+    def top1(self) -> float:
+        """Mean top-1."""
+        return self.means["top1"]
+
+    @property
+    def top5(self) -> float | None:
+        """Mean top-5."""
+        return self.means["top5"]
+
+    def __str__(self) -> str:
+        if self.spread is None:
+            return f"{100 * self.top1:.1f} %"
+        return f"{100 * self.top1:.1f} % ± {100 * self.spread:.1f}"
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain dictionary with units in its keys, for JSON."""
+        values = asdict(self)
+        shares = values.pop("means")
+        shares |= {name: values.pop(name) for name in ("spread", "low", "high")}
+        for name, share in shares.items():
+            unit = "points" if name == "spread" else "percent"
+            values[f"{name}_{unit}"] = None if share is None else 100 * share
+        return values | {"spread_is": "sample standard deviation over the splits"}
+
+
+def split_mean(results: Sequence[Evaluation]) -> SplitMean:
+    """The mean over one network's results on splits of one data set.
+
+    UCF101 and HMDB51 have three official splits, and the number of a method is the
+    mean over them, each with a network of its own.
+
+    Raises:
+        DatasetError: none; results of several networks, data sets or views; a split
+            twice; splits of several protocols.
+    """
+    if not results:
+        raise DatasetError("there is no result to take a mean of")
+    for what in ("name", "dataset", "standin", "subset", "views"):
+        found = {getattr(result, what) for result in results}
+        if len(found) > 1:
+            raise DatasetError(
+                f"a mean over splits needs results of one {what}, not of "
+                f"{', '.join(sorted(map(str, found)))}"
+            )
+    order = _protocol(results[0].dataset, [result.split for result in results])
+    kept = sorted(results, key=lambda result: order.index(result.split))
+    means: dict[str, float | None] = {}
+    for name in METRICS:
+        each = [result.accuracies[name] for result in kept]
+        means[name] = (
+            None if None in each else statistics.mean(a.correct / a.n for a in each)
+        )
+    tops = [result.top1.correct / result.top1.n for result in kept]
+    return SplitMean(
+        name=kept[0].name,
+        dataset=kept[0].dataset,
+        standin=kept[0].standin,
+        splits=tuple(result.split for result in kept),
+        whole=len(kept) == len(order),
+        videos=sum(len(result.videos) for result in kept),
+        means=means,
+        spread=statistics.stdev(tops) if len(tops) > 1 else None,
+        low=min(tops),
+        high=max(tops),
+    )
+
+
+def _protocol(dataset: str, splits: list[str]) -> tuple[str, ...]:
+    """The set of splits that these belong to."""
+    if len(set(splits)) < len(splits):
+        raise DatasetError(f"{dataset}: a split is there twice: {', '.join(splits)}")
+    for protocol in protocols_of(dataset):
+        if set(splits) <= set(protocol):
+            return protocol
+    if len(splits) == 1:
+        return tuple(splits)
+    raise DatasetError(
+        f"{dataset}: the splits {', '.join(splits)} do not belong to one protocol, so "
+        "their mean says nothing"
+    )

@@ -1,31 +1,26 @@
-"""From a file of weights to a network that answers in a data set's order of classes.
+"""Files of weights and test lists opened: which network may be scored where.
 
-Public names: ``Checkpoint``, ``ScoredNetwork``, ``WeightsInfo``, ``inspect_weights``,
-``scored_network``, ``course_checkpoints``, ``COURSE_FILES``, ``ROLES``.
+Public names: ``Opening``, ``BenchmarkList``, ``ScoredNetwork``, ``WeightsInfo``,
+``inspect_weights``, ``scored_network``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-
-from ..datasets import VideoDataset
-from ..datasets.leakage import TrainingList
-from ..datasets.sources import SOURCES
-from ..environment import project_root, shown_path
+from ..datasets import VideoDataset, create_dataset
+from ..datasets.base import dataset_info, protocols_of
+from ..datasets.leakage import TrainingList, standin_seed, training_list, why_leaks
+from ..environment import processes, project_root, shown_path
 from ..errors import CheckpointError, DatasetError, RecipeError
+from ..files import can_write
 from ..recipes import DataRecipe
-from ..standins.scenes import action_of
+from ..standins import write_standin
+from ..standins.scenes import ACTIONS, action_of
 from ..weights.checkpoint import build_model, views_from_metadata
 from ..weights.loading import Network, describe_tensors, network_of
 from ..weights.reading import read_weights
@@ -35,96 +30,11 @@ from .class_order import (
     read_class_list,
     released_classes,
 )
+from .plan import COURSE_TRAINING, BenchmarkPlan, Checkpoint
 from .protocol import weights_digest
 from .tables import data_name
 
-Role = Literal["student", "baseline", "teacher"]
-ROLES: tuple[Role, ...] = get_args(Role)
-# The course's own networks, in data/assets. Their files do not say that they learned
-# from the stand-in of seed 0.
-COURSE_FILES: dict[Role, str] = {
-    "student": "vfl_net_lab_student_64.safetensors",
-    "baseline": "vfl_net_lab_student_64_baseline.safetensors",
-    "teacher": "vfl_net_lab_teacher_64.safetensors",
-}
-COURSE_TRAINING = TrainingList("ucf101", "1", drawing=0)
-
-
-class Checkpoint(BaseModel):
-    """A file of weights, and what it is to be scored as.
-
-    Attributes:
-        role: "student", "baseline" or "teacher".
-        path: .safetensors of this library, or the authors' .pth.
-        dataset, split: for which it is; "" serves all.
-        arch: the network it must hold, such as "vfl_net_nano"; "" takes what it holds.
-
-    Also read from text: ``role=path``, ``role=path@dataset``,
-    ``role=path@dataset:split``.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
-
-    role: Role
-    path: Path
-    dataset: Literal["", *SOURCES] = ""  # type: ignore[valid-type]
-    split: str = ""
-    arch: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        role, equals, rest = value.partition("=")
-        if not equals:
-            raise ValueError(f"give ROLE=PATH, such as student={value}")
-        path, at, where = rest.rpartition("@")
-        dataset, _, split = where.partition(":")
-        if not at or dataset not in SOURCES:  # a path may hold an @ too
-            path, dataset, split = rest, "", ""
-        return {"role": role, "path": path, "dataset": dataset, "split": split}
-
-    @classmethod
-    def read(cls, value: Any) -> Checkpoint:
-        """From a dictionary or from text.
-
-        Raises:
-            RecipeError: what is wrong with it.
-        """
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            raise RecipeError(
-                f"checkpoint {value!r}: {told(error, cls.model_fields)}"
-            ) from None
-
-    @field_validator("path")
-    @classmethod
-    def _is_there(cls, path: Path) -> Path:
-        path = path.expanduser()
-        if not path.is_file():
-            raise ValueError(f"there is no file {path}")
-        return path
-
-
-def told(error: ValidationError, known: Iterable[str] = ()) -> str:
-    """Which parameter, and what is wrong with it."""
-    lines = []
-    for each in error.errors():
-        place = ".".join(map(str, each["loc"])).removeprefix("options.")
-        why = each["msg"].removeprefix("Value error, ")
-        if each["type"] == "extra_forbidden":
-            why = f"there is no such parameter. Known: {', '.join(known)}"
-        lines.append(f"{place}: {why}" if place not in ("", "options") else why)
-    return "; ".join(lines)
-
-
-def course_checkpoints() -> tuple[Checkpoint, ...]:
-    """The small networks of this course, which know the stand-ins' actions alone."""
-    folder = project_root() / "data" / "assets"
-    files = COURSE_FILES.items()
-    return tuple(Checkpoint(role=role, path=folder / file) for role, file in files)
+_UCF50_GROUPS = 25  # without which UCF50 is not whole
 
 
 @dataclass(frozen=True)
@@ -325,3 +235,140 @@ def _partners(names: tuple[str, ...], dataset: VideoDataset) -> dict[str, str] |
         return None
     known = {action_of(name): name for name in names}
     return {name: known.get(action_of(name), name) for name in dataset.classes}
+
+
+@dataclass(frozen=True)
+class BenchmarkList:
+    """The test side of one split, and the networks that are scored on it."""
+
+    dataset: VideoDataset
+    networks: dict[str, ScoredNetwork]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Data set and split."""
+        return self.dataset.name, self.dataset.split
+
+
+class Opening:
+    """Opens one data set after the other; each file of weights is read once."""
+
+    def __init__(self, plan: BenchmarkPlan, folder: Path) -> None:
+        self.plan, self.folder = plan, folder
+        self.notes: list[str] = []
+        self._read: dict[Checkpoint, WeightsInfo] = {}
+
+    def lists(self, name: str) -> list[BenchmarkList]:
+        """All test lists of one data set, with the networks that are scored there."""
+        plan, root = self.plan, self.plan.data_roots.get(name)
+        drawing = plan.options.seed if root is None else standin_seed(root)
+        files = {
+            split: {
+                role: self._weights(checkpoint)
+                for role, checkpoint in plan.files_of(name, split).items()
+            }
+            for split in self._splits(name, drawing)
+        }
+        if drawing is not None:  # twelve classes: known before anything is drawn
+            for split, networks in files.items():
+                for role, weights in networks.items():
+                    check_classes(role, weights, name, True, len(ACTIONS))
+                    self._refuse(role, weights, TrainingList(name, split, drawing))
+        if root is None:
+            root = self._standin(name)
+        return [
+            self._list(name, root, split, networks) for split, networks in files.items()
+        ]
+
+    def _list(
+        self, name: str, root: Path, split: str, networks: dict[str, WeightsInfo]
+    ) -> BenchmarkList:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            dataset = create_dataset(name, root, split, "test")
+        shown = [str(w.message).replace(str(root), shown_path(root)) for w in told]
+        self.notes += [f"{name}: {text}" for text in shown]
+        scored = {}
+        for role, weights in networks.items():
+            order, size = self.plan.class_orders.get(role, ""), self.plan.options.size
+            scored[role] = scored_network(
+                role, weights, dataset, order, size, self._course_training
+            )
+            self._refuse(role, weights, training_list(dataset))
+        return BenchmarkList(dataset, scored)
+
+    def _weights(self, checkpoint: Checkpoint) -> WeightsInfo:
+        key = checkpoint.model_copy(update={"dataset": "", "split": ""})
+        if key not in self._read:
+            self._read[key] = inspect_weights(checkpoint)
+        return self._read[key]
+
+    @property
+    def _course_training(self) -> TrainingList | None:
+        """What the course's networks learned from; their files do not say it."""
+        return None if self.plan.checkpoints else COURSE_TRAINING
+
+    def _splits(self, name: str, drawing: int | None) -> tuple[str, ...]:
+        """Those asked for, or those that the networks may be scored on."""
+        plan = self.plan
+        if asked := plan.splits.get(name):
+            return asked
+        files = plan.files(name)
+        if named := dict.fromkeys(c.split for c in files if c.split):
+            return tuple(named)
+        lists = [self._weights(checkpoint).trained_on for checkpoint in files]
+        trained = {
+            known.split
+            for known in lists
+            if known is not None and (known.dataset, known.drawing) == (name, drawing)
+        }
+        trusted = plan.trust_unknown_training and not trained and protocols_of(name)
+        if len(trained) > 1 or trusted:
+            raise RecipeError(
+                f"splits: say on which splits of {name} the networks shall be scored; "
+                "they do not tell it, or were trained on several"
+            )
+        if trained:
+            return tuple(trained)
+        if drawing is not None:  # drawn anew: no network has seen any of it
+            standin_splits = dataset_info(name).standin_splits
+            return standin_splits or (protocols_of(name) or (("1",),))[0]
+        # The released checkpoints, which say nothing, know all other lists of UCF50
+        # and UCF101.
+        return ("authors",) if "authors" in dataset_info(name).splits else ("1",)
+
+    def _refuse(self, role: str, weights: WeightsInfo, test: TrainingList) -> None:
+        """Raise if a network may have learned from the videos of this test list."""
+        trained = weights.trained_on or self._course_training
+        why = why_leaks(trained, test)
+        trusted = role in self.plan.trust_unknown_training
+        if not why or (trained is None and trusted):
+            return
+        advice = ""
+        if trained is None:
+            advice = (
+                ". If you know that it was trained on this split: "
+                f"trust_unknown_training=[{role!r}]"
+            )
+            if test.dataset != "hmdb51":
+                advice += (
+                    f"; for a released one: splits={{{test.dataset!r}: 'authors'}}"
+                )
+        place = f"{role} on {test.dataset}, split {test.split}"
+        raise DatasetError(f"{place}: {why}{advice}")
+
+    def _standin(self, name: str) -> Path:
+        options = self.plan.options
+        size, seed = options.drawn, options.seed
+        if name == "ucf50":
+            size = replace(size, groups=max(size.groups, _UCF50_GROUPS))
+        data = project_root() / "data"
+        place = data if can_write(data) else self.folder
+        drawn = f"seed{seed}_{size.groups}x{size.clips_per_group}"
+        drawn = f"{drawn}_{size.min_frames}to{size.max_frames}"
+        # To start another process takes longer than to draw a few hundred clips.
+        few = size.groups * size.clips_per_group <= 2 * _UCF50_GROUPS
+        workers = 1 if few else os.cpu_count() or 1
+        root = place / "standins" / drawn / name
+        with processes().main_process_first():
+            return write_standin(name, root, seed, size, workers, options.progress)

@@ -1,28 +1,46 @@
 """What is to be scored, and how: checked in one place, before any work.
 
-Public names: ``BenchmarkPlan``, ``RunOptions``, ``parse_views``, ``DatasetName``.
+Public names: ``BenchmarkPlan``, ``Checkpoint``, ``RunOptions``, ``parse_views``,
+``told``, ``ROLES``, ``COURSE_FILES``, ``COURSE_TRAINING``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ..datasets.base import marked_standin, protocols_of
+from ..datasets.leakage import TrainingList
 from ..datasets.sources import SOURCES
-from ..environment import processes
+from ..environment import processes, project_root
 from ..errors import RecipeError
 from ..recipes import DataRecipe
 from ..standins import StandinSize
-from .networks import Checkpoint, Role, course_checkpoints
 
+Role = Literal["student", "baseline", "teacher"]
+ROLES: tuple[Role, ...] = get_args(Role)
+# The course's own networks, in data/assets. Their files do not say that they learned
+# from the stand-in of seed 0.
+COURSE_FILES: dict[Role, str] = {
+    "student": "vfl_net_lab_student_64.safetensors",
+    "baseline": "vfl_net_lab_student_64_baseline.safetensors",
+    "teacher": "vfl_net_lab_teacher_64.safetensors",
+}
+COURSE_TRAINING = TrainingList("ucf101", "1", drawing=0)
 _STANDIN_SIZE = {"groups": 22, "clips_per_group": 1, "min_frames": 12, "max_frames": 20}
 _CHECKED = ConfigDict(frozen=True, extra="forbid")
 DatasetName = Literal[*SOURCES]  # type: ignore[valid-type]
@@ -85,6 +103,83 @@ class RunOptions(BaseModel):
     def target(self) -> torch.device:
         """The device itself."""
         return torch.device(self.device) if self.device else processes().device
+
+
+class Checkpoint(BaseModel):
+    """A file of weights, and what it is to be scored as.
+
+    Attributes:
+        role: "student", "baseline" or "teacher".
+        path: .safetensors of this library, or the authors' .pth.
+        dataset, split: for which it is; "" serves all.
+        arch: the network it must hold, such as "vfl_net_nano"; "" takes what it holds.
+
+    Also read from text: ``role=path``, ``role=path@dataset``,
+    ``role=path@dataset:split``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    role: Role
+    path: Path
+    dataset: Literal["", *SOURCES] = ""  # type: ignore[valid-type]
+    split: str = ""
+    arch: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        role, equals, rest = value.partition("=")
+        if not equals:
+            raise ValueError(f"give ROLE=PATH, such as student={value}")
+        path, at, where = rest.rpartition("@")
+        dataset, _, split = where.partition(":")
+        if not at or dataset not in SOURCES:  # a path may hold an @ too
+            path, dataset, split = rest, "", ""
+        return {"role": role, "path": path, "dataset": dataset, "split": split}
+
+    @classmethod
+    def read(cls, value: Any) -> Checkpoint:
+        """From a dictionary or from text.
+
+        Raises:
+            RecipeError: what is wrong with it.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise RecipeError(
+                f"checkpoint {value!r}: {told(error, cls.model_fields)}"
+            ) from None
+
+    @field_validator("path")
+    @classmethod
+    def _is_there(cls, path: Path) -> Path:
+        path = path.expanduser()
+        if not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        return path
+
+
+def told(error: ValidationError, known: Iterable[str] = ()) -> str:
+    """Which parameter, and what is wrong with it."""
+    lines = []
+    for each in error.errors():
+        place = ".".join(map(str, each["loc"])).removeprefix("options.")
+        why = each["msg"].removeprefix("Value error, ")
+        if each["type"] == "extra_forbidden":
+            why = f"there is no such parameter. Known: {', '.join(known)}"
+        lines.append(f"{place}: {why}" if place not in ("", "options") else why)
+    return "; ".join(lines)
+
+
+def course_checkpoints() -> tuple[Checkpoint, ...]:
+    """The small networks of this course, which know the stand-ins' actions alone."""
+    folder = project_root() / "data" / "assets"
+    files = COURSE_FILES.items()
+    return tuple(Checkpoint(role=role, path=folder / file) for role, file in files)
 
 
 class BenchmarkPlan(BaseModel):

@@ -1,7 +1,7 @@
 """The multi-view protocol: every view of every video, in the order of the list.
 
 Public names: ``evaluate``, ``cached_evaluation``, ``EvaluationInfo``,
-``ViewsDataset``, ``evaluation_key``, ``weights_digest``, ``PRECISIONS``.
+``evaluation_key``, ``weights_digest``, ``PRECISIONS``.
 
 A video's answer is the mean of the softmax over its V = clips x crops views.
 No video is left out, nothing is drawn at random, and the network runs in
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -34,28 +34,12 @@ from tqdm import tqdm
 
 from ..errors import DatasetError, ModelError, RecipeError
 from ..files import write_whole
-from ..recipes import DataRecipe, EvaluateRecipe
+from ..video.clips import EvaluationViews
 from .results import Evaluation, Views
 
 PRECISIONS = ("no", "bf16", "fp16")
 _AUTOCAST = dict(zip(PRECISIONS, (None, torch.bfloat16, torch.float16), strict=True))
 _SAVE_EVERY = 20.0  # seconds of work that an interruption may cost
-
-
-class ViewsDataset(Protocol):
-    """What ``evaluate`` reads; ``video.clips.EvaluationViews`` is one.
-
-    Item ``i`` is a dict of views float32 (V, T, 3, H, W), label, index and
-    unreadable, a list of str that is empty if the video could be read.
-    """
-
-    samples: Sequence[Any]  # each with .name and .label
-    data: DataRecipe
-    evaluate: EvaluateRecipe
-
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
-
-    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -79,7 +63,7 @@ class EvaluationInfo:
 
 def evaluate(
     model: nn.Module,
-    views_dataset: ViewsDataset,
+    views_dataset: EvaluationViews,
     *,
     class_names: Sequence[str],
     about: EvaluationInfo,
@@ -97,20 +81,18 @@ def evaluate(
 
     Args:
         model: clip (B, T, 3, H, W) -> logits (B, K); its mode is restored.
-        views_dataset: the videos; see ``ViewsDataset``.
+        views_dataset: the videos, or what looks like these.
         class_names: K names, in the order of the labels.
         about: what the result says of itself.
         batch_size: views per forward pass. Limits memory, changes no result.
         workers: loader processes; 0 decodes in this one. Changes no result.
         device: where to compute; None stays where the model is.
-        precision: "no" (float32), "bf16" or "fp16" for the forward pass; the
-            softmax and the mean are always float64.
+        precision: of the forward pass, "no" is float32; softmax and mean are float64.
         max_unreadable: greatest share of videos that may be left out unread.
         progress: show a bar with the time left.
-        resume_dir: where to keep what is done; the same call goes on from there
-            after an interruption. None keeps nothing.
+        resume_dir: where to keep what is done, and to go on after an interruption.
         key: names what is kept, see ``evaluation_key``; made here if empty.
-        description: text before the bar; ``about.name`` if empty.
+        description: before the bar; ``about.name`` if empty.
 
     Raises:
         DatasetError: an empty list, a label without a class, or too many
@@ -129,12 +111,10 @@ def evaluate(
         )
         done = _Progress.load_or_empty(Path(resume_dir), key, done)
     loader = _loader(views_dataset, done.missing(), workers, device)
-    bar = tqdm(
-        total=len(samples), initial=done.count, unit="video", disable=not progress
-    )
-    bar.set_description(description or about.name)
     run = _Pass(model.to(device), samples, batch_size, torch.device(device), precision)
-    with bar:
+    count = {"total": len(samples), "initial": done.count, "unit": "video"}
+    title = description or about.name
+    with tqdm(desc=title, disable=not progress, **count) as bar:
         run.complete(done, loader, bar)
     _check_unreadable(done, samples, max_unreadable)
     if done.path is not None:
@@ -208,7 +188,9 @@ def _result(
     )
 
 
-def _check(dataset: ViewsDataset, class_names: Sequence[str], precision: str) -> None:
+def _check(
+    dataset: EvaluationViews, class_names: Sequence[str], precision: str
+) -> None:
     if precision not in _AUTOCAST:
         raise RecipeError(
             f"precision must be 'no', 'bf16' or 'fp16', not {precision!r}"
@@ -224,7 +206,7 @@ def _check(dataset: ViewsDataset, class_names: Sequence[str], precision: str) ->
 
 
 def _loader(
-    dataset: ViewsDataset, missing: list[int], workers: int, device: torch.device | str
+    dataset: EvaluationViews, missing: list[int], workers: int, device: Any
 ) -> DataLoader:
     return DataLoader(
         dataset,
@@ -338,7 +320,7 @@ def weights_digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def evaluation_key(
-    weights: str, dataset: ViewsDataset, class_names: Sequence[str], precision: str
+    weights: str, dataset: EvaluationViews, class_names: Sequence[str], precision: str
 ) -> str:
     """A name for exactly this evaluation: weights, videos, views, precision.
 
@@ -348,24 +330,18 @@ def evaluation_key(
     Args:
         weights: see ``weights_digest``, and whatever else decides the answers.
     """
-    videos = [
-        [s.name, s.label, *_file_stamp(getattr(s, "path", None))]
-        for s in dataset.samples
-    ]
+    videos = []
+    for sample in dataset.samples:
+        path = getattr(sample, "path", None)
+        stat = path.stat() if path is not None and path.is_file() else None
+        stamp = [stat.st_size, stat.st_mtime_ns] if stat else []
+        videos.append([sample.name, sample.label, *stamp])
     data = asdict(dataset.data)
     for name in ("workers", "cache_frames", "max_unreadable"):  # change no number
         del data[name]
     settings = [data, asdict(dataset.evaluate), precision]
     told = json.dumps([weights, videos, list(class_names), settings])
     return hashlib.sha256(told.encode()).hexdigest()[:32]
-
-
-def _file_stamp(path: Path | None) -> list[int]:
-    """Size and time of change, or nothing for what is not a file."""
-    if path is None or not Path(path).is_file():
-        return []
-    stat = Path(path).stat()
-    return [stat.st_size, stat.st_mtime_ns]
 
 
 @dataclass

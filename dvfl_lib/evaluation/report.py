@@ -22,9 +22,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ..cost import ViewCost
 from ..errors import DVFLError, RunDirectoryError
 from ..files import read_bytes, write_whole
-from .comparison import Comparison, compare
+from .comparison import compare
 from .metrics import (
     METRICS,
     Calibration,
@@ -39,6 +40,7 @@ from .tables import (
     Place,
     Table,
     accuracy_cells,
+    cost_table,
     data_name,
     final_table,
     markdown,
@@ -46,7 +48,6 @@ from .tables import (
     source_table,
     split_table,
 )
-from .view_cost import ViewCost, cost_table
 
 FORMAT = "dvfl_lib benchmarks 1"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -67,6 +68,7 @@ def _pages(folder: Path, name: str, **content: Any) -> tuple[str, str]:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        env.globals["Table"] = Table
         env.filters |= {
             "plain": plain,
             "markdown": lambda table: markdown([table]).strip(),
@@ -82,9 +84,9 @@ def _pages(folder: Path, name: str, **content: Any) -> tuple[str, str]:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", page + "\n"
 
 
-def _unbroken(text: str) -> str:
+def _unbroken(text: object) -> str:
     """No line break within "95.0 %" and "[83.5, 98.6]"."""
-    return re.sub(r"(?<=\d) (?=%)|(?<=\d,) (?=[\d.]+\])", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=%)|(?<=\d,) (?=[\d.]+\])", "\u00a0", str(text))
 
 
 def _fence(text: str) -> str:
@@ -181,8 +183,7 @@ class RunSummary:
 def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
     """Write ``report.md`` and ``report.html`` into the run directory.
 
-    Returns:
-        The two paths.
+    Returns the two paths.
 
     Raises:
         RunDirectoryError: a figure is missing or damaged, or the folder cannot be
@@ -199,41 +200,27 @@ def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
                 f"the run is said to be on {data[summary.standin]}, but {result.name} "
                 f"was evaluated on {data[result.standin]}; a report never mixes the two"
             )
-    gain = compare(results[1], results[2])
     text, page = _pages(
         run_dir,
         "run",
         title=summary.title,
         run=summary,
-        settings=_settings_table(summary, results),
+        views=", ".join(dict.fromkeys(str(r.views) for r in results)),
+        classes=len(results[0].class_names),
         networks=_networks_table(networks, summary),
-        gain=gain,
-        gain_table=_gain_table(gain, summary),
+        gain=compare(results[1], results[2]),
         unreadable=_unreadable_table(summary, results),
-        seconds=_seconds_table(summary),
         recipe=json.dumps(summary.recipe, indent=2, ensure_ascii=False, default=str),
-        published=_published_table(),
+        published=[
+            (row, PUBLISHED_PARAMETERS[row.network])
+            for row in PUBLISHED_RESULTS
+            if row.benchmark == "ucf101" and row.network in PUBLISHED_PARAMETERS
+        ],
     )
     # Both are made before either is written: what is missing leaves no half.
     write_whole(run_dir / "report.md", text.encode())
     write_whole(run_dir / "report.html", page.encode())
     return run_dir / "report.md", run_dir / "report.html"
-
-
-def _settings_table(summary: RunSummary, results: list[Evaluation]) -> Table:
-    views = ", ".join(dict.fromkeys(str(r.views) for r in results))
-    classes = len(results[0].class_names)
-    rows = [
-        ["run", summary.name],
-        ["profile", summary.profile],
-        ["data", f"{summary.dataset}, split {summary.split}, {classes} classes"],
-        ["views per test video", f"{views}; softmax averaged over the views"],
-        ["seed", str(summary.seed)],
-        ["device", summary.device],
-        ["versions", ", ".join(f"{k} {v}" for k, v in summary.versions.items())],
-        ["commit", summary.commit or "unknown (not run from a git checkout)"],
-    ]
-    return Table(["what", "value"], rows)
 
 
 def _networks_table(networks: list[NetworkResult], summary: RunSummary) -> Table:
@@ -269,27 +256,6 @@ def _networks_table(networks: list[NetworkResult], summary: RunSummary) -> Table
     return Table([*columns, "videos", "views"], rows, caption)
 
 
-def _gain_table(gain: Comparison, summary: RunSummary) -> Table:
-    rows = [
-        ["difference in top-1", f"{100 * gain.difference:+.1f} points"],
-        [
-            "95 % interval (Agresti-Min)",
-            f"{100 * gain.low:+.1f} to {100 * gain.high:+.1f} points",
-        ],
-        ["McNemar's exact test", f"p = {gain.p:.2g}"],
-        [
-            "videos that only one got right",
-            f"{gain.only_b} the distilled student, {gain.only_a} the baseline",
-        ],
-        ["videos in all", str(gain.n)],
-    ]
-    caption = (
-        f"{'Stand-in data. ' if summary.standin else ''}Distilled student minus "
-        "baseline on the same videos; same first weights, same order of data."
-    )
-    return Table(["what", "value"], rows, caption)
-
-
 def _unreadable_table(summary: RunSummary, results: list[Evaluation]) -> Table | None:
     rows = [
         [phase, str(len(videos)), "; ".join(videos)]
@@ -309,37 +275,6 @@ def _unreadable_table(summary: RunSummary, results: list[Evaluation]) -> Table |
     return Table(["phase", "number", "videos"], rows, caption) if rows else None
 
 
-def _seconds_table(summary: RunSummary) -> Table:
-    rows = [[phase, f"{s:,.1f} s"] for phase, s in summary.seconds.items()]
-    rows.append(["together", f"{sum(summary.seconds.values()):,.1f} s"])
-    return Table(["phase", "wall clock"], rows)
-
-
-def _published_table() -> Table:
-    """The three networks of the paper on UCF101."""
-    kinds = {
-        "teacher": "teacher",
-        "baseline": "student, not distilled",
-        "student": "student, distilled",
-    }
-    rows = [
-        [
-            f"{row.network} ({kinds[row.role]})",
-            PUBLISHED_PARAMETERS[row.network],
-            f"{row.top1:.1f} %",
-            f"{row.top5:.1f} %",
-        ]
-        for row in PUBLISHED_RESULTS
-        if row.benchmark == "ucf101" and row.network in PUBLISHED_PARAMETERS
-    ]
-    caption = (
-        "Source: model zoo in the README of the authors' repository "
-        "(github.com/hayatkhan8660-maker/DVFL-Net). Views per video: not stated there."
-    )
-    columns = ["published model", "parameters", "published top-1", "published top-5"]
-    return Table(columns, rows, caption)
-
-
 # --- all data sets -----------------------------------------------------------------
 
 
@@ -355,17 +290,12 @@ def write_final_report(
     """Write ``benchmarks.md``, ``benchmarks.html`` and ``benchmarks.json``.
 
     Args:
-        rows: see ``tables.final_rows``.
-        costs, calibrations, confusions: further tables, where there are any.
+        rows: see ``tables.final_rows``; then further tables, where there are any.
         figures: PNG files below ``run_dir``.
         about: device, versions and the like, as a table and in the JSON.
 
-    Returns:
-        The three paths.
-
     Raises:
-        RunDirectoryError: no row, a figure is missing, or the folder cannot be
-            written.
+        RunDirectoryError: no row; a figure is missing.
     """
     if not rows:
         raise RunDirectoryError(f"{run_dir}: nothing was evaluated, nothing to report")
@@ -387,42 +317,39 @@ def write_final_report(
         closer={
             "Cost": costs and cost_table(list(costs)),
             "Calibration": calibrations and _calibration_table(calibrations, standins),
-            "Most confused pairs": confusions
-            and _confusion_table(confusions, standins),
+            "Most confused pairs": confusions and _mistakes(confusions, standins),
         },
         figures=figures,
     )
+
     values = {
         "format": FORMAT,
         "title": title,
         "standin": standins,
         "rows": [row.to_dict() for row in rows],
         "costs": [cost.to_dict() for cost in costs],
-        "calibration": [
-            _place(place, standins) | found.to_dict()
-            for place, found in calibrations.items()
-        ],
-        "confused_pairs": [
-            _place(place, standins) | {"pairs": [pair.to_dict() for pair in pairs]}
-            for place, pairs in confusions.items()
-        ],
+        "calibration": _placed(calibrations, standins),
+        "confused_pairs": _placed(confusions, standins),
         "about": dict(about),
     }
-    texts = {
-        "benchmarks.md": text,
-        "benchmarks.html": page,
-        "benchmarks.json": json.dumps(values, indent=1, ensure_ascii=False),
-    }
-    for name, content in texts.items():
-        write_whole(run_dir / name, content.encode())
-    md, html, js = (run_dir / name for name in texts)
-    return md, html, js
+    told = json.dumps(values, indent=1, ensure_ascii=False)
+    contents = {"md": text, "html": page, "json": told}
+    for kind, content in contents.items():
+        write_whole(run_dir / f"benchmarks.{kind}", content.encode())
+    return tuple(run_dir / f"benchmarks.{kind}" for kind in contents)
 
 
-def _place(place: Place, standins: Mapping[str, bool]) -> dict[str, object]:
-    dataset, split, network = place
-    named = {"benchmark": dataset, "standin": standins[dataset]}
-    return named | {"split": split, "network": network}
+def _placed(found: Mapping[Place, Any], standins: Mapping[str, bool]) -> list[dict]:
+    """For JSON: what was found at each place, with the place."""
+    return [
+        {"benchmark": d, "standin": standins[d], "split": split, "network": network}
+        | (
+            each.to_dict()
+            if isinstance(each, Calibration)
+            else {"pairs": [pair.to_dict() for pair in each]}
+        )
+        for (d, split, network), each in found.items()
+    ]
 
 
 def _where(place: Place, standins: Mapping[str, bool]) -> list[str]:
@@ -449,7 +376,7 @@ def _calibration_table(
     return Table(columns, cells, f"{number} bins of equal width.")
 
 
-def _confusion_table(
+def _mistakes(
     found: Mapping[Place, Sequence[ConfusedPair]], standins: Mapping[str, bool]
 ) -> Table:
     """The most confused pairs of each network on each list."""

@@ -1,25 +1,23 @@
 """Results as tables: one run, several splits, measured beside published.
 
 Public names: ``Table``, ``markdown``; ``result_table``, ``accuracy_cells``;
-``SplitMean``, ``split_mean``; ``Measured``, ``FinalRow``,
-``final_rows``, ``final_table``, ``split_table``, ``source_table``;
-``list_accuracies``, ``Place``, ``data_name``, ``plain``.
+``Measured``, ``FinalRow``, ``final_rows``, ``final_table``, ``split_table``,
+``source_table``; ``cost_table``, ``list_accuracies``, ``Place``, ``data_name``,
+``plain``.
 
-UCF101 and HMDB51 have three official splits, and the number of a method is the mean
-over them, each with a network of its own. Measured and published
-numbers stand in columns of their own.
+Measured and published numbers stand in columns of their own.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from statistics import mean, stdev
+from dataclasses import dataclass
 
+from ..cost import ViewCost
 from ..datasets.base import protocols_of
 from ..datasets.sources import SOURCES
-from ..errors import DatasetError
+from .comparison import SplitMean, split_mean
 from .metrics import METRICS
 from .published import PublishedResult, differences, published_for
 from .results import Evaluation
@@ -102,112 +100,6 @@ def list_accuracies(
         row = found.setdefault(f"{data}, split {result.split}", {})
         row[role] = (result.top1.value, *result.top1.interval)
     return found
-
-
-# --- the mean over splits ----------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class SplitMean:
-    """The mean of a network's accuracies over splits; all shares are in [0, 1].
-
-    Attributes:
-        name, dataset, standin: of the evaluations.
-        splits: in the order of the protocol; whole: whether none is missing.
-        videos: on all test lists together.
-        means: metric -> mean over the splits, each split counting alike; None where
-            it is not meaningful.
-        spread: sample standard deviation of the top-1 accuracies; None for one split.
-        low, high: the least and the greatest of them.
-    """
-
-    name: str
-    dataset: str
-    standin: bool
-    splits: tuple[str, ...]
-    whole: bool
-    videos: int
-    means: dict[str, float | None]
-    spread: float | None
-    low: float
-    high: float
-
-    @property
-    def top1(self) -> float:
-        """Mean top-1."""
-        return self.means["top1"]
-
-    @property
-    def top5(self) -> float | None:
-        """Mean top-5."""
-        return self.means["top5"]
-
-    def __str__(self) -> str:
-        if self.spread is None:
-            return f"{100 * self.top1:.1f} %"
-        return f"{100 * self.top1:.1f} % ± {100 * self.spread:.1f}"
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain dictionary with units in its keys, for JSON."""
-        values = asdict(self)
-        shares = values.pop("means")
-        shares |= {name: values.pop(name) for name in ("spread", "low", "high")}
-        for name, share in shares.items():
-            unit = "points" if name == "spread" else "percent"
-            values[f"{name}_{unit}"] = None if share is None else 100 * share
-        return values | {"spread_is": "sample standard deviation over the splits"}
-
-
-def split_mean(results: Sequence[Evaluation]) -> SplitMean:
-    """The mean over one network's results on splits of one data set.
-
-    Raises:
-        DatasetError: none; results of several networks, data sets or views; a split
-            twice; splits of several protocols.
-    """
-    if not results:
-        raise DatasetError("there is no result to take a mean of")
-    for what in ("name", "dataset", "standin", "subset", "views"):
-        found = {getattr(result, what) for result in results}
-        if len(found) > 1:
-            raise DatasetError(
-                f"a mean over splits needs results of one {what}, not of "
-                f"{', '.join(sorted(map(str, found)))}"
-            )
-    order = _protocol(results[0].dataset, [result.split for result in results])
-    kept = sorted(results, key=lambda result: order.index(result.split))
-    means: dict[str, float | None] = {}
-    for name in METRICS:
-        each = [result.accuracies[name] for result in kept]
-        means[name] = None if None in each else mean(a.correct / a.n for a in each)
-    tops = [result.top1.correct / result.top1.n for result in kept]
-    return SplitMean(
-        name=kept[0].name,
-        dataset=kept[0].dataset,
-        standin=kept[0].standin,
-        splits=tuple(result.split for result in kept),
-        whole=len(kept) == len(order),
-        videos=sum(len(result.videos) for result in kept),
-        means=means,
-        spread=stdev(tops) if len(tops) > 1 else None,
-        low=min(tops),
-        high=max(tops),
-    )
-
-
-def _protocol(dataset: str, splits: list[str]) -> tuple[str, ...]:
-    """The set of splits that these belong to."""
-    if len(set(splits)) < len(splits):
-        raise DatasetError(f"{dataset}: a split is there twice: {', '.join(splits)}")
-    for protocol in protocols_of(dataset):
-        if set(splits) <= set(protocol):
-            return protocol
-    if len(splits) == 1:
-        return tuple(splits)
-    raise DatasetError(
-        f"{dataset}: the splits {', '.join(splits)} do not belong to one protocol, so "
-        "their mean says nothing"
-    )
 
 
 # --- measured beside published -----------------------------------------------------
@@ -402,3 +294,34 @@ def _marked(rows: Sequence[FinalRow], caption: str) -> str:
     if marks == {True}:
         return f"Stand-in data. {caption}"
     return f"Rows of stand-in data say so. {caption}" if True in marks else caption
+
+
+def cost_table(costs: list[ViewCost], measured: bool = True) -> Table:
+    """A row per network.
+
+    Args:
+        measured: with the seconds, which are other ones each time.
+    """
+    columns = ["network", "parameters", "views", "GMACs per view", "GMACs per video"]
+    rows = [
+        [
+            cost.name,
+            f"{cost.parameters:,}",
+            f"{cost.views.clips} x {cost.views.crops}",
+            f"{cost.macs / 1e9:.3g}",
+            f"{cost.macs * cost.views_per_video / 1e9:.3g}",
+        ]
+        for cost in costs
+    ]
+    caption = "GMACs: 10^9 multiply-accumulates of matrix products and convolutions."
+    if measured:
+        columns += ["measured: ms per view", "ms per video"]
+        for row, cost in zip(rows, costs, strict=True):
+            each = 1e3 * cost.seconds
+            row += [f"{each:.3g}", f"{each * cost.views_per_video:.3g}"]
+        where = ", ".join(dict.fromkeys(cost.device for cost in costs))
+        caption += (
+            f" Milliseconds: median of {costs[0].repeats} on this machine ({where}), "
+            "one view at a time, without decoding; elsewhere they are others."
+        )
+    return Table(columns, rows, caption)

@@ -158,9 +158,7 @@ def test_a_missing_group_is_a_half_unpacked_archive(root):
 def test_a_file_in_the_folder_of_another_class(root):
     file = root / "UCF50" / "Biking" / file_name("PullUps", 1, 9)
     os.link(root / "UCF50" / "PullUps" / file_name("PullUps", 1), file)
-    with pytest.raises(
-        DatasetError, match="v_Pullup_.*of another class than its folder"
-    ):
+    with pytest.raises(DatasetError, match="v_Pullup_.* another class than its"):
         create_dataset("ucf50", root, "fold1")
     file.rename(file.with_name("clip1.avi"))
     with pytest.raises(DatasetError, match="does not end in _gNN_cNN.avi"):

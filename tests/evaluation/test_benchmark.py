@@ -13,7 +13,6 @@ from dvfl_lib.datasets.leakage import TrainingList
 from dvfl_lib.errors import CheckpointError, DatasetError, DVFLError, RecipeError
 from dvfl_lib.evaluation import (
     ConfusedPair,
-    benchmark,
     concatenate,
     confused_pairs,
     costs_of,
@@ -21,6 +20,7 @@ from dvfl_lib.evaluation import (
     final_table,
     list_accuracies,
     networks,
+    plan,
     protocol,
     write_benchmarks,
 )
@@ -125,7 +125,7 @@ def test_real_data_need_networks_that_know_them(tmp_path, unmarked):
 
 
 def test_weights_that_are_not_what_they_say_are_refused(tmp_path, monkeypatch, ucf):
-    monkeypatch.setattr(benchmark, "write_standin", pytest.fail)
+    monkeypatch.setattr(networks, "write_standin", pytest.fail)
     model = create_model("vfl_net_lab_student", num_classes=101)
     save_checkpoint(model, tmp_path / "m.safetensors")
     files = [f"teacher={tmp_path / 'm.safetensors'}"]
@@ -223,8 +223,8 @@ def test_views_are_those_of_the_file_or_of_the_papers(tmp_path, ucf, released):
 
 
 def test_the_course_networks_are_those_of_the_lessons():
-    assert {r: a.file for r, a in ASSETS.items()} == networks.COURSE_FILES
-    assert {str(a.split) for a in ASSETS.values()} == {networks.COURSE_TRAINING.split}
+    assert {r: a.file for r, a in ASSETS.items()} == plan.COURSE_FILES
+    assert {str(a.split) for a in ASSETS.values()} == {plan.COURSE_TRAINING.split}
 
 
 # --- no network is scored on what it learned from ----------------------------------
@@ -285,7 +285,7 @@ def test_what_nobody_knows_is_scored_on_the_authors_list_alone(
 
 
 def test_drawings_that_were_learned_from_are_not_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr(benchmark, "write_standin", pytest.fail)
+    monkeypatch.setattr(networks, "write_standin", pytest.fail)
     with pytest.raises(DatasetError, match="all stand-ins of one seed"):
         opened(tmp_path, benchmarks=["ucf50"], seed=0)
 
@@ -393,7 +393,7 @@ def test_other_weights_are_another_result(tmp_path, ucf, monkeypatch):
 @pytest.mark.nightly
 def test_standins_are_drawn_where_no_folder_is_given(tmp_path, monkeypatch):
     monkeypatch.undo()  # the whole list
-    monkeypatch.setattr(benchmark, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(networks, "project_root", lambda: tmp_path)
     given = {"benchmarks": ["kinetics400"], "seed": 3}
     given["standin_size"] = {"min_frames": 8, "max_frames": 8}
     bench = opened(tmp_path / "run", **given)

@@ -16,6 +16,8 @@ from dvfl_lib.evaluation.class_order import (
 )
 from dvfl_lib.evaluation.protocol import weights_digest
 
+pytestmark = pytest.mark.quick
+
 UCF = ("Hammering", "HammerThrow", "JumpingJack", "JumpRope", "Kayaking")
 
 

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from dvfl_lib.cost import ViewCost
 from dvfl_lib.errors import DVFLError, RunDirectoryError
 from dvfl_lib.evaluation import (
     Evaluation,
@@ -15,7 +16,6 @@ from dvfl_lib.evaluation import (
     NetworkResult,
     ReportFigure,
     RunSummary,
-    ViewCost,
     Views,
     calibration_of,
     confused_pairs,

@@ -2,16 +2,16 @@
 
 import pytest
 
-from dvfl_lib.cost import count_macs, count_parameters
+from dvfl_lib.cost import count_macs, count_parameters, view_costs
 from dvfl_lib.errors import DatasetError
-from dvfl_lib.evaluation import Views, cost_table, markdown, view_costs
+from dvfl_lib.evaluation import Views, cost_table, markdown, split_mean
+from dvfl_lib.evaluation.metrics import METRICS, Accuracy, Metric
 from dvfl_lib.evaluation.tables import (
     Measured,
     final_rows,
     final_table,
     result_table,
     source_table,
-    split_mean,
     split_table,
 )
 from dvfl_lib.vfl_net import create_model
@@ -219,3 +219,16 @@ def test_table_is_markdown_and_names_the_stand_in():
     assert r"a\|b" in lines[2] and "100.0 % [34.2, 100.0]" in lines[2]
     assert "not meaningful" in lines[2]
     assert lines[-1].startswith("Stand-in data.")
+
+
+def test_one_more_metric_is_one_more_row(monkeypatch):
+    """JSON, tables and means show whatever stands in ``METRICS``."""
+    top2 = Metric("top-2", lambda p, labels: Accuracy(1, len(labels)), interval=True)
+    monkeypatch.setitem(METRICS, "top2", top2)
+    entry = on_split("1", 5)
+    assert entry.to_json()["top2"]["percent"] == 10
+    (row,) = final_rows([Measured("student", entry)])
+    assert row.mean.to_dict()["top2_percent"] == 10
+    assert row.to_dict()["measured"]["splits"][0]["top2"]["n"] == 10
+    for table in (result_table([entry]), split_table([row])):
+        assert cells(table)["top-2"].startswith("10.0 % [")
