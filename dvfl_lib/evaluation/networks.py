@@ -23,7 +23,7 @@ from ..standins import write_standin
 from ..standins.scenes import ACTIONS, action_of
 from ..weights.checkpoint import build_model, views_from_metadata
 from ..weights.loading import Network, describe_tensors, network_of
-from ..weights.reading import read_weights
+from ..weights.reading import read_weights, weights_digest
 from .class_order import (
     InClassOrder,
     align_classes,
@@ -31,7 +31,6 @@ from .class_order import (
     released_classes,
 )
 from .plan import COURSE_TRAINING, BenchmarkPlan, Checkpoint
-from .protocol import weights_digest
 from .tables import data_name
 
 _UCF50_GROUPS = 25  # without which UCF50 is not whole

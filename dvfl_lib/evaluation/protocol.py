@@ -1,7 +1,7 @@
 """The multi-view protocol: every view of every video, in the order of the list.
 
 Public names: ``evaluate``, ``cached_evaluation``, ``EvaluationInfo``,
-``evaluation_key``, ``weights_digest``, ``PRECISIONS``.
+``evaluation_key``, ``PRECISIONS``.
 
 A video's answer is the mean of the softmax over its V = clips x crops views.
 No video is left out, nothing is drawn at random, and the network runs in
@@ -19,7 +19,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from tqdm import tqdm
 from ..errors import DatasetError, ModelError, RecipeError
 from ..files import write_whole
 from ..video.clips import EvaluationViews
+from ..weights.reading import weights_digest
 from .results import Evaluation, Views
 
 PRECISIONS = ("no", "bf16", "fp16")
@@ -307,16 +308,6 @@ def cached_evaluation(
     result.save(path)
     write_whole(mark, key.encode())
     return result
-
-
-def weights_digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of a state dict: names, kinds, shapes and values."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().flatten()
-        digest.update(flat.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def evaluation_key(

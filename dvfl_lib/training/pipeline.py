@@ -44,8 +44,8 @@ from ..weights import (
     fetch_image_weights,
     load_checkpoint,
     load_image_weights,
+    read_weights,
 )
-from ..weights.reading import read_own_metadata
 from .batches import note_unreadable
 from .checkpointing import NO_EFFECT
 from .config import FitResult, TrainConfig
@@ -239,7 +239,7 @@ class Pipeline:
 
     def _classes_of(self, path: Path) -> Sequence[str]:
         """The classes that a file's outputs stand for, in their order."""
-        said, data = read_own_metadata(path), self.train_list
+        said, data = read_weights(path).metadata, self.train_list
         if said:  # one of ours that names none is in the order of the data
             return [str(name) for name in said.get("classes") or data.classes]
         if not data.standin:

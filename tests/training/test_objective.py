@@ -8,12 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 from dvfl_lib.distillation import KD_LOSSES, MatchingKind
-from dvfl_lib.errors import ModelError, RunDirectoryError
+from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.recipes import DistilRecipe
 from dvfl_lib.training import objective
 from dvfl_lib.training.checkpointing import weights_digest
 from dvfl_lib.weights import load_checkpoint
-from stored_views import Counted
 from tiny_training import MIXING, MemoryClips, run, tiny_model, tiny_recipe
 
 FIT = ("augment", "labelled", "optim", "validate", "clips", "checkpoint_seconds")
@@ -156,8 +155,3 @@ def test_matching_in_bfloat16(tmp_path):
     optim = tiny_recipe(epochs=4, base_lr=1.6, precision="bf16")
     result = distilled(tmp_path, match="modulators", optim=optim)
     assert result.history[-1]["match"] < result.history[0]["match"]
-
-
-def test_matching_needs_two_networks_of_the_library(tmp_path):
-    with pytest.raises(ModelError, match="Counted is no network"):
-        distilled(tmp_path, match="features", teacher=Counted())
