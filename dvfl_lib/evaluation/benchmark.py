@@ -87,7 +87,7 @@ def open_benchmarks(
     """
     plan = checked_plan(
         benchmarks=tuple(benchmarks),
-        data_roots=data_roots or {},
+        data_roots={k: v for k, v in (data_roots or {}).items() if v},
         checkpoints=tuple(checkpoints or ()),
         splits=splits or {},
         views=views,

@@ -81,9 +81,6 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
 
     The test speaks of these two trained networks on these videos. Another seed
     trains other networks; how far those lie apart it cannot know.
-
-    Raises:
-        DatasetError: the two were not evaluated on the same list of videos.
     """
     if a.class_names != b.class_names or a.standin != b.standin:
         raise DatasetError(
@@ -247,11 +244,8 @@ def split_mean(results: Sequence[Evaluation]) -> SplitMean:
     """The mean over one network's results on splits of one data set.
 
     UCF101 and HMDB51 have three official splits, and the number of a method is the
-    mean over them, each with a network of its own.
-
-    Raises:
-        DatasetError: none; results of several networks, data sets or views; a split
-            twice; splits of several protocols.
+    mean over them, each with a network of its own. What does not belong together
+    (networks, data sets, views, protocols) is refused.
     """
     if not results:
         raise DatasetError("there is no result to take a mean of")

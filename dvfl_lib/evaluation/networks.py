@@ -50,11 +50,7 @@ class WeightsInfo:
 
 
 def inspect_weights(checkpoint: Checkpoint) -> WeightsInfo:
-    """Read a file and make sure that it holds a whole video network.
-
-    Raises:
-        CheckpointError: it holds something else, or another network than ``arch``.
-    """
+    """Read a file and make sure that it holds a whole network, and that of ``arch``."""
     path, stamp = checkpoint.path, _stamp(checkpoint.path)
     file = read_weights(path)
     network = network_of(file.tensors)
@@ -102,20 +98,16 @@ def check_classes(
     role: str, weights: WeightsInfo, dataset: str, standin: bool, classes: int
 ) -> None:
     """Refuse a head of another size: the network tells other classes apart."""
-    network = weights.network
-    if network.num_classes == classes:
-        return
+    name, own = weights.network.name, weights.network.num_classes
     advice = "Use the weights of this data set"
     if standin:
-        advice = (
-            "Stand-ins show made-up actions alone. For the real data give "
-            f"data_roots={{{dataset!r}: <its folder>}}"
+        advice = "Stand-ins show made-up actions alone. For the real data give "
+        advice += f"data_roots={{{dataset!r}: <its folder>}}"
+    if own != classes:
+        raise CheckpointError(
+            f"{role}: {weights.path} holds {name} with {own} classes, and the "
+            f"{data_name(dataset, standin)} has {classes} classes. {advice}"
         )
-    raise CheckpointError(
-        f"{role}: {weights.path} holds {network.name} with {network.num_classes} "
-        f"classes, and the {data_name(dataset, standin)} has {classes} classes. "
-        f"{advice}"
-    )
 
 
 def scored_network(
@@ -141,8 +133,13 @@ def scored_network(
     path = weights.path
     check_classes(role, weights, dataset.name, dataset.standin, len(dataset.classes))
     names, notes = _names(role, weights, dataset, class_order)
+    partner = None
     try:
-        order = align_classes(names, dataset.classes, _partners(names, dataset))
+        if dataset.standin:  # the same actions under the names of each data set
+            known = {action_of(name): name for name in names}
+            own = {name: action_of(name) for name in dataset.classes}
+            partner = {name: known.get(action, name) for name, action in own.items()}
+        order = align_classes(names, dataset.classes, partner)
     except (CheckpointError, DatasetError) as error:
         raise CheckpointError(f"{role}: {path}: {error}") from None
     data, short_side, stated = views_from_metadata(weights.metadata, size or {})
@@ -178,15 +175,14 @@ def _names(
     if not class_order and weights.kind == "pytorch":
         class_order = "authors"
     if class_order == "authors":
-        names = released_classes(dataset.name, dataset.classes)
-        return names, [
+        note = (
             f"{shown}: the file does not name its classes; they are taken to be in the "
             "order of the authors' released checkpoints."
-        ]
+        )
+        return released_classes(dataset.name, dataset.classes), [note]
     if class_order == "own":
-        return dataset.classes, [
-            f"{shown}: its classes are taken to be in the data set's own order."
-        ]
+        note = f"{shown}: its classes are taken to be in the data set's own order."
+        return dataset.classes, [note]
     if class_order:
         return read_class_list(class_order), []
     raise CheckpointError(
@@ -194,14 +190,6 @@ def _names(
         f"class_orders={{{role!r}: ...}}: 'own' for the data set's order, 'authors' "
         "for that of the released checkpoints, or a file with a name in each line"
     )
-
-
-def _partners(names: tuple[str, ...], dataset: VideoDataset) -> dict[str, str] | None:
-    """Stand-ins show the same actions under the names of each data set."""
-    if not dataset.standin:
-        return None
-    known = {action_of(name): name for name in names}
-    return {name: known.get(action_of(name), name) for name in dataset.classes}
 
 
 @dataclass(frozen=True)
@@ -229,16 +217,12 @@ class Opening:
         """All test lists of one data set, with the networks that are scored there."""
         plan, root = self.plan, self.plan.data_roots.get(name)
         drawing = plan.options.seed if root is None else standin_seed(root)
-        files = {
-            split: {
-                role: self._weights(checkpoint)
-                for role, checkpoint in plan.files_of(name, split).items()
-            }
-            for split in self._splits(name, drawing)
-        }
-        if drawing is not None:  # twelve classes: known before anything is drawn
-            for split, networks in files.items():
-                for role, weights in networks.items():
+        files: dict[str, dict[str, WeightsInfo]] = {}
+        for split in self._splits(name, drawing):
+            given = plan.files_of(name, split).items()
+            files[split] = {role: self._weights(c) for role, c in given}
+            if drawing is not None:  # twelve classes: known before anything is drawn
+                for role, weights in files[split].items():
                     check_classes(role, weights, name, True, len(ACTIONS))
                     self._refuse(role, weights, TrainingList(name, split, drawing))
         if root is None:

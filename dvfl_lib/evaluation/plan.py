@@ -7,7 +7,7 @@ Public names: ``BenchmarkPlan``, ``Checkpoint``, ``RunOptions``, ``checked_plan`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -76,10 +76,8 @@ class RunOptions(BaseModel):
         try:
             torch.zeros(1, device=self.target)
         except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"device {self.device!r} cannot be used here: {reason}"
-            ) from None
+            why = f"cannot be used here: {str(error).splitlines()[0]}"
+            raise ValueError(f"device {self.device!r} {why}") from None
         return self
 
     @property
@@ -152,13 +150,6 @@ def _told(error: ValidationError, known: Iterable[str] = ()) -> str:
     return "; ".join(lines)
 
 
-def course_checkpoints() -> tuple[Checkpoint, ...]:
-    """The small networks of this course, which know the stand-ins' actions alone."""
-    folder = project_root() / "data" / "assets"
-    files = COURSE_FILES.items()
-    return tuple(Checkpoint(role=role, path=folder / file) for role, file in files)
-
-
 class BenchmarkPlan(BaseModel):
     """What was asked for; see ``open_benchmarks``."""
 
@@ -172,12 +163,6 @@ class BenchmarkPlan(BaseModel):
     class_orders: dict[Role, str] = {}
     trust_unknown_training: tuple[Role, ...] = ()
     options: RunOptions = RunOptions()
-
-    @field_validator("data_roots", mode="before")
-    @classmethod
-    def _given(cls, roots: Any) -> Any:
-        """An empty folder is none."""
-        return {k: v for k, v in roots.items() if v} if type(roots) is dict else roots
 
     @field_validator("data_roots")
     @classmethod
@@ -194,7 +179,14 @@ class BenchmarkPlan(BaseModel):
         """One split, several, or "all"."""
         if not isinstance(splits, Mapping):
             return splits
-        return {name: _split_names(name, value) for name, value in splits.items()}
+        found = {}
+        for name, value in splits.items():
+            if value == "all":
+                value = (protocols_of(name) or (("1",),))[0]
+            elif isinstance(value, (str, int)):
+                value = (value,) if value != "" else ()
+            found[name] = tuple(map(str, value))
+        return found
 
     @field_validator("views")
     @classmethod
@@ -237,8 +229,10 @@ class BenchmarkPlan(BaseModel):
 
     @cached_property
     def given(self) -> tuple[Checkpoint, ...]:
-        """The files, or those of the course."""
-        return self.checkpoints or course_checkpoints()
+        """The files, or the course's, which know the stand-ins' actions alone."""
+        folder, files = project_root() / "data" / "assets", COURSE_FILES.items()
+        own = (Checkpoint(role=role, path=folder / file) for role, file in files)
+        return self.checkpoints or tuple(own)
 
     def files(self, name: str) -> list[Checkpoint]:
         """Those for a data set."""
@@ -251,10 +245,10 @@ class BenchmarkPlan(BaseModel):
             mine = [c for c in self.files(name) if c.role == role]
             fitting = [c for c in mine if c.split in ("", split)]
             if not fitting:
+                others = ", ".join(c.split for c in mine)
                 raise RecipeError(
-                    f"checkpoints: {role} has files for the splits "
-                    f"{', '.join(c.split for c in mine)} of {name}, and none for "
-                    f"split {split}"
+                    f"checkpoints: {role} has files for the splits {others} of {name}, "
+                    f"and none for split {split}"
                 )
             found[role] = max(fitting, key=lambda c: (c.split, c.dataset))
         return found
@@ -266,14 +260,6 @@ def checked_plan(**parameters: Any) -> BenchmarkPlan:
         return BenchmarkPlan(**parameters)
     except ValidationError as error:
         raise RecipeError(_told(error, RunOptions.model_fields)) from None
-
-
-def _split_names(name: str, value: Any) -> Any:
-    if value == "all":
-        return (protocols_of(name) or (("1",),))[0]
-    if isinstance(value, (str, int)):
-        return (str(value),) if value != "" else ()
-    return tuple(map(str, value)) if isinstance(value, Sequence) else value
 
 
 def parse_views(views: str) -> tuple[int, int]:

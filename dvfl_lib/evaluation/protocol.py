@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from ..errors import DatasetError, ModelError, RecipeError
+from ..errors import DatasetError, ModelError
 from ..files import write_whole
 from ..video.clips import EvaluationViews
 from ..weights.reading import weights_digest
@@ -89,7 +89,7 @@ def evaluate(
         ModelError: outputs that are not finite, or not one per class.
     """
     samples = views_dataset.samples
-    _check(samples, class_names, precision)
+    _check(samples, class_names)
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
     done = _Progress.empty(len(samples), len(class_names))
@@ -192,11 +192,7 @@ class _Pass:
         return [None if item["unreadable"] else next(means) for item in items]
 
 
-def _check(samples: Sequence[Any], class_names: Sequence[str], precision: str) -> None:
-    if precision not in _AUTOCAST:
-        raise RecipeError(
-            f"precision must be 'no', 'bf16' or 'fp16', not {precision!r}"
-        )
+def _check(samples: Sequence[Any], class_names: Sequence[str]) -> None:
     if len(samples) == 0:
         raise DatasetError("the list to evaluate on holds no video")
     for sample in samples:
@@ -242,9 +238,6 @@ def cached_evaluation(
         path: ``<name>.json``; the probabilities and a mark with the key lie beside it.
         key: changes whenever the result could be another.
         score: makes the result; it is given a folder for what is half done.
-
-    Raises:
-        RunDirectoryError: the folder cannot be written, or what is kept is damaged.
     """
     mark = path.with_name(f".{path.stem}.key")
     if path.exists() and mark.exists() and mark.read_text("utf-8") == key:

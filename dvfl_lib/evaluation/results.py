@@ -192,11 +192,7 @@ class Evaluation:
         }
 
     def save(self, path: str | Path) -> Path:
-        """Write ``path`` (.json) and the probabilities beside it, each whole.
-
-        Raises:
-            RunDirectoryError: the folder cannot be written.
-        """
+        """Write ``path`` (.json) and the probabilities beside it, each whole."""
         path = Path(path)
         numbers = np.ascontiguousarray(self.probabilities)
         tensors = save_tensors({"probabilities": numbers})
@@ -254,10 +250,7 @@ def concatenate(results: Sequence[Evaluation]) -> Evaluation:
 
     A video that is on several lists counts once, as the first of them has it: the
     splits of HMDB51 are no partition. For a closer look at mistakes; the number of a
-    benchmark is ``tables.split_mean``.
-
-    Raises:
-        DatasetError: nothing, or results of several networks, data sets or views.
+    benchmark is ``split_mean``.
     """
     if not results:
         raise DatasetError("there is no result to join")

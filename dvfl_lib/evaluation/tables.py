@@ -171,11 +171,7 @@ class FinalRow:
 
 
 def final_rows(measured: Sequence[Measured]) -> list[FinalRow]:
-    """One row per data set, network and protocol, in the order they come.
-
-    Raises:
-        DatasetError: results that do not go together, see ``split_mean``.
-    """
+    """One row per data set, network and protocol, in the order they come."""
     groups: dict[tuple, list[Measured]] = {}
     for entry in measured:
         name, split = entry.result.dataset, entry.result.split

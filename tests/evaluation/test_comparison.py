@@ -56,13 +56,6 @@ def test_the_reach_of_student_t_is_that_of_the_tables(freedom, reach):
     assert math.isclose(t_quantile(freedom), reach, abs_tol=6e-4)
 
 
-def test_another_confidence():
-    assert math.isclose(t_quantile(4, 0.99), 4.604, abs_tol=6e-4)
-    # With one degree of freedom the quantile is a tangent.
-    exact = math.tan(math.pi / 2 * 0.9999)
-    assert math.isclose(t_quantile(1, 0.9999), exact, rel_tol=1e-6)
-
-
 def test_a_difference_is_taken_seed_by_seed():
     a, b = [0.50, 0.60, 0.70], [0.55, 0.66, 0.74]
     found = compare_seeds(a, b)
@@ -71,9 +64,6 @@ def test_a_difference_is_taken_seed_by_seed():
     reach = 4.30265 * 0.01 / math.sqrt(3)
     assert (found.low, found.high) == pytest.approx((0.05 - reach, 0.05 + reach))
     assert found.distinguishable and "more than noise" in found.verdict
-
-
-def test_seeds_that_disagree_are_noise():
     found = compare_seeds([0.5, 0.5, 0.5], [0.6, 0.4, 0.55])
     assert not found.distinguishable
     assert "not told apart from noise" in found.verdict
