@@ -386,15 +386,6 @@ def test_the_clips_of_a_mistake_are_those_the_network_saw(finished):
         mistake_clips(bench, "hmdb51", "teacher", odd)
 
 
-def test_a_mean_without_one_list_says_so(finished):
-    """The third exercise of lesson 08."""
-    bench, results = finished
-    fewer = {place: r for place, r in results.items() if place[1] != "3"}
-    for rows, part in ((fewer, True), (results, False)):
-        table = final_table(final_rows(bench.measured(rows)))
-        assert all(("not all of them" in row[3]) == part for row in table.rows)
-
-
 def test_the_page_marks_the_standin_everywhere(finished):
     bench, results = finished
     costs = costs_of(bench, bench.lists[0], repeats=1)

@@ -141,9 +141,6 @@ def test_gain_is_a_paired_comparison_with_its_verdict(read):
         page.text
     )
     assert "one seed" in page.text
-
-
-def test_a_small_gain_is_called_indistinguishable(read):
     near = NetworkResult("student, distilled", evaluation("distilled", 22), 75_000)
     text, _ = read(summary(student=near))
     assert "not distinguishable from noise at this size (40 videos)" in text

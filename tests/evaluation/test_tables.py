@@ -171,11 +171,7 @@ def test_costs_are_counted_per_view_and_per_video():
     assert told["macs_per_video"] == 6 * cost.macs
     assert told["measured"]["seconds_per_video"] == pytest.approx(6 * cost.seconds)
     assert told["measured"]["repeats"] == 2
-
-
-def test_the_table_says_what_was_measured_and_can_leave_it_out():
-    model = create_model("vfl_net_lab_student", num_classes=12).eval()
-    costs = view_costs({"student": (model, SMALL)}, repeats=1)
+    costs = [cost]  # the table says what was measured, and can leave it out
     table = cost_table(costs)
     assert "measured: ms per view" in table.columns and "this machine" in table.caption
     assert table.rows[0][2] == "2 x 3"
