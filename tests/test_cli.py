@@ -79,7 +79,7 @@ def test_get_writes_below_data_unless_told(tmp_path, monkeypatch, capsys):
         return root
 
     monkeypatch.setattr("dvfl_lib.datasets.get.get_dataset", note)
-    monkeypatch.setattr("dvfl_lib.lessons.project_root", lambda: tmp_path)
+    monkeypatch.setattr("dvfl_lib.environment.project_root", lambda: tmp_path)
     told = ["--only", "lists", "--from", "a.zip", "--discard"]
     assert main(["data", "get", "UCF101", *told]) == 0
     options = {"only": ["lists"], "prefer": "a.zip", "discard": True}

@@ -1,8 +1,5 @@
-"""What the losses share: the check of their arguments, float32, the reduction.
-
-Public names: ``Reduction``, ``check_pair``, ``at_least_float32``, ``reduce``, ``kl``,
-``softened_logs``.
-"""
+"""What the losses share. Public names: ``Reduction``, ``at_least_float32``,
+``softened_logs``, ``comparable``, ``kl``, ``reduce``."""
 
 from __future__ import annotations
 
@@ -16,15 +13,15 @@ from ..errors import ModelError, RecipeError
 Reduction = Literal["mean", "none"]
 
 
-def check_pair(
-    student_logits: Tensor, teacher_logits: Tensor, temperature: float
-) -> None:
-    """Refuse logits that cannot be compared, and a temperature that is none.
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision becomes float32; float32 and float64 stay what they are."""
+    return x.to(promote_types(x.dtype, float32))
 
-    Raises:
-        ModelError: the two shapes differ (most often: other numbers of classes).
-        RecipeError: a temperature that is no positive, finite number.
-    """
+
+def comparable(
+    student_logits: Tensor, teacher_logits: Tensor, temperature: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Both logits over T, at least float32. Raises as ``forward_kl``."""
     if student_logits.shape != teacher_logits.shape:
         raise ModelError(
             f"student logits {tuple(student_logits.shape)} and teacher logits "
@@ -35,41 +32,26 @@ def check_pair(
         raise RecipeError(
             f"the temperature must be positive and finite, not {temperature!r}"
         )
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision becomes float32; float32 and float64 stay what they are."""
-    return x.to(promote_types(x.dtype, float32))
-
-
-def reduce(per_clip: Tensor, reduction: Reduction) -> Tensor:
-    """The mean over all clips, or the values as they are.
-
-    Raises:
-        RecipeError: an unknown reduction.
-    """
-    if reduction not in ("mean", "none"):
-        raise RecipeError(f"reduction must be 'mean' or 'none', not {reduction!r}")
-    return per_clip.mean() if reduction == "mean" else per_clip
+    student, teacher = map(at_least_float32, (student_logits, teacher_logits))
+    return student / temperature, teacher / temperature
 
 
 def softened_logs(
     student_logits: Tensor, teacher_logits: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """log q and log p: log softmax(student / T) and log softmax(teacher / T).
+    """log q and log p, (..., K) each. Raises as ``forward_kl``.
 
-    Never the logarithm of a softmax, which is -inf where the softmax is 0. Shapes
-    and errors as ``check_pair``; (..., K) each.
+    Never the logarithm of a softmax, which is -inf where the softmax is 0.
     """
-    check_pair(student_logits, teacher_logits, temperature)
-    log_q = F.log_softmax(at_least_float32(student_logits) / temperature, dim=-1)
-    log_p = F.log_softmax(at_least_float32(teacher_logits) / temperature, dim=-1)
-    return log_q, log_p
+    student, teacher = comparable(student_logits, teacher_logits, temperature)
+    return F.log_softmax(student, dim=-1), F.log_softmax(teacher, dim=-1)
 
 
 def kl(log_a: Tensor, log_b: Tensor) -> Tensor:
-    """KL(a || b) = sum_k a_k (log a_k - log b_k), natural logarithm.
-
-    ``log_a``, ``log_b``: logarithms of probabilities, (..., K). Returns (...).
-    """
+    """KL(a || b) = sum_k a_k (log a_k - log b_k), from logarithms (..., K)."""
     return (log_a.exp() * (log_a - log_b)).sum(dim=-1)
+
+
+def reduce(per_clip: Tensor, reduction: Reduction) -> Tensor:
+    """The mean over all clips, or the values as they are."""
+    return per_clip.mean() if reduction == "mean" else per_clip

@@ -24,13 +24,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import ModelError
-from .common import Reduction, at_least_float32, check_pair, kl, reduce
+from .common import Reduction, comparable, kl, reduce
 
 
 def tckd(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
+    student: Tensor,
+    teacher: Tensor,
     labels: Tensor | None,
     temperature: float,
     reduction: Reduction = "mean",
@@ -38,19 +37,15 @@ def tckd(
     """T^2 * KL([p_t, 1 - p_t] || [q_t, 1 - q_t]), averaged over the batch.
 
     The gradient of one clip's loss is T (q_t - p_t) for the target class and
-    -T (q_t - p_t) q^_k for each other class k.
-
-    Arguments, result and errors as ``decoupled_kd``.
+    -T (q_t - p_t) q^_k for each other class k. Arguments as ``decoupled_kd``.
     """
-    target = _targets(student_logits, teacher_logits, labels, temperature)
-    log_b_student, _ = _taken_apart(student_logits, target, temperature)
-    log_b_teacher, _ = _taken_apart(teacher_logits, target, temperature)
-    return reduce(temperature**2 * kl(log_b_teacher, log_b_student), reduction)
+    (log_q, _), (log_p, _) = _taken_apart(student, teacher, labels, temperature)
+    return reduce(temperature**2 * kl(log_p, log_q), reduction)
 
 
 def nckd(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
+    student: Tensor,
+    teacher: Tensor,
     labels: Tensor | None,
     temperature: float,
     reduction: Reduction = "mean",
@@ -58,21 +53,15 @@ def nckd(
     """T^2 * KL(p^ || q^) over the classes that are not the target, batch mean.
 
     The gradient of one clip's loss is 0 for the target class and T (q^_k - p^_k) for
-    each other class k.
-
-    Arguments, result and errors as ``decoupled_kd``.
+    each other class k. Arguments as ``decoupled_kd``.
     """
-    target = _targets(student_logits, teacher_logits, labels, temperature)
-    _, log_others_student = _taken_apart(student_logits, target, temperature)
-    _, log_others_teacher = _taken_apart(teacher_logits, target, temperature)
-    return reduce(
-        temperature**2 * kl(log_others_teacher, log_others_student), reduction
-    )
+    (_, log_q), (_, log_p) = _taken_apart(student, teacher, labels, temperature)
+    return reduce(temperature**2 * kl(log_p, log_q), reduction)
 
 
 def decoupled_kd(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
+    student: Tensor,
+    teacher: Tensor,
     labels: Tensor | None,
     temperature: float,
     alpha: float = 1.0,
@@ -88,66 +77,34 @@ def decoupled_kd(
     warm-up is no part of this function.
 
     Args:
-        student_logits: (B, K) with K >= 2.
-        teacher_logits: (B, K). No gradient is stopped here.
         labels: whole numbers (B,), the target classes; -1, or None for all clips,
             takes the teacher's most likely class.
-        temperature: T > 0.
-        alpha, beta: weights of the two parts (not the alpha of
-            ``distillation_loss``).
-        reduction: ``"mean"`` over the batch, or ``"none"`` for one value per clip.
+        alpha, beta: weights of the parts (not the alpha of ``distillation_loss``).
 
-    Returns:
-        float32 scalar, or (B,) for ``"none"``; float64 for float64 logits.
-
-    Raises:
-        ModelError: shapes that differ, or labels that are no classes.
-        RecipeError: a temperature that is not positive, or an unknown reduction.
+    All else as ``losses.forward_kl``, with logits (B, K), K >= 2.
     """
-    # Found out here once, so that both parts have the same targets.
-    target = _targets(student_logits, teacher_logits, labels, temperature)
-    of_target = tckd(student_logits, teacher_logits, target, temperature, "none")
-    of_others = nckd(student_logits, teacher_logits, target, temperature, "none")
+    of_target = tckd(student, teacher, labels, temperature, "none")
+    of_others = nckd(student, teacher, labels, temperature, "none")
     return reduce(alpha * of_target + beta * of_others, reduction)
 
 
-def _targets(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
-    labels: Tensor | None,
-    temperature: float,
-) -> Tensor:
-    """The target class of each clip, checked. (B,)"""
-    check_pair(student_logits, teacher_logits, temperature)
-    clips, classes = teacher_logits.shape
-    believed = teacher_logits.argmax(dim=1)  # (B,)
-    if labels is None:
-        return believed
-    if labels.shape != (clips,):  # one label would be spread over all clips
-        raise ModelError(
-            f"labels must be {clips} whole numbers, one per clip; got "
-            f"{tuple(labels.shape)}"
-        )
-    labels = labels.to(believed)
-    if ((labels < -1) | (labels >= classes)).any():
-        raise ModelError(
-            f"labels from {labels.min().item()} to {labels.max().item()} do not fit "
-            f"{classes} classes: each is 0 to {classes - 1}, or -1 for none"
-        )
-    return torch.where(labels >= 0, labels, believed)
-
-
 def _taken_apart(
-    logits: Tensor, target: Tensor, temperature: float
-) -> tuple[Tensor, Tensor]:
-    """log [p_t, 1 - p_t], (B, 2), and log p^, (B, K - 1)."""
-    scaled = at_least_float32(logits) / temperature
+    student: Tensor, teacher: Tensor, labels: Tensor | None, temperature: float
+) -> list[tuple[Tensor, Tensor]]:
+    """log [p_t, 1 - p_t], (B, 2), and log p^, (B, K - 1), of either network."""
+    target = teacher.argmax(dim=1)  # (B,)
+    if labels is not None:
+        labels = labels.to(target)
+        target = torch.where(labels >= 0, labels, target)
     column = target.unsqueeze(1)  # (B, 1)
-    others = torch.arange(scaled.shape[1] - 1, device=scaled.device)
+    others = torch.arange(teacher.shape[1] - 1, device=teacher.device)
     others = others + (others >= column)  # (B, K - 1): all classes but the target
-    other_logits = scaled.gather(1, others)
-    # p_t is the sigmoid of the target's lead over all others together. Written so,
-    # neither p_t nor 1 - p_t is ever rounded to 0 before its logarithm is taken.
-    lead = scaled.gather(1, column).squeeze(1) - other_logits.logsumexp(dim=1)  # (B,)
-    binary = torch.stack((F.logsigmoid(lead), F.logsigmoid(-lead)), dim=1)  # (B, 2)
-    return binary, F.log_softmax(other_logits, dim=1)
+    found = []
+    for scaled in comparable(student, teacher, temperature):
+        # p_t is the sigmoid of the target's lead over all others together. Written so,
+        # neither p_t nor 1 - p_t is ever rounded to 0 before its logarithm is taken.
+        rest = scaled.gather(1, others)
+        lead = scaled.gather(1, column).squeeze(1) - rest.logsumexp(dim=1)  # (B,)
+        binary = torch.stack((F.logsigmoid(lead), F.logsigmoid(-lead)), dim=1)
+        found.append((binary, F.log_softmax(rest, dim=1)))
+    return found

@@ -1,11 +1,11 @@
 """The losses of distillation, one function each; their list; the whole loss.
 
 Public names: ``forward_kl``, ``reverse_kl``, ``jensen_shannon``, ``squared_error``,
-``KDLoss``, ``KD_LOSSES``, ``kd_loss``, ``soft_cross_entropy``,
-``distillation_loss``.
+``released_code``, ``random_head``, ``KDLoss``, ``KD_LOSSES``, ``kd_loss``,
+``soft_cross_entropy``, ``distillation_loss``.
 
-A new loss is a function here and its entry in ``KD_LOSSES``: recipes, the ablation
-and the lessons find it by its name there.
+A new loss is a function here, called as ``forward_kl``, and its entry in
+``KD_LOSSES``: recipes, the ablation and the lessons find it by its name there.
 
 With q = softmax(student / T) and p = softmax(teacher / T), natural logarithms. Each
 divergence is zero, with a zero gradient, exactly where p = q; each gradient falls as
@@ -16,50 +16,37 @@ one: one alpha then means about the same at every temperature.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import ModelError, RecipeError
-from .common import (
-    Reduction,
-    at_least_float32,
-    check_pair,
-    kl,
-    reduce,
-    softened_logs,
-)
+from ..recipes import did_you_mean
+from ..seeding import fixed_rng
+from .common import Reduction, at_least_float32, comparable, kl, reduce, softened_logs
 from .decoupled import decoupled_kd
-from .released import released_code
 
 
 def forward_kl(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
-    temperature: float,
-    reduction: Reduction = "mean",
+    student: Tensor, teacher: Tensor, temperature: float, reduction: Reduction = "mean"
 ) -> Tensor:
     """T^2 * KL(softmax(teacher / T) || softmax(student / T)), averaged over the batch.
 
-    With p = softmax(teacher / T) and q = softmax(student / T), per clip
-    T^2 * sum_k p_k (log p_k - log q_k). It is zero, with a zero gradient, exactly
-    where the two sets of probabilities agree. The gradient of one clip's loss with
+    Per clip T^2 * sum_k p_k (log p_k - log q_k). The gradient of one clip's loss with
     respect to the student's logits is T (q - p).
 
     Source: Hinton et al. (arXiv 1503.02531); the loss of DVFL-Net (arXiv 2507.12426),
     whose framework figure has no factor T^2 and whose released code has it.
 
     Args:
-        student_logits: (B, K), or (..., K); the mean runs over all but the last.
-        teacher_logits: the same shape. No gradient is stopped here: call the
-            teacher under ``torch.no_grad()``.
-        temperature: T > 0. Larger values show more of the teacher's small
-            probabilities.
+        student: logits (B, K), or (..., K); the mean runs over all but the last.
+        teacher: logits of the same shape; no gradient is stopped here.
+        temperature: T > 0; larger ones show more of the teacher's small probabilities.
         reduction: ``"mean"`` over the batch, or ``"none"`` for one value per clip.
 
     Returns:
@@ -67,102 +54,120 @@ def forward_kl(
 
     Raises:
         ModelError: the two shapes differ (most often: other numbers of classes).
-        RecipeError: a temperature that is not positive, or an unknown reduction.
+        RecipeError: a temperature that is not positive.
     """
-    log_q, log_p = softened_logs(student_logits, teacher_logits, temperature)
+    log_q, log_p = softened_logs(student, teacher, temperature)
     return reduce(temperature**2 * kl(log_p, log_q), reduction)
 
 
 def reverse_kl(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
-    temperature: float,
-    reduction: Reduction = "mean",
+    student: Tensor, teacher: Tensor, temperature: float, reduction: Reduction = "mean"
 ) -> Tensor:
     """T^2 * KL(softmax(student / T) || softmax(teacher / T)), averaged over the batch.
 
-    Per clip T^2 * sum_k q_k (log q_k - log p_k): ``forward_kl`` with the roles
-    exchanged. The student pays for what it holds possible and the teacher does not,
-    so it may leave out a class that the teacher thinks of. The gradient of one
-    clip's loss is T q_j (log q_j - log p_j - KL(q || p)).
+    The student pays for what it holds possible and the teacher does not, so it may
+    leave out a class that the teacher thinks of. The gradient of one clip's loss is
+    T q_j (log q_j - log p_j - KL(q || p)).
 
     Source: the reverse divergence of MiniLLM (Gu et al., arXiv 2306.08543), here on
     class probabilities; the factor T^2 is ours, as in ``forward_kl``.
-
-    Arguments, result and errors as ``forward_kl``.
     """
-    log_q, log_p = softened_logs(student_logits, teacher_logits, temperature)
+    log_q, log_p = softened_logs(student, teacher, temperature)
     return reduce(temperature**2 * kl(log_q, log_p), reduction)
 
 
 def jensen_shannon(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
-    temperature: float,
-    reduction: Reduction = "mean",
+    student: Tensor, teacher: Tensor, temperature: float, reduction: Reduction = "mean"
 ) -> Tensor:
     """T^2 * JS(p, q), averaged over the batch.
 
-    With m = (p + q) / 2, per clip T^2 * (KL(p || m) / 2 + KL(q || m) / 2): both
-    weights are 1/2 and the logarithm is natural, so that JS itself is at most ln 2.
-    It does not change when student and teacher are exchanged, and near p = q it is a
-    quarter of ``forward_kl``. The gradient of one clip's loss is
+    With m = (p + q) / 2, JS = KL(p || m) / 2 + KL(q || m) / 2, at most ln 2. It does
+    not change when student and teacher are exchanged, and near p = q it is a quarter
+    of ``forward_kl``. The gradient of one clip's loss is
     (T / 2) q_j (log(q_j / m_j) - KL(q || m)).
 
-    Source: Lin, "Divergence measures based on the Shannon entropy" (IEEE
-    Transactions on Information Theory 37, 1991), with weights 1/2; in distillation
-    Agarwal et al. (GKD, arXiv 2306.13649), with their beta = 1/2. The factor T^2 is
-    in neither; it is ours, as in ``forward_kl``.
-
-    Arguments, result and errors as ``forward_kl``.
+    Source: Lin (IEEE Transactions on Information Theory 37, 1991), with weights 1/2;
+    in distillation GKD (Agarwal et al., arXiv 2306.13649), with their beta = 1/2. The
+    factor T^2 is ours, as in ``forward_kl``.
     """
-    log_q, log_p = softened_logs(student_logits, teacher_logits, temperature)
+    log_q, log_p = softened_logs(student, teacher, temperature)
     log_m = torch.logaddexp(log_p, log_q) - math.log(2)
     per_clip = (kl(log_p, log_m) + kl(log_q, log_m)) / 2
     return reduce(temperature**2 * per_clip, reduction)
 
 
 def squared_error(
-    student_logits: Tensor,
-    teacher_logits: Tensor,
-    temperature: float = 1.0,
-    reduction: Reduction = "mean",
+    student: Tensor, teacher: Tensor, temperature: float, reduction: Reduction = "mean"
 ) -> Tensor:
     """The mean over the classes of (student - teacher)^2, averaged over the batch.
 
-    Per clip (1 / K) * sum_k (s_k - t_k)^2 with raw logits s and t. No factor 1/2, and
-    no temperature: T^2 * ((s_k - t_k) / T)^2 is the same for every T. ``temperature``
-    is there so that all losses are called alike; it changes nothing. The gradient of
-    one clip's loss is (2 / K) (s - t). Unlike the divergences, it also pulls the mean
-    of the logits, which no softmax can see, to the teacher's. For logits of mean
-    zero, ``forward_kl`` tends to half of it as T grows (Hinton et al., arXiv
-    1503.02531, section 2.1).
+    Of raw logits, without a factor 1/2. ``temperature`` is there so that all losses
+    are called alike; it changes nothing: T^2 * ((s_k - t_k) / T)^2 is the same for
+    every T. The gradient of one clip's loss is (2 / K) (s - t). Unlike the
+    divergences, it also pulls the mean of the logits, which no softmax can see, to
+    the teacher's. For logits of mean zero, ``forward_kl`` tends to half of it as T
+    grows (Hinton et al., arXiv 1503.02531, section 2.1).
 
     Source: Ba & Caruana (arXiv 1312.6184), who write half the *sum* over the classes;
     Kim et al. (arXiv 2105.08919). The *mean* over the classes is that of the latter's
     code (github.com/jhoon-oh/kd_data, ``tools/losses.py``: ``nn.MSELoss``); the sum is
     K times as large.
-
-    Arguments, result and errors as ``forward_kl``.
     """
-    check_pair(student_logits, teacher_logits, temperature)
-    difference = at_least_float32(student_logits) - at_least_float32(teacher_logits)
-    return reduce(difference.square().mean(dim=-1), reduction)
+    student, teacher = comparable(student, teacher)
+    return reduce((student - teacher).square().mean(dim=-1), reduction)
+
+
+def released_code(
+    student: Tensor, teacher: Tensor, temperature: float, reduction: Reduction = "mean"
+) -> Tensor:
+    """T^2 * sum_k p_k (log p_k - q_k), averaged over the batch: not the paper's loss.
+
+    It has q where ``forward_kl`` has log q, so it is no divergence: it equals
+    -T^2 (H(p) + <p, q>) and is negative everywhere. Only <p, q> depends on the
+    student, and it is greatest, the loss -T^2 (H(p) + max_k p_k), for a student that
+    gives the teacher's most likely class everything. The gradient of one clip's loss
+    is -T q_j (p_j - <p, q>); it is not zero where the student equals the teacher,
+    unless that gives every class the same. It is here to be measured, not to be used.
+
+    Source: ``classification/criterion.py:15-19`` of the code released with DVFL-Net
+    (github.com/hayatkhan8660-maker/DVFL-Net at commit c695f6a). Where a p_k is
+    rounded to 0, the released expression is 0 * log 0, not a number; here that term
+    is its limit, 0.
+    """
+    log_q, log_p = softened_logs(student, teacher, temperature)
+    per_clip = (log_p.exp() * (log_p - log_q.exp())).sum(dim=-1)
+    return reduce(temperature**2 * per_clip, reduction)
+
+
+def random_head(teacher: nn.Module, seed: int, rank: int = 0) -> nn.Module:
+    """A copy of the teacher whose last layer is drawn anew; the teacher stays as it is.
+
+    Before the teacher's weights are loaded, ``main_KD.py:110-113`` of the released
+    code overwrites those of its head with a truncated normal, and ``:387`` seeds each
+    process with its seed + rank. The copy in each process then has another head, and
+    gives other opinions about the same features.
+
+    Weight and bias have standard deviation 0.02, cut at -2 and 2, as where ``main.py``
+    of github.com/TalalWasim/Video-FocalNets remakes a head before training; that
+    ``main_KD.py`` has the same width is our inference. The draw is ours: a function of
+    the run's seed and the process's number.
+    """
+    changed = copy.deepcopy(teacher)
+    with torch.no_grad(), fixed_rng(seed, "random head", rank):
+        for parameter in changed.head.parameters():  # weight, then bias
+            drawn = torch.empty(parameter.shape, device="cpu")
+            nn.init.trunc_normal_(drawn, std=0.02, a=-2.0, b=2.0)
+            parameter.copy_(drawn)
+    return changed
 
 
 @dataclass(frozen=True)
 class KDLoss:
-    """One loss between the logits of student and teacher.
+    """One loss between the logits of student and teacher."""
 
-    Attributes:
-        title: its name in tables.
-        function: the loss itself; its docstring has equation and source.
-        takes_labels: whether the labels are its third argument.
-    """
-
-    title: str
+    title: str  # its name in tables
     function: Callable[..., Tensor]
-    takes_labels: bool = False
+    takes_labels: bool = False  # as its third argument
 
 
 KD_LOSSES: dict[str, KDLoss] = {
@@ -177,40 +182,32 @@ KD_LOSSES: dict[str, KDLoss] = {
 
 def kd_loss(
     name: str,
-    student_logits: Tensor,
-    teacher_logits: Tensor,
+    student: Tensor,
+    teacher: Tensor,
     labels: Tensor | None,
     temperature: float,
 ) -> Tensor:
-    """One distillation loss by name, a value per clip.
+    """One distillation loss by name, a value per clip: (B,).
 
     Args:
         name: one of ``KD_LOSSES``.
-        student_logits, teacher_logits: (B, K). Call the teacher under
-            ``torch.no_grad()``.
+        student, teacher: logits (B, K).
         labels: whole numbers (B,), -1 where the label may not be used or the clip is
             a mixture; None for no labels at all. Only ``decoupled_kd`` looks at
             them, and takes the teacher's most likely class where there is none.
         temperature: T > 0.
 
-    Returns:
-        (B,) float32; float64 for float64 logits.
-
     Raises:
-        RecipeError: an unknown name, or a temperature that is not positive.
-        ModelError: shapes or labels that do not fit.
+        RecipeError: an unknown name; or as ``forward_kl``.
     """
     if name not in KD_LOSSES:
-        near = get_close_matches(name, KD_LOSSES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise RecipeError(
-            f"there is no distillation loss {name!r}.{hint} "
+            f"there is no distillation loss {name!r}.{did_you_mean(name, KD_LOSSES)} "
             f"Known: {', '.join(KD_LOSSES)}"
         )
     loss = KD_LOSSES[name]
     third = (labels,) if loss.takes_labels else ()
-    arguments = (student_logits, teacher_logits, *third, temperature)
-    return loss.function(*arguments, reduction="none")
+    return loss.function(student, teacher, *third, temperature, reduction="none")
 
 
 def soft_cross_entropy(
@@ -221,37 +218,25 @@ def soft_cross_entropy(
 ) -> Tensor:
     """-sum_k y_k log softmax(logits)_k with soft labels y, averaged over the clips.
 
-    Soft labels come from MixUp, CutMix and label smoothing.
+    Soft labels come from MixUp, CutMix and label smoothing. Logits (B, K) and targets
+    (B, K), rows that sum to one, give a scalar, at least float32.
 
     Args:
-        logits: (B, K).
-        targets: (B, K), rows that sum to one.
         labelled: bool (B,), clips whose label may be used; all if not given.
         count: by what the sum over these clips is divided, if not by their number; 0
             counts as 1, so that the loss is 0 where no clip has a label.
 
-    Returns:
-        float32 scalar; float64 for float64 logits.
-
     Raises:
-        ModelError: shapes that do not fit.
+        ModelError: a mask of another shape, which would be spread over the batch.
     """
-    if logits.shape != targets.shape:
-        raise ModelError(
-            f"logits {tuple(logits.shape)} and soft labels {tuple(targets.shape)} "
-            "differ in shape: the network's head has another number of classes"
-        )
-    if logits.ndim != 2:  # torch would take the second dimension for the classes
-        raise ModelError(f"logits must be (clips, classes); got {tuple(logits.shape)}")
     logits = at_least_float32(logits)
     ce = F.cross_entropy(logits, targets.to(logits.dtype), reduction="none")  # (B,)
     if labelled is None:
         labelled = torch.ones_like(ce, dtype=torch.bool)
-    elif labelled.shape != ce.shape or labelled.dtype != torch.bool:
-        # One truth value for all clips would be spread over them: a sum for a mean.
+    elif labelled.shape != ce.shape:
         raise ModelError(
             f"labelled must be {len(ce)} truth values, one per clip; got "
-            f"{tuple(labelled.shape)} of {labelled.dtype}"
+            f"{tuple(labelled.shape)}"
         )
     if count is None:
         count = int(labelled.sum())
@@ -272,39 +257,28 @@ def distillation_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """alpha * kd_loss + (1 - alpha) * soft_cross_entropy, over one batch.
 
-    This is what training minimises: ``training.Objective`` calls it for each
-    micro-batch of a step.
+    ``training.Objective`` minimises it, called for each micro-batch of a step.
 
     Args:
-        student_logits, teacher_logits: (B, K).
-        targets: soft labels (B, K).
-        alpha: weight of the teacher's part, in [0, 1].
-        temperature: T of the teacher's part.
+        student_logits, teacher_logits, targets: (B, K), the last soft labels.
+        alpha, temperature: weight of the teacher's part, in [0, 1], and its T.
         labelled: bool (B,), clips whose label may be used; all if not given. The
             cross-entropy is the mean over these alone (0 if there is none); the
             teacher speaks about every clip.
-        labels: whole numbers (B,), the classes that ``decoupled_kd`` takes as
-            targets, -1 for the teacher's most likely class; if not given, the class
-            with the largest soft label, -1 where the label may not be used.
+        labels: as for ``kd_loss``; if not given, the class with the largest soft
+            label, -1 where the label may not be used.
         loss: the teacher's part, one of ``KD_LOSSES``.
-        normalise_by: (clips, labelled clips) by which the two sums are divided,
-            where the batch is a part of a step: those of the whole step, so that the
-            parts add up to its mean. Those of this batch if not given.
+        normalise_by: (clips, labelled clips) of the whole step, where the batch is a
+            part of one, so that the parts add up to its mean; else of this batch.
 
     Returns:
         The loss and its two parts, cross-entropy and the teacher's: three scalars.
-
-    Raises:
-        ModelError: shapes that do not fit.
-        RecipeError: ``alpha`` or ``temperature`` out of range, or an unknown loss.
     """
-    if not 0 <= alpha <= 1:
-        raise RecipeError(f"alpha must be in [0, 1], not {alpha}")
     clips, labelled_clips = normalise_by or (len(student_logits), None)
     ce = soft_cross_entropy(student_logits, targets, labelled, labelled_clips)
     if labels is None:
         labels = targets.argmax(dim=-1)  # (B,)
         labels = labels if labelled is None else labels.where(labelled, -1)
-    kd = kd_loss(loss, student_logits, teacher_logits, labels, temperature)
-    kd = kd.sum() / clips
+    each = kd_loss(loss, student_logits, teacher_logits, labels, temperature)
+    kd = each.sum() / clips
     return alpha * kd + (1 - alpha) * ce, ce, kd

@@ -101,7 +101,12 @@ def open_benchmarks(
         )
     except ValidationError as error:
         raise RecipeError(told(error, RunOptions.model_fields)) from None
-    folder = Path(run_dir or project_root() / "runs" / "benchmarks").expanduser()
+    return _opened(
+        plan, Path(run_dir or project_root() / "runs" / "benchmarks").expanduser()
+    )
+
+
+def _opened(plan: BenchmarkPlan, folder: Path) -> Benchmarks:
     if not can_write(folder):
         raise RunDirectoryError(
             f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "

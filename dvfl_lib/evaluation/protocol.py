@@ -1,7 +1,7 @@
 """The multi-view protocol: every view of every video, in the order of the list.
 
 Public names: ``evaluate``, ``cached_evaluation``, ``EvaluationInfo``,
-``evaluation_key``, ``weights_digest``, ``PRECISIONS``.
+``evaluation_key``, ``PRECISIONS``.
 
 A video's answer is the mean of the softmax over its V = clips x crops views.
 No video is left out, nothing is drawn at random, and the network runs in
@@ -19,7 +19,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from tqdm import tqdm
 from ..errors import DatasetError, ModelError, RecipeError
 from ..files import write_whole
 from ..video.clips import EvaluationViews
+from ..weights.reading import weights_digest
 from .results import Evaluation, Views
 
 PRECISIONS = ("no", "bf16", "fp16")
@@ -87,14 +88,12 @@ def evaluate(
         batch_size: views per forward pass. Limits memory, changes no result.
         workers: loader processes; 0 decodes in this one. Changes no result.
         device: where to compute; None stays where the model is.
-        precision: "no" (float32), "bf16" or "fp16" for the forward pass; the
-            softmax and the mean are always float64.
+        precision: of the forward pass, "no" is float32; softmax and mean are float64.
         max_unreadable: greatest share of videos that may be left out unread.
         progress: show a bar with the time left.
-        resume_dir: where to keep what is done; the same call goes on from there
-            after an interruption. None keeps nothing.
+        resume_dir: where to keep what is done, and to go on after an interruption.
         key: names what is kept, see ``evaluation_key``; made here if empty.
-        description: text before the bar; ``about.name`` if empty.
+        description: before the bar; ``about.name`` if empty.
 
     Raises:
         DatasetError: an empty list, a label without a class, or too many
@@ -112,21 +111,11 @@ def evaluate(
             weights_digest(model.state_dict()), views_dataset, class_names, precision
         )
         done = _Progress.load_or_empty(Path(resume_dir), key, done)
-    loader = DataLoader(
-        views_dataset,
-        sampler=done.missing(),
-        batch_size=None,  # item by item: what shares a forward pass is our affair
-        num_workers=workers,
-        pin_memory=torch.device(device).type == "cuda",
-        # Its own generator, or starting it would move the caller's random state.
-        generator=torch.Generator(),
-    )
-    bar = tqdm(
-        total=len(samples), initial=done.count, unit="video", disable=not progress
-    )
-    bar.set_description(description or about.name)
+    loader = _loader(views_dataset, done.missing(), workers, device)
     run = _Pass(model.to(device), samples, batch_size, torch.device(device), precision)
-    with bar:
+    count = {"total": len(samples), "initial": done.count, "unit": "video"}
+    title = description or about.name
+    with tqdm(desc=title, disable=not progress, **count) as bar:
         run.complete(done, loader, bar)
     _check_unreadable(done, samples, max_unreadable)
     if done.path is not None:
@@ -217,6 +206,20 @@ def _check(
             )
 
 
+def _loader(
+    dataset: EvaluationViews, missing: list[int], workers: int, device: Any
+) -> DataLoader:
+    return DataLoader(
+        dataset,
+        sampler=missing,
+        batch_size=None,  # item by item: what shares a forward pass is our affair
+        num_workers=workers,
+        pin_memory=torch.device(device).type == "cuda",
+        # Its own generator, or starting it would move the caller's random state.
+        generator=torch.Generator(),
+    )
+
+
 def _packs(loader: Iterable[dict[str, Any]], batch_size: int) -> Iterator[list[dict]]:
     """Group videos until their views fill a forward pass; none is split off."""
     pack: list[dict[str, Any]] = []
@@ -305,16 +308,6 @@ def cached_evaluation(
     result.save(path)
     write_whole(mark, key.encode())
     return result
-
-
-def weights_digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of a state dict: names, kinds, shapes and values."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        flat = tensor.detach().cpu().contiguous().flatten()
-        digest.update(flat.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def evaluation_key(

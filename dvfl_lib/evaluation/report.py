@@ -183,8 +183,7 @@ class RunSummary:
 def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
     """Write ``report.md`` and ``report.html`` into the run directory.
 
-    Returns:
-        The two paths.
+    Returns the two paths.
 
     Raises:
         RunDirectoryError: a figure is missing or damaged, or the folder cannot be
@@ -291,17 +290,12 @@ def write_final_report(
     """Write ``benchmarks.md``, ``benchmarks.html`` and ``benchmarks.json``.
 
     Args:
-        rows: see ``tables.final_rows``.
-        costs, calibrations, confusions: further tables, where there are any.
+        rows: see ``tables.final_rows``; then further tables, where there are any.
         figures: PNG files below ``run_dir``.
         about: device, versions and the like, as a table and in the JSON.
 
-    Returns:
-        The three paths.
-
     Raises:
-        RunDirectoryError: no row, a figure is missing, or the folder cannot be
-            written.
+        RunDirectoryError: no row; a figure is missing.
     """
     if not rows:
         raise RunDirectoryError(f"{run_dir}: nothing was evaluated, nothing to report")
@@ -323,42 +317,39 @@ def write_final_report(
         closer={
             "Cost": costs and cost_table(list(costs)),
             "Calibration": calibrations and _calibration_table(calibrations, standins),
-            "Most confused pairs": confusions
-            and _confusion_table(confusions, standins),
+            "Most confused pairs": confusions and _mistakes(confusions, standins),
         },
         figures=figures,
     )
+
     values = {
         "format": FORMAT,
         "title": title,
         "standin": standins,
         "rows": [row.to_dict() for row in rows],
         "costs": [cost.to_dict() for cost in costs],
-        "calibration": [
-            _place(place, standins) | found.to_dict()
-            for place, found in calibrations.items()
-        ],
-        "confused_pairs": [
-            _place(place, standins) | {"pairs": [pair.to_dict() for pair in pairs]}
-            for place, pairs in confusions.items()
-        ],
+        "calibration": _placed(calibrations, standins),
+        "confused_pairs": _placed(confusions, standins),
         "about": dict(about),
     }
-    texts = {
-        "benchmarks.md": text,
-        "benchmarks.html": page,
-        "benchmarks.json": json.dumps(values, indent=1, ensure_ascii=False),
-    }
-    for name, content in texts.items():
-        write_whole(run_dir / name, content.encode())
-    md, html, js = (run_dir / name for name in texts)
-    return md, html, js
+    told = json.dumps(values, indent=1, ensure_ascii=False)
+    contents = {"md": text, "html": page, "json": told}
+    for kind, content in contents.items():
+        write_whole(run_dir / f"benchmarks.{kind}", content.encode())
+    return tuple(run_dir / f"benchmarks.{kind}" for kind in contents)
 
 
-def _place(place: Place, standins: Mapping[str, bool]) -> dict[str, object]:
-    dataset, split, network = place
-    named = {"benchmark": dataset, "standin": standins[dataset]}
-    return named | {"split": split, "network": network}
+def _placed(found: Mapping[Place, Any], standins: Mapping[str, bool]) -> list[dict]:
+    """For JSON: what was found at each place, with the place."""
+    return [
+        {"benchmark": d, "standin": standins[d], "split": split, "network": network}
+        | (
+            each.to_dict()
+            if isinstance(each, Calibration)
+            else {"pairs": [pair.to_dict() for pair in each]}
+        )
+        for (d, split, network), each in found.items()
+    ]
 
 
 def _where(place: Place, standins: Mapping[str, bool]) -> list[str]:
@@ -385,7 +376,7 @@ def _calibration_table(
     return Table(columns, cells, f"{number} bins of equal width.")
 
 
-def _confusion_table(
+def _mistakes(
     found: Mapping[Place, Sequence[ConfusedPair]], standins: Mapping[str, bool]
 ) -> Table:
     """The most confused pairs of each network on each list."""

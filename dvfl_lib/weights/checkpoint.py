@@ -20,8 +20,8 @@ from ..errors import CheckpointError
 from ..files import write_whole
 from ..recipes import DataRecipe
 from ..vfl_net import VARIANTS, VFLNet, VFLNetConfig
-from .loading import Network, check_fit, describe_tensors, load_checkpoint, network_of
-from .reading import METADATA_KEY, WeightsFile, read_own_metadata, read_weights
+from .loading import check_fit, describe_tensors, load_checkpoint, network_of
+from .reading import DIGEST_KEY, METADATA_KEY, WeightsFile, own_digest, read_weights
 
 _OWN_KEYS = ("format", "model", "config", "num_classes", "recipe")
 _SIZES = ("frames", "sampling", "stride", "crop", "short_side")
@@ -35,7 +35,8 @@ def save_checkpoint(
 ) -> None:
     """Write the weights and what is known of them as one safetensors file.
 
-    The file is written whole or not at all, and equal input gives equal bytes.
+    The file is written whole or not at all, equal input gives equal bytes, and a
+    checksum of all of it lets ``read_weights`` notice damage.
 
     Args:
         model: its name, sizes and number of classes go into the metadata.
@@ -53,18 +54,14 @@ def save_checkpoint(
         "config": asdict(model.config),
         "num_classes": model.num_classes,
         "recipe": recipe,
-    }
-    clash = [key for key in extra or {} if key in _OWN_KEYS]
-    if clash:
-        raise CheckpointError(
-            f"extra may not hold {', '.join(clash)}: save_checkpoint sets these itself."
-        )
-    # One entry only: safetensors keeps several in no fixed order.
-    text = {METADATA_KEY: json.dumps({**metadata, **(extra or {})})}
+    } | (extra or {})
     tensors = {
         name: value.detach().cpu().contiguous()
         for name, value in model.state_dict().items()
     }
+    metadata |= {DIGEST_KEY: own_digest(metadata, tensors)}
+    # One entry only: safetensors keeps several in no fixed order.
+    text = {METADATA_KEY: json.dumps(metadata)}
     write_whole(Path(path), save(tensors, metadata=text))
 
 
@@ -73,7 +70,7 @@ def _name(config: VFLNetConfig) -> str | None:
 
 
 def read_metadata(source: str | Path | WeightsFile) -> dict[str, Any]:
-    """What ``save_checkpoint`` wrote beside the weights, without reading these.
+    """What ``save_checkpoint`` wrote beside the weights.
 
     Returns a dictionary with ``model`` (a name, or None for a size without one),
     ``config``, ``num_classes``, ``recipe``, and the entries of ``extra``.
@@ -81,15 +78,13 @@ def read_metadata(source: str | Path | WeightsFile) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is missing, damaged, or not one of ours.
     """
-    read = isinstance(source, WeightsFile)
-    metadata = source.metadata if read else read_own_metadata(source)
-    if any(key not in metadata for key in _OWN_KEYS):
+    file = read_weights(source)
+    if any(key not in file.metadata for key in _OWN_KEYS):
         raise CheckpointError(
-            f"{source.path if read else source} was not written by save_checkpoint, so "
-            "it does not say how it was made. Create its model by name and fill it "
-            "with load_checkpoint."
+            f"{file.path} was not written by save_checkpoint, so it does not say how "
+            "it was made. Create its model by name and fill it with load_checkpoint."
         )
-    return metadata
+    return file.metadata
 
 
 def load_model(source: str | Path | WeightsFile) -> tuple[VFLNet, dict[str, Any]]:
@@ -99,28 +94,28 @@ def load_model(source: str | Path | WeightsFile) -> tuple[VFLNet, dict[str, Any]
     file's metadata.
 
     Raises:
-        CheckpointError: as ``read_metadata``; or metadata and weights disagree,
-            or a value is NaN or infinite.
+        CheckpointError: as ``read_metadata`` and ``build_model``; or metadata and
+            weights disagree.
     """
-    file = source if isinstance(source, WeightsFile) else read_weights(source)
-    metadata = read_metadata(file)
-    network = network_of(file.tensors)
-    if network is None or not _agree(metadata, network):
+    file = read_weights(source)
+    metadata, model = read_metadata(file), build_model(file)
+    sizes = json.loads(json.dumps([asdict(model.config), model.num_classes]))
+    if [metadata["config"], metadata["num_classes"]] != sizes:
         raise CheckpointError(
             f"{file.path} contradicts itself: its metadata say {metadata['model']} "
             f"with {metadata['num_classes']} classes, its weights are "
             f"{describe_tensors(file.tensors)}. Use the file as it was written, and "
             "the version of this library that wrote it."
         )
-    return build_model(file), metadata
+    return model, metadata
 
 
 def build_model(file: WeightsFile) -> VFLNet:
     """The network whose weights a file holds, whoever wrote it: eval mode, float32.
 
     Raises:
-        CheckpointError: no video network of this family with a head for classes, or
-            tensors that are not exactly its own.
+        CheckpointError: no video network of this family with a head for classes,
+            tensors that are not exactly its own, or a value that is NaN or infinite.
     """
     network = network_of(file.tensors)
     if network is None or not network.video or network.num_classes is None:
@@ -137,33 +132,14 @@ def build_model(file: WeightsFile) -> VFLNet:
     return model.eval()
 
 
-def _agree(metadata: dict[str, Any], network: Network) -> bool:
-    """Whether the sizes that a file claims are those that its weights have."""
-    sizes = json.loads(json.dumps(asdict(network.config)))
-    if network.config.focal_levels == 1:
-        del sizes["focal_factor"]  # has no effect, and cannot be told
-    claimed = metadata["config"]
-    return (
-        network.num_classes is not None
-        and isinstance(claimed, dict)
-        and all(claimed.get(key) == value for key, value in sizes.items())
-        and metadata["num_classes"] == network.num_classes
-    )
-
-
 def views_from_metadata(
     metadata: dict[str, Any], size: dict[str, Any]
 ) -> tuple[DataRecipe, int, bool]:
     """Views as in the training of the file if it tells, else as in the papers.
 
-    Args:
-        metadata: of a file of weights, see ``read_metadata``; may be empty.
-        size: numbers of a view that replace those of the file.
-
-    Returns the numbers, the short side before cropping, and whether they were told.
-
-    Raises:
-        RecipeError: a size that is impossible.
+    ``metadata`` may be empty; numbers in ``size`` replace those of the file.
+    Returns the numbers, the short side before cropping, and whether they were told;
+    a size that is impossible is a RecipeError.
     """
     recipe = metadata.get("recipe") or {}
     evaluate = recipe.get("evaluate") or {}

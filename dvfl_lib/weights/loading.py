@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
@@ -32,17 +31,20 @@ HEAD = ("head.weight", "head.bias")
 # README of github.com/microsoft/FocalNet. No checksums are published: the files are
 # read without executing anything, and every tensor's name and shape is checked.
 _RELEASE = "https://github.com/microsoft/FocalNet/releases/download/v1.0.0"
+# The image networks of the same family (arXiv 2203.11926): depths and width.
+_SIZES = {
+    "tiny": ((2, 2, 6, 2), 96),
+    "small": ((2, 2, 18, 2), 96),
+    "base": ((2, 2, 18, 2), 128),
+}
 IMAGE_WEIGHTS: dict[str, str] = {
-    f"focalnet_{size}_srf": f"{_RELEASE}/focalnet_{size}_srf.pth"
-    for size in ("tiny", "small", "base")
+    f"focalnet_{size}_srf": f"{_RELEASE}/focalnet_{size}_srf.pth" for size in _SIZES
 }
-# The image networks of the same family (arXiv 2203.11926), by depths and width.
-_IMAGE_SIZES = {
-    ((2, 2, 6, 2), 96): "tiny",
-    ((2, 2, 18, 2), 96): "small",
-    ((2, 2, 18, 2), 128): "base",
+_IMAGE_NETWORKS = {
+    f"focalnet_{size}_{field}": VFLNetConfig(depths, width, focal_levels=levels)
+    for size, (depths, width) in _SIZES.items()
+    for field, levels in (("srf", 2), ("lrf", 3))  # small, large receptive field
 }
-_IMAGE_LEVELS = {2: "srf", 3: "lrf"}  # small and large receptive field
 
 
 @dataclass(frozen=True)
@@ -52,24 +54,13 @@ class Network:
     config: VFLNetConfig
     num_classes: int | None  # None: without a head
     video: bool
-    frames_per_token: int  # above 1: the stem merges frames
 
     @property
     def name(self) -> str:
         """The published or teaching name, or the sizes where it has none."""
-        config = self.config
-        names = [name for name, known in VARIANTS.items() if known == config]
-        if self.video and names:
-            return names[0]
-        size = _IMAGE_SIZES.get((config.depths, config.embed_dim))
-        levels = _IMAGE_LEVELS.get(config.focal_levels)
-        if not self.video and size and levels:
-            return f"focalnet_{size}_{levels} (for images)"
-        kind = "video" if self.video else "image"
-        return (
-            f"a focal {kind} network with {config.depths} blocks, {config.embed_dim} "
-            f"channels and {config.focal_levels} focal levels"
-        )
+        known = VARIANTS if self.video else _IMAGE_NETWORKS
+        name = next((n for n, c in known.items() if c == self.config), str(self.config))
+        return name if self.video else f"{name} (for images)"
 
 
 def network_of(tensors: dict[str, Tensor]) -> Network | None:
@@ -79,12 +70,10 @@ def network_of(tensors: dict[str, Tensor]) -> Network | None:
     focal = "layers.0.blocks.0.modulation.focal_layers."
     names = (f"{focal}{level}.0.weight" for level in range(len(tensors)))
     kernels = [tensors[name].shape[-1] for name in names if name in tensors]
-    blocks = re.compile(r"layers\.(\d+)\.blocks\.(\d+)\.")
-    numbers = {(int(m[1]), int(m[2])) for name in tensors if (m := blocks.match(name))}
+    blocks = (re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name) for name in tensors)
+    numbers = {(int(found[1]), int(found[2])) for found in blocks if found}
     depths = Counter(stage for stage, _ in sorted(numbers))
-    if stem is None or stem.ndim not in (4, 5) or hidden is None or not kernels:
-        return None
-    if list(depths) != list(range(len(depths))):
+    if stem is None or stem.ndim < 4 or hidden is None or not kernels:
         return None
     config = VFLNetConfig(
         depths=tuple(depths.values()),
@@ -97,19 +86,16 @@ def network_of(tensors: dict[str, Tensor]) -> Network | None:
     if len(kernels) > 1:
         config = replace(config, focal_factor=kernels[1] - kernels[0])
     head = tensors.get("head.weight")
-    return Network(
-        config=config,
-        num_classes=None if head is None else head.shape[0],
-        video=any("temporal" in name for name in tensors),
-        frames_per_token=stem.shape[2] if stem.ndim == 5 else 1,
-    )
+    classes = None if head is None else head.shape[0]
+    return Network(config, classes, any("temporal" in name for name in tensors))
 
 
 def describe_tensors(tensors: dict[str, Tensor]) -> str:
     """In words: 'video_focalnet_base with 101 classes', as far as can be told."""
     network = network_of(tensors)
     if network is None:
-        return f"another kind of network (its first tensor is {next(iter(tensors))!r})"
+        first = next(iter(tensors), "none")
+        return f"another kind of network (its first tensor is {first!r})"
     classes = network.num_classes
     head = "without a head" if classes is None else f"with {classes} classes"
     return f"{network.name} {head}"
@@ -117,53 +103,41 @@ def describe_tensors(tensors: dict[str, Tensor]) -> str:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """Which tensors of a network a file filled, name by name.
+    """Which tensors of a network a file filled, name by name."""
 
-    Attributes:
-        path, source: the file, and what it was found to hold.
-        filled: tensors of the network that now hold the file's values.
-        left_random: tensors of the network that keep the values it had.
-        unused: tensors of the file that the network has no place for.
-        mismatched: tensors of the file whose place has another shape (a head for
-            another number of classes); not loaded.
-        filled_values, left_random_values: the same in numbers of values.
-    """
-
-    path: str
-    source: str
-    filled: tuple[str, ...]
-    left_random: tuple[str, ...]
-    unused: tuple[str, ...]
-    mismatched: tuple[str, ...]
-    filled_values: int
+    source: str  # the file, and what it was found to hold
+    filled: tuple[str, ...]  # of the network: these now hold the file's values
+    left_random: tuple[str, ...]  # of the network: these keep the values they had
+    unused: tuple[str, ...]  # of the file: the network has no place for them
+    mismatched: tuple[str, ...]  # of the file: their place has another shape
+    filled_values: int  # the first two in numbers of values
     left_random_values: int
 
     def __str__(self) -> str:
         tensors = len(self.filled) + len(self.left_random)
         values = self.filled_values + self.left_random_values
-        lines = [
-            f"{self.path}: {self.source}",
+        text = (
+            f"{self.source}\n"
             f"  filled       {len(self.filled)} of {tensors} tensors, "
-            f"{self.filled_values:,} of {values:,} values",
+            f"{self.filled_values:,} of {values:,} values\n"
             f"  left random  {_count(self.left_random)}, "
-            f"{self.left_random_values:,} values",
-            f"  unused       {_count(self.unused)} of the file",
-        ]
-        if self.mismatched:
-            names = ", ".join(self.mismatched)
-            lines.append(f"  not loaded   {names}: of another size in the file")
-        return "\n".join(lines)
+            f"{self.left_random_values:,} values\n"
+            f"  unused       {_count(self.unused)} of the file"
+        )
+        names = ", ".join(self.mismatched)
+        other = f"\n  not loaded   {names}: of another size in the file"
+        return text + (other if names else "")
 
 
 def _count(names: Sequence[str]) -> str:
     """'32 tensors (30 temporal, 2 of the head)' says more than 32 names."""
-    temporal = sum("temporal" in name for name in names)
-    head = sum(name in HEAD for name in names)
-    rest = len(names) - temporal - head
-    kinds = ((temporal, "temporal"), (head, "of the head"), (rest, "others"))
-    parts = [f"{count} {kind}" for count, kind in kinds if count]
-    detail = f" ({', '.join(parts)})" if temporal or head else ""
-    return f"{len(names)} tensors{detail}"
+    kinds = Counter(
+        "temporal" if "temporal" in n else "of the head" if n in HEAD else "others"
+        for n in names
+    )
+    order = [kind for kind in ("temporal", "of the head", "others") if kinds[kind]]
+    detail = ", ".join(f"{kinds[kind]} {kind}" for kind in order)
+    return f"{len(names)} tensors" + (f" ({detail})" if {*kinds} - {"others"} else "")
 
 
 def load_checkpoint(
@@ -177,8 +151,7 @@ def load_checkpoint(
 
     Accepts the authors' ``.pth`` files (a dictionary with the weights under
     ``model``, other things beside it) and bare state dicts, with or without a
-    ``module.`` prefix, and the safetensors files of ``save_checkpoint``. An error
-    leaves the network as it was.
+    ``module.`` prefix, and the safetensors files of ``save_checkpoint``.
 
     Args:
         model: filled in place; its device and precision stay as they are.
@@ -192,10 +165,8 @@ def load_checkpoint(
             the file, is there in another shape, or is left over; or a value is NaN
             or infinite.
     """
-    if head not in ("strict", "reset"):
-        raise CheckpointError(f"head must be 'strict' or 'reset', not {head!r}.")
     kept = HEAD if head == "reset" else ()
-    file = source if isinstance(source, WeightsFile) else read_weights(source, part)
+    file = read_weights(source, part)
     check_fit(model, file, optional=kept)
     return _fill(model, file, kept)
 
@@ -213,7 +184,7 @@ def load_image_weights(model: VFLNet, source: str | Path | WeightsFile) -> LoadR
             another width, or one with other focal levels (``lrf``); or a value is NaN
             or infinite.
     """
-    file = source if isinstance(source, WeightsFile) else read_weights(source)
+    file = read_weights(source)
     if any("temporal" in name for name in file.tensors):
         raise CheckpointError(
             f"{file.path} holds {describe_tensors(file.tensors)}: a video network, not "
@@ -221,18 +192,18 @@ def load_image_weights(model: VFLNet, source: str | Path | WeightsFile) -> LoadR
             "classes."
         )
     temporal = [name for name in model.state_dict() if "temporal" in name]
-    deeper = [name for name in file.tensors if _beyond(name, model.config.depths)]
+    # Only whole blocks may be left over: those after a stage's last one.
+    depths = model.config.depths
+    deeper = [
+        name
+        for name in file.tensors
+        if (place := re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name))
+        and int(place[1]) < len(depths)
+        and int(place[2]) >= depths[int(place[1])]
+    ]
     check_fit(model, file, optional=(*temporal, *deeper, *HEAD))
     # A head for image classes is of no use, not even one of the same size.
     return _fill(model, file, HEAD)
-
-
-def _beyond(name: str, depths: tuple[int, ...]) -> bool:
-    """Whether a tensor belongs to a block that a network of these depths lacks."""
-    place = re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name)
-    if place is None or int(place[1]) >= len(depths):
-        return False
-    return int(place[2]) >= depths[int(place[1])]
 
 
 def check_fit(model: VFLNet, file: WeightsFile, optional: Sequence[str] = ()) -> None:
@@ -242,22 +213,42 @@ def check_fit(model: VFLNet, file: WeightsFile, optional: Sequence[str] = ()) ->
         CheckpointError: what the file is, what the model is, what differs, what to
             do; or which value is NaN or infinite.
     """
-    own, found = model.state_dict(), file.tensors
-    network, free = network_of(found), set(optional)
-    if network is not None and network.frames_per_token > 1:
-        raise CheckpointError(
-            f"{file.path} holds a network whose stem merges {network.frames_per_token} "
-            "frames into one token; the networks here take every frame by itself "
-            "(tubelet size 1). Use a checkpoint trained with tubelet size 1."
-        )
+    own, found, free = model.state_dict(), file.tensors, set(optional)
     shared = [n for n in found if n in own and n not in free]
     wrong = {
-        "Of another shape": [n for n in shared if not _same(own[n], found[n])],
+        "Of another shape": [
+            f"{n} {tuple(found[n].shape)} instead of {tuple(own[n].shape)}"
+            for n in shared
+            if not _same(own[n], found[n])
+        ],
         "Missing in the file": [n for n in own if n not in found and n not in free],
         "Not in the model": [n for n in found if n not in own and n not in free],
     }
-    if any(wrong.values()):
-        _refuse(file, own, wrong, network)
+    names = [name for names in wrong.values() for name in names]
+    if names:
+        network = network_of(found)
+        advice = "Create the model that the file was made with, by its name."
+        if all(name.startswith(HEAD) for name in names):
+            advice = (
+                "Only the head differs: build the model with the file's number of "
+                "classes, or pass head='reset' to start a new head."
+            )
+        elif network is not None and not network.video:
+            advice = (
+                "A network for images can start the spatial part: use "
+                "load_image_weights with the focalnet_*_srf.pth of the model's width "
+                "(tiny for nano and tiny)."
+            )
+        told = [
+            f"{title}: {', '.join(names[:3])}"
+            + (f" and {len(names) - 3} more." if len(names) > 3 else ".")
+            for title, names in wrong.items()
+            if names
+        ]
+        raise CheckpointError(
+            f"{file.path} does not fit: it holds {describe_tensors(found)}; the model "
+            f"is {describe_tensors(own)}. {' '.join(told)} {advice}"
+        )
     bad = [n for n in shared if not torch.isfinite(found[n]).all()]
     if bad:
         raise CheckpointError(
@@ -273,62 +264,25 @@ def _same(own: Tensor, found: Tensor) -> bool:
     return own.shape == found.shape and same_kind
 
 
-def _refuse(
-    file: WeightsFile,
-    own: dict[str, Tensor],
-    wrong: dict[str, list[str]],
-    network: Network | None,
-) -> None:
-    found = file.tensors
-    lines = [
-        f"{file.path} does not fit: it holds {describe_tensors(found)}; the model is "
-        f"{describe_tensors(own)}."
-    ]
-    for title, names in wrong.items():
-        shown = names[:3]
-        if title == "Of another shape":
-            shown = [
-                f"{n} {tuple(found[n].shape)} instead of {tuple(own[n].shape)}"
-                for n in shown
-            ]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        if names:
-            lines.append(f"{title}: {', '.join(shown)}{more}.")
-    if not {name for names in wrong.values() for name in names} - set(HEAD):
-        lines.append(
-            "Only the head differs: build the model with the file's number of classes, "
-            "or pass head='reset' to start a new head."
-        )
-    elif network is not None and not network.video:
-        lines.append(
-            "A network for images can start the spatial part: use load_image_weights "
-            "with the focalnet_*_srf.pth of the model's width (tiny for nano and tiny)."
-        )
-    else:
-        lines.append("Create the model that the file was made with, by its name.")
-    raise CheckpointError(" ".join(lines))
-
-
 def _fill(model: VFLNet, file: WeightsFile, keep: Sequence[str]) -> LoadReport:
     """Copy what fits, but for ``keep``; say what was done."""
     own, found = model.state_dict(), file.tensors
     fits = [name for name in own if name in found and _same(own[name], found[name])]
     filled = [name for name in fits if name not in keep]
-    done = {*filled}
+    left = [name for name in own if name not in filled]
     with torch.no_grad():
         for name in filled:
             own[name].copy_(found[name])
     place = f", under {file.part!r}; others: {', '.join(file.others)}"
+    place = place if file.others else ""
     return LoadReport(
-        path=str(file.path),
-        source=f"{describe_tensors(found)} ({file.kind}{place if file.others else ''})",
+        f"{file.path}: {describe_tensors(found)} ({file.kind}{place})",
         filled=tuple(filled),
-        left_random=tuple(name for name in own if name not in done),
-        unused=tuple(n for n in found if n not in own)
-        + tuple(n for n in fits if n in keep),
+        left_random=tuple(left),
+        unused=tuple(n for n in found if n not in own or (n in fits and n in keep)),
         mismatched=tuple(n for n in found if n in own and n not in fits),
         filled_values=sum(own[name].numel() for name in filled),
-        left_random_values=sum(v.numel() for n, v in own.items() if n not in done),
+        left_random_values=sum(own[name].numel() for name in left),
     )
 
 
@@ -340,25 +294,23 @@ def fetch_image_weights(
     ``name`` may also be the path of a file, which is returned as it is.
 
     Raises:
-        CheckpointError: an unknown name, a missing file, or no connection; the
-            message says where to get the file and where to put it.
+        CheckpointError: an unknown name, a missing file, or no connection.
     """
     if name not in IMAGE_WEIGHTS:
-        path = Path(name).expanduser()
-        if path.is_file():
-            return path
+        if Path(name).expanduser().is_file():
+            return Path(name).expanduser()
         raise CheckpointError(
             f"{name!r} is neither a file nor the name of image weights; known names: "
             f"{', '.join(IMAGE_WEIGHTS)}"
         )
     path, url = Path(folder) / f"{name}.pth", IMAGE_WEIGHTS[name]
-    if path.is_file() and path.stat().st_size:
+    if path.is_file():
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Writes to a temporary file and renames it when the transfer is complete.
         torch.hub.download_url_to_file(url, str(path), progress=progress)
-    except (URLError, OSError) as error:
+    except OSError as error:  # no connection is one, too
         raise CheckpointError(
             f"{name}: could not be downloaded from {url} ({error}). Fetch it by hand "
             f"and put it at {path}; or begin from random weights with the override "

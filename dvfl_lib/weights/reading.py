@@ -1,7 +1,7 @@
 """From a file to named tensors: read once and safely, or refused with the reason.
 
-Public names: ``WeightsFile``, ``read_weights``, ``read_own_metadata``,
-``METADATA_KEY``.
+Public names: ``WeightsFile``, ``read_weights``, ``METADATA_KEY``,
+``DIGEST_KEY``, ``own_digest``, ``weights_digest``.
 
 A ``.pth`` file is a pickle, and a pickle is a small program. Here it is run by
 PyTorch's restricted reader (``weights_only=True``), which builds tensors and plain
@@ -19,20 +19,19 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from ..errors import CheckpointError
 
 METADATA_KEY = "dvfl"  # the one metadata entry of our own files, holding JSON
+DIGEST_KEY = "sha256"  # within that, of all the rest: see ``own_digest``
 
 
 class _Inert:
@@ -45,47 +44,26 @@ class _Inert:
         pass
 
 
-class _PlainDict:
-    """Takes the place of a subclass of dict, which the reader would not fill."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> OrderedDict:  # type: ignore[misc]
-        return OrderedDict()
-
-
 # numpy 1 said "core" where numpy 2 says "_core"; Python 3.13 moved its paths.
 _NAMES = """argparse.Namespace numpy.dtype numpy.ndarray
     numpy.core.multiarray.scalar numpy.core.multiarray._reconstruct
     numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct
     pathlib.PosixPath pathlib.WindowsPath
     pathlib._local.PosixPath pathlib._local.WindowsPath"""
-_STAND_INS = [
-    (_PlainDict, "yacs.config.CfgNode"),
-    *((_Inert, n) for n in _NAMES.split()),
-]
+_STAND_INS = [(_Inert, name) for name in _NAMES.split()]
+_STAND_INS += [(OrderedDict, "yacs.config.CfgNode")]  # a subclass of dict
 
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """What was found in a file, which is read once.
-
-    Attributes:
-        path: where it was read from; kind: ``"safetensors"`` or ``"pytorch"``.
-        tensors: the weights by name, on the CPU; prefixes that wrappers add
-            (``module.``, ``_orig_mod.``) are removed.
-        digest: SHA-256 of the file, in hexadecimal.
-        metadata: what ``save_checkpoint`` wrote; empty for every other file.
-        part, others: under which name of the file these weights stood ("" for bare
-            ones), and under which names it holds further ones, such as a moving
-            average.
-    """
+    """What was found in a file, which is read once."""
 
     path: Path
-    kind: str
-    tensors: dict[str, Tensor]
-    digest: str
-    metadata: dict[str, Any] = field(default_factory=dict)
-    part: str = ""
-    others: tuple[str, ...] = ()
+    kind: str  # "safetensors" or "pytorch"
+    tensors: dict[str, Tensor]  # by name, without prefixes of wrappers; on the CPU
+    metadata: dict[str, Any]  # what save_checkpoint wrote; empty for other files
+    part: str = ""  # the name in the file under which these weights stood
+    others: tuple[str, ...] = ()  # and those of further ones, as a moving average
 
     @property
     def note(self) -> str:
@@ -99,34 +77,38 @@ class WeightsFile:
         )
 
 
-def read_weights(path: str | Path, part: str = "") -> WeightsFile:
+def read_weights(path: str | Path | WeightsFile, part: str = "") -> WeightsFile:
     """Read a ``.pth``/``.pt`` or ``.safetensors`` file; the content decides which.
 
     Args:
+        path: the file; what has been read already is returned as it is.
         part: the name under which the weights stand in a ``.pth`` file; "" looks
             under ``model``, under ``state_dict`` and for bare tensors.
 
     Raises:
-        CheckpointError: the file is missing, empty, damaged, no weights file, or
-            would run code.
+        CheckpointError: the file is missing, damaged, no weights file, or would run
+            code.
     """
+    if isinstance(path, WeightsFile):
+        return path
     path = Path(path)
-    content = _content(path)
-    digest = hashlib.sha256(content).hexdigest()
+    if not path.is_file():  # a pipe would be waited for
+        raise CheckpointError(f"there is no weights file {path}.")
+    content = path.read_bytes()
     # First, since a safetensors file may begin with any byte that divides by eight,
     # the mark of an old pickle among them; no pickle has a brace in the ninth place.
     if content[8:9] == b"{":
         try:
             tensors = safetensors.torch.load(content)
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(
-                f"{path} is damaged or incomplete: copy it again. safetensors says: "
-                f"{error}"
-            ) from None
-        if not tensors:
-            raise CheckpointError(f"{path} holds no tensor at all.")
-        metadata = _metadata(path, content)
-        return WeightsFile(path, "safetensors", _unwrapped(tensors), digest, metadata)
+            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+            told = (header.get("__metadata__") or {}).get(METADATA_KEY, "{}")
+            metadata = dict(json.loads(told))
+        except Exception as error:  # of many kinds, from safetensors and JSON
+            raise _damaged(path, error) from None
+        told = metadata.pop(DIGEST_KEY, None)
+        if told not in (None, own_digest(metadata, tensors)):
+            raise _damaged(path, "its content does not have its checksum")
+        return WeightsFile(path, "safetensors", _unwrapped(tensors), metadata)
     if not content.startswith((b"PK\x03\x04", b"\x80")):  # a zip, or a bare pickle
         raise CheckpointError(
             f"{path} is neither a PyTorch nor a safetensors file (it begins with "
@@ -135,55 +117,29 @@ def read_weights(path: str | Path, part: str = "") -> WeightsFile:
         )
     if content.startswith(b"PK"):
         _check_archive(path, content)
-    return _choose(path, _read_pickle(path, content), digest, part)
+    return _choose(path, _read_pickle(path, content), part)
 
 
-def read_own_metadata(path: str | Path) -> dict[str, Any]:
-    """The metadata of ``save_checkpoint`` alone; empty where there are none.
-
-    Raises:
-        CheckpointError: the file is missing, empty or damaged.
-    """
-    start = _content(Path(path), 9)
-    if start[8:9] != b"{":
-        return {}
-    length = int.from_bytes(start[:8], "little")
-    return _metadata(Path(path), _content(Path(path), 8 + min(length, 2**27)))
+def own_digest(metadata: dict[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of all that ``save_checkpoint`` writes, by which damage is noticed."""
+    content = json.dumps(metadata) + weights_digest(tensors)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _content(path: Path, most: int = -1) -> bytes:
-    try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            kind = "a folder" if path.is_dir() else "no plain file"
-            raise CheckpointError(f"{path} is {kind}: name a weights file.")
-        with path.open("rb") as file:
-            content = file.read(most)
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no weights file {path}.") from None
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from None
-    if not content:
-        raise CheckpointError(
-            f"{path} is empty: the download or the copy failed, fetch it again."
-        )
-    return content
+def weights_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a state dict: names, kinds, shapes and values."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
-def _metadata(path: Path, content: bytes) -> dict[str, Any]:
-    """What ``save_checkpoint`` wrote into the header of a safetensors file."""
-    try:
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        metadata = json.loads(
-            (header.get("__metadata__") or {}).get(METADATA_KEY, "{}")
-        )
-    except (ValueError, RecursionError, AttributeError, TypeError):
-        metadata = None
-    if not isinstance(metadata, dict):
-        raise CheckpointError(
-            f"{path} has metadata that cannot be read as JSON: it is damaged, or was "
-            "written by another program. Copy it again."
-        )
-    return metadata
+def _damaged(path: Path, why: object) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is damaged or incomplete ({why}): fetch it again and compare its size."
+    )
 
 
 def _check_archive(path: Path, content: bytes) -> None:
@@ -192,37 +148,23 @@ def _check_archive(path: Path, content: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names, bad = archive.namelist(), archive.testzip()
     except Exception as error:  # a damaged archive may end in any exception at all
-        raise CheckpointError(
-            f"{path} is damaged or incomplete ({error}): fetch it again and compare "
-            "its size."
-        ) from None
+        raise _damaged(path, error) from None
     if not any(name.endswith("data.pkl") for name in names):
         raise CheckpointError(
             f"{path} is an archive of files ({', '.join(names[:3])} ...): unpack it "
             "and name the weights file within."
         )
     if bad is not None:
-        raise CheckpointError(
-            f"{path} is damaged: {bad} does not have its checksum. Fetch it again."
-        )
-
-
-@contextmanager
-def _only_stand_ins() -> Iterator[None]:
-    """Allow the stand-ins, and nothing that other code of this process has allowed."""
-    elsewhere = torch.serialization.get_safe_globals()
-    torch.serialization.clear_safe_globals()
-    try:
-        with torch.serialization.safe_globals(_STAND_INS):
-            yield
-    finally:
-        torch.serialization.add_safe_globals(elsewhere)
+        raise _damaged(path, f"{bad} does not have its checksum")
 
 
 def _read_pickle(path: Path, content: bytes) -> Any:
     """Whatever the file holds, built by the restricted reader."""
+    # The stand-ins are allowed, and nothing that other code of this process allows.
+    elsewhere = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
     try:
-        with _only_stand_ins(), warnings.catch_warnings():
+        with torch.serialization.safe_globals(_STAND_INS), warnings.catch_warnings():
             # Remarks on the pickle's protocol are of no use to a reader of weights.
             warnings.simplefilter("ignore")
             stream = io.BytesIO(content)
@@ -231,27 +173,25 @@ def _read_pickle(path: Path, content: bytes) -> Any:
         raise
     except Exception as error:  # a damaged pickle may end in any exception at all
         message = str(error)
-    refused = re.search(r"GLOBAL ([\w.]+)", message)
-    if refused:
+    finally:
+        torch.serialization.add_safe_globals(elsewhere)
+    if refused := re.search(r"GLOBAL ([\w.]+)", message):
         raise CheckpointError(
             f"{path} was not loaded: beside or among its weights it asks for the "
             f"Python object '{refused[1]}', and building that could run code. If you "
             "trust its author, have the 'model' dictionary alone saved anew "
             "(torch.save({'model': model.state_dict()}, ...)) and load that file."
-        ) from None
+        )
     # PyTorch begins by advising to allow any code; its reason stands behind that.
     reason = message.rpartition("WeightsUnpickler error:")[2].strip() or "no reason"
-    raise CheckpointError(
-        f"{path} is damaged or incomplete, or not a PyTorch weights file: fetch it "
-        f"again and compare its size. PyTorch says: {reason.splitlines()[0][:200]}"
-    ) from None
+    raise _damaged(path, f"PyTorch says: {reason.splitlines()[0][:200]}")
 
 
-def _choose(path: Path, content: Any, digest: str, part: str) -> WeightsFile:
+def _choose(path: Path, content: Any, part: str) -> WeightsFile:
     """The weights within a checkpoint: bare, or under a name."""
     named = content if isinstance(content, dict) else {}
-    sets = {key: value for key, value in named.items() if _holds_tensors(value)}
-    if _holds_tensors(content) and not sets:
+    sets = {key: value for key, value in named.items() if _is_state_dict(value)}
+    if _is_state_dict(content):
         sets = {"": content}
     usual = [key for key in ("model", "state_dict", "") if key in sets]
     key = part or next(iter(usual or (sets if len(sets) == 1 else ())), None)
@@ -259,23 +199,18 @@ def _choose(path: Path, content: Any, digest: str, part: str) -> WeightsFile:
         what = ", ".join(map(repr, list(named)[:8])) or f"a {type(content).__name__}"
         raise CheckpointError(
             f"{path} has no weights where they are looked for (it holds {what}). "
-            "Expected: a dictionary of tensors, by itself or under 'model' or "
+            "Expected: a dictionary of tensors alone, by itself or under 'model' or "
             "'state_dict'; part='...' names another place."
         )
-    for name, value in sets[key].items():
-        if not (isinstance(name, str) and isinstance(value, Tensor)):
-            raise CheckpointError(
-                f"{path}: among its weights stands {name!r}, no tensor but of type "
-                f"{type(value).__name__}. Have the tensors alone saved anew."
-            )
     tensors = _unwrapped(dict(sets[key]))
     # A moving average has the same names; an optimiser's state has others.
     others = [k for k in sets if k != key and {*tensors} & {*_unwrapped(sets[k])}]
-    return WeightsFile(path, "pytorch", tensors, digest, {}, key, tuple(others))
+    return WeightsFile(path, "pytorch", tensors, {}, key, tuple(others))
 
 
-def _holds_tensors(candidate: Any) -> bool:
-    return isinstance(candidate, dict) and any(
+def _is_state_dict(candidate: Any) -> bool:
+    """Whether this is a dictionary of named tensors, and of nothing else."""
+    return isinstance(candidate, dict) and 0 < len(candidate) == sum(
         isinstance(name, str) and isinstance(value, Tensor)
         for name, value in candidate.items()
     )
@@ -284,6 +219,6 @@ def _holds_tensors(candidate: Any) -> bool:
 def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Without what DistributedDataParallel and torch.compile put before each name."""
     for prefix in ("_orig_mod.", "module.", "_orig_mod."):
-        if all(str(name).startswith(prefix) for name in tensors):
+        if all(name.startswith(prefix) for name in tensors):
             tensors = {name[len(prefix) :]: value for name, value in tensors.items()}
     return tensors

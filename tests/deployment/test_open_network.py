@@ -251,7 +251,7 @@ def test_an_export_that_cannot_end_well_does_not_begin(tmp_path, capsys, given, 
 def test_a_pipe_is_not_waited_for(tmp_path):
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
-    with pytest.raises(CheckpointError, match="no plain file"):
+    with pytest.raises(CheckpointError, match="there is no weights file"):
         read_weights(pipe)
     with pytest.raises(RunDirectoryError, match="no plain file"):
         check_output(pipe, None)

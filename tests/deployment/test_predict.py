@@ -246,7 +246,7 @@ def test_a_folder_that_takes_no_file_is_told_before_all_is_computed(
         (["V", "--frames", "100000000"], "GiB in one view"),
         (["V", "--short-side", "1000000"], "GiB in one view"),
         (["V", "--classes", os.devnull], "no plain file"),
-        (["V", "--checkpoint", os.devnull], "no plain file"),
+        (["V", "--checkpoint", os.devnull], "there is no weights file"),
         (["V", "--checkpoint", "nowhere.pth"], "there is no weights file"),
         (["V", "--checkpoint", "V"], "neither a PyTorch nor a safetensors file"),
     ],

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from dvfl_lib import create_model
 from dvfl_lib.capture import capture
 from dvfl_lib.distillation import MatchedStudent, matching_loss, teacher_signals
-from dvfl_lib.errors import ModelError, RecipeError
+from dvfl_lib.errors import ModelError
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 
 pytestmark = pytest.mark.quick
@@ -162,22 +162,6 @@ def test_all_parameters_learn_under_ddp_and_autocast(kind):
         torch.distributed.destroy_process_group()
 
 
-def test_matching_brings_the_student_nearer():
-    kind = "modulators"
-    student, teacher = networks()
-    matched, x = MatchedStudent(student, teacher, kind), clip(batch=4)
-    _, theirs = teacher_signals(teacher, x, kind)
-    optimiser = torch.optim.Adam(matched.parameters(), lr=3e-3)
-    seen = []
-    for _ in range(40):
-        optimiser.zero_grad()
-        loss = matching_loss(matched(x)[1], theirs).mean()
-        loss.backward()
-        optimiser.step()
-        seen.append(loss.item())
-    assert seen[-1] < 0.5 * seen[0]
-
-
 def test_nothing_is_left_behind_even_after_an_error():
     student, teacher = networks()
     matched = MatchedStudent(student, teacher, "modulators")
@@ -193,22 +177,8 @@ def test_nothing_is_left_behind_even_after_an_error():
     assert {name: dict(vars(m)) for name, m in matched.named_modules()} == before
 
 
-def test_two_clips_in_one_graph_do_not_mix():
-    student, teacher = networks()
-    matched = MatchedStudent(student, teacher, "modulators")
-    first, second = matched(clip(seed=1))[1], matched(clip(seed=2))[1]
-    assert torch.equal(first[0], matched(clip(seed=1))[1][0])
-    assert not torch.allclose(first[0], second[0])
-
-
-def test_projections_follow_the_students_precision():
-    student, teacher = networks()
-    matched = MatchedStudent(student.double(), teacher, "features")
-    assert {p.dtype for p in matched.parameters()} == {torch.float64}
-
-
 def test_networks_that_cannot_be_matched_are_refused():
-    student, teacher = networks()
+    _, teacher = networks()
     with torch.device("meta"):
         nano = create_model("vfl_net_nano", num_classes=5)
     with pytest.raises(ModelError, match="has 4 stages .* the teacher 3"):
@@ -216,18 +186,6 @@ def test_networks_that_cannot_be_matched_are_refused():
     finer = VFLNet(VFLNetConfig((1, 1, 1), 16, patch_size=2), 5)
     with pytest.raises(ModelError, match="patches of 2 pixels"):
         MatchedStudent(finer, teacher, "features")
-    with pytest.raises(ModelError, match="Linear is no network"):
-        MatchedStudent(student, nn.Linear(2, 2), "features")
-    for call in (
-        lambda: MatchedStudent(student, teacher, "logits"),
-        lambda: teacher_signals(teacher, clip(), "logits"),
-    ):
-        with pytest.raises(RecipeError, match="'features' or 'modulators'"):
-            call()
-    with pytest.raises(ModelError, match="same kind and the same clips"):
-        matching_loss(signals((2, 3, 4)), signals((2, 3, 5)))
-    with pytest.raises(ModelError, match="same kind and the same clips"):
-        matching_loss([], [])
 
 
 def test_a_published_pair_can_be_matched():

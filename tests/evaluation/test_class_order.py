@@ -14,7 +14,9 @@ from dvfl_lib.evaluation.class_order import (
     released_classes,
     swapped_classes,
 )
-from dvfl_lib.evaluation.protocol import weights_digest
+from dvfl_lib.weights.reading import weights_digest
+
+pytestmark = pytest.mark.quick
 
 UCF = ("Hammering", "HammerThrow", "JumpingJack", "JumpRope", "Kayaking")
 

@@ -10,6 +10,8 @@ from dvfl_lib.errors import DatasetError
 from dvfl_lib.evaluation.comparison import compare, compare_seeds, t_quantile
 from small_results import one_hot, result
 
+pytestmark = pytest.mark.quick
+
 
 def test_compare_counts_the_videos_that_only_one_got_right():
     labels = [0] * 10

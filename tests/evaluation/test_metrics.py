@@ -10,6 +10,8 @@ from dvfl_lib.errors import DatasetError
 from dvfl_lib.evaluation import calibration_of, confused_pairs, metrics
 from small_results import one_hot, result
 
+pytestmark = pytest.mark.quick
+
 
 def pair_accuracy(got, pairs):
     return metrics.pair_accuracy(got.probabilities, got.labels, pairs)

@@ -14,6 +14,8 @@ from dvfl_lib.evaluation.published import (
 from dvfl_lib.vfl_net import VARIANTS
 from small_results import one_hot, result
 
+pytestmark = pytest.mark.quick
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 FULL = Views(4, 3, 8, "segments", 224, 224)
 K400 = {"dataset": "kinetics400", "model": "video_focalnet_base", "standin": False}

@@ -9,6 +9,8 @@ from dvfl_lib.errors import DatasetError, RunDirectoryError
 from dvfl_lib.evaluation import Evaluation, concatenate
 from small_results import on_split, one_hot, result
 
+pytestmark = pytest.mark.quick
+
 
 def test_saved_and_loaded_results_are_equal(tmp_path):
     rng = np.random.default_rng(0)

@@ -6,7 +6,6 @@ FocalNet files (built from timm's FocalNet, names turned back), and our own.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -174,42 +173,34 @@ def test_what_other_code_allows_does_not_widen_what_is_read(tmp_path):
 @pytest.mark.parametrize(
     "wrap",
     [
-        lambda state: state,
         lambda state: {"state_dict": state, "epoch": 3},
         lambda state: {"model": {f"module.{k}": v for k, v in state.items()}},
         lambda state: {f"module._orig_mod.{k}": v for k, v in state.items()},
         lambda state: {"model": {k: torch.nn.Parameter(v) for k, v in state.items()}},
     ],
-    ids=["bare", "state_dict", "distributed", "compiled", "parameters"],
+    ids=["state_dict", "distributed", "compiled", "parameters"],
 )
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before PyTorch 1.6"])
 def test_the_usual_wrappings_are_understood(tmp_path, wrap, zipped):
+    """The content decides, and not the name."""
     saved = small().state_dict()
-    path = tmp_path / "weights.pth"
+    path = tmp_path / "weights.safetensors"
     torch.save(wrap(saved), path, _use_new_zipfile_serialization=zipped)
     model = small(seed=1)
     load_checkpoint(model, path)
     assert_equal_states(model.state_dict(), saved)
 
 
-def test_the_content_decides_and_not_the_name(tmp_path):
-    saved = small()
-    save_checkpoint(saved, tmp_path / "ours.pth")
-    torch.save(saved.state_dict(), tmp_path / "theirs.safetensors")
-    for name in ("ours.pth", "theirs.safetensors"):
-        model = small(seed=1)
-        load_checkpoint(model, tmp_path / name)
-        assert_equal_states(model.state_dict(), saved.state_dict())
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_precision_is_the_models(tmp_path, dtype):
     saved = small().to(dtype)
     torch.save(saved.state_dict(), tmp_path / "weights.pth")
+    save_checkpoint(saved, tmp_path / "own")
     model = small(seed=1)
     load_checkpoint(model, tmp_path / "weights.pth")
-    assert model.head.weight.dtype == torch.float32
-    assert torch.equal(model.head.weight, saved.head.weight.float())
+    for loaded in (model, load_model(tmp_path / "own")[0]):
+        assert loaded.head.weight.dtype == torch.float32
+        assert torch.equal(loaded.head.weight, saved.head.weight.float())
 
 
 # --- heads and other variants ----------------------------------------------------
@@ -245,16 +236,6 @@ def test_reset_keeps_the_models_own_head_and_reports_it(five_classes, num_classe
     assert report.mismatched == (() if num_classes == 5 else HEAD)
 
 
-def test_reset_takes_a_file_without_a_head(tmp_path):
-    saved = {k: v for k, v in small().state_dict().items() if k not in HEAD}
-    torch.save(saved, tmp_path / "body.pth")
-    assert load_checkpoint(small(), tmp_path / "body.pth", head="reset").filled == (
-        tuple(saved)
-    )
-    with pytest.raises(CheckpointError, match="Missing in the file: head.weight"):
-        load_checkpoint(small(), tmp_path / "body.pth")
-
-
 PUBLISHED = [
     "vfl_net_nano",
     "video_focalnet_tiny",
@@ -280,51 +261,24 @@ def test_files_of_another_variant_are_refused_by_name(tmp_path, of_file, of_mode
         assert f"the model is {of_model}" in str(error.value)
 
 
-def test_a_refused_file_leaves_the_model_as_it_was(tmp_path):
-    state = small(seed=1).state_dict()
-    del state["norm.bias"]
-    torch.save(state, tmp_path / "partial.pth")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"norm.bias": None}, "Missing in the file: norm.bias"),
+        ({"extra": torch.zeros(1)}, "Not in the model: extra"),
+        ({"norm.weight": torch.ones(16, dtype=torch.int64)}, r"norm\.weight \(16,\)"),
+        ({"norm.weight": torch.ones(16) / 0}, r"NaN or infinite.*norm\.weight"),
+        ({"patch_embed.proj.weight": None}, "another kind of network.*'patch_embed"),
+    ],
+)
+def test_a_refused_file_leaves_the_model_as_it_was(tmp_path, change, said):
+    state = {**small(seed=1).state_dict(), **change}
+    state = {name: value for name, value in state.items() if value is not None}
+    torch.save(state, tmp_path / "other.pth")
     model = small()
-    with pytest.raises(CheckpointError, match="Missing in the file: norm.bias"):
-        load_checkpoint(model, tmp_path / "partial.pth")
+    with pytest.raises(CheckpointError, match=said):
+        load_checkpoint(model, tmp_path / "other.pth")
     assert_equal_states(model.state_dict(), small().state_dict())
-
-
-def test_a_file_of_another_family_is_named_as_such(tmp_path):
-    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "other.pth")
-    with pytest.raises(CheckpointError, match="another kind of network.*'weight'"):
-        load_checkpoint(small(), tmp_path / "other.pth")
-
-
-def test_stems_that_merge_frames_are_refused(tmp_path):
-    state = small().state_dict()
-    stem = state["patch_embed.proj.weight"]
-    state["patch_embed.proj.weight"] = stem[:, :, None].repeat(1, 1, 2, 1, 1)
-    torch.save(state, tmp_path / "tubelets.pth")
-    with pytest.raises(CheckpointError, match="merges 2 frames into one token"):
-        load_checkpoint(small(), tmp_path / "tubelets.pth")
-
-
-def test_whole_numbers_in_place_of_weights_are_refused(tmp_path):
-    state = small().state_dict()
-    state["norm.weight"] = torch.ones(16, dtype=torch.int64)
-    torch.save(state, tmp_path / "integers.pth")
-    with pytest.raises(CheckpointError, match="norm.weight"):
-        load_checkpoint(small(), tmp_path / "integers.pth")
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_not_finite_are_refused(tmp_path, value):
-    state = small().state_dict()
-    state["norm.weight"][3] = value
-    torch.save(state, tmp_path / "diverged.pth")
-    with pytest.raises(CheckpointError, match=r"NaN or infinite.*norm\.weight"):
-        load_checkpoint(small(), tmp_path / "diverged.pth")
-    diverged = small()
-    diverged.load_state_dict(state)
-    save_checkpoint(diverged, tmp_path / "diverged.safetensors")
-    with pytest.raises(CheckpointError, match="take an earlier checkpoint"):
-        load_model(tmp_path / "diverged.safetensors")
 
 
 # --- image weights ---------------------------------------------------------------
@@ -355,6 +309,9 @@ def test_nano_takes_98_of_its_130_tensors_from_tiny_srf(tiny_srf):
     assert len(temporal) == 30
     assert set(report.left_random) == {*temporal, *HEAD}
     assert len(report.unused) == 112
+    assert sorted(report.filled + report.left_random) == sorted(before)
+    values = report.filled_values + report.left_random_values
+    assert values == sum(p.numel() for p in model.parameters())
     assert report.mismatched == HEAD
     saved = torch.load(tiny_srf, weights_only=True)["model"]
     for name, value in model.state_dict().items():
@@ -369,16 +326,6 @@ def test_nano_takes_98_of_its_130_tensors_from_tiny_srf(tiny_srf):
         "head.weight, head.bias: of another size",
     ):
         assert part in text
-
-
-def test_every_tensor_appears_in_the_report_once(tiny_srf):
-    model = shapes_only("vfl_net_nano", 101)
-    report = load_image_weights(model, tiny_srf)
-    assert sorted(report.filled + report.left_random) == sorted(model.state_dict())
-    of_file = report.filled + report.unused + report.mismatched
-    assert sorted(of_file) == sorted(image_state("focalnet_tiny_srf"))
-    values = report.filled_values + report.left_random_values
-    assert values == sum(p.numel() for p in model.parameters())
 
 
 def test_an_image_head_is_never_taken_even_if_it_fits(tmp_path):
@@ -480,12 +427,10 @@ def test_code_hidden_within_an_allowed_type_is_not_run(tmp_path, config_node):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is empty"),
+        (None, "there is no weights file"),
+        (b"", "neither a PyTorch nor"),
         (b"\n <html><body>Sign in</body></html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "Git LFS"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(99), "neither a PyTorch nor"),
-        (b"epoch,loss\n1,2.0\n", "neither a PyTorch nor"),
-        (b"\x00", "neither a PyTorch nor"),
         (b"PK\x03\x04" + bytes(500), "damaged or incomplete"),
         (b"\x80\x02" + bytes(500), "damaged or incomplete"),
         (b"\x80\x02}q\x00.", "damaged or incomplete"),
@@ -494,13 +439,23 @@ def test_code_hidden_within_an_allowed_type_is_not_run(tmp_path, config_node):
 )
 def test_what_is_no_weights_file_is_refused_in_words(tmp_path, content, said):
     path = tmp_path / "download.pth"
-    path.write_bytes(content)
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
     with pytest.raises(CheckpointError, match=said) as error:
         load_checkpoint(small(), path)
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize("share", [0.0001, 0.1, 0.5, 0.9, 0.999])
+def test_a_zip_of_a_folder_is_said_to_be_one(tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+        archive.writestr("drive/best.pth", b"x")
+    with pytest.raises(CheckpointError, match="drive/best.pth ....: unpack it"):
+        read_weights(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.5, 0.999])
 @pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
 def test_truncated_files_are_refused(tmp_path, kind, share):
     path = tmp_path / "weights.pth"
@@ -516,24 +471,13 @@ def test_truncated_files_are_refused(tmp_path, kind, share):
     assert_equal_states(model.state_dict(), small(seed=1).state_dict())
 
 
-def test_missing_files_and_folders_are_named(tmp_path):
-    with pytest.raises(CheckpointError, match=r"no weights file .*gone\.pth"):
-        load_checkpoint(small(), tmp_path / "gone.pth")
-    with pytest.raises(CheckpointError, match="is a folder"):
-        load_checkpoint(small(), tmp_path)
-    (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(CheckpointError, match="cannot be read"):
-        load_checkpoint(small(), tmp_path / "file" / "weights.pth")
-
-
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ({"optimizer": {"state": {}}, "epoch": 3}, "'optimizer', 'epoch'"),
-        ({}, "it holds a dict"),
         ([torch.zeros(2)], "it holds a list"),
-        (torch.zeros(2), "it holds a Tensor"),
         ({"model": {}}, "'model'"),
+        ({"model": {"norm.weight": torch.zeros(2), "steps": 7}}, "tensors alone"),
         ({0: torch.zeros(2)}, "it holds 0"),
     ],
 )
@@ -573,22 +517,14 @@ def test_round_trip_with_metadata(tmp_path):
     report = load_checkpoint(create_model("vfl_net_lab_student", 3), path)
     assert isinstance(report, LoadReport) and report.left_random == ()
     assert [p.name for p in path.parent.iterdir()] == ["student.safetensors"]
-
-
-def test_a_loaded_model_owes_nothing_to_its_file(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    save_checkpoint(small(), path)
-    model, _ = load_model(path)
-    save_checkpoint(small(seed=1), path)
-    with torch.no_grad():
-        model.norm.weight.add_(0)
-    assert_equal_states(model.state_dict(), small().state_dict())
+    content = path.read_bytes()
+    save_checkpoint(saved, path, recipe, {"classes": ["a", "b", "c"], "epoch": 2})
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        SMALL,
         VFLNetConfig(depths=(1,), embed_dim=4, patch_size=2, focal_levels=1),
         VFLNetConfig((1, 1), 8, focal_levels=3, focal_window=5, focal_factor=4),
         VFLNetConfig((2, 1), 8, mlp_ratio=2.5),
@@ -597,15 +533,9 @@ def test_a_loaded_model_owes_nothing_to_its_file(tmp_path):
 def test_sizes_without_a_name_are_rebuilt_from_their_numbers(tmp_path, config):
     save_checkpoint(VFLNet(config, 4), tmp_path / "weights.safetensors")
     model, metadata = load_model(tmp_path / "weights.safetensors")
-    assert metadata["model"] is None
-    assert model.config == config
-    assert model(torch.zeros(1, 2, 3, 16, 16)).shape == (1, 4)
-
-
-def test_extra_may_not_contradict_the_model(tmp_path):
-    with pytest.raises(CheckpointError, match="extra may not hold num_classes"):
-        save_checkpoint(small(), tmp_path / "w", extra={"num_classes": 9})
-    assert list(tmp_path.iterdir()) == []
+    assert metadata["model"] is None and model.config == config
+    PretrainedVFLNet.of(model, {}).save_pretrained(tmp_path)
+    assert PretrainedVFLNet.from_pretrained(tmp_path).config == config
 
 
 def test_files_of_others_have_no_metadata_of_ours(tmp_path):
@@ -628,12 +558,8 @@ def rewrite(path: Path, change) -> None:
     "change",
     [
         lambda m: {**m, "num_classes": 6},
-        lambda m: {**m, "num_classes": "5"},
         lambda m: {**m, "config": {**m["config"], "embed_dim": 10**9}},
-        lambda m: {**m, "config": {**m["config"], "depths": [1, 10**9]}},
-        lambda m: {**m, "config": {**m["config"], "mlp_ratio": "4"}},
         lambda m: {**m, "config": None},
-        lambda m: {**m, "config": {}},
     ],
 )
 def test_metadata_that_contradict_the_weights_are_refused(tmp_path, change):
@@ -642,22 +568,16 @@ def test_metadata_that_contradict_the_weights_are_refused(tmp_path, change):
     rewrite(path, change)
     with pytest.raises(CheckpointError, match="contradicts itself"):
         load_model(path)
-
-
-def test_metadata_that_are_no_json_are_refused(tmp_path):
-    path = tmp_path / "w.safetensors"
-    for text in ("{", "[1]", "[" * 100_000):
-        save_file(small().state_dict(), path, {"dvfl": text})
-        with pytest.raises(CheckpointError, match="cannot be read as JSON"):
-            read_weights(path)
+    save_file(small().state_dict(), path, {"dvfl": "[" * 100_000})
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_metadata(path)
 
 
 def test_a_safetensors_file_may_begin_like_an_old_pickle(tmp_path):
     """Its first byte is that of a length; 0x80 there also marks a pickle."""
-    model = small()
-    for padding in range(0, 256):
-        path = tmp_path / "model.safetensors"
-        save_checkpoint(model, path, extra={"note": "x" * padding})
+    path = tmp_path / "model.pth"
+    for padding in range(256):
+        save_checkpoint(small(), path, extra={"note": "x" * padding})
         if path.read_bytes()[0] == 0x80:
             break
     assert path.read_bytes()[0] == 0x80
@@ -665,14 +585,6 @@ def test_a_safetensors_file_may_begin_like_an_old_pickle(tmp_path):
 
 
 # --- what happens to other people's files ----------------------------------------
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_our_own_files_in_half_precision_become_float32(tmp_path, dtype):
-    save_checkpoint(small().to(dtype), tmp_path / "w.safetensors")
-    model, _ = load_model(tmp_path / "w.safetensors")
-    assert torch.equal(model.norm.weight, small().to(dtype).norm.weight.float())
-    assert model(torch.zeros(1, 2, 3, 16, 16)).dtype == torch.float32
 
 
 def test_a_moving_average_beside_the_weights_is_said_and_can_be_chosen(tmp_path):
@@ -690,48 +602,38 @@ def test_a_moving_average_beside_the_weights_is_said_and_can_be_chosen(tmp_path)
         load_checkpoint(model, path, part="ema")
 
 
-def test_a_stray_number_among_the_weights_is_named(tmp_path):
-    torch.save({"model": {**small().state_dict(), "steps": 7}}, tmp_path / "w.pth")
-    with pytest.raises(CheckpointError, match="'steps', no tensor but of type int"):
-        load_checkpoint(small(), tmp_path / "w.pth")
-
-
-def test_every_flipped_bit_of_the_weights_is_noticed(tmp_path):
-    path = tmp_path / "w.pth"
-    torch.save({"model": small().state_dict()}, path)
+@pytest.mark.parametrize("own", [False, True])
+def test_every_flipped_bit_of_the_weights_is_noticed(tmp_path, own):
+    path, saved = tmp_path / "w", small().state_dict()
+    torch.save({"model": saved}, path)
+    if own:
+        save_checkpoint(small(), path, extra={"classes": ["a", "b"]})
     whole = path.read_bytes()
-    for place in range(0, len(whole), 997):
+    values = whole.index(saved["head.weight"].numpy().tobytes())
+    for place in (values, *range(0, len(whole), 499)):
         changed = bytearray(whole)
         changed[place] ^= 4
         path.write_bytes(changed)
         try:
-            found = read_weights(path).tensors
+            found = read_weights(path)
         except CheckpointError:
-            continue  # else the bit lay where nothing is written
-        assert_equal_states(found, small().state_dict())
-    value = whole.index(small().head.weight.detach().numpy().tobytes())
-    path.write_bytes(whole[:value] + bytes([whole[value] ^ 1]) + whole[value + 1 :])
-    with pytest.raises(CheckpointError, match="does not have its checksum"):
-        read_weights(path)
+            continue
+        # Else the bit lay where nothing is written, or an own file became a foreign
+        # one, whose names tell what it is.
+        assert place != values
+        assert_equal_states(
+            dict(sorted(found.tensors.items())), dict(sorted(saved.items()))
+        )
 
 
-def test_a_zip_of_a_folder_is_said_to_be_one(tmp_path):
-    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
-        archive.writestr("drive/best.pth", b"x")
-    with pytest.raises(CheckpointError, match="drive/best.pth ....: unpack it"):
-        read_weights(tmp_path / "w.pth")
-
-
-def test_a_file_is_read_once_and_knows_its_digest(tmp_path):
+def test_a_file_is_read_once(tmp_path):
     path = tmp_path / "w.safetensors"
     save_checkpoint(small(), path, extra={"classes": list("abcde")})
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     file = read_weights(path)
     path.unlink()
-    assert file.digest == digest and file.note == ""
     model, metadata = load_model(file)
     assert metadata == file.metadata and metadata["classes"] == list("abcde")
-    assert load_checkpoint(small(seed=1), file).left_random == ()
+    assert load_checkpoint(small(seed=1), file).left_random == () and file.note == ""
     assert not any(p is t for p in model.parameters() for t in file.tensors.values())
 
 
@@ -754,12 +656,6 @@ def test_a_folder_in_the_form_of_the_hub(tmp_path):
     (tmp_path / "four").rename(tmp_path / "net" / "model.safetensors")
     with pytest.raises(CheckpointError, match="Only the head differs"):
         PretrainedVFLNet.from_pretrained(tmp_path / "net")
-
-
-def test_a_hub_network_without_a_name_has_its_sizes(tmp_path):
-    PretrainedVFLNet.of(small(), {}).save_pretrained(tmp_path)
-    again = PretrainedVFLNet.from_pretrained(tmp_path)
-    assert again.config == SMALL and again.class_names == ()
     for wrong in (("no_such", 3), ("vfl_net_nano", 3, ["a"])):
         with pytest.raises(CheckpointError):
             PretrainedVFLNet(*wrong)

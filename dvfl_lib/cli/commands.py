@@ -23,11 +23,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .cli_data import add_data_commands
-from .cli_evaluate import add_evaluate_options
-from .cli_export import add_export_options
-from .cli_predict import add_predict_options
-from .errors import RecipeError, exit_status
+from ..errors import RecipeError, exit_status
+from .data import add_data_commands
+from .evaluate import add_evaluate_options
+from .export import add_export_options
+from .predict import add_predict_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,8 +87,8 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
-    from .datasets.base import default_split
-    from .lessons import project_root
+    from ..datasets.base import default_split
+    from ..environment import project_root
 
     if options.name and options.run_dir:
         raise RecipeError("give --name or --run-dir, not both")
@@ -127,9 +127,9 @@ def _absolute(path: str) -> str:
 def _run(options: argparse.Namespace) -> int:
     import papermill
 
-    from .environment import project_root
-    from .lessons.show import tidy_notebook
-    from .training import open_run
+    from ..environment import project_root
+    from ..lessons.show import tidy_notebook
+    from ..training import open_run
 
     notebook = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
     if not notebook.is_file():
@@ -164,9 +164,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from .environment import processes
-    from .lessons import role_name
-    from .training import ROLES, open_run
+    from ..environment import processes
+    from ..lessons import role_name
+    from ..training import ROLES, open_run
 
     run = open_run(**_parameters(options))
     run.fill_cache()
@@ -182,14 +182,10 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from .cost import count_parameters
-    from .vfl_net import create_model, list_models
+    from ..cost import count_parameters
+    from ..vfl_net import create_model, list_models
 
     for name in list_models():
         total = count_parameters(create_model(name))["total"]
         print(f"{name:<24} {total / 1e6:8.2f} M parameters (400 classes)")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -56,8 +56,8 @@ def add_data_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from .datasets.sources import SOURCES
-    from .standins import list_standins
+    from ..datasets.sources import SOURCES
+    from ..standins import list_standins
 
     for name, benchmark in SOURCES.items():
         clips = (
@@ -77,8 +77,8 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _get(options: argparse.Namespace) -> int:
-    from .datasets.get import get_dataset
-    from .lessons import project_root
+    from ..datasets.get import get_dataset
+    from ..environment import project_root
 
     where = get_dataset(
         options.name,
@@ -92,8 +92,8 @@ def _get(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from .datasets.check import check_dataset
-    from .files import write_whole
+    from ..datasets.check import check_dataset
+    from ..files import write_whole
 
     report = check_dataset(options.name, options.root, options.quick, options.split)
     print(report.text())
@@ -104,7 +104,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from .datasets import create_dataset
+    from ..datasets import create_dataset
 
     for subset in ("train", "test"):
         print(create_dataset(options.name, options.root, options.split, subset))
@@ -112,7 +112,7 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _standin(options: argparse.Namespace) -> int:
-    from .standins import write_standin
+    from ..standins import write_standin
 
     workers = os.cpu_count() or 1
     print(write_standin(options.name, options.root, options.seed, workers=workers))

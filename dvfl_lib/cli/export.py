@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .errors import DatasetError, RecipeError
+from ..errors import DatasetError, RecipeError
 
 _CLIPS = 48
 
@@ -36,9 +36,9 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from .deployment.int8 import calibration_clips, compare_outputs, quantise
-    from .deployment.onnx import check_packages, export, open_onnx
-    from .deployment.predict import open_network
+    from ..deployment.int8 import calibration_clips, compare_outputs, quantise
+    from ..deployment.onnx import check_packages, export, open_onnx
+    from ..deployment.predict import open_network
 
     if bool(options.int8) != bool(options.calibration):
         raise RecipeError("--int8 and --calibration belong together: give both")

@@ -14,10 +14,15 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .errors import RecipeError, VideoError
+from ..errors import RecipeError, VideoError
 
 if TYPE_CHECKING:
-    from .deployment import FrameSource, LoadedNetwork, Recognition, StreamingRecogniser
+    from ..deployment import (
+        FrameSource,
+        LoadedNetwork,
+        Recognition,
+        StreamingRecogniser,
+    )
 
 _BAR = 30  # characters
 _STREAM_ONLY = (
@@ -81,7 +86,7 @@ def add_predict_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from .deployment import check_output, open_network, open_source, predict_video
+    from ..deployment import check_output, open_network, open_source, predict_video
 
     streams = options.stream or bool(options.output)
     _check(options, streams)
@@ -112,7 +117,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace, streams: bool) -> None:
-    from .deployment import is_camera
+    from ..deployment import is_camera
 
     if options.top < 1:
         raise RecipeError(f"--top must be at least 1, not {options.top}")
@@ -142,7 +147,7 @@ def _check(options: argparse.Namespace, streams: bool) -> None:
 
 def _follow(options, network: LoadedNetwork, source: FrameSource, output) -> int:
     """Windows as they come; returns 1 if none was full."""
-    from .deployment import StreamingRecogniser, write_annotated
+    from ..deployment import StreamingRecogniser, write_annotated
 
     stride = options.frame_stride
     if stride is None:

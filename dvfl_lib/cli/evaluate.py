@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .errors import RecipeError
+from ..errors import RecipeError
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from .evaluation import run_benchmarks
+    from ..evaluation import run_benchmarks
 
     given = {name: getattr(options, name) for name in ("device", "precision")}
     given |= {"batch_size": options.batch_size, "workers": options.workers}
@@ -91,7 +91,7 @@ def _pairs(texts: list[str], option: str) -> dict[str, str]:
 
 def _by_role(texts: list[str]) -> dict[str, str]:
     """ROLE=VALUE for one network; VALUE alone for all."""
-    from .evaluation.plan import ROLES
+    from ..evaluation.plan import ROLES
 
     found: dict[str, str] = {}
     for text in texts:
@@ -103,7 +103,7 @@ def _by_role(texts: list[str]) -> dict[str, str]:
 
 def _checkpoints(options: argparse.Namespace) -> list[Any]:
     """One shape, from the shell or from a JSON file."""
-    from .evaluation.plan import Checkpoint
+    from ..evaluation.plan import Checkpoint
 
     entries: list[Any] = []
     for text in options.checkpoint:
