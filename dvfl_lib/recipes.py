@@ -4,23 +4,20 @@ Public names: ``Recipe`` and its parts (``DataRecipe``, ``AugmentRecipe``,
 ``OptimRecipe``, ``NetworkRecipe``, ``DistilRecipe``, ``EvaluateRecipe``),
 ``PROFILES``, ``recipe_for``, ``did_you_mean``.
 
-* ``paper``: the recipe of the authors' repository, number for number.
+* ``paper``: the recipe of the authors' repository, number for number: the defaults.
 * ``colab``: the same recipe cut down to one T4-class GPU.
 * ``demo``:  small networks on the stand-in, for two CPU cores.
 
-The parts are pydantic dataclasses: types and ranges are checked where one is made, and
-nowhere else. The defaults are those of the authors' repository. Words that
-name a loss, a signal to match or a sampling are looked up where these are defined.
+The parts are pydantic dataclasses: types and ranges are checked where one is made.
+Words that name a loss, a signal or a sampling are looked up where these are defined.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field, replace
 from difflib import get_close_matches
-from functools import wraps
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -44,35 +41,7 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def _part(kind: type) -> type:
-    """A frozen dataclass whose numbers are checked whenever one is made."""
-    kind = dataclass(frozen=True, config=_CHECKED)(kind)
-    unchecked = kind.__init__
-
-    @wraps(unchecked)
-    def init(self: Any, *args: Any, **values: Any) -> None:
-        with _said_as_ours():
-            unchecked(self, *args, **values)
-
-    kind.__init__ = init
-    return kind
-
-
-@contextmanager
-def _said_as_ours() -> Iterator[None]:
-    """Pydantic's complaints as one ``RecipeError``: which number, why, what it was."""
-    try:
-        yield
-    except ValidationError as error:
-        told = []
-        for one in error.errors():
-            place, message = ".".join(map(str, one["loc"])), one["msg"]
-            if one["type"] == "value_error":  # a rule of ours names its values
-                message = message.removeprefix("Value error, ")
-            else:
-                message += f", not {one['input']!r}"
-            told.append(f"{place}: {message}" if place else message)
-        raise RecipeError("; ".join(told)) from None
+_part = dataclass(frozen=True, config=_CHECKED)
 
 
 @_part
@@ -137,15 +106,11 @@ class OptimRecipe:
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.warmup_epochs > self.epochs:
-            raise ValueError(
-                f"warmup_epochs ({self.warmup_epochs}) is more than epochs "
-                f"({self.epochs})"
-            )
+            told = f"warmup_epochs ({self.warmup_epochs}) is more than epochs"
+            raise ValueError(f"{told} ({self.epochs})")
         if self.batch_size % self.micro_batch:
-            raise ValueError(
-                f"batch_size ({self.batch_size}) must be a multiple of micro_batch "
-                f"({self.micro_batch})"
-            )
+            told = f"batch_size ({self.batch_size}) must be a multiple of micro_batch"
+            raise ValueError(f"{told} ({self.micro_batch})")
         return self
 
     @property
@@ -262,18 +227,26 @@ class Recipe:
         """The inverse of ``to_dict``, after JSON too; what is absent has its default.
 
         Raises:
-            RecipeError: unknown name, wrong type or impossible value.
+            RecipeError: unknown name, wrong type or impossible value: which number,
+                why, what it was.
         """
-        with _said_as_ours():
+        try:
             return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
+        except ValidationError as error:
+            told = []
+            for one in error.errors():
+                place, message = ".".join(map(str, one["loc"])), one["msg"]
+                if one["type"] == "value_error":  # a rule of ours names its values
+                    message = message.removeprefix("Value error, ")
+                else:
+                    message += f", not {one['input']!r}"
+                told.append(f"{place}: {message}" if place else message)
+            raise RecipeError("; ".join(told)) from None
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
         """A copy with dotted names replaced, as in ``{"optim.epochs": 2}``.
 
-        All changes are made at once: two values may only be right together.
-
-        Raises:
-            RecipeError: as ``from_dict``.
+        All at once: two values may only be right together. Raises as ``from_dict``.
         """
         values = self.to_dict()
         parts = {name: part for name, part in values.items() if name != "profile"}
@@ -332,11 +305,7 @@ PROFILES: dict[str, Recipe] = {"demo": _DEMO, "colab": _COLAB, "paper": _PAPER}
 
 
 def recipe_for(profile: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of a profile, with dotted overrides.
-
-    Raises:
-        RecipeError: unknown profile or parameter.
-    """
+    """The recipe of a profile, with dotted overrides. Raises as ``from_dict``."""
     if profile not in PROFILES:
         raise RecipeError(
             f"there is no profile {profile!r}.{did_you_mean(profile, PROFILES)} "
