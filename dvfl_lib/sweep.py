@@ -30,17 +30,10 @@ from .files import write_whole
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """One run.
+    """One run; arguments and what the function returns are expressible in JSON."""
 
-    Attributes:
-        name: its files' name, unique in a sweep.
-        function: of this library, as "lessons.ablation:run_point"; what it returns
-            must be expressible in JSON.
-        arguments: by name; expressible in JSON.
-    """
-
-    name: str
-    function: str
+    name: str  # of its files, unique in a sweep
+    function: str  # of this library, as "lessons.ablation:run_point"
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
@@ -99,19 +92,18 @@ def sweep(
         except Timeout:  # both would run every point
             raise RunDirectoryError(f"another sweep works in {folder}") from None
         if failed:
-            lines = "\n".join(f"  {name}: {why}" for name, why in failed.items())
             raise DVFLError(
                 f"{len(failed)} of {len(points)} points failed; the others are kept. "
-                f"Their logs in {folder} show where:\n{lines}"
+                f"Their logs in {folder} show where:\n" + "\n".join(failed)
             )
     return {point.name: finished(point, folder) for point in points}
 
 
 def _run_all(
-    todo: list[SweepPoint], folder: Path, jobs: int, progress: bool
-) -> dict[str, str]:
-    """Point -> why it failed."""
-    waiting, failed = todo[::-1], {}
+    todo: Sequence[SweepPoint], folder: Path, jobs: int, progress: bool
+) -> list[str]:
+    """A line for each point that failed."""
+    waiting, failed = list(todo[::-1]), []
     running: dict[subprocess.Popen[bytes], SweepPoint] = {}
     with tqdm(total=len(todo), desc="sweep", unit="run", disable=not progress) as bar:
         try:
@@ -123,39 +115,33 @@ def _run_all(
                 for process in [p for p in running if p.poll() is not None]:
                     point = running.pop(process)
                     if process.returncode or finished(point, folder) is None:
-                        log = _log(point, folder).read_text("utf-8", "replace")
+                        log = (folder / f"{point.name}.log").read_text(
+                            "utf-8", "replace"
+                        )
                         ended = f"ended with status {process.returncode}"
-                        failed[point.name] = (log.strip() or ended).splitlines()[-1]
+                        last = (log.strip() or ended).splitlines()[-1]
+                        failed.append(f"  {point.name}: {last}")
                     bar.update()
         finally:  # Ctrl-C: no run stays behind
             for process in running:
                 process.terminate()
-            for process in running:
                 process.wait()
     return failed
 
 
-def _log(point: SweepPoint, folder: Path) -> Path:
-    return folder / f"{point.name}.log"
-
-
 def _start(point: SweepPoint, folder: Path) -> subprocess.Popen[bytes]:
     """Call a point's function in a new process, one thread: runs share the cores."""
-    given = json.dumps([point.function, point.arguments, str(folder / point.name)])
+    given = [point.function, point.arguments, str(folder / f"{point.name}.json")]
     here = str(Path(__file__).parents[1])
     path = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
-    with _log(point, folder).open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+    with (folder / f"{point.name}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", __name__, json.dumps(given)],
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
         )
-    assert process.stdin is not None
-    with process.stdin as pipe:
-        pipe.write(given.encode())
-    return process
 
 
 def _call_and_store(function: str, arguments: dict[str, Any], path: str) -> None:
@@ -164,8 +150,8 @@ def _call_and_store(function: str, arguments: dict[str, Any], path: str) -> None
     result = getattr(import_module(f"{__package__}.{module}"), name)(**arguments)
     stored = {"function": function, "arguments": arguments, "commit": commit()}
     text = json.dumps({**stored, "result": result}, indent=1, allow_nan=False)
-    write_whole(Path(f"{path}.json"), (text + "\n").encode())
+    write_whole(Path(path), (text + "\n").encode())
 
 
 if __name__ == "__main__":
-    _call_and_store(*json.load(sys.stdin))
+    _call_and_store(*json.loads(sys.argv[1]))

@@ -82,6 +82,7 @@ sweep(points, sys.argv[1], jobs=1, progress=False)
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal of POSIX")
 def test_an_interrupted_sweep_leaves_no_process_behind(tmp_path):
     process = psutil.Popen([sys.executable, "-c", TWO, str(tmp_path)], stderr=-3)

@@ -1,6 +1,6 @@
 """``python tools/train_assets.py``: train the networks of data/assets again.
 
-Public names: ``make_networks``, ``export_networks``, ``main``.
+Public names: ``make_networks``, ``main``.
 
 The pipeline of lesson 07, on the stand-in at 64 x 64 pixels: a teacher, then the
 student distilled from it, and the same student without distillation, both with all
@@ -47,7 +47,7 @@ OVERRIDES: dict[str, Any] = {
 def make_networks(
     run_dir: str = "", folder: Path | None = None, progress: bool = True
 ) -> Path:
-    """Train all three, or go on with that; write them and their entries.
+    """Train all three, or go on with that; write them, and their entries beside them.
 
     Args:
         run_dir: the run's folder, ``runs/small64`` of the checkout if empty; each
@@ -56,9 +56,6 @@ def make_networks(
         progress: show bars.
 
     Returns the path of the manifest.
-
-    Raises:
-        DVFLError: one of its children, as ``Pipeline``.
     """
     run = open_run(
         profile="demo",
@@ -72,24 +69,12 @@ def make_networks(
     )
     run.fill_cache()
     fits = {role: run.train(role) for role in ("teacher", "student", "baseline")}
-    return export_networks(run, fits, folder)
-
-
-def export_networks(
-    run: Pipeline, fits: dict[str, FitResult], folder: Path | None = None
-) -> Path:
-    """Write the finished networks of a run, and their entries in ``assets.json``."""
-    folder = assets_folder() if folder is None else folder
-    entries = {}
+    folder, entries = folder or assets_folder(), {}
     for asset in ASSETS.values():
-        told = _told(run, fits, asset.role)
-        path = folder / asset.file
-        save_checkpoint(
-            run.trained(asset.role),
-            path,
-            recipe=run.recipe.to_dict(),
-            extra={"classes": list(run.train_list.classes), **told},
-        )
+        told, path = _told(run, fits, asset.role), folder / asset.file
+        extra = {"classes": list(run.train_list.classes), **told}
+        network, recipe = run.trained(asset.role), run.recipe.to_dict()
+        save_checkpoint(network, path, recipe=recipe, extra=extra)
         content = path.read_bytes()
         entries[asset.file] = {
             "sha256": hashlib.sha256(content).hexdigest(),
@@ -106,14 +91,14 @@ def export_networks(
 def _told(run: Pipeline, fits: dict[str, FitResult], role: str) -> dict[str, Any]:
     """How one was made and how good it is; no times, so the same each time."""
     result = run.evaluate(role)
-    # Of a distilled student, what it learned from belongs to its story.
-    roles = ("teacher", role) if role == "student" else (role,)
     test = {
         "list": f"stand-in for UCF101, test list {run.settings.split}",
         "views": str(result.views),
         "top1": round(result.top1.value, 6),
     }
-    if role == "student":
+    roles = [role]
+    if role == "student":  # what it learned from belongs to its story
+        roles = ["teacher", role]
         test["top1_teacher"] = round(run.evaluate("teacher").top1.value, 6)
     return {
         "standin": run.train_list.standin,
@@ -136,16 +121,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=COMMAND, description="train data/assets")
     parser.add_argument("--run-dir", default="", help=f"default: {RUN_DIR}")
     options = parser.parse_args(arguments)
-    return exit_status("assets", lambda: _make_and_tell(options.run_dir))
 
+    def make_and_tell() -> int:
+        manifest = make_networks(options.run_dir)
+        for name, entry in json.loads(manifest.read_text("utf-8"))["files"].items():
+            top1, clips = entry["test"]["top1"], entry["clips"]["tested on"]
+            path = shown_path(manifest.with_name(name))
+            print(f"{path}: {100 * top1:.1f} % of {clips} stand-in test clips")
+        return 0
 
-def _make_and_tell(run_dir: str) -> int:
-    manifest = make_networks(run_dir)
-    for name, entry in json.loads(manifest.read_text("utf-8"))["files"].items():
-        top1, clips = entry["test"]["top1"], entry["clips"]["tested on"]
-        path = shown_path(manifest.with_name(name))
-        print(f"{path}: {100 * top1:.1f} % of {clips} stand-in test clips")
-    return 0
+    return exit_status("assets", make_and_tell)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,21 @@
 
 Public names: ``VideoDataset``, ``MissingVideos``, ``create_dataset``,
 ``list_datasets``, ``default_split``, ``dataset_info``, ``protocols_of``,
-``DatasetInfo``, ``register``, ``first_few``, ``SUBSETS``, ``STANDIN_FILE``.
+``DatasetInfo``, ``register``, ``need_folder``, ``marked_standin``, ``first_few``,
+``SUBSETS``, ``STANDIN_FILE``.
 
-A loader is a function ``load(root, split, subset, frames)`` under ``@register(...)``,
-which says what other rooms need to know of the data set; its default ``split`` is the
-one that is meant where none is named.
+A loader is a function ``load(root, split, subset, **options)`` under
+``@register(...)``, which says what other rooms need to know of the data set.
+``create_dataset`` is the door: it checks name, folder, split and subset for all.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,30 @@ def first_few(names: Iterable[object], count: int = 3) -> str:
     names = list(names)
     rest = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(str(name) for name in names[:count]) + rest
+
+
+def marked_standin(root: Path) -> bool:
+    """Whether a folder carries the mark of generated data."""
+    return (root / STANDIN_FILE).is_file()
+
+
+def need_folder(root: str | os.PathLike[str], holds: str) -> Path:
+    """The folder that the user named, with ``~`` replaced.
+
+    Args:
+        holds: what should be in it, for the message.
+
+    Raises:
+        DatasetError: there is no such folder.
+    """
+    path = Path(root).expanduser()
+    if not path.is_dir():
+        is_file = " It is a file: unpack it." if path.is_file() else ""
+        raise DatasetError(
+            f"{path}: there is no such folder.{is_file} Give the folder that holds "
+            f"{holds}"
+        )
+    return path
 
 
 class MissingVideos(DatasetError):
@@ -84,8 +109,6 @@ class VideoDataset(Dataset):
         subset: str,
         classes: Sequence[str],
         samples: Sequence[Sample],
-        frames: int = 8,
-        standin: bool = False,
         flip_labels: Mapping[int, int | None] | None = None,
         missing: int | None = 0,
     ) -> None:
@@ -93,14 +116,11 @@ class VideoDataset(Dataset):
             raise DatasetError(
                 f"{name}, split {split}, {subset}: the list names no video ({root})"
             )
-        self.name, self.root = name, Path(root)
-        self.split, self.subset = split, subset
-        self.classes = tuple(classes)
-        self.samples = list(samples)
-        self.frames = frames
-        self.standin = standin
-        self.flip_labels = None if flip_labels is None else dict(flip_labels)
-        self.missing = missing
+        self.name, self.root, self.split, self.subset = name, root, split, subset
+        self.classes, self.samples = tuple(classes), list(samples)
+        self.flip_labels, self.missing = flip_labels, missing
+        self.standin = marked_standin(root)
+        self.frames = 8
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -130,10 +150,8 @@ class VideoDataset(Dataset):
         the samples, ``share`` and ``seed``; both parts keep the list's order.
 
         Raises:
-            DatasetError: ``share`` outside (0, 1), or a class with one group only.
+            DatasetError: a class has one group only.
         """
-        if not 0 < share < 1:
-            raise DatasetError(f"share must be between 0 and 1, not {share}")
         groups: dict[int, set[str]] = {}
         for sample in self.samples:
             groups.setdefault(sample.label, set()).add(sample.group)
@@ -168,15 +186,26 @@ class DatasetInfo:
     """A data set's loader, and what other rooms need to know of it.
 
     Attributes:
+        holds: what its folder should hold, and where that is from.
+        splits: their names; the first is meant where none is named.
+        more_splits: a pattern of further names.
+        about_splits: they in words, for messages, where a list does not do.
         protocols: the sets of splits whose mean is the data set's number; empty for
             one official division. A split that is in none stands by itself.
+        standin_splits: those on which a stand-in is scored where none is named; the
+            first protocol if empty.
         released_order: classes -> the order of the outputs of the checkpoints that
             the authors released; None where it is not known, or there are none.
         no_order: why it is not known, where there are.
     """
 
     load: Callable[..., VideoDataset]
+    holds: str
+    splits: tuple[str, ...] = ("1",)
+    more_splits: str = "(?!)"
+    about_splits: str = ""
     protocols: tuple[tuple[str, ...], ...] = ()
+    standin_splits: tuple[str, ...] = ()
     released_order: Callable[[Sequence[str]], Sequence[str]] | None = None
     no_order: str = ""
 
@@ -205,9 +234,9 @@ def dataset_info(name: str) -> DatasetInfo:
     Raises:
         DatasetError: unknown name.
     """
-    info = _DATASETS.get(str(name).lower())
+    info = _DATASETS.get(name.lower())
     if info is None:
-        near = get_close_matches(str(name).lower(), _DATASETS, n=1)
+        near = get_close_matches(name.lower(), _DATASETS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DatasetError(
             f"there is no benchmark {name!r}.{hint} Known: {', '.join(list_datasets())}"
@@ -224,12 +253,12 @@ def default_split(name: str) -> str:
     """The split of a data set that is meant where none is named.
 
     The first official one; for UCF50, which has none, its first group left out; for
-    "folder" the division that the folder has. It is the default of the loader.
+    "folder" the division that the folder has.
 
     Raises:
         DatasetError: unknown name.
     """
-    return str(signature(dataset_info(name).load).parameters["split"].default)
+    return dataset_info(name).splits[0]
 
 
 def create_dataset(
@@ -237,6 +266,7 @@ def create_dataset(
     root: str | os.PathLike[str],
     split: str | int | None = None,
     subset: str = "train",
+    frames: int = 8,
     **options: Any,
 ) -> VideoDataset:
     """One subset of one split of a data set, read from its original files.
@@ -249,16 +279,24 @@ def create_dataset(
             "0.2" as well; see ``load_folder``. None: ``default_split``.
         subset: ``"train"`` or ``"test"``; the latter is the validation list of
             Something-Something V2 and Kinetics-400.
-        options: passed on to the loader, such as ``frames=8``.
+        frames: T of the clips that ``__getitem__`` shows.
+        options: passed on to the loader, such as ``min_present=0.9``.
 
     Raises:
         DatasetError: unknown name, split or subset; missing or incomplete files.
     """
-    load = dataset_info(name).load
-    split = default_split(name) if split is None else split
+    info = dataset_info(name)
+    split = info.splits[0] if split is None else str(split).lower()
+    if split not in info.splits and not re.fullmatch(info.more_splits, split):
+        raise DatasetError(
+            f"{name} has no split {split!r}. Its splits: "
+            f"{info.about_splits or ', '.join(info.splits)}"
+        )
     if subset not in SUBSETS:
         raise DatasetError(
             f"subset must be 'train' or 'test' (the validation list, where the "
             f"official test list has no labels), not {subset!r}"
         )
-    return load(root, split=split, subset=subset, **options)
+    dataset = info.load(need_folder(root, info.holds), split, subset, **options)
+    dataset.frames = frames
+    return dataset

@@ -9,7 +9,7 @@ left". A flip that keeps such a label teaches a wrong one, so training swaps it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 # Words that a mirror changes, as words or as parts of turn_left and TurnLeft; not
 # the "right" of upright, nor the adverb of "pulling it right out".
@@ -33,7 +33,7 @@ def _key(name: str, mirrored: bool) -> str:
     return _TURN.sub(turn, _SIDE.sub(side, name)).casefold()
 
 
-def flip_labels(classes: Sequence[str]) -> Mapping[int, int | None] | None:
+def flip_labels(classes: Sequence[str]) -> dict[int, int | None] | None:
     """Label -> label of the mirror image, for classes that name a side or a turn.
 
     Left and right change places, and so do clockwise and counterclockwise. A class

@@ -34,6 +34,7 @@ mirror.
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import warnings
@@ -45,34 +46,44 @@ import torch
 from ..errors import DatasetError
 from ..seeding import derive_seed
 from ..video.clips import Sample
-from .base import SUBSETS, VideoDataset, first_few, register
+from .base import SUBSETS, MissingVideos, VideoDataset, first_few, register
 from .duplicates import refuse_copies
 from .flip_labels import flip_labels
-from .folder_lists import Sides, check_names, samples_of_lists
 from .listing import (
+    VIDEO_SUFFIXES,
     is_video,
     list_folder,
-    marked_standin,
-    need_folder,
     packed_in,
     read_lines,
+    read_text,
 )
 
 _SIDES = {"train": ("train",), "test": ("test", "val", "validate", "validation")}
-_SHARE = re.compile(r"(0?\.\d*[1-9]\d*)(?:-seed(\d+))?")
+_SHARE = r"(0?\.\d*[1-9]\d*)(?:-seed(\d+))?"
 _LAYOUTS = (
     "It should hold train.csv and test.csv, or train/<class>/ and test/<class>/, or "
     "<class>/ with split='0.2'"
 )
+# What columns are called, the best name first: a path says more than a name.
+_COLUMNS = {
+    "path": (
+        *("path", "clip_path", "video_path", "file_path", "filepath", "file"),
+        *("filename", "file_name", "video", "video_name", "clip", "clip_name"),
+    ),
+    "label": ("label", "class", "class_name", "action", "category"),
+    "group": ("group",),
+}
+Sides = dict[str, list[Sample]]  # "train" and "test" -> videos
 
 
-@register("folder")
-def load_folder(
-    root: str | os.PathLike[str],
-    split: str | int | float = "1",
-    subset: str = "train",
-    frames: int = 8,
-) -> VideoDataset:
+@register(
+    "folder",
+    holds=f"your videos. {_LAYOUTS}",
+    more_splits=_SHARE,
+    about_splits="'1' for a folder that is divided into train and test, or a share for "
+    "testing such as '0.2', or '0.2-seed7'",
+)
+def load_folder(root: Path, split: str, subset: str) -> VideoDataset:
     """A user's own videos. See the module's docstring for the layouts.
 
     Args:
@@ -81,34 +92,25 @@ def load_folder(
             of each class a fifth of the groups, at least one, is for testing. Which,
             follows from the names and a seed: "0.2-seed7", or 0 for "0.2".
         subset: "train" or "test".
-        frames: T of the clips that ``__getitem__`` shows.
 
     Raises:
         DatasetError: a layout that is none of these; videos missing; a label out of
             range; a video on both sides or under two labels, by path or by content; a
             class that cannot be divided.
     """
-    root = need_folder(root, f"your videos. {_LAYOUTS}")
-    share = _SHARE.fullmatch(str(split))
-    if share is None and str(split) != "1":
-        raise DatasetError(
-            "split must be '1' for a folder that is divided into train and test, or "
-            f"a share for testing such as '0.2', or '0.2-seed7': not {split!r}"
-        )
     given = root / "classes.txt"
-    names = check_names(read_lines(given, ""), given) if given.is_file() else None
+    names = _check_names(read_lines(given), given) if given.is_file() else None
     lists, folders = _sides(root, ".csv"), _sides(root, "")
-    if share is not None:
+    if share := re.fullmatch(_SHARE, split):
         if lists or "test" in folders:
             raise DatasetError(
-                f"{root} is divided already, and split {share[0]!r} would divide it "
+                f"{root} is divided already, and split {split!r} would divide it "
                 "again. Ask for split '1'"
             )
         classes, every = _from_folders(root, {"all": root}, names)
-        seed = int(share[2] or 0)
-        sides = _divide(every["all"], classes, float(share[1]), seed)
+        sides = _divide(every["all"], classes, float(share[1]), int(share[2] or 0))
     elif lists:
-        classes, sides = samples_of_lists(root, _both(root, lists), names)
+        classes, sides = _from_lists(root, _both(root, lists), names)
     else:
         classes, sides = _from_folders(root, _both(root, folders), names)
     refuse_copies(sides)
@@ -119,17 +121,8 @@ def load_folder(
             f"{first_few(classes[label] for label in sorted(empty))}",
             stacklevel=3,
         )
-    return VideoDataset(
-        "folder",
-        root,
-        str(split),
-        subset,
-        classes,
-        sides[subset],
-        frames,
-        marked_standin(root),
-        flip_labels(classes),
-    )
+    swapped = flip_labels(classes)
+    return VideoDataset("folder", root, split, subset, classes, sides[subset], swapped)
 
 
 def _sides(root: Path, suffix: str) -> dict[str, Path]:
@@ -143,9 +136,8 @@ def _sides(root: Path, suffix: str) -> dict[str, Path]:
             found[side] = paths[0]
         if len(paths) > 1:
             others = first_few(path.name for path in paths[1:])
-            warnings.warn(
-                f"{root}: {paths[0].name} is read, {others} is not", stacklevel=4
-            )
+            told = f"{root}: {paths[0].name} is read, {others} is not"
+            warnings.warn(told, stacklevel=4)
     return found
 
 
@@ -156,12 +148,33 @@ def _both(root: Path, found: dict[str, Path]) -> dict[str, Path]:
     if found:
         lacking = next(side for side in SUBSETS if side not in found)
         here = next(iter(found.values()))
-        end = here.suffix or "/<class>"
-        names = " or ".join(name + end for name in _SIDES[lacking])
-        raise DatasetError(f"{root}: has {here.name}, but no {names}. Add it")
+        names = [name + (here.suffix or "/<class>") for name in _SIDES[lacking]]
+        raise DatasetError(f"{root}: has {here.name}, but no {' or '.join(names)}")
     loose = any(is_video(entry.name) for entry in list_folder(root))
     hint = " Videos lie directly in it: give each class a folder." if loose else ""
     raise DatasetError(f"{root}: is not divided. {_LAYOUTS}.{hint}{packed_in(root)}")
+
+
+def _check_names(names: Sequence[str], where: Path) -> tuple[str, ...]:
+    """Names of classes that can be told apart, two of them or more.
+
+    Two that differ in case or in blanks alone are most likely one class.
+    """
+    plain = {" ".join(name.split()).casefold(): name for name in reversed(names)}
+    for name in names:
+        first = plain[" ".join(name.split()).casefold()]
+        if names.count(name) > 1 or first != name:
+            raise DatasetError(
+                f"{where}: the class {name!r} is also there as {first!r}. Give each "
+                "class one name"
+            )
+    if len(names) < 2:
+        packed = packed_in(where) if where.is_dir() else ""
+        raise DatasetError(
+            f"{where}: names {len(names)} classes; it takes two to tell apart. Is it "
+            f"the right folder?{packed}"
+        )
+    return tuple(names)
 
 
 # --- a folder for each class ---------------------------------------------------
@@ -171,34 +184,28 @@ def _from_folders(
     root: Path, folders: dict[str, Path], names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], Sides]:
     """What folders show that hold a folder for each class; the first knows them all."""
-    found = {}
     left_out: list[str] = []
+    classes, known, sides = names, "classes.txt", {}
     for side, folder in folders.items():
         entries = list_folder(folder)
-        loose = [entry.name for entry in entries if is_video(entry.name)]
-        loose = [name for name in loose if not (folder / name).is_dir()]
+        loose = [e.name for e in entries if is_video(e.name) and not e.is_dir()]
         if loose:
             raise DatasetError(
                 f"{folder}: {first_few(loose)} lies in no class's folder, so its label "
                 "is not known. Move it, or write train.csv and test.csv"
             )
-        found[side] = {e.name: Path(e.path) for e in entries if e.is_dir()}
-    first = next(iter(folders))
-    classes = names or check_names(sorted(found[first]), folders[first])
-    label_of = {name: label for label, name in enumerate(classes)}
-    sides: Sides = {}
-    for side, mine in found.items():
-        strange = [name for name in mine if name not in label_of]
-        if strange:
-            known = "classes.txt" if names else "the training side"
+        mine = {e.name: Path(e.path) for e in entries if e.is_dir()}
+        if classes is None:
+            classes, known = _check_names(sorted(mine), folder), "the training side"
+        if strange := [name for name in mine if name not in classes]:
             raise DatasetError(
-                f"{folders[side]}: {known} does not know {first_few(strange)}; it has "
+                f"{folder}: {known} does not know {first_few(strange)}; it has "
                 f"{first_few(classes)}. Are names spelled alike?"
             )
         sides[side] = []
-        for name in sorted(mine, key=label_of.__getitem__):
-            videos = _videos_below(mine[name], set(), left_out)
-            if not videos:
+        for label, name in enumerate(classes):
+            videos = _videos_below(mine[name], set(), left_out) if name in mine else []
+            if name in mine and not videos:
                 raise DatasetError(
                     f"{mine[name]}: holds no video, so the class {name!r} would be "
                     f"empty.{packed_in(mine[name])} Fill it or take it away"
@@ -206,7 +213,7 @@ def _from_folders(
             for path in videos:
                 group = f"{name}/{path.relative_to(mine[name]).parts[0]}"
                 listed = path.relative_to(root).as_posix()
-                sides[side].append(Sample(path, label_of[name], group, listed))
+                sides[side].append(Sample(path, label, group, listed))
     if left_out:
         warnings.warn(
             f"{root}: {len(left_out)} files are left out, which by their suffix are no "
@@ -255,3 +262,134 @@ def _divide(
         "train": [s for s in samples if (s.label, s.group) not in held],
         "test": [s for s in samples if (s.label, s.group) in held],
     }
+
+
+# --- lists ---------------------------------------------------------------------
+
+
+def _read_rows(file: Path) -> list[tuple[str, str, str, str]]:
+    """The lines of a list: (path, label, group or "", file and line)."""
+    cells = []
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        # Line by line, so that a quote that is not closed swallows no other line.
+        try:
+            parsed = next(csv.reader([line], strict=True, skipinitialspace=True), [])
+        except csv.Error as error:
+            raise DatasetError(f"{file}, line {number}: {error}") from None
+        if any(cell.strip() for cell in parsed):
+            where = f"{file}, line {number}"
+            cells.append((where, [cell.strip() for cell in parsed]))
+    head = [cell.lower() for cell in cells[0][1]] if cells else ["path", "label"]
+    places = [
+        next((head.index(name) for name in names if name in head), None)
+        for names in _COLUMNS.values()
+    ]
+    named = None not in places[:2]
+    if not named and (len(head) not in (2, 3) or {*head} & {*_COLUMNS["path"]}):
+        known = "; for the ".join(f"{k} {', '.join(v)}" for k, v in _COLUMNS.items())
+        raise DatasetError(
+            f"{file}: its first line is {','.join(head)!r}. Expected path,label or "
+            "path,label,group, or a line with names of columns. Known are for the "
+            f"{known}. Put what contains a comma in quotes"
+        )
+    if not named:
+        head = ["path", "label", "group"][: len(head)]
+        places = [0, 1, 2 if len(head) == 3 else None]
+    rows = []
+    for where, found in cells[named:]:
+        path, label, group = (
+            found[place] if place is not None and place < len(found) else ""
+            for place in places
+        )
+        if len(found) != len(head) or not path or not label:
+            raise DatasetError(
+                f"{where}: expected {','.join(head)}, found {found}. Put what contains "
+                "a comma in double quotes"
+            )
+        rows.append((path.replace("\\", "/"), label, group, where))
+    return rows
+
+
+def _from_lists(
+    root: Path, lists: dict[str, Path], names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], Sides]:
+    """What the lists of both sides name, in the order of the lists."""
+    rows = {side: _read_rows(lists[side]) for side in SUBSETS}
+    classes = names
+    if classes is None:
+        classes = tuple(sorted({label for _, label, *_ in rows["train"]}))
+        if numbers := [label for label in classes if label.lstrip("+-").isdecimal()]:
+            raise DatasetError(
+                f"{lists['train']}: labels are numbers, such as {numbers[0]}. Write "
+                f"{root}/classes.txt, a name in each line, the first for label 0"
+            )
+        _check_names(classes, lists["train"])
+    seen: dict[Path, str] = {}
+    sides: Sides = {}
+    for side, mine in rows.items():
+        sides[side] = []
+        for listed, told, group, where in mine:
+            path, label = _find(root, listed), _label(told, classes, bool(names), where)
+            if path in seen:
+                raise DatasetError(
+                    f"{where}: {listed} is listed twice, also in {seen[path]}. A video "
+                    "has one label and is on one side"
+                )
+            seen[path] = where
+            if path.parent.name in classes and path.parent.name != classes[label]:
+                raise DatasetError(
+                    f"{where}: says {told!r}, but {listed} lies in the folder of class "
+                    f"{path.parent.name!r}. One of them is wrong: correct the list, or "
+                    "move the video"
+                )
+            sides[side].append(Sample(path, label, group or listed, listed))
+        missing = [sample.name for sample in sides[side] if not sample.path.is_file()]
+        if missing:
+            raise MissingVideos(
+                f"{lists[side]}: {len(missing)} of {len(mine)} videos are not there: "
+                f"{first_few(missing)}. Paths are below {root}",
+                missing,
+                [sample for sample in sides[side] if sample.path.is_file()],
+            )
+    groups = [{group for *_, group, _ in rows[side]} - {""} for side in SUBSETS]
+    if both := sorted(groups[0] & groups[1]):
+        count = sum(group in both for *_, group, _ in rows["test"])
+        warnings.warn(
+            f"{lists['train']} and {lists['test'].name} share {len(both)} groups: "
+            f"{first_few(both)}. So {count} test videos come from a recording that is "
+            "trained on, and the score comes out too high: keep a group on one side",
+            stacklevel=4,
+        )
+    return classes, sides
+
+
+def _find(root: Path, listed: str) -> Path:
+    """The file of a list's path: as written, below the root, or with a suffix."""
+    for name in (listed, listed.lstrip("/")):
+        path = Path(os.path.normpath(root / name))
+        ends = ["", *(VIDEO_SUFFIXES if not is_video(path.name) else ())]
+        found = [path.with_name(path.name + end) for end in ends]
+        found = [path for path in found if path.is_file()]
+        if len(found) == 1:
+            return found[0]
+    return Path(os.path.normpath(root / listed))
+
+
+def _label(told: str, classes: Sequence[str], numbered: bool, where: str) -> int:
+    """The label of a line: a name, or, with a ``classes.txt``, its number."""
+    found = {label for label, name in enumerate(classes) if name == told}
+    if numbered and told.isdecimal():
+        found |= {int(told)} & {*range(len(classes))}
+    if len(found) > 1:
+        raise DatasetError(
+            f"{where}: {told!r} is the name of class {classes.index(told)} and the "
+            "number of another. Write names, or give the classes names that are no "
+            "numbers"
+        )
+    if not found:
+        upto = f", numbered from 0 to {len(classes) - 1}" if numbered else ""
+        raise DatasetError(
+            f"{where}: {told!r} is none of the {len(classes)} classes: "
+            f"{first_few(classes)}{upto}"
+        )
+    return found.pop()

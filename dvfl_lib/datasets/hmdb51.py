@@ -28,19 +28,16 @@ was drawn at random, and 56 of the clips are left out.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from ..errors import DatasetError
 from ..standins.scenes import HMDB51_NAMES
-from .base import VideoDataset, register
+from .base import VideoDataset, marked_standin, register
 from .listing import (
     ListedClip,
     find_folder,
-    marked_standin,
     match_list_to_files,
-    need_folder,
     official_classes,
     packed_in,
     read_lines,
@@ -83,8 +80,8 @@ def read_list(file: Path, class_name: str) -> dict[str, list[str]]:
     """The clips of the list of one class: "train", "test", "neither" -> file names.
 
     Raises:
-        DatasetError: missing, unreadable or empty; a flag that is not 0, 1 or 2; a
-            clip of another class, or named twice; a source on both sides.
+        DatasetError: missing or unreadable; a flag that is not 0, 1 or 2; a clip of
+            another class, or named twice; a source on both sides.
     """
     clips: dict[str, list[str]] = {side: [] for side in _FLAGS.values()}
     for line in read_lines(file, _WHERE):
@@ -94,10 +91,7 @@ def read_list(file: Path, class_name: str) -> dict[str, list[str]]:
                 f"{file}: expected '<name>.avi <0, 1 or 2>', found {line!r}. {_WHERE}"
             )
         clips[_FLAGS[flag]].append(name.strip())
-    every = sum(clips.values(), [])
-    if not every:
-        raise DatasetError(f"{file}: names no clip. {_WHERE}")
-    refuse_twice(file, every, _WHERE)
+    refuse_twice(file, sum(clips.values(), []), _WHERE)
     sources = {
         side: [source_of(name, class_name) for name in names]
         for side, names in clips.items()
@@ -108,44 +102,28 @@ def read_list(file: Path, class_name: str) -> dict[str, list[str]]:
 
 @register(
     "hmdb51",
+    holds=f"{_VIDEOS} and {_LISTS}. {_WHERE}",
+    splits=SPLITS,
+    about_splits="1, 2, 3. The authors' lists follow no rule and cannot be remade",
     protocols=(SPLITS,),
     no_order="the DVFL-Net repository's lists of HMDB51 number 51 classes from 2 to 52 "
     "in the order of a walk through folders, and its file of labels says otherwise: "
     "nobody can tell which order its checkpoints have",
 )
-def load_hmdb51(
-    root: str | os.PathLike[str],
-    split: str | int = "1",
-    subset: str = "train",
-    frames: int = 8,
-) -> VideoDataset:
+def load_hmdb51(root: Path, split: str, subset: str) -> VideoDataset:
     """One subset of one split of HMDB51. See the module's docstring for the layout.
 
     Args:
         split: "1", "2", "3" (official: 70 training and 30 test clips of each class).
-        frames: T of the clips that ``__getitem__`` shows.
 
     Raises:
-        DatasetError: unknown split; folders or lists missing; archives still packed;
-            a contradictory list; files that a list names and the disk does not have.
+        DatasetError: folders or lists missing; archives still packed; a contradictory
+            list; files that a list names and the disk does not have.
     """
-    split = str(split).lower()
-    if split not in SPLITS:
-        why = (
-            ". The authors' lists follow no rule for all classes: they cannot be remade"
-            if split == "authors"
-            else ""
-        )
-        raise DatasetError(
-            f"HMDB51 has the splits {', '.join(SPLITS)}, not {split!r}{why}"
-        )
-    root = need_folder(root, f"{_VIDEOS} and {_LISTS}. {_WHERE}")
     videos = find_folder(root, _VIDEOS, _WHERE)
     lists = find_folder(root, _LISTS, _WHERE)
-    standin = marked_standin(root)
-    classes = (
-        tuple(sorted(HMDB51_NAMES.values())) if standin else official_classes("hmdb51")
-    )
+    drawn, official = sorted(HMDB51_NAMES.values()), official_classes("hmdb51")
+    classes = tuple(drawn) if marked_standin(root) else official
     disk = scan_classes(videos, classes)
     if not all(disk.values()) and (packed := packed_in(videos)):
         raise DatasetError(f"{videos}: classes have no videos.{packed} (unrar x)")
@@ -161,6 +139,4 @@ def load_hmdb51(
         videos,
         f"unpack hmdb51_org.rar and the archives of the classes in it again. {_WHERE}",
     )
-    return VideoDataset(
-        "hmdb51", root, split, subset, classes, samples, frames, standin
-    )
+    return VideoDataset("hmdb51", root, split, subset, classes, samples)

@@ -11,9 +11,9 @@ The layout of the CVDF's copy::
 
 A list is a CSV file with the header ``label,youtube_id,time_start,time_end,split``
 (older ones add ``is_cc``). It may also lie in ``root``, and Deepmind's name for the
-second is ``validate.csv``. ``train`` and ``val`` may instead hold a folder for each
-class, written with spaces or with underscores; a folder that contradicts the list is
-refused. Without a list, such folders give the labels.
+second is ``validate.csv``; the first that is found is taken. ``train`` and ``val`` may
+instead hold a folder for each class, written with spaces or with underscores; a folder
+that contradicts the list is refused. Without a list, such folders give the labels.
 
 The order of the labels is the alphabetical one of the full names. It must not depend
 on a spelling for folders: without parentheses "skiing (not slalom or crosscountry)",
@@ -37,7 +37,6 @@ yours. A group is a YouTube id: clips of one video stay together.
 from __future__ import annotations
 
 import csv
-import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -45,27 +44,32 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..video.clips import Sample
-from .base import SUBSETS, MissingVideos, VideoDataset, first_few, register
+from .base import (
+    SUBSETS,
+    MissingVideos,
+    VideoDataset,
+    first_few,
+    marked_standin,
+    register,
+)
 from .listing import (
     is_video,
     list_folder,
-    marked_standin,
-    need_folder,
     official_classes,
     packed_in,
     read_text,
     refuse_shared,
 )
 
-_NAMES = {"train": ("train",), "test": ("val", "validate")}
-# What the lists of each side write in the column "split".
-_SPLIT_NAMES = {"train": ("train",), "test": ("val", "validate", "validation")}
+# Folders, lists and what lists write in the column "split".
+_NAMES = {"train": ("train",), "test": ("val", "validate", "validation")}
 _COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 _STEM = re.compile(r"([A-Za-z0-9_-]{11})_\d{6}_\d{6}")
 _WHERE = (
     "Archives and lists: https://github.com/cvdfoundation/kinetics-dataset; each "
     "part_N.tar.gz of a side is unpacked into the folder of that side"
 )
+Clip = tuple[str, int, str]  # name without suffix, label, YouTube id
 # stem -> (path, label of its class folder or None)
 _Disk = dict[str, tuple[Path, int | None]]
 
@@ -79,31 +83,32 @@ def class_key(name: str) -> str:
     return re.sub(r"[()']", "", name).replace("_", " ").strip().lower()
 
 
-def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line, column -> text) of a list."""
+# --- lists ---------------------------------------------------------------------------
+
+
+def _rows(file: Path) -> list[tuple[str, dict[str, str]]]:
+    """(file and line, column -> text) of a list."""
     reader = csv.DictReader(read_text(file).splitlines(), strict=True)
-    lacking = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-    if lacking:
+    if lacking := set(_COLUMNS) - set(reader.fieldnames or ()):
         raise DatasetError(
-            f"{file}: has no column {', '.join(lacking)}. The first line of a list "
-            f"of Kinetics-400 is {','.join(_COLUMNS)},split"
+            f"{file}: has no column {first_few(sorted(lacking), 4)}. The first line of "
+            f"a list of Kinetics-400 is {','.join(_COLUMNS)},split"
         )
+    rows = []
     try:
-        rows = [(reader.line_num, row) for row in reader]
-    except csv.Error as error:  # a quote that is not closed
-        raise DatasetError(f"{file}, line {reader.line_num}: {error}") from None
-    for line, row in rows:
-        if None in row or None in row.values():
-            raise DatasetError(
-                f"{file}, line {line}: has not as many columns as the first one. The "
-                "file may be cut short: download it again"
-            )
+        for row in reader:
+            where = f"{file}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise csv.Error("has not as many columns as the first one")
+            rows.append((where, row))
+    except csv.Error as error:  # or a quote that is not closed
+        raise DatasetError(
+            f"{file}, line {reader.line_num}: {error}. Download the list again"
+        ) from None
     return rows
 
 
-def read_csv(
-    file: Path, classes: Sequence[str], subset: str
-) -> list[tuple[str, int, str]]:
+def read_csv(file: Path, classes: Sequence[str], subset: str) -> list[Clip]:
     """The clips of a list, in its order: (name without suffix, label, YouTube id).
 
     Args:
@@ -116,20 +121,18 @@ def read_csv(
     """
     label_of = {class_key(name): label for label, name in enumerate(classes)}
     clips = []
-    for line, row in _rows(file):
-        where, video = f"{file}, line {line}", row["youtube_id"].strip()
-        label = label_of.get(class_key(row["label"]))
+    for where, row in _rows(file):
+        video, label = row["youtube_id"].strip(), label_of.get(class_key(row["label"]))
         if label is None:
             raise DatasetError(
                 f"{where}: {row['label']!r} is not one of the {len(classes)} classes. "
                 "Is it a list of another Kinetics, such as 600 or 700?"
             )
         side = (row.get("split") or "").strip().lower()
-        if side and side not in _SPLIT_NAMES[subset]:
+        if side and side not in _NAMES[subset]:
             raise DatasetError(
-                f"{where}: is of the split {side!r}, in a list of "
-                f"{' or '.join(_SPLIT_NAMES[subset])}. Does the file bear the name of "
-                "another one?"
+                f"{where}: is of the split {side!r}, in a list of {_NAMES[subset][0]}. "
+                "Does the file bear the name of another one?"
             )
         try:
             start, end = (int(float(row[name])) for name in _COLUMNS[2:])
@@ -145,86 +148,80 @@ def read_csv(
     return clips
 
 
-@register("kinetics400", released_order=tuple)
+def _once(clips: Sequence[Clip], file: Path) -> list[Clip]:
+    """Each clip once; one under two classes is left out: its label is not known."""
+    labels: dict[str, set[int]] = {}
+    for stem, label, _ in clips:
+        labels.setdefault(stem, set()).add(label)
+    doubtful = [stem for stem, found in labels.items() if len(found) > 1]
+    if doubtful:
+        warnings.warn(
+            f"{file}: {len(doubtful)} clips are listed under two classes and left out: "
+            f"{first_few(doubtful)}",
+            stacklevel=4,
+        )
+    return [clip for clip in dict.fromkeys(clips) if len(labels[clip[0]]) == 1]
+
+
+# --- the data set --------------------------------------------------------------------
+
+
+@register(
+    "kinetics400", holds=f"train, val, annotations. {_WHERE}", released_order=tuple
+)
 def load_kinetics400(
-    root: str | os.PathLike[str],
-    split: str | int = "1",
-    subset: str = "train",
-    frames: int = 8,
-    min_present: float = 0.5,
+    root: Path, split: str, subset: str, min_present: float = 0.5
 ) -> VideoDataset:
     """Kinetics-400. See the module's docstring for the layout.
 
     Args:
         split: "1", the only one.
         subset: "train", or "test" for the official validation list.
-        frames: T of the clips that ``__getitem__`` shows.
         min_present: the share of the list that must be on disk.
 
     Raises:
-        DatasetError: another split; folders missing; fewer clips there than
-            ``min_present``; a list of another data set; a folder of no class, or one
-            that contradicts the list; a clip in both lists.
+        DatasetError: folders missing; fewer clips there than ``min_present``; a list
+            of another data set; a folder of no class, or one that contradicts the
+            list; a clip in both lists.
     """
-    if str(split) != "1":
-        raise DatasetError(f"Kinetics-400 has one split, '1', and no {split!r}")
-    root = need_folder(root, f"train, val and annotations. {_WHERE}")
-    standin = marked_standin(root)
-    lists = {side: _find_list(root, side) for side in SUBSETS}
-    videos = next((root / n for n in _NAMES[subset] if (root / n).is_dir()), None)
-    if videos is None:
+    lists: dict[str, Path] = {}
+    for side in SUBSETS:
+        places = [root / "annotations", root]
+        files = [place / f"{name}.csv" for place in places for name in _NAMES[side]]
+        if found := [file for file in files if file.is_file()]:
+            lists[side] = found[0]
+    folders = [root / name for name in _NAMES[subset] if (root / name).is_dir()]
+    if not folders:
         raise DatasetError(
-            f"{root}: there is no folder {' or '.join(_NAMES[subset])}."
-            f"{packed_in(root)} {_WHERE}"
+            f"{root}: there is no folder {_NAMES[subset][0]}.{packed_in(root)} {_WHERE}"
         )
-    there = {side: file for side, file in lists.items() if file is not None}
+    videos = folders[0]
     classes = official_classes("kinetics400")
-    if standin:  # it has classes of its own, all of them in its lists
-        names = {row["label"] for file in there.values() for _, row in _rows(file)}
-        classes = tuple(sorted(names))
-    disk = _scan(videos, classes, subset in there)
-    _replace(disk, root / "replacement", subset in there)
+    if marked_standin(root):  # it has classes of its own, all of them in its lists
+        rows = [row for file in lists.values() for _, row in _rows(file)]
+        classes = tuple(sorted({row["label"] for row in rows}))
+    disk = _scan(videos, classes, subset in lists)
     missing: int | None = None
-    if subset not in there:
-        samples = _samples_of_folders(disk, videos)
-    else:
-        clips = {side: read_csv(file, classes, side) for side, file in there.items()}
-        if len(clips) == len(SUBSETS):
-            stems = ([clip[0] for clip in clips[side]] for side in SUBSETS)
+    if subset in lists:
+        clips = {side: read_csv(file, classes, side) for side, file in lists.items()}
+        stems = [{clip[0] for clip in found} for found in clips.values()]
+        if len(stems) == len(SUBSETS):
             refuse_shared(*stems, "clips", root / "annotations", _WHERE)
-        kept = _once(clips[subset], there[subset])
-        samples = _locate(kept, disk, classes, videos, subset, min_present)
+        kept = _once(clips[subset], lists[subset])
+        samples = _locate(kept, disk, classes, videos, min_present)
         missing = len(kept) - len(samples)
-    about = {"standin": standin, "missing": missing}
+    else:
+        samples = _samples_of_folders(disk, videos)
     return VideoDataset(
-        "kinetics400", root, "1", subset, classes, samples, frames, **about
+        "kinetics400", root, split, subset, classes, samples, missing=missing
     )
-
-
-def _find_list(root: Path, side: str) -> Path | None:
-    paths = [root / f / f"{n}.csv" for f in ("annotations", "") for n in _NAMES[side]]
-    found = [path for path in paths if path.is_file()]
-    if len(found) > 1:
-        raise DatasetError(
-            f"{root}: holds {first_few(found)}, which are both for subset {side!r}. "
-            "Keep the one that is meant"
-        )
-    return found[0] if found else None
-
-
-def _take(disk: _Disk, path: Path, label: int | None) -> None:
-    if path.stem in disk:
-        raise DatasetError(
-            f"{disk[path.stem][0]} and {path} are both there. Keep the one that is "
-            "meant"
-        )
-    disk[path.stem] = path, label
 
 
 def _scan(videos: Path, classes: Sequence[str], listed: bool) -> _Disk:
     """All videos of a side, directly in its folder or in folders of classes.
 
     With a list, folders that are no class (parts of an archive) are looked into too.
+    Files of the archive of replacements take the place of their namesakes.
     """
     label_of = {class_key(name): label for label, name in enumerate(classes)}
     disk: _Disk = {}
@@ -238,18 +235,18 @@ def _scan(videos: Path, classes: Sequence[str], listed: bool) -> _Disk:
                 f"{videos.parent / 'annotations'}. {_WHERE}"
             )
         for inner in list_folder(Path(entry.path)) if folder else [entry]:
+            path = Path(inner.path)
             if is_video(inner.name):
-                _take(disk, Path(inner.path), label)
+                if disk.get(path.stem, (path, label))[1] != label:
+                    raise DatasetError(
+                        f"{disk[path.stem][0]} and {path} are both there. Keep the one "
+                        "that is meant"
+                    )
+                disk[path.stem] = path, label
+    for path in sorted((videos.parent / "replacement").rglob("[!.]*")):
+        if is_video(path.name) and (listed or path.stem in disk):
+            disk[path.stem] = path, disk.get(path.stem, (path, None))[1]
     return disk
-
-
-def _replace(disk: _Disk, folder: Path, listed: bool) -> None:
-    """Put the files of the archive of replacements in place of their namesakes."""
-    found: _Disk = {}
-    for path in sorted(folder.rglob("*")):
-        if is_video(path.name) and not path.name.startswith("."):
-            _take(found, path, disk.get(path.stem, (None, None))[1])
-    disk.update({stem: v for stem, v in found.items() if listed or stem in disk})
 
 
 def _samples_of_folders(disk: _Disk, videos: Path) -> list[Sample]:
@@ -270,36 +267,18 @@ def _samples_of_folders(disk: _Disk, videos: Path) -> list[Sample]:
     return samples
 
 
-def _once(
-    clips: Sequence[tuple[str, int, str]], file: Path
-) -> list[tuple[str, int, str]]:
-    """Each clip once; one under two classes is left out: its label is not known."""
-    labels: dict[str, set[int]] = {}
-    for stem, label, _ in clips:
-        labels.setdefault(stem, set()).add(label)
-    doubtful = [stem for stem, found in labels.items() if len(found) > 1]
-    if doubtful:
-        warnings.warn(
-            f"{file}: {len(doubtful)} clips are listed under two classes and left out: "
-            f"{first_few(doubtful)}",
-            stacklevel=4,
-        )
-    return [clip for clip in dict.fromkeys(clips) if len(labels[clip[0]]) == 1]
-
-
 def _locate(
-    clips: Sequence[tuple[str, int, str]],
+    clips: Sequence[Clip],
     disk: _Disk,
     classes: Sequence[str],
     videos: Path,
-    subset: str,
     min_present: float,
 ) -> list[Sample]:
-    samples, missing = [], []
+    """The files of the clips of a list; says how many are missing."""
+    samples = []
     for stem, label, video in clips:
         path, folder_label = disk.get(stem, (None, None))
         if path is None:
-            missing.append(stem)
             continue
         if folder_label not in (None, label):
             raise DatasetError(
@@ -308,7 +287,7 @@ def _locate(
                 "video, or take the official list"
             )
         samples.append(Sample(path, label, video, path.name))
-    if missing:
+    if missing := [stem for stem, *_ in clips if stem not in disk]:
         told = (
             f"{videos}: {len(clips)} clips are listed, {len(samples)} are there and "
             f"{len(missing)} ({len(missing) / len(clips):.1%}) are missing, such as "
@@ -318,18 +297,16 @@ def _locate(
             raise MissingVideos(
                 f"{told}. That is less than min_present={min_present:g} of the list."
                 f"{packed_in(videos, videos.parent)} Unpack the rest, or, if so few "
-                "are meant, cut the list to them: the labels stay those of the 400 "
-                f"classes. {_WHERE}",
+                f"are meant, cut the list to them. {_WHERE}",
                 missing,
                 samples,
             )
         warnings.warn(f"{told}. The missing ones are left out", stacklevel=4)
-    seen = {sample.label for sample in samples}
-    if samples and len(seen) < len(classes):
+    seen = len({sample.label for sample in samples})
+    if seen < len(classes):
         warnings.warn(
-            f"{videos}: only {len(seen)} of the {len(classes)} classes occur among the "
-            f"{len(samples)} clips of subset {subset!r}; their labels are still those "
-            f"of all {len(classes)}",
+            f"{videos}: only {seen} of the {len(classes)} classes occur among the "
+            f"{len(samples)} clips; their labels are still those of all {len(classes)}",
             stacklevel=4,
         )
     return samples

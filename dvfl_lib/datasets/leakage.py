@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
-from .base import STANDIN_FILE, VideoDataset, protocols_of
-from .listing import marked_standin
+from .base import STANDIN_FILE, VideoDataset, marked_standin, protocols_of
 
 
 @dataclass(frozen=True)

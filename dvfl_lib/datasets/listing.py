@@ -1,9 +1,9 @@
 """What lies in a folder, and the files that belong to the lines of a list.
 
-Public names: ``need_folder``, ``find_folder``, ``list_folder``, ``is_video``,
-``packed_in``, ``marked_standin``, ``read_text``, ``read_lines``, ``ListedClip``,
-``Disk``, ``official_classes``, ``refuse_twice``, ``refuse_shared``, ``scan_classes``,
-``match_list_to_files``, ``VIDEO_SUFFIXES``.
+Public names: ``find_folder``, ``list_folder``, ``is_video``, ``packed_in``,
+``read_text``, ``read_lines``, ``ListedClip``, ``Disk``, ``official_classes``,
+``refuse_twice``, ``refuse_shared``, ``scan_classes``, ``match_list_to_files``,
+``VIDEO_SUFFIXES``.
 
 Names on the disk are compared without regard to case, because copies differ in it.
 Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
@@ -22,28 +22,9 @@ from pathlib import Path
 from ..errors import DatasetError
 from ..video.clips import Sample
 from ..video.reading import VIDEO_SUFFIXES
-from .base import STANDIN_FILE, MissingVideos, first_few
+from .base import MissingVideos, first_few
 
 _ARCHIVES = (".zip", ".rar", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
-
-
-def need_folder(root: str | os.PathLike[str], holds: str) -> Path:
-    """The folder that the user named, with ``~`` replaced.
-
-    Args:
-        holds: what should be in it, for the message.
-
-    Raises:
-        DatasetError: there is no such folder.
-    """
-    path = Path(root).expanduser()
-    if not path.is_dir():
-        is_file = " It is a file: unpack it." if path.is_file() else ""
-        raise DatasetError(
-            f"{path}: there is no such folder.{is_file} Give the folder that holds "
-            f"{holds}"
-        )
-    return path
 
 
 def find_folder(root: Path, name: str, where: str) -> Path:
@@ -58,9 +39,8 @@ def find_folder(root: Path, name: str, where: str) -> Path:
         if folder.is_dir():
             return folder
     above = f" Give the folder above: {root.parent}." if root.name == name else ""
-    raise DatasetError(
-        f"{root}: there is no folder {name}.{above}{packed_in(root)} {where}"
-    )
+    packed = packed_in(root, prefix=name)
+    raise DatasetError(f"{root}: there is no folder {name}.{above}{packed} {where}")
 
 
 def list_folder(folder: Path) -> list[os.DirEntry]:
@@ -100,11 +80,6 @@ def packed_in(*folders: Path, prefix: str = "\0") -> str:
     return f" Still packed there: {first_few(names)}; unpack it." if names else ""
 
 
-def marked_standin(root: Path) -> bool:
-    """Whether a folder carries the mark of generated data."""
-    return (root / STANDIN_FILE).is_file()
-
-
 def read_text(file: Path, advice: str = "") -> str:
     """The text of an annotation file, without the mark that some editors put first.
 
@@ -113,23 +88,62 @@ def read_text(file: Path, advice: str = "") -> str:
     """
     try:
         return file.read_text("utf-8-sig")
-    except FileNotFoundError:
-        raise DatasetError(f"{file}: is missing. {advice}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{file}: cannot be read as UTF-8 text ({error}). {advice}"
-        ) from None
+        missing = isinstance(error, FileNotFoundError)
+        told = "is missing" if missing else f"cannot be read as UTF-8 text ({error})"
+        raise DatasetError(f"{file}: {told}. {advice}") from None
 
 
-def read_lines(file: Path, advice: str) -> list[str]:
+def read_lines(file: Path, advice: str = "") -> list[str]:
     """The lines of a list without the blanks around them; empty ones are left out.
 
     Raises:
-        DatasetError: missing or unreadable.
+        DatasetError: missing, unreadable or empty.
     """
     # Official files end their lines with CR LF or a blank; both go here.
-    lines = (line.strip() for line in read_text(file, advice).splitlines())
+    lines = [line.strip() for line in read_text(file, advice).splitlines()]
+    if not any(lines):
+        raise DatasetError(f"{file}: is empty. {advice}")
     return [line for line in lines if line]
+
+
+@lru_cache
+def official_classes(name: str) -> tuple[str, ...]:
+    """The classes of ``classes/<name>.txt``, in the order of their labels.
+
+    For data sets that have no numbered list of their own: a missing folder must not
+    move the labels of the others.
+    """
+    file = files("dvfl_lib.datasets").joinpath(f"classes/{name}.txt")
+    return tuple(file.read_text("utf-8").splitlines())
+
+
+# --- lists that contradict themselves ---------------------------------------------
+
+
+def refuse_twice(file: Path, names: Iterable[str], advice: str) -> None:
+    """Refuse a list that names a clip more than once, whatever the case."""
+    counts = Counter(name.lower() for name in names)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise DatasetError(f"{file}: names clips twice: {first_few(twice)}. {advice}")
+
+
+def refuse_shared(
+    train: Iterable[str], test: Iterable[str], what: str, lists: object, advice: str
+) -> None:
+    """Refuse lists that train and test on the same: a leak.
+
+    Args:
+        train, test: names of clips, or of the recordings that they are cut from.
+        what: what they are, for the message; lists: where they stand.
+    """
+    both = sorted(set(train) & set(test))
+    if both:
+        raise DatasetError(
+            f"{lists}: train and test share {len(both)} {what}: {first_few(both)}. The "
+            f"official lists share none: take both of them from one copy. {advice}"
+        )
 
 
 # --- from the lines of a list to files in one folder per class ----------------------
@@ -154,49 +168,6 @@ class ListedClip:
     def file(self) -> str:
         """The name of the file, as written in the line."""
         return self.name.partition("/")[2]
-
-
-@lru_cache
-def official_classes(name: str) -> tuple[str, ...]:
-    """The classes of ``classes/<name>.txt``, in the order of their labels.
-
-    For data sets that have no numbered list of their own: a missing folder must not
-    move the labels of the others.
-    """
-    file = files("dvfl_lib.datasets").joinpath(f"classes/{name}.txt")
-    return tuple(file.read_text("utf-8").splitlines())
-
-
-def refuse_twice(file: Path, names: Iterable[str], advice: str) -> None:
-    """Refuse a list that names a clip more than once, whatever the case.
-
-    Raises:
-        DatasetError: which file and which clips; ends with ``advice``.
-    """
-    counts = Counter(name.lower() for name in names)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
-        raise DatasetError(f"{file}: names clips twice: {first_few(twice)}. {advice}")
-
-
-def refuse_shared(
-    train: Iterable[str], test: Iterable[str], what: str, lists: object, advice: str
-) -> None:
-    """Refuse lists that train and test on the same: a leak.
-
-    Args:
-        train, test: names of clips, or of the recordings that they are cut from.
-        what: what they are, for the message; lists: where they stand.
-
-    Raises:
-        DatasetError: what is on both sides; ends with ``advice``.
-    """
-    both = sorted(set(train) & set(test))
-    if both:
-        raise DatasetError(
-            f"{lists}: train and test share {len(both)} {what}: {first_few(both)}. The "
-            f"official lists share none: take both of them from one copy. {advice}"
-        )
 
 
 def scan_classes(videos: Path, classes: Iterable[str]) -> Disk:

@@ -24,7 +24,6 @@ its own, so held-out groups are held-out clips.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,8 +35,6 @@ from .flip_labels import flip_labels
 from .listing import (
     find_folder,
     list_folder,
-    marked_standin,
-    need_folder,
     packed_in,
     read_text,
     refuse_shared,
@@ -57,17 +54,17 @@ def _plain(template: str) -> str:
     return template.replace("[", "").replace("]", "")
 
 
-def _read_json(file: Path, kind: type, looks: str) -> Any:
-    text = read_text(file, _WHERE)
+def _read_json(file: Path, kind: type) -> Any:
     try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise DatasetError(
-            f"{file}: is not whole JSON ({error}). Download it again. {_WHERE}"
-        ) from error
-    if not isinstance(content, kind):
-        raise DatasetError(f"{file}: expected {looks}")
-    return content
+        content = json.loads(read_text(file, _WHERE))
+        if isinstance(content, kind):
+            return content
+        error: object = f"it is no {kind.__name__}"
+    except ValueError as found:
+        error = found
+    raise DatasetError(
+        f"{file}: is not the whole official JSON ({error}). Download it again. {_WHERE}"
+    )
 
 
 def read_labels(file: Path) -> tuple[str, ...]:
@@ -76,11 +73,10 @@ def read_labels(file: Path) -> tuple[str, ...]:
     Raises:
         DatasetError: unreadable; not names with numbers 0, 1, 2, ...
     """
-    content = _read_json(file, dict, '{"<class>": "<number>", ...}')
+    content = _read_json(file, dict)
     of_number = {str(number): _plain(name) for name, number in content.items()}
     wanted = [str(number) for number in range(len(content))]
-    in_order = set(of_number) == set(wanted)
-    if not content or not in_order or len(set(of_number.values())) != len(content):
+    if {*of_number} != {*wanted} or len({*of_number.values()}) != len(content):
         raise DatasetError(
             f"{file}: its {len(content)} classes do not have the numbers 0, 1, 2, ..., "
             "each once. Take the official file"
@@ -96,54 +92,48 @@ def read_list(file: Path, classes: Sequence[str]) -> dict[str, int]:
             template that is not among ``classes``; a clip named twice.
     """
     label_of = {name: label for label, name in enumerate(classes)}
-    entries = _read_json(file, list, '[{"id": ..., "template": ...}, ...]')
     clips = []
-    for place, entry in enumerate(entries, start=1):
+    for place, entry in enumerate(_read_json(file, list), start=1):
+        entry = entry if isinstance(entry, dict) else {}
         number, template = str(entry.get("id", "")), entry.get("template")
         if not number.isdecimal():  # it becomes the name of a file
-            raise DatasetError(
-                f"{file}, entry {place}: has no id of digits. Is it of version 2?"
+            told = "has no id of digits. Is it of version 2?"
+        elif template is None:
+            told = (
+                f"(id {number}): has no template. The official test list is "
+                "unlabelled; results are reported on validation.json"
             )
-        if template is None:
-            raise DatasetError(
-                f"{file}, entry {place} (id {number}): has no template. The official "
-                "test list is unlabelled; results are reported on validation.json"
+        elif _plain(str(template)) not in label_of:
+            told = (
+                f"(id {number}): {template!r} is no class of labels.json. The two "
+                f"are of different versions: take both from one package. {_WHERE}"
             )
-        if _plain(template) not in label_of:
-            raise DatasetError(
-                f"{file}, entry {place} (id {number}): {template!r} is no class of "
-                "labels.json. The two files are of different versions: take both from "
-                f"one package. {_WHERE}"
-            )
-        clips.append((number, label_of[_plain(template)]))
+        else:
+            clips.append((number, label_of[_plain(template)]))
+            continue
+        raise DatasetError(f"{file}, entry {place} {told}")
     refuse_twice(file, (number for number, _ in clips), _WHERE)
     return dict(clips)
 
 
-@register("ssv2", released_order=tuple)
-def load_ssv2(
-    root: str | os.PathLike[str],
-    split: str | int = "1",
-    subset: str = "train",
-    frames: int = 8,
-) -> VideoDataset:
+@register(
+    "ssv2",
+    holds=f"{_VIDEOS} and the lists. {_WHERE}",
+    about_splits="1. Its subset 'test' is the validation list: the official test list "
+    "is unlabelled",
+    released_order=tuple,
+)
+def load_ssv2(root: Path, split: str, subset: str) -> VideoDataset:
     """Something-Something V2. See the module's docstring for the layout.
 
     Args:
         split: "1", the only one.
         subset: "train", or "test" for the official validation list.
-        frames: T of the clips that ``__getitem__`` shows.
 
     Raises:
-        DatasetError: another split; folders or lists missing; clips that a list names
-            and the disk does not have; lists that contradict.
+        DatasetError: folders or lists missing; clips that a list names and the disk
+            does not have; lists that contradict.
     """
-    if str(split) != "1":
-        raise DatasetError(
-            f"Something-Something V2 has one split, '1', and no {split!r}. Its subset "
-            "'test' is the validation list: the official test list is unlabelled"
-        )
-    root = need_folder(root, f"{_VIDEOS} and the lists. {_WHERE}")
     inner = root / "labels"
     lists = inner if (inner / "labels.json").is_file() else root
     classes = read_labels(lists / "labels.json")
@@ -154,17 +144,15 @@ def load_ssv2(
     }
     if len(clips) == len(SUBSETS):
         refuse_shared(clips["train"], clips["test"], "clips", lists, _WHERE)
-    if not (root / _VIDEOS).is_dir() and (packed := packed_in(root, prefix=_VIDEOS)):
-        raise DatasetError(f"{root}: there is no folder {_VIDEOS}.{packed} {_WHERE}")
     videos = find_folder(root, _VIDEOS, _WHERE)
     disk = {entry.name for entry in list_folder(videos)}
-    missing = [f"{number}.webm" for number in clips[subset]]
-    missing = [name for name in missing if name not in disk]
-    samples = [
-        Sample(videos / f"{number}.webm", label, number, f"{number}.webm")
-        for number, label in clips[subset].items()
-        if f"{number}.webm" in disk
-    ]
+    samples, missing = [], []
+    for number, label in clips[subset].items():
+        name = f"{number}.webm"
+        if name in disk:
+            samples.append(Sample(videos / name, label, number, name))
+        else:
+            missing.append(name)
     if missing:
         raise MissingVideos(
             f"{videos}: {len(missing)} of {len(clips[subset])} videos of the list are "
@@ -173,14 +161,5 @@ def load_ssv2(
             missing,
             samples,
         )
-    return VideoDataset(
-        "ssv2",
-        root,
-        "1",
-        subset,
-        classes,
-        samples,
-        frames,
-        marked_standin(root),
-        flip_labels(classes),
-    )
+    swapped = flip_labels(classes)
+    return VideoDataset("ssv2", root, split, subset, classes, samples, swapped)

@@ -37,7 +37,6 @@ may leave these clips out.
 from __future__ import annotations
 
 import math
-import os
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,15 +44,12 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..standins.scenes import ACTIONS
-from .base import SUBSETS, VideoDataset, first_few, register
+from .base import SUBSETS, VideoDataset, first_few, marked_standin, register
 from .listing import (
     Disk,
     ListedClip,
     find_folder,
-    list_folder,
-    marked_standin,
     match_list_to_files,
-    need_folder,
     official_classes,
     read_lines,
     refuse_shared,
@@ -64,32 +60,20 @@ from .sources import SOURCES
 
 UCF101_OFFICIAL = ("1", "2", "3")
 GROUPS = 25  # that every class of UCF50 has
-FOLDS = 5
 _BY_GROUP = tuple(f"group{number:02d}" for number in range(1, GROUPS + 1))
-_BY_FOLD = tuple(f"fold{number}" for number in range(1, FOLDS + 1))
+_BY_FOLD = tuple(f"fold{number}" for number in range(1, 6))
 UCF50_SPLITS = (*_BY_GROUP, *_BY_FOLD, "authors")
 
-_LISTS = "ucfTrainTestlist"
+_AT = "https://www.crcv.ucf.edu/data"
 _WHERE_101 = (
-    "UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip are at "
-    "https://www.crcv.ucf.edu/data/UCF101.php"
+    f"UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip are at {_AT}/UCF101.php"
 )
-_WHERE_50 = "UCF50.rar is at https://www.crcv.ucf.edu/data/UCF50.php"
-_GROUP = re.compile(r"_g(\d+)_c\d+\.avi$", re.IGNORECASE)
+_WHERE_50 = f"UCF50.rar is at {_AT}/UCF50.php"
 # Prefixes of file names of UCF50, in lower case, that are not their folder's name.
 _PREFIXES = {"billards": "billiards", "pullup": "pullups"}
 
 
 # --- names that tell the group -------------------------------------------------------
-
-
-def _digits(name: str) -> str:
-    match = _GROUP.search(name)
-    if match is None:
-        raise DatasetError(
-            f"{name!r} does not end in _gNN_cNN.avi, as names of UCF50 and UCF101 do"
-        )
-    return match.group(1)
 
 
 def group_of(name: str) -> str:
@@ -98,7 +82,12 @@ def group_of(name: str) -> str:
     Raises:
         DatasetError: a name without ``_gNN_cNN.avi``.
     """
-    return f"{name.partition('/')[0]}_g{_digits(name)}"
+    match = re.search(r"_g(\d+)_c\d+\.avi$", name, re.IGNORECASE)
+    if match is None:
+        raise DatasetError(
+            f"{name!r} does not end in _gNN_cNN.avi, as names of UCF50 and UCF101 do"
+        )
+    return f"{name.partition('/')[0]}_g{match[1]}"
 
 
 def group_number(name: str) -> int:
@@ -107,7 +96,7 @@ def group_number(name: str) -> int:
     Raises:
         DatasetError: a name without ``_gNN_cNN.avi``.
     """
-    return int(_digits(name))
+    return int(group_of(name).rpartition("_g")[2])
 
 
 def fold_group(number: int) -> int:
@@ -141,7 +130,13 @@ def straddling_groups(split: Mapping[str, Iterable[ListedClip]]) -> tuple[int, i
     return len(set(leaked)), len(leaked)
 
 
-def _on_disk(disk: Disk, classes: Sequence[str]) -> list[ListedClip]:
+def _on_disk(disk: Disk, classes: Sequence[str], title: str) -> list[ListedClip]:
+    """Everything that the folders of the classes hold."""
+    if empty := [name for name in classes if not disk[name.lower()]]:
+        raise DatasetError(
+            f"this split of {title} is cut from the files on disk, and these classes "
+            f"have none: {first_few(empty)}. Unpack {title}.rar again"
+        )
     return [
         ListedClip(f"{name}/{path.name}", label)
         for label, name in enumerate(classes)
@@ -149,21 +144,15 @@ def _on_disk(disk: Disk, classes: Sequence[str]) -> list[ListedClip]:
     ]
 
 
-def _authors_from_disk(
-    title: str, disk: Disk, classes: Sequence[str]
+def _authors_with_warning(
+    clips: Iterable[ListedClip], title: str
 ) -> dict[str, list[ListedClip]]:
-    """``authors_split`` of the files on the disk; warns that groups straddle it."""
-    empty = [name for name in classes if not disk[name.lower()]]
-    if empty:
-        raise DatasetError(
-            "the split 'authors' is cut from the files on disk, and these classes "
-            f"have none: {first_few(empty)}. Unpack the archive again"
-        )
-    split = authors_split(_on_disk(disk, classes))
-    groups, clips = straddling_groups(split)
+    """``authors_split``; warns that groups straddle it."""
+    split = authors_split(clips)
+    groups, leaked = straddling_groups(split)
     warnings.warn(
         f"the authors' split of {title} shares {groups} groups between training and "
-        f"test: {clips} of {len(split['test'])} test clips come from a recording "
+        f"test: {leaked} of {len(split['test'])} test clips come from a recording "
         "that is trained on. Its accuracies may be too high; compare them with "
         "nothing but each other",
         stacklevel=4,
@@ -201,49 +190,39 @@ def read_list(file: Path, classes: Sequence[str]) -> list[ListedClip]:
     clips = []
     for line in read_lines(file, _WHERE_101):
         name, *number = line.split()
-        clip = ListedClip(name, label_of.get(name.partition("/")[0].lower(), -1))
-        if clip.label < 0:
-            raise DatasetError(
-                f"{file}: {clip.folder!r} is of no class of classInd.txt"
-            )
-        if number and number != [str(clip.label + 1)]:
-            raise DatasetError(
-                f"{file}: {name} has the number {number[0]}, but classInd.txt gives "
-                f"{clip.folder} the number {clip.label + 1}"
-            )
-        clips.append(clip)
+        label = label_of.get(name.partition("/")[0].lower())
+        if label is None or number not in ([], [str(label + 1)]):
+            told = "no class" if label is None else f"number {label + 1}"
+            raise DatasetError(f"{file}: {line!r} is {told} of classInd.txt")
+        clips.append(ListedClip(name, label))
     refuse_twice(file, (clip.name for clip in clips), _WHERE_101)
     return clips
 
 
-@register("ucf101", protocols=(UCF101_OFFICIAL,), released_order=sorted)
-def load_ucf101(
-    root: str | os.PathLike[str],
-    split: str | int = "1",
-    subset: str = "train",
-    frames: int = 8,
-) -> VideoDataset:
+@register(
+    "ucf101",
+    holds=f"UCF-101 and ucfTrainTestlist. {_WHERE_101}",
+    splits=(*UCF101_OFFICIAL, "authors"),
+    protocols=(UCF101_OFFICIAL,),
+    released_order=sorted,
+)
+def load_ucf101(root: Path, split: str, subset: str) -> VideoDataset:
     """One subset of one split of UCF101. See the module's docstring for the layout.
 
     Args:
         split: "1", "2", "3" (official), or "authors": the 80/20 cut of the
             DVFL-Net repository, which warns that groups straddle it.
-        frames: T of the clips that ``__getitem__`` shows.
 
     Raises:
-        DatasetError: unknown split; folders or lists missing; files that a list names
-            and the disk does not have; lists that contradict.
+        DatasetError: folders or lists missing; files that a list names and the disk
+            does not have; lists that contradict; a group on both sides.
     """
-    split, known = str(split).lower(), (*UCF101_OFFICIAL, "authors")
-    if split not in known:
-        raise DatasetError(f"UCF101 has the splits {', '.join(known)}, not {split!r}")
-    root = need_folder(root, f"UCF-101 and {_LISTS}. {_WHERE_101}")
     videos = find_folder(root, "UCF-101", _WHERE_101)
-    lists = find_folder(root, _LISTS, _WHERE_101)
+    lists = find_folder(root, "ucfTrainTestlist", _WHERE_101)
     classes = read_classes(lists / "classInd.txt")
     disk = scan_classes(videos, classes)
     if split == "authors":
-        clips = _authors_from_disk("UCF101", disk, classes)
+        clips = _authors_with_warning(_on_disk(disk, classes, "UCF101"), "UCF101")
     else:
         files = {side: lists / f"{side}list0{split}.txt" for side in SUBSETS}
         clips = {side: read_list(file, classes) for side, file in files.items()}
@@ -256,105 +235,81 @@ def load_ucf101(
         videos,
         f"unpack UCF101.rar again. {_WHERE_101}",
     )
-    standin = marked_standin(root)
-    return VideoDataset(
-        "ucf101", root, split, subset, classes, samples, frames, standin
-    )
+    return VideoDataset("ucf101", root, split, subset, classes, samples)
 
 
 # --- UCF50 ---------------------------------------------------------------------------
 
 
-@register("ucf50", protocols=(_BY_GROUP, _BY_FOLD), released_order=sorted)
-def load_ucf50(
-    root: str | os.PathLike[str],
-    split: str = "group01",
-    subset: str = "train",
-    frames: int = 8,
-) -> VideoDataset:
+@register(
+    "ucf50",
+    holds=f"UCF50. {_WHERE_50}",
+    splits=UCF50_SPLITS,
+    about_splits="group01 to group25 (one group left out), fold1 to fold5 (five groups "
+    "each) and authors. It has no official list",
+    protocols=(_BY_GROUP, _BY_FOLD),
+    standin_splits=("fold1",),
+    released_order=sorted,
+)
+def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
     """One subset of one split of UCF50. See the module's docstring for the layout.
 
     Args:
         split: "group01" to "group25" (leave one group out), "fold1" to "fold5" (five
             groups each), or "authors": the 80/20 cut of the DVFL-Net repository,
             which warns that groups straddle it.
-        frames: T of the clips that ``__getitem__`` shows.
 
     Raises:
-        DatasetError: unknown split; folders missing; a folder that is of no class; a
-            class that lacks a group; a file of another class.
+        DatasetError: folders missing; a class that lacks a group; a file of another
+            class.
     """
-    split = str(split).lower()
-    if split not in UCF50_SPLITS:
-        raise DatasetError(
-            f"UCF50 has no official list and no split {split!r}. Its splits are "
-            f"{_BY_GROUP[0]} to {_BY_GROUP[-1]} (leave one group out), {_BY_FOLD[0]} "
-            f"to {_BY_FOLD[-1]} (five groups each) and authors"
-        )
-    root = need_folder(root, f"UCF50. {_WHERE_50}")
     videos = find_folder(root, "UCF50", _WHERE_50)
     standin = marked_standin(root)
     classes = tuple(sorted(ACTIONS)) if standin else official_classes("ucf50")
     disk = scan_classes(videos, classes)
-    _check_ucf50(videos, disk, classes, standin)
+    clips = _on_disk(disk, classes, "UCF50")
+    _check_ucf50(videos, clips, classes)
+    if not standin and len(clips) not in (SOURCES["ucf50"].clips, 6676):
+        warnings.warn(
+            f"{videos} holds {len(clips)} clips; UCF50 has 6681, or 6676 by its own "
+            "page. It may be half unpacked: state the number with your results",
+            stacklevel=3,
+        )
     if split == "authors":
-        clips = _authors_from_disk("UCF50", disk, classes)[subset]
+        mine = _authors_with_warning(clips, "UCF50")[subset]
     else:
-        number = int(re.sub(r"\D", "", split))
-        share = 1 if split in _BY_GROUP else GROUPS // FOLDS
+        number = int(split[-2:].strip("d"))  # group01, fold1
+        share = 1 if split in _BY_GROUP else GROUPS // len(_BY_FOLD)
         tested = range(share * (number - 1) + 1, share * number + 1)
-        clips = [
+        mine = [
             clip
-            for clip in _on_disk(disk, classes)
+            for clip in clips
             if (fold_group(group_number(clip.file)) in tested) == (subset == "test")
         ]
+    advice = f"unpack UCF50.rar again. {_WHERE_50}"
     samples = match_list_to_files(
-        clips,
-        disk,
-        lambda clip: group_of(clip.name),
-        videos,
-        f"unpack UCF50.rar again. {_WHERE_50}",
+        mine, disk, lambda clip: group_of(clip.name), videos, advice
     )
-    return VideoDataset("ucf50", root, split, subset, classes, samples, frames, standin)
+    return VideoDataset("ucf50", root, split, subset, classes, samples)
 
 
 def _check_ucf50(
-    videos: Path, disk: Disk, classes: Sequence[str], standin: bool
+    videos: Path, clips: Sequence[ListedClip], classes: Sequence[str]
 ) -> None:
     """No list says what should be there; that every class has 25 groups does."""
-    strange = [
-        entry.name
-        for entry in list_folder(videos)
-        if entry.is_dir() and entry.name.lower() not in disk
-    ]
-    if strange:
-        raise DatasetError(
-            f"{videos}: {first_few(strange)} are not among the {len(classes)} classes "
-            f"of UCF50. Is it another data set, or a renamed folder? {_WHERE_50}"
-        )
     owner = {name.lower(): name for name in classes}
-    for name in classes:
-        for path in disk[name.lower()].values():
-            prefix = path.name.removeprefix("v_").partition("_")[0].lower()
-            other = owner.get(_PREFIXES.get(prefix, prefix), name)
-            if other != name:
-                raise DatasetError(
-                    f"{path}: lies in the folder of {name}, and its name says {other}. "
-                    f"Move it where it belongs, or unpack UCF50.rar again"
-                )
-        groups = {group_number(path.name) for path in disk[name.lower()].values()}
-        lacking = sorted(set(range(1, GROUPS + 1)) - groups)
-        if lacking:
+    lacking = {name: set(range(1, GROUPS + 1)) for name in classes}
+    for clip in clips:
+        prefix = clip.file.removeprefix("v_").partition("_")[0].lower()
+        if owner.get(_PREFIXES.get(prefix, prefix), clip.folder) != clip.folder:
             raise DatasetError(
-                f"{videos}: {name} lacks the groups {first_few(lacking)}, and every "
-                f"class has {GROUPS}. The archive may be half unpacked: unpack "
-                f"UCF50.rar again. {_WHERE_50}"
+                f"{videos / clip.name}: its name is of another class than its folder. "
+                "Move it where it belongs, or unpack UCF50.rar again"
             )
-    count, source = sum(map(len, disk.values())), SOURCES["ucf50"]
-    if not standin and count not in (source.clips, *source.also):
-        warnings.warn(
-            f"{videos} holds {count} clips; UCF50 has {source.clips} ({source.cited}). "
-            "It may be half unpacked, or another version: state the number with your "
-            "results",
-            stacklevel=4,
-        )
+        lacking[clip.folder].discard(group_number(clip.file))
+    for name, groups in lacking.items():
+        if groups:
+            raise DatasetError(
+                f"{videos}: {name} lacks the groups {first_few(sorted(groups))}, and "
+                f"every class has {GROUPS}. Unpack UCF50.rar again. {_WHERE_50}"
+            )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets import VideoDataset, create_dataset
-from ..datasets.base import protocols_of
+from ..datasets.base import dataset_info, protocols_of
 from ..datasets.leakage import TrainingList, standin_seed, training_list, why_leaks
 from ..environment import processes, project_root, shown_path
 from ..errors import CheckpointError, DatasetError, RecipeError
@@ -330,12 +330,11 @@ class Opening:
         if trained:
             return tuple(trained)
         if drawing is not None:  # drawn anew: no network has seen any of it
-            return (
-                ("fold1",) if name == "ucf50" else (protocols_of(name) or (("1",),))[0]
-            )
+            standin_splits = dataset_info(name).standin_splits
+            return standin_splits or (protocols_of(name) or (("1",),))[0]
         # The released checkpoints, which say nothing, know all other lists of UCF50
         # and UCF101.
-        return ("authors",) if name in ("ucf50", "ucf101") else ("1",)
+        return ("authors",) if "authors" in dataset_info(name).splits else ("1",)
 
     def _refuse(self, role: str, weights: WeightsInfo, test: TrainingList) -> None:
         """Raise if a network may have learned from the videos of this test list."""

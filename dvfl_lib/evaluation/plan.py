@@ -23,9 +23,8 @@ from pydantic import (
     model_validator,
 )
 
-from ..datasets.base import protocols_of
+from ..datasets.base import marked_standin, protocols_of
 from ..datasets.leakage import TrainingList
-from ..datasets.listing import marked_standin
 from ..datasets.sources import SOURCES
 from ..environment import processes, project_root
 from ..errors import RecipeError

@@ -1,4 +1,4 @@
-"""The ablation of lesson 09: a grid over seeds, its runs, and what they found.
+"""The ablation of lesson 09: its runs over seeds, and what they found.
 
 Public names: ``Ablation``, ``run_ablation``, ``stored_ablation``, ``run_point``,
 ``study_markdown``, ``ablation_figure``, ``verdicts_markdown``,
@@ -15,7 +15,7 @@ import json
 import os
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +28,22 @@ from ..evaluation import Table, markdown
 from ..evaluation.comparison import CONFIDENCE, SeedComparison, compare_seeds
 from ..figures import StudyRow, save_figure, study_figure
 from ..files import write_whole
-from ..recipes import Recipe, recipe_for
+from ..recipes import recipe_for
 from ..standins import standin_families, standin_pairs
 from ..sweep import SweepPoint, sweep
-from ..training import Pipeline, open_run
-from .ablation_grid import LABELS, Grid, Setting, Study, grid_for, reduced_grid
+from ..training import open_run
+from .ablation_grid import LABELS, Setting, Study, grid_for, reduced_grid
+
+_ORIGIN = ("command", "commit", "commits of the runs", "date", "machine")
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What a grid found.
-
-    Attributes:
-        studies: name -> study.
-        seeds: in order.
-        found: "<setting>_seed<seed>" -> what ``run_point`` returned;
-            teachers too.
-    """
+    """What a grid found."""
 
     studies: Mapping[str, Study]
     seeds: tuple[int, ...]
+    # "<setting>_seed<seed>" -> what ``run_point`` returned; teachers too
     found: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -55,9 +51,9 @@ class Ablation:
         """Whether the data were drawn."""
         return any(result["standin"] for result in self.found.values())
 
-    def values(self, setting: str, key: str = "top1") -> list[float]:
-        """One number per seed, such as the share of the test list that was right."""
-        return [float(self.found[f"{setting}_seed{seed}"][key]) for seed in self.seeds]
+    def values(self, setting: str) -> list[float]:
+        """Top-1 per seed: the share of the test list that was right."""
+        return [float(self.found[f"{setting}_seed{s}"]["top1"]) for s in self.seeds]
 
     def against(self, study: str, setting: str) -> SeedComparison:
         """A setting beside its reference, seed by seed."""
@@ -66,15 +62,28 @@ class Ablation:
 
     def rows(self, study: str) -> list[StudyRow]:
         """A row per setting, for ``figures.study_figure``."""
-        labels = {s.name: s.label for s in self.studies[study].settings}
-        found = []
-        for name, label in labels.items():
-            reference = self.studies[study].reference_of(name)
-            versus = "" if reference == name else labels[reference]
-            gain = self.against(study, name)
+        varied, found = self.studies[study], []
+        for setting in varied.settings:
+            reference = varied.reference_of(setting.name)
+            versus = "" if reference == setting.name else varied.label_of(reference)
+            gain = self.against(study, setting.name)
             ends = (gain.mean, gain.low, gain.high)
-            found.append(StudyRow(label, self.values(name), *ends, versus))
+            values = self.values(setting.name)
+            found.append(StudyRow(setting.label, values, *ends, versus))
         return found
+
+    def comparisons(self) -> list[tuple[list[str], SeedComparison]]:
+        """Each pair of settings once: (study, setting, reference) and difference."""
+        found = {}
+        for name, study in self.studies.items():
+            for setting in study.settings:
+                reference = study.reference_of(setting.name)
+                if reference != setting.name:
+                    words = [study.title, setting.label, study.label_of(reference)]
+                    pair = frozenset((setting.name, reference))
+                    gain = self.against(name, setting.name)
+                    found.setdefault(pair, (words, gain))
+        return list(found.values())
 
     def to_dict(self) -> dict[str, Any]:
         """For a stored result: seeds, what was varied, and every run."""
@@ -87,29 +96,20 @@ class Ablation:
         }
 
 
-_ORIGIN = ("command", "commit", "commits of the runs", "date", "machine")
-
-
 def stored_ablation() -> tuple[Ablation, dict[str, Any]]:
     """The full grid as ``benchmarks.studies`` stored it, and its origin.
 
     Raises:
-        LessonError: the file is missing (it is part of a checkout), or it holds other
-            settings than today's grid.
+        LessonError: it was stored with other settings than today's grid.
     """
     path = project_root() / "benchmarks" / "results" / "ablation.json"
+    stored = json.loads(path.read_text("utf-8"))
     studies = grid_for(recipe_for("demo")).studies
-    anew = "'python -m benchmarks.studies ablation' writes it anew"
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise LessonError(
-            f"{shown_path(path)} cannot be read. It is part of the repository; {anew}"
-        ) from error
     ablation = Ablation(studies, tuple(stored["seeds"]), stored["found"])
     if stored["studies"] != ablation.to_dict()["studies"]:
         raise LessonError(
-            f"{shown_path(path)} was made with other settings than today's grid: {anew}"
+            f"{shown_path(path)} was made with other settings than today's grid: "
+            "'python -m benchmarks.studies ablation' writes it anew"
         )
     return ablation, {key: stored[key] for key in _ORIGIN}
 
@@ -140,29 +140,33 @@ def run_ablation(
         jobs: runs at the same time; 0 for one per core, or one where there is a GPU.
 
     Raises:
-        LessonError: no seed, an unknown grid or study, or runs that failed, with the
-            reason of each.
+        LessonError: no seed, an unknown grid or study.
         RunDirectoryError: the folder holds results of other parameters.
-        DVFLError: a parameter or the data, before any training.
+        DVFLError: a parameter or the data, before any training; or runs that failed,
+            with the reason of each.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise LessonError(f"seeds must be different whole numbers, not {list(seeds)}")
-    chosen = _choose(grid, studies, recipe_for(profile, dict(overrides or {})))
+    grids, overrides = {"full": grid_for, "reduced": reduced_grid}, overrides or {}
+    whole = _named(grids, grid, "grid")(recipe_for(profile, dict(overrides)))
+    names = studies or whole.studies
+    chosen = {name: _named(whole.studies, name, f"{grid} grid") for name in names}
     folder = Path(folder).absolute()
+    data = dict(profile=profile, dataset=dataset, data_root=data_root, split=split)
 
     def point(setting: Setting, seed: int, role: str) -> SweepPoint:
-        run, of_teacher = (
+        run, teacher = (
             folder / "runs" / f"{name}_seed{seed}"
             for name in (setting.name, setting.teacher)
         )
-        weights = of_teacher / "teacher" / "best.safetensors"
+        weights = teacher / "teacher" / "best.safetensors"
         arguments = {
-            **dict(profile=profile, dataset=dataset, data_root=data_root, split=split),
+            **data,
             "role": role,
             "seed": seed,
             "run_dir": str(run),
             "weights_file": str(weights) if setting.teacher else "",
-            "overrides": {**chosen.common, **(overrides or {}), **setting.overrides},
+            "overrides": {**whole.common, **overrides, **setting.overrides},
         }
         return SweepPoint(run.name, "lessons.ablation:run_point", arguments)
 
@@ -172,32 +176,26 @@ def run_ablation(
     open_run(**first, progress=False).fill_cache()
     if not jobs:
         jobs = 1 if torch.cuda.is_available() else os.cpu_count() or 1
-    settings = chosen.settings.values()
-    names = sorted({s.teacher for s in settings if s.teacher})
-    teachers = [
-        Setting(name, name, chosen.teachers[name], teacher="") for name in names
-    ]
-    points = [point(way, seed, "teacher") for seed in seeds for way in teachers]
-    found = sweep(points, folder, jobs, progress)
+    settings = {s.name: s for study in chosen.values() for s in study.settings}
+    found = {}
+    for name in sorted({s.teacher for s in settings.values()} - {""}):
+        own = Setting(name, name, whole.teachers[name], teacher="")
+        teachers = [point(own, seed, "teacher") for seed in seeds]
+        found |= sweep(teachers, folder, jobs, progress)
     # Seed by seed: what is finished first is a complete comparison.
-    points = [point(s, seed, s.role) for seed in seeds for s in settings]
+    points = [
+        point(setting, seed, "student" if setting.teacher else "baseline")
+        for seed in seeds
+        for setting in settings.values()
+    ]
     found |= sweep(points, folder, jobs, progress)
-    return Ablation(dict(chosen.studies), tuple(seeds), found)
+    return Ablation(chosen, tuple(seeds), found)
 
 
-def _choose(grid: str, studies: Sequence[str], recipe: Recipe) -> Grid:
-    """The grid of a name, cut down to some of its studies."""
-    grids = {"full": grid_for, "reduced": reduced_grid}
-    if grid not in grids:
-        raise LessonError(f"grid must be one of {', '.join(grids)}, not {grid!r}")
-    found = grids[grid](recipe)
-    if wrong := [name for name in studies if name not in found.studies]:
-        raise LessonError(
-            f"studies: there is no {wrong[0]!r} in the {grid} grid; it has "
-            f"{', '.join(found.studies)}"
-        )
-    kept = {k: v for k, v in found.studies.items() if not studies or k in studies}
-    return replace(found, studies=kept)
+def _named(known: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in known:
+        raise LessonError(f"{what}: there is no {name!r}; known: {', '.join(known)}")
+    return known[name]
 
 
 def run_point(
@@ -210,18 +208,17 @@ def run_point(
         weights_file: where a teacher is read from; "" where none is needed.
         parameters: those of ``open_run``.
 
-    Returns:
-        What the run found, expressible in JSON; ``top1`` a share of the test list.
+    Returns what the run found, expressible in JSON; ``top1`` a share of the test list.
     """
     run = open_run(**parameters, teacher_weights=weights_file, progress=False)
     run.fill_cache()
     fit = run.train(role)
     assert fit is not None  # only a teacher that is given returns nothing
-    result = run.evaluate(role)
-    return {
+    result, listed = run.evaluate(role), run.train_list
+    found = {
         "role": role,
         "seed": run.settings.seed,
-        "standin": run.train_list.standin,
+        "standin": listed.standin,
         "dataset": run.settings.dataset,
         "split": run.settings.split,
         "profile": run.recipe.profile,
@@ -232,33 +229,25 @@ def run_point(
         "labels": len(run.fit_samples) if run.labelled is None else len(run.labelled),
         "training_clips": len(run.fit_samples),
         "seconds": round(fit.seconds, 1),
-        **_of_the_standin(run, result),
     }
-
-
-def _of_the_standin(run: Pipeline, result: Any) -> dict[str, float | None]:
-    """What only the drawn actions can tell: right change, and right order."""
-    if not run.train_list.standin:
-        return {}
-    families = list(standin_families(run.train_list.classes).values())
-    pairs = standin_pairs(run.train_list.classes)
-    return {
-        "same_change": result.family_accuracy(families).value,
-        "within_pairs": result.within_pairs(pairs).value,
-    }
+    if listed.standin:  # its actions alone can tell right change and right order
+        families = list(standin_families(listed.classes).values())
+        pairs = standin_pairs(listed.classes)
+        found["same_change"] = result.family_accuracy(families).value
+        found["within_pairs"] = result.within_pairs(pairs).value
+    return found
 
 
 def study_markdown(ablation: Ablation, study: str) -> str:
     """A row per setting: every seed's top-1, their mean, and the difference."""
     rows = []
     for row in ablation.rows(study):
-        tops = [f"{100 * value:.1f}" for value in row.values]
-        mean = f"{100 * statistics.fmean(row.values):.1f}"
+        tops = [f"{100 * v:.1f}" for v in (*row.values, statistics.fmean(row.values))]
         gain = ""
         if row.versus:
             told = "more than noise" if row.told_apart else "within noise"
             gain = f"{100 * row.mean:+.1f} against {row.versus}: {told}"
-        rows.append([row.label, *tops, mean, gain])
+        rows.append([row.label, *tops, gain])
     seeds = [f"seed {seed}" for seed in ablation.seeds]
     columns = [ablation.studies[study].title, *seeds, "mean", "difference, points"]
     return markdown([Table(columns, rows, _caption(ablation))])
@@ -273,16 +262,15 @@ def ablation_figure(ablation: Ablation, study: str) -> Figure:
 def verdicts_markdown(ablation: Ablation) -> str:
     """Every comparison whose interval leaves out zero, largest first, each once."""
     rows = []
-    for name, setting, gain in _each_once(ablation):
+    for words, gain in ablation.comparisons():
         if gain.distinguishable:
-            study = ablation.studies[name]
-            versus = _label(study, study.reference_of(setting))
-            cells = [study.title, _label(study, setting), versus, _span(gain)]
-            rows.append((-abs(gain.mean), cells))
+            mean, low, high = (
+                f"{100 * v:+.1f}" for v in (gain.mean, gain.low, gain.high)
+            )
+            rows.append((-abs(gain.mean), [*words, f"{mean} ({low} to {high})"]))
     columns = ["varied", "setting", "against", "points (95 % interval)"]
-    return markdown(
-        [Table(columns, [cells for _, cells in sorted(rows)], _caption(ablation))]
-    )
+    cells = [cells for _, cells in sorted(rows)]
+    return markdown([Table(columns, cells, _caption(ablation))])
 
 
 def count_told_apart(ablation: Ablation) -> tuple[int, int, float]:
@@ -293,7 +281,7 @@ def count_told_apart(ablation: Ablation) -> tuple[int, int, float]:
     that share a reference share its noise, so these are not independent; the expected
     number holds all the same.
     """
-    gains = [gain for _, _, gain in _each_once(ablation)]
+    gains = [gain for _, gain in ablation.comparisons()]
     told = sum(gain.distinguishable for gain in gains)
     return len(gains), told, (1 - CONFIDENCE) * len(gains)
 
@@ -302,45 +290,14 @@ def write_ablation(
     ablation: Ablation, folder: str | Path, figures: Mapping[str, Figure]
 ) -> list[Path]:
     """``ablation.json``, ``ablation.md`` and the figures, in ``folder``."""
-    folder = Path(folder)
-    text = json.dumps(ablation.to_dict(), indent=1) + "\n"
+    paths = [Path(folder) / "ablation.json", Path(folder) / "ablation.md"]
     pages = "\n".join(study_markdown(ablation, name) for name in ablation.studies)
-    paths = [folder / "ablation.json", folder / "ablation.md"]
-    for path, content in zip(paths, (text, pages), strict=True):
-        write_whole(path, content.encode("utf-8"))
-    for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        save_figure(figure, paths[-1])
-    return paths
-
-
-def _comparisons(ablation: Ablation, study: str) -> dict[str, SeedComparison]:
-    """Setting -> its difference from its reference, the references left out."""
-    found = ablation.studies[study]
-    return {
-        setting.name: ablation.against(study, setting.name)
-        for setting in found.settings
-        if found.reference_of(setting.name) != setting.name
-    }
-
-
-def _each_once(ablation: Ablation) -> list[tuple[str, str, SeedComparison]]:
-    """Study, setting and difference, for the first study that compares the two."""
-    found = {}
-    for name, study in ablation.studies.items():
-        for setting, gain in _comparisons(ablation, name).items():
-            pair = frozenset((setting, study.reference_of(setting)))
-            found.setdefault(pair, (name, setting, gain))
-    return list(found.values())
-
-
-def _label(study: Study, name: str) -> str:
-    return next(s.label for s in study.settings if s.name == name)
-
-
-def _span(gain: SeedComparison) -> str:
-    ends = f"{100 * gain.low:+.1f} to {100 * gain.high:+.1f}"
-    return f"{100 * gain.mean:+.1f} ({ends})"
+    write_whole(paths[0], (json.dumps(ablation.to_dict(), indent=1) + "\n").encode())
+    write_whole(paths[1], pages.encode())
+    pictures = {Path(folder) / f"{name}.png": each for name, each in figures.items()}
+    for path, figure in pictures.items():
+        save_figure(figure, path)
+    return [*paths, *pictures]
 
 
 def _caption(ablation: Ablation) -> str:

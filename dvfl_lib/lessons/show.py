@@ -52,18 +52,13 @@ def show_drawing(name: str) -> _Shown:
         LessonError: there is no such drawing.
     """
     folder = project_root() / "figures"
-    try:
-        svg = (folder / f"{name}.svg").read_text("utf-8")
-    except OSError as error:
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.svg")))
-        raise LessonError(
-            f"there is no drawing {name!r} in {shown_path(folder)}; it has "
-            f"{known or 'none: this is no checkout'}"
-        ) from error
+    known = sorted(path.stem for path in folder.glob("*.svg"))
+    if name not in known:
+        has = f"{shown_path(folder)}; it has {', '.join(known)}"
+        raise LessonError(f"there is no drawing {name!r} in {has}")
+    svg = (folder / f"{name}.svg").read_text("utf-8")
     words = re.search(r"<desc[^>]*>(.*?)</desc>", svg, re.S)
-    return _Shown(
-        **{"image/svg+xml": svg, "text/plain": unescape(words[1]) if words else name}
-    )
+    return _Shown(**{"image/svg+xml": svg, "text/plain": unescape(words[1])})
 
 
 def tidy_outputs(outputs: list[Any]) -> list[Any]:
@@ -86,8 +81,7 @@ def tidy_outputs(outputs: list[Any]) -> list[Any]:
 
 def _overwritten(line: str) -> str:
     """What a terminal would show of a line with carriage returns."""
-    parts = [part for part in line.split("\r") if part.strip()]
-    return parts[-1] if parts else ""
+    return next((part for part in line.split("\r")[::-1] if part.strip()), "")
 
 
 def tidy_notebook(path: Path) -> None:

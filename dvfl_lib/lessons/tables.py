@@ -23,7 +23,7 @@ from ..datasets.check import walk_data
 from ..datasets.listing import list_folder
 from ..datasets.sources import SOURCES, DataSource
 from ..environment import commit, device_name, project_root, versions
-from ..errors import DatasetError, LessonError
+from ..errors import DatasetError
 from ..evaluation import (
     Benchmarks,
     ConfusedPair,
@@ -66,15 +66,8 @@ def lesson_files(root: Path) -> list[Path]:
 
 
 def project_address(root: Path) -> str:
-    """The repository's address, from ``[project.urls]`` of ``pyproject.toml``.
-
-    Raises:
-        LessonError: this is no checkout.
-    """
-    try:
-        project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
-    except OSError as error:
-        raise LessonError(f"{root} is no checkout: no pyproject.toml") from error
+    """The repository's address, from ``[project.urls]`` of ``pyproject.toml``."""
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
     return str(project["project"]["urls"]["Repository"])
 
 
@@ -88,10 +81,7 @@ def badge(address: str, name: str) -> str:
 def lesson_table(root: Path, *, links_from: str = "notebooks/") -> str:
     """One row per lesson, from the metadata of the notebooks: goal, minutes, badge.
 
-    Args:
-        root: a checkout.
-        links_from: what stands before a notebook's name in a link: "notebooks/" for
-            README, "" for a lesson.
+    ``links_from`` is the folder in a link: "notebooks/" for README, "" for a lesson.
     """
     rows = [
         "| Lesson | Goal | Minutes, CPU | Minutes, GPU | |",
@@ -111,10 +101,7 @@ def lesson_table(root: Path, *, links_from: str = "notebooks/") -> str:
 
 
 def benchmarks_markdown() -> str:
-    """The five benchmarks as a table of published numbers, with their sources.
-
-    Nothing in it was measured here.
-    """
+    """The five benchmarks: published numbers with their sources; none measured here."""
     rows = [_HEAD]
     for known in SOURCES.values():
         cells = (
@@ -195,12 +182,10 @@ def mistake_clips(
     network = entries[0].networks[role]
     one_view = EvaluateRecipe(1, 1, network.short_side)
     views = EvaluationViews(wanted, network.data, one_view)
-    clips = []
-    for item in (views[number] for number in range(len(wanted))):
-        if item["unreadable"]:
-            raise DatasetError("; ".join(item["unreadable"]))
-        clips.append(denormalise(item["views"][0]))
-    return clips
+    items = [views[number] for number in range(len(wanted))]
+    if unreadable := [line for item in items for line in item["unreadable"]]:
+        raise DatasetError("; ".join(unreadable))
+    return [denormalise(item["views"][0]) for item in items]
 
 
 def results_markdown(results: Mapping[str, Evaluation]) -> str:
@@ -221,50 +206,30 @@ def save_run_figures(
 
 
 def seeds_markdown() -> str:
-    """The stored results of ``benchmarks.studies seeds``, a row per seed.
-
-    They are part of a checkout. Where the library was installed without one, the
-    text says where they are to be read.
-
-    Raises:
-        DatasetError: the file of a checkout is missing or damaged.
-    """
-    root = project_root()
-    if not (root / "benchmarks").is_dir():
-        return "The stored results are in the repository, in README.md."
-    file = root / "benchmarks" / "results" / "distillation_seeds.json"
-    try:
-        stored = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{file.name} cannot be read ({error}); in a checkout, run "
-            "'python -m benchmarks.studies seeds' first"
-        ) from error
+    """The stored results of ``benchmarks.studies seeds``, a row per seed."""
+    file = project_root() / "benchmarks" / "results" / "distillation_seeds.json"
+    stored = json.loads(file.read_text("utf-8"))
+    columns = ["seed", *map(role_name, ROLES), "gain, points"]
     parts = []
     for regime in stored["regimes"]:
         tops = [[run[role]["top1"] for role in ROLES] for run in regime["runs"]]
         names = [str(run["seed"]) for run in regime["runs"]]
         tops.append([sum(column) / len(tops) for column in zip(*tops, strict=True)])
         rows = [
-            [name, *(f"{100 * top:.1f} %" for top in row), _points(row[2] - row[1])]
+            [
+                name,
+                *(f"{100 * t:.1f} %" for t in row),
+                f"{100 * (row[2] - row[1]):+.1f}",
+            ]
             for name, row in zip([*names, "mean"], tops, strict=True)
         ]
-        columns = ["seed", *(role_name(role) for role in ROLES), "gain, points"]
         parts.append(Table(columns, rows, f"{regime['title']} {stored['data']}"))
     return markdown(parts)
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"
-
-
 def log_rows(fits: Mapping[str, FitResult | None]) -> dict[str, list[dict[str, Any]]]:
     """Name -> lines of the training log, for ``figures.training_curves``."""
-    return {
-        role_name(role): result.history
-        for role, result in fits.items()
-        if result is not None
-    }
+    return {role_name(role): fit.history for role, fit in fits.items() if fit}
 
 
 def summarise(
@@ -275,6 +240,7 @@ def summarise(
 ) -> RunSummary:
     """All that the one-page report tells of a finished run."""
     settings, recipe = run.settings, run.recipe
+    classes, standin = run.train_list.classes, run.train_list.standin
     networks = {}
     for role in ROLES:
         model, _ = run.new_network(role)
@@ -284,8 +250,6 @@ def summarise(
             parameters=count_parameters(model)["total"],
             gmacs=count_macs(model, recipe.data.frames, recipe.data.crop) / 1e9,
         )
-    classes = run.train_list.classes
-    standin = run.train_list.standin
     seconds = {f"training {r}": round(f.seconds, 1) for r, f in fits.items() if f}
     seconds |= {f"evaluating {r}": round(e.seconds, 1) for r, e in results.items()}
     return RunSummary(
@@ -298,9 +262,7 @@ def summarise(
         device=device_name(),
         versions=versions(),
         commit=commit(),
-        teacher=networks["teacher"],
-        baseline=networks["baseline"],
-        student=networks["student"],
+        **networks,
         seconds={**seconds, **run.seconds},
         recipe=recipe.to_dict(),
         pairs=standin_pairs(classes) if standin else (),

@@ -4,7 +4,7 @@ Public names: ``trained_network``, ``trained_student``, ``lesson_clip``, ``Asset
 ``STUDENT``, ``BASELINE``, ``TEACHER``, ``ASSETS``.
 
 The networks are part of the repository, in ``data/assets/``; ``assets.json`` beside
-them holds their hashes and how they were made (``make assets``, see ``assets.py``).
+them holds their hashes and how they were made (``make assets``).
 The clips are drawn when asked for: those of the stand-in's test groups, before they
 were encoded.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,22 +37,14 @@ MANIFEST = "assets.json"
 
 @dataclass(frozen=True)
 class Asset:
-    """A trained network of the course: its file, and what it was trained on.
+    """A trained network of the course: its file, and what it was trained on."""
 
-    Attributes:
-        role: its role in the run that made it.
-        file: its name in ``data/assets/``.
-        frames: frames per clip.
-        crop, short_side: pixels per side of a clip, and of a frame before cropping.
-        split: the stand-in's pair of lists; the test groups are unknown to it.
-    """
-
-    role: str
-    file: str
-    frames: int = 8
-    crop: int = 64
-    short_side: int = 72
-    split: int = 1
+    role: str  # in the run that made it
+    file: str  # its name in ``data/assets/``
+    frames: int = 8  # per clip
+    crop: int = 64  # pixels per side of a clip
+    short_side: int = 72  # of a frame before cropping
+    split: int = 1  # the stand-in's pair of lists; the test groups are unknown to it
 
 
 STUDENT = Asset("student", "vfl_net_lab_student_64.safetensors")
@@ -85,50 +78,36 @@ def trained_network(
         LessonError: no such network; a file is missing, or is not the one that
             ``assets.json`` names.
     """
-    if name not in ASSETS:
-        raise LessonError(f"there is no network {name!r}; known: {', '.join(ASSETS)}")
+    _check("network", name, ASSETS)
     folder = assets_folder() if folder is None else Path(folder)
-    path = folder / ASSETS[name].file
-    wanted = _hash_of(path)
+    path, again = folder / ASSETS[name].file, "Take data/assets from the repository "
+    again += "again ('git checkout data/assets'), or train anew: 'make assets'"
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise _missing(path, error) from error
-    if found != wanted:
+        entries = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
+        wanted = entries[path.name]["sha256"]
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        files = f"{shown_path(path)} and {MANIFEST} beside it"
+        raise LessonError(
+            f"{files} cannot be read ({type(error).__name__}: {error}). {again}"
+        ) from error
+    if digest != wanted:
         raise LessonError(
             f"{shown_path(path)} is not the file that {MANIFEST} names: its SHA-256 "
-            f"begins with {found[:12]}, not with {str(wanted)[:12]}. Take both files "
-            "from the repository again ('git checkout data/assets'), or train anew: "
-            "'make assets'"
+            f"begins with {digest[:12]}, not with {str(wanted)[:12]}. {again}"
         )
     return load_model(path)
+
+
+def _check(what: str, name: Any, known: Iterable[Any]) -> None:
+    if name not in known:
+        names = ", ".join(map(str, known))
+        raise LessonError(f"there is no {what} {name!r}; known: {names}")
 
 
 def trained_student(folder: Path | None = None) -> tuple[VFLNet, dict[str, Any]]:
     """The distilled student: ``trained_network("student", folder)``."""
     return trained_network("student", folder)
-
-
-def _hash_of(file: Path) -> str:
-    path = file.with_name(MANIFEST)
-    try:
-        return json.loads(path.read_text("utf-8"))["files"][file.name]["sha256"]
-    except OSError as error:
-        raise _missing(path, error) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise LessonError(
-            f"{shown_path(path)} cannot be read or does not name {file.name} "
-            f"({type(error).__name__}). Take it from the repository again "
-            "('git checkout data/assets'), or write it anew: 'make assets'"
-        ) from error
-
-
-def _missing(path: Path, error: OSError) -> LessonError:
-    return LessonError(
-        f"{shown_path(path)} cannot be read ({error.strerror}). It is part of the "
-        "repository: 'git checkout data/assets' brings it back; 'make assets' trains "
-        "it anew, which takes about forty minutes on two CPU cores"
-    )
 
 
 def lesson_clip(
@@ -148,20 +127,12 @@ def lesson_clip(
         side: pixels per side; 0 for those the student was trained with.
 
     Raises:
-        LessonError: no such action, group or clip, or a side below 16.
+        LessonError: no such action, group or clip.
     """
-    groups = TEST_GROUPS[STUDENT.split]
-    if action not in ACTIONS:
-        raise LessonError(f"there is no action {action!r}; known: {', '.join(ACTIONS)}")
-    if group not in groups:
-        raise LessonError(
-            f"group {group} is no test group: take {groups[0]} to {groups[-1]}"
-        )
-    if not 1 <= clip <= StandinSize().clips_per_group:
-        raise LessonError(f"clips are 1 to {StandinSize().clips_per_group}, not {clip}")
+    _check("action", action, ACTIONS)
+    _check("test group", group, TEST_GROUPS[STUDENT.split])
+    _check("clip", clip, range(1, StandinSize().clips_per_group + 1))
     side = side or STUDENT.crop
-    if side < 16:
-        raise LessonError(f"a side of {side} pixels is too small; take 16 or more")
     frames = _drawn(seed, action, group, clip)
     short_side = round(side * STUDENT.short_side / STUDENT.crop)
     # clone: where nothing is resized or cropped, it would be the cached tensor

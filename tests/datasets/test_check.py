@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from dvfl_lib.datasets import check as checking
-from dvfl_lib.datasets.check import check_dataset
-from dvfl_lib.datasets.check_report import CheckReport, Side
+from dvfl_lib.datasets.check import CheckReport, Side, check_dataset
 from dvfl_lib.datasets.sources import SOURCES
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.standins import list_standins

@@ -106,7 +106,7 @@ def test_a_class_that_cannot_be_divided_is_named(undivided):
     "split", ["2", "0", "0.0", "1.0", "-0.2", "0.2-seedx", "train"]
 )
 def test_other_splits_are_refused(undivided, split):
-    assert_refused(undivided, "split must be '1' .* or a share", split)
+    assert_refused(undivided, "folder has no split .* or a share", split)
 
 
 def test_a_division_is_asked_for_and_never_made_up(undivided, divided):
@@ -210,7 +210,7 @@ def test_a_list_of_classes_gives_the_order(divided):
     file.write_text("Walk\nwalk \n", "utf-8")
     assert_refused(divided, "'walk' is also there as 'Walk'")
     file.write_text("\n", "utf-8")
-    assert_refused(divided, "names 0 classes")
+    assert_refused(divided, "classes.txt: is empty")
     file.write_bytes(b"\xff\xfe\xff")
     assert_refused(divided, "classes.txt: cannot be read")
 

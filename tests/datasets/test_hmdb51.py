@@ -138,7 +138,7 @@ def test_the_source_is_what_stands_before_the_class():
 
 
 def test_unknown_splits_and_subsets(root):
-    with pytest.raises(DatasetError, match="splits 1, 2, 3, not '4'"):
+    with pytest.raises(DatasetError, match="no split '4'. Its splits: 1, 2, 3"):
         create_dataset("hmdb51", root, split=4)
     with pytest.raises(DatasetError, match="cannot be remade"):
         create_dataset("hmdb51", root, split="authors")

@@ -177,10 +177,6 @@ def test_replacements_are_taken_in_place_of_damaged_clips(root, one_video):
     assert [(s.name, s.label) for s in train.samples] == [
         (s.name, s.label) for s in plain.samples
     ]
-    os.link(one_video, folder.parent / "ordinaryId1_000000_000010.mkv")
-    with pytest.raises(DatasetError, match="are both there"):
-        create_dataset("kinetics400", root)
-    (folder.parent / "ordinaryId1_000000_000010.mkv").unlink()
     shutil.rmtree(root / "annotations")
     (root / "train" / SKI[0].replace(" ", "_")).mkdir()
     for path in list((root / "train").glob("*.mp4")):
@@ -254,23 +250,17 @@ def test_without_a_list_every_folder_must_be_a_class(root):
         create_dataset("kinetics400", root)
 
 
-def test_two_files_or_two_lists_for_one_thing_are_refused(root, one_video):
-    (root / "train/extra").mkdir()
-    twin = root / "train/extra/-aBcDeFgHi0_000044_000054.mkv"
-    os.link(one_video, twin)
+def test_one_clip_in_the_folders_of_two_classes_is_refused(root, one_video):
+    into_class_folders(root / "train", TRAIN, str)
+    os.link(one_video, root / "train/abseiling/-aBcDeFgHi0_000044_000054.mkv")
     with pytest.raises(DatasetError, match="are both there"):
         create_dataset("kinetics400", root)
-    twin.unlink()
-    text = csv_text(VAL, "validate")
-    (root / "annotations/validate.csv").write_text(text, "utf-8")
-    with pytest.raises(DatasetError, match="both for subset 'test'"):
-        create_dataset("kinetics400", root, subset="test")
 
 
 def test_wrong_folders_splits_and_archives_are_explained(root):
     with pytest.raises(DatasetError, match="no such folder"):
         create_dataset("kinetics400", root / "nowhere")
-    with pytest.raises(DatasetError, match="one split, '1'"):
+    with pytest.raises(DatasetError, match="no split '2'. Its splits: 1"):
         create_dataset("kinetics400", root, split="2")
     with pytest.raises(DatasetError, match="'test' .the validation list"):
         create_dataset("kinetics400", root, subset="val")

@@ -53,7 +53,7 @@ def test_a_short_list_has_the_numbers_of_the_whole(file):
         (",44,54,train", ",44,54,train,0", "line 2: has not as many columns"),
         ('"skiing crosscountry"', '"skiing crosscountry', "unexpected end|expected"),
         ("label,", "class,", "has no column label"),
-        (HEADER + "\n", "", "has no column label, youtube_id, time_start, time_end"),
+        (HEADER + "\n", "", "has no column label, time_end, time_start, youtube_id"),
     ],
 )
 def test_a_list_of_another_kind_or_mangled_is_refused(file, old, new, says):

@@ -145,7 +145,7 @@ def test_videos_that_the_list_names_and_the_disk_lacks(root):
 def test_lists_that_contradict_are_refused(root):
     lists = root / "ucfTrainTestlist"
     edit(lists / "trainlist01.txt", "g03_c01.avi 1", "g03_c01.avi 2")
-    with pytest.raises(DatasetError, match="has the number 2, but classInd.txt gives"):
+    with pytest.raises(DatasetError, match="avi 2' is number 1 of classInd.txt"):
         create_dataset("ucf101", root)
     edit(lists / "trainlist01.txt", "g03_c01.avi 2", "g03_c01.avi 1")
     edit(lists / "testlist01.txt", "Hammering/", "Swimming/")
@@ -194,8 +194,6 @@ def test_held_out_groups_are_whole_equal_in_number_and_fixed_by_the_seed(root):
     draws = {tuple(train.hold_out_groups(0.1, seed)[1]) for seed in range(12)}
     assert len(draws) == 3  # each of the three training groups gets its turn
     assert len(train.hold_out_groups(0.9, seed=3)[0]) == 6  # one group always stays
-    with pytest.raises(DatasetError, match="between 0 and 1"):
-        train.hold_out_groups(1.0, seed=3)
 
 
 def test_a_class_with_one_group_cannot_give_any(root):

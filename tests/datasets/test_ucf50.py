@@ -141,7 +141,7 @@ def test_unknown_splits_and_subsets(root):
 
 def test_a_missing_class_never_moves_the_labels_of_the_others(root):
     shutil.rmtree(root / "UCF50" / "Biking")
-    with pytest.raises(DatasetError, match="Biking lacks the groups 1, 2, 3 and 22"):
+    with pytest.raises(DatasetError, match="have none: Biking"):
         create_dataset("ucf50", root, "fold1")
 
 
@@ -155,16 +155,10 @@ def test_a_missing_group_is_a_half_unpacked_archive(root):
     assert len(create_dataset("ucf50", root, "group03", "test")) == 50
 
 
-def test_another_data_set_or_a_renamed_folder(root):
-    (root / "UCF50" / "Biking").rename(root / "UCF50" / "Cycling")
-    with pytest.raises(DatasetError, match="Cycling are not among the 50 classes"):
-        create_dataset("ucf50", root, "fold1")
-
-
 def test_a_file_in_the_folder_of_another_class(root):
     file = root / "UCF50" / "Biking" / file_name("PullUps", 1, 9)
     os.link(root / "UCF50" / "PullUps" / file_name("PullUps", 1), file)
-    with pytest.raises(DatasetError, match="folder of Biking, and its name says PullU"):
+    with pytest.raises(DatasetError, match="v_Pullup_.* another class than its"):
         create_dataset("ucf50", root, "fold1")
     file.rename(file.with_name("clip1.avi"))
     with pytest.raises(DatasetError, match="does not end in _gNN_cNN.avi"):

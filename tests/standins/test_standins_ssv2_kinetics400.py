@@ -169,7 +169,7 @@ def test_class_order_of_kinetics_depends_on_the_parentheses():
 def test_a_standin_of_kinetics_without_lists_is_refused(roots, tmp_path):
     root = shutil.copytree(roots["kinetics400"], tmp_path / "k")
     shutil.rmtree(root / "annotations")
-    with pytest.raises(DatasetError, match="has lost its lists"):
+    with pytest.raises(DatasetError, match="there is no list that says"):
         create_dataset("kinetics400", root)
 
 
