@@ -117,8 +117,8 @@ def masked(
         region = clip[..., top:bottom, left:right]
         if not region.numel():
             raise ModelError(
-                f"there is no region ({row}, {column}) where {rows} x {columns} regions "
-                f"divide {height} x {width} pixels"
+                f"there is no region ({row}, {column}) where {rows} x {columns} "
+                f"regions divide {height} x {width} pixels"
             )
         region.zero_()
         return clip
