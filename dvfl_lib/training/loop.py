@@ -132,7 +132,7 @@ class _Loop:
         with ExitStack() as held:
             self._restore(held)
             try:
-                if not self.finished:
+                if self.progress.epochs_closed < self.plan.epochs:
                     self._train()
             except KeyboardInterrupt:
                 logger.warning(
@@ -149,10 +149,6 @@ class _Loop:
             if self.is_main and not self.folder.final.exists():
                 self._save_weights(self.folder.final, len(self.progress.history), None)
             self.accelerator.wait_for_everyone()
-
-    @property
-    def finished(self) -> bool:
-        return self.progress.epochs_closed == self.plan.epochs
 
     def _restore(self, held: ExitStack) -> None:
         """Prepare network and optimiser, as they were at the last checkpoint."""
@@ -171,16 +167,16 @@ class _Loop:
         if self.objective.teacher is not None:
             self.objective.teacher.to(self.accelerator.device).eval()
         self.resumed_from = self.progress.step
-        self._saved_at = self._started_at = time.monotonic()
-        self._save_took = 0.0
-        self._seconds_before = self.progress.seconds
+        self._saved_at, self._save_took = time.monotonic(), 0.0
+        self._begun = self._saved_at - self.progress.seconds  # as if without a pause
 
     # --- training ------------------------------------------------------------
 
     def _train(self) -> None:
         if self.config.stored is not None:
             self.config.stored.open(self.accelerator)
-            self._started_at = time.monotonic()  # asking the teacher is no training
+            # Asking the teacher is no training.
+            self._begun = time.monotonic() - self.progress.seconds
         begin_tracking(self.accelerator, self.config.track, self.folder.path)
         place = (self.accelerator.process_index, self.accelerator.num_processes)
         workers, start = self.config.recipe.data.workers, self.progress.step
@@ -190,7 +186,7 @@ class _Loop:
         shown |= {"desc": self.folder.path.name, "dynamic_ncols": True}
         with tqdm(**shown, disable=not (self.config.progress and self.is_main)) as bar:
             self._close_epoch()  # where a run was stopped before it could be
-            while not self.finished:
+            while self.progress.epochs_closed < self.plan.epochs:
                 loss, rate = self._step(batches)
                 bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.2g}", refresh=False)
                 bar.update()
@@ -277,7 +273,7 @@ class _Loop:
             "step": step,
             "lr": learning_rate(step - 1, count, self.recipe),
             **{key: value / count for key, value in self.progress.sums.items()},
-            "seconds": round(self._seconds(), 3),
+            "seconds": round(time.monotonic() - self._begun, 3),
         }
         if self.config.validate is not None:
             # Killed while it validates, a run validates these very weights again.
@@ -315,20 +311,17 @@ class _Loop:
 
     # --- files ---------------------------------------------------------------
 
-    def _seconds(self) -> float:
-        return self._seconds_before + time.monotonic() - self._started_at
-
     def _save(self) -> None:
         """Write the checkpoint, on the first process."""
-        self.progress.seconds = self._seconds()
-        begun = time.monotonic()
+        now = time.monotonic()
+        self.progress.seconds = now - self._begun
         if self.is_main:
             scaler = self.accelerator.scaler
             self.progress.scaler = None if scaler is None else scaler.state_dict()
             state = (self.trained, self.optimizer)
             self.folder.save(self.progress, self.fingerprint, *state)
         self._saved_at = time.monotonic()
-        self._save_took = self._saved_at - begun
+        self._save_took = self._saved_at - now
 
     def _save_weights(self, path: Path, epoch: int, top1: float | None) -> None:
         parts = {"optim": self.recipe, "augment": self.config.recipe.augment}

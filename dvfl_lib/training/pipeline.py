@@ -71,8 +71,6 @@ class RunSettings:
     cache_dir: Path
     seed: int = 0  # of initial weights, order, augmentation and held-out groups
     teacher_weights: str = ""  # a checkpoint of the teacher; "" trains one
-    # Of the teacher's logits; "": in cache_dir, shared by runs that ask the same.
-    teacher_cache: str = ""
     progress: bool = True  # show bars
     track: str = ""  # "csv", "tensorboard" or "wandb", see TrainConfig
 
@@ -274,9 +272,7 @@ class Pipeline:
         optim, s, classes = self.recipe.optim, self.settings, self.train_list.classes
         key = sorted(logits_key(teacher, clips, classes, optim.precision).items())
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        folder = s.cache_dir / "teacher_logits" / digest[:16]
-        if s.teacher_cache:
-            folder = Path(s.teacher_cache).expanduser()
+        folder = s.cache_dir / "teacher_logits" / digest[:16]  # for all that ask this
         asked = (teacher, clips, classes, optim.precision, optim.micro_batch)
         return StoredTeacher(folder, *asked, self.recipe.data, s.progress)
 
