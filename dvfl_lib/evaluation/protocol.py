@@ -110,18 +110,9 @@ def evaluate(
     _check_unreadable(done, len(samples), max_unreadable)
     if done.path is not None:
         done.path.unlink(missing_ok=True)
-    kept = [i for i in range(len(samples)) if i not in done.unreadable]
-    return Evaluation(
-        **asdict(about),
-        class_names=tuple(class_names),
-        videos=tuple(samples[i].name for i in kept),
-        labels=torch.tensor([samples[i].label for i in kept]).numpy(),
-        probabilities=done.probabilities[kept].numpy(),
-        unreadable=tuple(done.unreadable[i] for i in sorted(done.unreadable)),
-        views=Views.of(views_dataset.data, views_dataset.evaluate),
-        precision=precision,
-        seconds=done.seconds,
-    )
+    views = Views.of(views_dataset.data, views_dataset.evaluate)
+    told = asdict(about) | {"views": views, "precision": precision}
+    return done.result(samples, tuple(class_names), **told)
 
 
 @dataclass(frozen=True)
@@ -336,6 +327,21 @@ class _Progress:
             )
         self.probabilities[index] = answer.float()
         self.answered[index] = True
+
+    def result(
+        self, samples: Sequence[Any], class_names: tuple[str, ...], **told: Any
+    ) -> Evaluation:
+        """The answers, without the videos that could not be read."""
+        kept = [i for i in range(len(samples)) if i not in self.unreadable]
+        return Evaluation(
+            class_names=class_names,
+            videos=tuple(samples[i].name for i in kept),
+            labels=torch.tensor([samples[i].label for i in kept]).numpy(),
+            probabilities=self.probabilities[kept].numpy(),
+            unreadable=tuple(self.unreadable[i] for i in sorted(self.unreadable)),
+            seconds=self.seconds,
+            **told,
+        )
 
     def save(self) -> None:
         if self.path is None:
