@@ -116,7 +116,7 @@ def loader_contestants(
     clips = TrainingClips(samples, data, recipe.augment, 0)
 
     def loads(workers: int) -> Callable[[], object]:
-        ends = dict(start=0, rank=0, world=1, pin_memory=False)
+        ends = dict(start=0, rank=0, world=1)
         return lambda: sum(1 for _ in step_loader(clips, plan, workers=workers, **ends))
 
     return {f"{workers} workers": loads(workers) for workers in (0, 1, 2)}

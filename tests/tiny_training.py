@@ -58,6 +58,20 @@ class MemoryClips(Dataset):
         return dict(clip=clip, label=label, index=key.index, unreadable=[])
 
 
+class StopAfter(MemoryClips):
+    """Acts as if the user pressed Ctrl-C at the clip after the ``left`` next ones."""
+
+    def __init__(self, left: int, views: int = 0) -> None:
+        super().__init__(views=views)
+        self.left = left
+
+    def __getitem__(self, key):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().__getitem__(key)
+
+
 def tiny_model(seed: int = 0, drop_path: float = 0.0, width: int = 8) -> VFLNet:
     """Two stages of one block each; smallest frames 8 x 8."""
     config = VFLNetConfig(depths=(1, 1), embed_dim=width)

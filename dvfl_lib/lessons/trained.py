@@ -12,6 +12,7 @@ were encoded.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,13 +24,13 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from ..environment import project_root, shown_path
-from ..errors import CheckpointError, LessonError
+from ..errors import LessonError
 from ..standins import TEST_GROUPS, StandinSize, clip_frames
 from ..standins.scenes import ACTIONS
 from ..vfl_net import VFLNet
 from ..video.sampling import segment_indices
 from ..video.transforms import resize_short_side
-from ..weights import load_model, read_weights
+from ..weights import load_model
 
 MANIFEST = "assets.json"
 
@@ -84,18 +85,18 @@ def trained_network(
     try:
         entries = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
         wanted = entries[path.name]["sha256"]
-        file = read_weights(path)
-    except (OSError, ValueError, KeyError, TypeError, CheckpointError) as error:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError, KeyError, TypeError) as error:
         files = f"{shown_path(path)} and {MANIFEST} beside it"
         raise LessonError(
             f"{files} cannot be read ({type(error).__name__}: {error}). {again}"
         ) from error
-    if file.digest != wanted:
+    if digest != wanted:
         raise LessonError(
             f"{shown_path(path)} is not the file that {MANIFEST} names: its SHA-256 "
-            f"begins with {file.digest[:12]}, not with {str(wanted)[:12]}. {again}"
+            f"begins with {digest[:12]}, not with {str(wanted)[:12]}. {again}"
         )
-    return load_model(file)
+    return load_model(path)
 
 
 def _check(what: str, name: Any, known: Iterable[Any]) -> None:

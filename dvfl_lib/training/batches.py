@@ -52,9 +52,6 @@ class BatchPlan:
 
     Every epoch goes through a new permutation of the clips. What does not fill a
     last batch is left out: other clips in every epoch.
-
-    Raises:
-        DatasetError: fewer clips than one batch.
     """
 
     clips: int
@@ -121,12 +118,7 @@ class BatchPlan:
 
 
 def clip_loader(
-    clips: Dataset,
-    batches: Iterable[list[ClipKey]],
-    *,
-    seed: int,
-    workers: int,
-    pin_memory: bool,
+    clips: Dataset, batches: Iterable[list[ClipKey]], seed: int, workers: int
 ) -> Iterator[dict[str, Any]]:
     """Batches of clips, each a list of keys, in that order.
 
@@ -139,7 +131,7 @@ def clip_loader(
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate_clips,
-        pin_memory=pin_memory,
+        pin_memory=torch.cuda.is_available(),
         # Forked workers notice at once when the run is killed; those of a fork
         # server, the default of newer Pythons, may stay behind for good.
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
@@ -149,22 +141,13 @@ def clip_loader(
 
 
 def step_loader(
-    clips: Dataset,
-    plan: BatchPlan,
-    *,
-    start: int,
-    rank: int,
-    world: int,
-    workers: int,
-    pin_memory: bool,
+    clips: Dataset, plan: BatchPlan, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[MicroBatch, dict[str, Any]]]:
     """The micro-batches of one process, from step ``start`` to the end of the run.
 
     One loader serves all epochs, so its workers live as long as the run and read
-    ahead over the epochs' borders.
-
-    Yields:
-        The plan's entry, and what ``clip_loader`` gives for it.
+    ahead over the epochs' borders. Yields the plan's entry, and what ``clip_loader``
+    gives for it.
     """
 
     def mine() -> Iterator[MicroBatch]:
@@ -172,8 +155,7 @@ def step_loader(
             yield from plan.micro_batches(step, rank, world)
 
     keys = ([ClipKey(micro.epoch, i) for i in micro.indices] for micro in mine())
-    options = {"seed": plan.seed, "workers": workers, "pin_memory": pin_memory}
-    yield from zip(mine(), clip_loader(clips, keys, **options), strict=True)
+    yield from zip(mine(), clip_loader(clips, keys, plan.seed, workers), strict=True)
 
 
 def note_unreadable(
@@ -185,14 +167,8 @@ def note_unreadable(
 ) -> None:
     """Warn once of each video that cannot be read, and add it to ``known``.
 
-    Args:
-        known: messages so far, one per video; extended in place.
-        videos: videos of that kind in all.
-        allowed: share of them that may be unreadable.
-        kind: which list they are on, for the message.
-
     Raises:
-        DatasetError: more than that are.
+        DatasetError: more than the share ``allowed`` of the ``videos`` of that kind.
     """
     for message in messages:
         if message not in known:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,7 @@ def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
 
     Args:
         values: name -> plain value, or recipe, which is taken apart field by field.
-        clips: the training clips; ``samples`` and, where they have them, ``data`` (a
-            recipe), ``seed``, ``views`` and ``flip_labels`` are taken up.
+        clips: the training clips, of which the rest is taken.
     """
     names = "\n".join(str((sample.name, sample.label)) for sample in clips.samples)
     flips = getattr(clips, "flip_labels", None) or {}
@@ -80,9 +79,10 @@ def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
             found |= {f"{name}.{key}": part for key, part in asdict(value).items()}
         else:
             found[name] = value
-    found = {name: value for name, value in found.items() if name not in NO_EFFECT}
     # As it comes back from a file: lists for tuples.
-    return json.loads(json.dumps(found))
+    return json.loads(
+        json.dumps({k: v for k, v in found.items() if k not in NO_EFFECT})
+    )
 
 
 def differences(there: dict[str, Any], here: dict[str, Any]) -> str:
@@ -100,11 +100,7 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> str:
 def locked(folder: Path, doing: str) -> Iterator[None]:
     """Make the folder and hold its lock inside the block; a killed process lets go.
 
-    Args:
-        doing: what another process that holds the lock is doing, such as "training".
-
-    Raises:
-        RunDirectoryError: it cannot be made, or another process holds it.
+    ``doing`` is what another process that holds the lock is doing.
     """
     lock = FileLock(folder / ".lock", timeout=_PATIENCE)
     try:
@@ -163,17 +159,22 @@ class Progress:
 
 
 class RunDirectory:
-    """``run_dir/name`` and what is in it.
-
-    Raises:
-        RunDirectoryError: (all methods) it cannot be read or written.
-    """
+    """``run_dir/name`` and what is in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.last = path / "last.safetensors"
         self.best = path / "best.safetensors"
         self.final = path / "final.safetensors"
+
+    def open(
+        self, fingerprint: dict[str, Any], held: ExitStack
+    ) -> tuple[Progress, dict[str, Tensor], dict[str, Any]]:
+        """Lock the folder and load; what follows from the checkpoint is made anew."""
+        held.enter_context(locked(self.path, "training"))
+        found = self.load(fingerprint)
+        self.write_log(found[0])
+        return found
 
     def save(
         self,
@@ -184,10 +185,9 @@ class RunDirectory:
     ) -> None:
         """Write ``last.safetensors``, in place of the one before."""
         state = optimizer.state_dict()
-        parts = {"weights": model.state_dict(), **state["state"]}
         tensors: dict[str, Tensor] = {}
         plain: dict[str, Any] = {}  # of an optimiser's state, what is no tensor
-        for part, values in parts.items():
+        for part, values in {"weights": model.state_dict(), **state["state"]}.items():
             for key, value in values.items():
                 if isinstance(value, Tensor):
                     tensors[f"{part}/{key}"] = value.detach().cpu().contiguous()
@@ -215,36 +215,32 @@ class RunDirectory:
             return Progress(), {}, {}
         try:
             with safe_open(self.last, framework="pt") as file:
-                meta = json.loads((file.metadata() or {})[_KEY])
+                meta = json.loads(file.metadata()[_KEY])
                 # A copy: a tensor of a file may lie at any address, and the last bit
                 # of vectorised arithmetic can depend on it.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
-            progress, there = Progress(**meta["progress"]), dict(meta["fingerprint"])
-            parts: dict[str, dict[str, Any]] = {"weights": {}}
-            for name, value in {**tensors, **meta["plain"]}.items():
-                part, _, key = name.partition("/")
-                parts.setdefault(part, {})[key] = value
-            weights, groups = parts.pop("weights"), meta["groups"]
-            state = {int(number): values for number, values in parts.items()}
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, OSError, KeyError, TypeError) as error:
             raise RunDirectoryError(
                 f"{self.last} is no checkpoint of a training run, or is damaged "
                 f"({type(error).__name__}: {error}). Delete {self.path} to begin "
                 "anew, or choose another run_dir"
             ) from None
-        if other := differences(there, fingerprint):
+        if other := differences(meta["fingerprint"], fingerprint):
             raise RunDirectoryError(
                 f"{self.path} holds a run that was begun otherwise. What differs: "
                 f"{other}. Choose another run_dir, delete that folder, or start with "
                 "what it was begun with"
             )
-        return progress, weights, {"state": state, "param_groups": groups}
+        weights, state = {}, {}
+        for name, value in {**tensors, **meta["plain"]}.items():
+            part, _, key = name.partition("/")
+            of = weights if part == "weights" else state.setdefault(int(part), {})
+            of[key] = value
+        groups = {"state": state, "param_groups": meta["groups"]}
+        return Progress(**meta["progress"]), weights, groups
 
     def write_log(self, progress: Progress) -> None:
-        """Write ``log.jsonl`` and, if there is any, ``unreadable.json``.
-
-        Both follow from the checkpoint, so lines beyond it vanish on resuming.
-        """
+        """Write ``log.jsonl`` and, if there is any, ``unreadable.json``."""
         lines = [json.dumps(line) + "\n" for line in progress.history]
         write_whole(self.path / "log.jsonl", "".join(lines).encode())
         unreadable = self.path / "unreadable.json"

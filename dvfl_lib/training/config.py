@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import DatasetError, RecipeError
+from ..errors import RecipeError
 from ..recipes import DistilRecipe, OptimRecipe, Recipe
 from .teacher_logits import StoredTeacher
 from .tracking import check_tracker
@@ -20,44 +20,33 @@ from .tracking import check_tracker
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How one network is trained.
+    """How one network is trained."""
 
-    Attributes:
-        recipe: its ``augment``, the part that ``optim`` names, and ``distil`` where
-            there is a teacher; of ``data``, the workers and ``max_unreadable``.
-        seed: of the order of clips, mixing and drop-path.
-        run_dir, name: files go to ``run_dir/name``.
-        optim: "optim" or "teacher_optim".
-        teacher: sees the same mixed clips, in eval mode, and is not changed.
-        stored: the teacher behind its stored logits, which are filled first.
-        labelled: indices of clips whose label may be used (all if None); the
-            teacher speaks about the others too.
-        validate: called with the network in eval mode, on one process, after every
-            ``validate_every``-th and the last epoch; returns numbers, among them
-            ``top1``; a list ``unreadable`` names videos it left out. Give it
-            held-out clips, never the reported list.
-        checkpoint_seconds: time between checkpoints within an epoch; longer where
-            writing one takes long. 0 writes after every step.
-        about: further entries of the metadata in the weights' files, such as
-            ``classes``; expressible in JSON.
-        track: "csv", "tensorboard" or "wandb", beside the log that is always written.
-    """
-
+    # ``augment``, the part that ``optim`` names, and ``distil`` where there is a
+    # teacher; of ``data``, the workers and ``max_unreadable``.
     recipe: Recipe
     num_classes: int
-    seed: int
+    seed: int  # of the order of clips, mixing and drop-path
     run_dir: Path
-    name: str
-    optim: str = "optim"
+    name: str  # files go to run_dir/name
+    optim: str = "optim"  # or "teacher_optim"
+    # Sees the same mixed clips, in eval mode, and is not changed.
     teacher: nn.Module | None = None
-    stored: StoredTeacher | None = None
+    stored: StoredTeacher | None = None  # the teacher's stored logits, filled first
+    # Clips whose label may be used, all if None; the teacher speaks of the others too.
     labelled: Set[int] | None = None
+    # Called on one process with the network in eval mode, after every
+    # ``validate_every``-th and the last epoch. Returns numbers, among them ``top1``,
+    # and in ``unreadable`` names of videos it left out. Give it held-out clips, never
+    # the reported list.
     validate: Callable[[nn.Module], dict[str, Any]] | None = None
     validate_every: int = 1
+    # Between checkpoints within an epoch; 0 writes after every step.
     checkpoint_seconds: float = 30.0
     progress: bool = True
+    # More metadata of the weights' files, such as ``classes``; expressible in JSON.
     about: Mapping[str, Any] = field(default_factory=dict)
-    track: str = ""
+    track: str = ""  # "csv", "tensorboard" or "wandb", beside the log
 
     @property
     def optim_recipe(self) -> OptimRecipe:
@@ -89,23 +78,11 @@ class FitResult:
     seconds: float  # spent training, over all starts
 
 
-def check_config(clips: Any, config: TrainConfig) -> None:
-    """Refuse what would train with wrong labels or another clip's logits."""
+def check_config(config: TrainConfig) -> None:
+    """Refuse what would train with labels that nobody gave."""
     check_tracker(config.track)
     if config.labelled is not None and config.recipe.augment.mixes:
         raise RecipeError(
             "clips without a label need augment.mixup=0 and augment.cutmix=0: a "
             "mixture of a labelled and an unlabelled clip has no label"
         )
-    views, distil = getattr(clips, "views", 0), config.distil
-    if distil is not None and views != distil.stored_views:
-        raise RecipeError(
-            f"distil.stored_views is {distil.stored_views}, but the clips have "
-            f"{views} stored views: make them with views={distil.stored_views}"
-        )
-    for sample in clips.samples:
-        if not 0 <= sample.label < config.num_classes:
-            raise DatasetError(
-                f"clip {sample.name} has label {sample.label}, but there are "
-                f"{config.num_classes} classes, numbered from 0"
-            )

@@ -23,13 +23,7 @@ def make_accelerator(
 ) -> Accelerator:
     """Accelerate on what there is: several GPUs, one, or the CPU.
 
-    Args:
-        precision: ``"no"``, ``"bf16"`` or ``"fp16"``; it comes before what
-            ``accelerate launch`` was told, for it belongs to the recipe.
-        track: "tensorboard" or "wandb" to follow the run with, in ``folder``.
-
-    Raises:
-        RecipeError: the device cannot compute in that precision.
+    The recipe's precision comes before what ``accelerate launch`` was told.
     """
     if AcceleratorState._shared_state:
         # Accelerate keeps one precision per process; a notebook trains several
@@ -58,19 +52,17 @@ def make_accelerator(
 def deterministic(device: torch.device) -> Iterator[None]:
     """Inside the block, CPU operations give the same bits every time.
 
-    Left alone on other devices: there, some operations of a network have no
-    deterministic form, and others lose much speed.
+    On other devices some operations have no such form, and others lose much speed.
     """
     if device.type != "cpu":
         yield
         return
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.get_deterministic_debug_mode()  # off, warn or error
     fill = torch.utils.deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time only
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(before)
         torch.utils.deterministic.fill_uninitialized_memory = fill

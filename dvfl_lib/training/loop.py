@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -39,14 +39,7 @@ from ..seeding import fixed_rng
 from ..vfl_net import VFLNet
 from ..weights import save_checkpoint
 from .batches import BatchPlan, MicroBatch, note_unreadable, step_loader
-from .checkpointing import (
-    Progress,
-    RunDirectory,
-    fingerprint,
-    locked,
-    on_main,
-    weights_digest,
-)
+from .checkpointing import Progress, RunDirectory, fingerprint, on_main, weights_digest
 from .config import FitResult, TrainConfig, check_config
 from .devices import deterministic, make_accelerator
 from .objective import Objective
@@ -62,9 +55,8 @@ Batches = Iterator[tuple[MicroBatch, dict[str, Any]]]
 def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:
     """Train ``model`` in place, or go on with the run that is in its folder.
 
-    Without a teacher the loss is the cross-entropy with soft labels; with one, see
-    ``DistilRecipe``. Called again with the same arguments and a model that is as new,
-    an interrupted run goes on and a finished one returns at once.
+    Called again with the same arguments and a model that is as new, an interrupted
+    run goes on and a finished one returns at once.
 
     Args:
         clips: such as ``video.clips.TrainingClips``: ``len``, items by ``ClipKey``,
@@ -72,26 +64,25 @@ def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:
 
     Raises:
         RecipeError: contradicting arguments, or the loss is no longer finite.
-        DatasetError: too few clips, bad labels, too many unreadable videos.
-        ModelError: a head or a teacher of another number of classes.
+        DatasetError: too few clips, or too many unreadable videos.
         RunDirectoryError: a folder cannot be written, or holds another run's files.
     """
-    check_config(clips, config)
+    check_config(config)
     loop = _Loop(model, clips, config)
     with deterministic(loop.accelerator.device):
         loop.run()
-    done, folder = loop.progress, loop.folder
+    done, files = loop.progress, loop.folder
     return FitResult(
-        folder=folder.path,
-        final=folder.final,
-        best=None if done.best_epoch is None else folder.best,
-        best_epoch=done.best_epoch,
-        best_top1=done.best_top1,
-        history=done.history,
-        unreadable=done.all_unreadable,
-        steps=done.step,
-        resumed_from=loop.resumed_from,
-        seconds=done.seconds,
+        files.path,
+        files.final,
+        None if done.best_epoch is None else files.best,
+        done.best_epoch,
+        done.best_top1,
+        done.history,
+        done.all_unreadable,
+        done.step,
+        loop.resumed_from,
+        done.seconds,
     )
 
 
@@ -107,13 +98,27 @@ class _Loop:
         self.accelerator = make_accelerator(
             self.recipe.precision, config.track, self.folder.path
         )
-        self.plan.share_of_each(self.accelerator.num_processes)
+        self.share = self.plan.share_of_each(self.accelerator.num_processes)
+        self.is_main = self.accelerator.is_main_process
         self.fingerprint = self._fingerprint()
         self.trained: nn.Module = model  # what the optimiser moves
+        teacher = None if config.stored is not None else config.teacher
         if self.distil is not None and self.distil.match:
             with fixed_rng(config.seed, "projections"):
                 self.trained = MatchedStudent(model, config.teacher, self.distil.match)
-        self.objective = self._objective()
+        if teacher is not None and self.distil.random_head:
+            rank = self.accelerator.process_index
+            teacher = random_head(teacher, config.seed, rank)
+        self.objective = Objective(
+            num_classes=config.num_classes,
+            seed=config.seed,
+            batch_size=self.recipe.batch_size,
+            augment=config.recipe.augment,
+            distil=self.distil,
+            teacher=teacher,
+            labelled=None if config.labelled is None else frozenset(config.labelled),
+            stored=config.stored,
+        )
         self.progress = Progress()
 
     def _fingerprint(self) -> dict[str, Any]:
@@ -126,7 +131,7 @@ class _Loop:
             "seed": config.seed,
             "num_classes": config.num_classes,
             "validate_every": config.validate and config.validate_every,
-            "network": repr(getattr(self.model, "config", type(self.model).__name__)),
+            "network": repr(self.model.config),
             "drop-path": [m.p for m in drops if isinstance(m, StochasticDepth)],
             "initial weights": weights_digest(self.model),
             "teacher weights": weights_digest(config.teacher),
@@ -134,38 +139,18 @@ class _Loop:
         }
         return fingerprint(values, self.clips)
 
-    def _objective(self) -> Objective:
-        config, teacher = self.config, self.config.teacher
-        if config.stored is not None:
-            teacher = None
-        elif self.distil is not None and self.distil.random_head:
-            rank = self.accelerator.process_index
-            teacher = random_head(teacher, config.seed, rank)
-        labelled = None if config.labelled is None else frozenset(config.labelled)
-        return Objective(
-            num_classes=config.num_classes,
-            seed=config.seed,
-            batch_size=self.recipe.batch_size,
-            augment=config.recipe.augment,
-            distil=self.distil,
-            teacher=teacher,
-            labelled=labelled,
-            stored=config.stored,
-        )
-
     def run(self) -> None:
         """From the checkpoint, or the first step, to the end."""
         with ExitStack() as held:
             self._restore(held)
             try:
-                self._train()
+                if not self.finished:
+                    self._train()
             except KeyboardInterrupt:
                 logger.warning(
-                    "interrupted at step %d of %d; the same call goes on from the "
-                    "checkpoint in %s",
-                    self.progress.step,
-                    self.plan.total_steps,
-                    self.folder.path,
+                    f"interrupted at step {self.progress.step} of "
+                    f"{self.plan.total_steps}; the same call goes on from the "
+                    f"checkpoint in {self.folder.path}"
                 )
                 raise
             finally:
@@ -178,31 +163,22 @@ class _Loop:
             self.accelerator.wait_for_everyone()
 
     @property
-    def is_main(self) -> bool:
-        return self.accelerator.is_main_process
-
-    @property
     def finished(self) -> bool:
         return self.progress.epochs_closed == self.plan.epochs
 
     def _restore(self, held: ExitStack) -> None:
         """Prepare network and optimiser, as they were at the last checkpoint."""
-
-        def read() -> tuple[Progress, dict[str, Tensor], dict[str, Any]]:
-            held.enter_context(locked(self.folder.path, "training"))
-            found = self.folder.load(self.fingerprint)
-            self.folder.write_log(found[0])
-            return found
-
         # Only the first process reads files; the others are told.
-        self.progress, weights, state = on_main(self.accelerator, read)
+        self.progress, weights, state = on_main(
+            self.accelerator, lambda: self.folder.open(self.fingerprint, held)
+        )
         if weights:
             self.trained.load_state_dict(weights)
         optimizer = build_optimizer(self.trained, self.recipe)
         self.wrapped, self.optimizer = self.accelerator.prepare(self.trained, optimizer)
         if state:
             self.optimizer.load_state_dict(state)
-        if self.progress.scaler is not None and self.accelerator.scaler is not None:
+        if self.progress.scaler is not None:
             self.accelerator.scaler.load_state_dict(self.progress.scaler)
         if self.objective.teacher is not None:
             self.objective.teacher.to(self.accelerator.device).eval()
@@ -214,34 +190,19 @@ class _Loop:
     # --- training ------------------------------------------------------------
 
     def _train(self) -> None:
-        if self.finished:
-            return
         if self.config.stored is not None:
             self.config.stored.open(self.accelerator)
             self._started_at = time.monotonic()  # asking the teacher is no training
         begin_tracking(self.accelerator, self.config.track, self.folder.path)
-        batches = step_loader(
-            self.clips,
-            self.plan,
-            start=self.progress.step,
-            rank=self.accelerator.process_index,
-            world=self.accelerator.num_processes,
-            workers=self.config.recipe.data.workers,
-            pin_memory=self.accelerator.device.type == "cuda",
-        )
+        place = (self.accelerator.process_index, self.accelerator.num_processes)
+        workers, start = self.config.recipe.data.workers, self.progress.step
+        batches = step_loader(self.clips, self.plan, start, *place, workers)
         self.wrapped.train()
-        with tqdm(
-            total=self.plan.total_steps,
-            initial=self.progress.step,
-            desc=self.folder.path.name,
-            unit="step",
-            dynamic_ncols=True,
-            disable=not (self.config.progress and self.is_main),
-        ) as bar:
-            while True:
-                self._close_epochs()
-                if self.finished:
-                    break
+        shown = {"total": self.plan.total_steps, "initial": start, "unit": "step"}
+        shown |= {"desc": self.folder.path.name, "dynamic_ncols": True}
+        with tqdm(**shown, disable=not (self.config.progress and self.is_main)) as bar:
+            self._close_epoch()  # where a run was stopped before it could be
+            while not self.finished:
                 loss, rate = self._step(batches)
                 bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.2g}", refresh=False)
                 bar.update()
@@ -250,32 +211,39 @@ class _Loop:
                 pause = max(pause, 20 * self._save_took) if pause else 0.0
                 if time.monotonic() - self._saved_at >= pause:
                     self._save()
+                self._close_epoch()
 
     def _step(self, batches: Batches) -> tuple[float, float]:
         """One optimiser step; returns its loss and learning rate."""
-        step = self.progress.step
-        rate = learning_rate(step, self.plan.steps_per_epoch, self.recipe)
+        progress, scaler = self.progress, self.accelerator.scaler
+        rate = learning_rate(progress.step, self.plan.steps_per_epoch, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         parts, seen = self._gradients(batches)
         found = dict(zip(self.objective.names, parts.tolist(), strict=True))
-        # fp16 gradients may overflow now and then: the scaler skips such a step.
         norm = self.accelerator.clip_grad_norm_(
             self.wrapped.parameters(), self.recipe.clip_grad_norm
         )
-        scaler = self.accelerator.scaler
-        if not math.isfinite(found["loss"]):
-            raise self._diverged("loss", rate, seen)
-        if scaler is None and not math.isfinite(float(norm)):
-            raise self._diverged("gradient", rate, seen)
+        # fp16 gradients may overflow now and then: the scaler skips such a step.
+        if scaler is None:
+            overflow = not math.isfinite(float(norm))
+        else:
+            overflow = scaler.get_scale() < _LEAST_SCALE
+        if overflow or not math.isfinite(found["loss"]):
+            what = "gradient" if math.isfinite(found["loss"]) else "loss"
+            names = ", ".join(self.clips.samples[index].name for index in seen[:8])
+            raise RecipeError(
+                f"the {what} is no longer finite at step {progress.step} (learning "
+                f"rate {rate:.3g}); clips: {names}. The last checkpoint in "
+                f"{self.folder.path} is intact. Try a lower optim.base_lr, a longer "
+                "optim.warmup_epochs, or optim.precision 'bf16' or 'no', in another "
+                "run_dir"
+            )
         self.optimizer.step()
-        if scaler is not None and scaler.get_scale() < _LEAST_SCALE:
-            raise self._diverged("gradient", rate, seen)
         self.optimizer.zero_grad()
-        sums = self.progress.sums
         for key, value in found.items():
-            sums[key] = sums.get(key, 0.0) + value
-        self.progress.step = step + 1
+            progress.sums[key] = progress.sums.get(key, 0.0) + value
+        progress.step += 1
         return found["loss"], rate
 
     def _gradients(self, batches: Batches) -> tuple[Tensor, list[int]]:
@@ -284,53 +252,38 @@ class _Loop:
         Processes average their gradients; the loss is scaled such that this
         average is the gradient of the mean over the whole step's clips.
         """
-        world, device = self.accelerator.num_processes, self.accelerator.device
-        labels = self.objective.count_labelled(
-            self.plan.step_indices(self.progress.step)
-        )
-        share = self.plan.share_of_each(world)
-        total, seen = torch.zeros(len(self.objective.names), device=device), []
-        for turn in range(1, share + 1):
+        accelerator, objective = self.accelerator, self.objective
+        labels = objective.count_labelled(self.plan.step_indices(self.progress.step))
+        total = torch.zeros(len(objective.names), device=accelerator.device)
+        seen: list[int] = []
+        for turn in range(1, self.share + 1):
             micro, batch = next(batches)
             self._note_unreadable(batch["unreadable"])
             seen.extend(batch["index"].tolist())
             for key in ("clip", "label", "index"):
-                batch[key] = batch[key].to(device, non_blocking=True)
-            last = turn == share
-            sync = nullcontext() if last else self.accelerator.no_sync(self.wrapped)
-            with sync:
-                losses = self.objective(
-                    self.wrapped, micro, batch, labels, self.accelerator.autocast()
+                batch[key] = batch[key].to(accelerator.device, non_blocking=True)
+            last = turn == self.share
+            with nullcontext() if last else accelerator.no_sync(self.wrapped):
+                losses = objective(
+                    self.wrapped, micro, batch, labels, accelerator.autocast()
                 )
-                self.accelerator.backward(losses[0] * world)
+                accelerator.backward(losses[0] * accelerator.num_processes)
             total += torch.stack(losses).detach()
-        return self.accelerator.reduce(total), seen
+        return accelerator.reduce(total), seen
 
-    def _diverged(self, what: str, rate: float, seen: list[int]) -> RecipeError:
-        names = ", ".join(self.clips.samples[index].name for index in seen[:8])
-        return RecipeError(
-            f"the {what} is no longer finite at step {self.progress.step} (learning "
-            f"rate {rate:.3g}); clips: {names}. The last checkpoint in "
-            f"{self.folder.path} is intact. Try a lower optim.base_lr, a longer "
-            "optim.warmup_epochs, or optim.precision 'bf16' or 'no', in another run_dir"
-        )
-
-    def _note_unreadable(self, messages: Iterable[str]) -> None:
-        known, allowed = (
-            self.progress.unreadable,
-            self.config.recipe.data.max_unreadable,
-        )
-        note_unreadable(known, messages, len(self.clips), allowed)
+    def _note_unreadable(self, messages: list[str]) -> None:
+        most = self.config.recipe.data.max_unreadable
+        note_unreadable(self.progress.unreadable, messages, len(self.clips), most)
 
     # --- ends of epochs ------------------------------------------------------
 
-    def _close_epochs(self) -> None:
+    def _close_epoch(self) -> None:
         """Validate, log and save where the last step was an epoch's last."""
+        count, step = self.plan.steps_per_epoch, self.progress.step
         epoch = self.progress.epochs_closed + 1
-        if self.progress.step < epoch * self.plan.steps_per_epoch:
+        if step < epoch * count:
             return
         self._note_unreadable(sorted(set(gather_object(self.progress.unreadable))))
-        count, step = self.plan.steps_per_epoch, self.progress.step
         line = {
             "epoch": epoch,
             "step": step,
@@ -349,8 +302,8 @@ class _Loop:
         self._save()
         if self.is_main:
             self.folder.write_log(self.progress)
-            done, folder = self.progress.history, self.folder.path
-            track(self.accelerator, self.config.track, folder, done)
+            history, folder = self.progress.history, self.folder.path
+            track(self.accelerator, self.config.track, folder, history)
 
     def _held_out(self, epoch: int) -> dict[str, float]:
         """Validate on the first process, tell all, keep the best weights."""
@@ -367,11 +320,11 @@ class _Loop:
                 known.append(message)
                 logger.warning("left out of the held-out score: %s", message)
         numbers = {k: v for k, v in told[0].items() if isinstance(v, (int, float))}
-        top1, best = numbers["top1"], self.progress.best_top1
+        top1, best = float(numbers["top1"]), self.progress.best_top1
         if best is None or top1 > best:  # of equal epochs the earlier stays
-            self.progress.best_epoch, self.progress.best_top1 = epoch, float(top1)
+            self.progress.best_epoch, self.progress.best_top1 = epoch, top1
             if self.is_main:
-                self._save_weights(self.folder.best, epoch, float(top1))
+                self._save_weights(self.folder.best, epoch, top1)
         return numbers
 
     # --- files ---------------------------------------------------------------
@@ -382,19 +335,18 @@ class _Loop:
     def _save(self) -> None:
         """Write the checkpoint, on the first process."""
         self.progress.seconds = self._seconds()
+        begun = time.monotonic()
+        if self.is_main:
+            scaler = self.accelerator.scaler
+            self.progress.scaler = None if scaler is None else scaler.state_dict()
+            state = (self.trained, self.optimizer)
+            self.folder.save(self.progress, self.fingerprint, *state)
         self._saved_at = time.monotonic()
-        if not self.is_main:
-            return
-        scaler = self.accelerator.scaler
-        self.progress.scaler = None if scaler is None else scaler.state_dict()
-        self.folder.save(self.progress, self.fingerprint, self.trained, self.optimizer)
-        self._save_took = time.monotonic() - self._saved_at
-        self._saved_at = time.monotonic()
+        self._save_took = self._saved_at - begun
 
     def _save_weights(self, path: Path, epoch: int, top1: float | None) -> None:
         parts = {"optim": self.recipe, "augment": self.config.recipe.augment}
-        if self.distil is not None:
-            parts["distil"] = self.distil
+        parts |= {"distil": self.distil} if self.distil is not None else {}
         recipe = {name: asdict(part) for name, part in parts.items()}
         extra = {"run": self.folder.path.name, "epoch": epoch, "held_out_top1": top1}
         save_checkpoint(self.model, path, recipe, {**self.config.about, **extra})

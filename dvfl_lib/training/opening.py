@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from ..datasets import list_datasets
 from ..datasets.base import first_few
 from ..distillation import KD_LOSSES, MatchingKind
 from ..environment import processes, project_root
@@ -21,7 +20,7 @@ from ..standins import list_standins, write_standin
 from ..video.sampling import view_indices
 from .batches import BatchPlan
 from .devices import make_accelerator
-from .pipeline import Pipeline, Role, RunSettings, optim_of
+from .pipeline import Pipeline, RunSettings, optim_of
 from .tracking import check_tracker
 
 
@@ -54,16 +53,27 @@ def open_run(
         progress: show bars.
 
     Raises:
-        RecipeError, DatasetError, RunDirectoryError: which parameter, what is wrong
-            with it and what to do; before any training.
+        DVFLError: one of its children: which parameter, what is wrong with it and
+            what to do; before any training.
     """
     if not isinstance(overrides or {}, Mapping):
         raise RecipeError(
             "overrides takes a dictionary such as {'optim.epochs': 2}, not "
             f"{overrides!r}; for papermill: -y 'overrides: {{optim.epochs: 2}}'"
         )
+    if type(seed) is not int or seed < 0:
+        raise RecipeError(f"seed must be a whole number, 0 or more, not {seed!r}")
     recipe = recipe_for(profile, overrides)
-    _check_parameters(profile, dataset, data_root, seed, teacher_weights)
+    if not data_root and profile != "demo":
+        raise RecipeError(
+            f"profile {profile!r} needs data_root, the folder of {dataset}. Only the "
+            "demo profile writes a stand-in by itself"
+        )
+    if not data_root and dataset not in list_standins():
+        raise RecipeError(
+            f"dataset {dataset!r} has no stand-in: give data_root, the folder of your "
+            f"videos. Stand-ins: {', '.join(list_standins())}"
+        )
     root = project_root()
     name = f"{dataset}_{profile}" + (f"_split{split}" if str(split) != "1" else "")
     default = root / "runs" / (name + (f"_seed{seed}" if seed else ""))
@@ -78,62 +88,15 @@ def open_run(
     if not data_root:
         with processes().main_process_first():
             write_standin(dataset, data, workers=os.cpu_count() or 1, progress=progress)
-    run = Pipeline(
-        RunSettings(
-            recipe=recipe,
-            dataset=dataset,
-            data_root=data,
-            split=str(split),
-            run_dir=folder,
-            cache_dir=cache,
-            seed=seed,
-            teacher_weights=teacher_weights,
-            progress=progress,
-            track=track,
-        )
-    )
+    where = (dataset, data, str(split), folder, cache)
+    told = {"teacher_weights": teacher_weights, "progress": progress, "track": track}
+    run = Pipeline(RunSettings(recipe, *where, seed, **told))
     check_run(run)
     return run
 
 
-def _check_parameters(
-    profile: str, dataset: str, data_root: str, seed: int, teacher_weights: str
-) -> None:
-    """Refuse the first value that cannot be right."""
-    if dataset not in list_datasets():
-        raise RecipeError(
-            f"dataset {dataset!r} is not known; known: {', '.join(list_datasets())}"
-        )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise RecipeError(f"seed must be a whole number, 0 or more, not {seed!r}")
-    if teacher_weights and not Path(teacher_weights).expanduser().is_file():
-        raise RecipeError(f"teacher_weights: there is no file {teacher_weights}")
-    if not data_root and profile != "demo":
-        raise RecipeError(
-            f"profile {profile!r} needs data_root, the folder of {dataset}. Only the "
-            "demo profile writes a stand-in by itself"
-        )
-    if not data_root and dataset not in list_standins():
-        raise RecipeError(
-            f"dataset {dataset!r} has no stand-in: give data_root, the folder of your "
-            f"videos. Stand-ins: {', '.join(list_standins())}"
-        )
-    if data_root and not Path(data_root).expanduser().is_dir():
-        raise DatasetError(f"data_root: there is no folder {data_root}")
-
-
 def check_run(run: Pipeline) -> None:
-    """Refuse lists, words and networks that cannot work, before any work begins.
-
-    Raises:
-        DatasetError: the data set is missing or incomplete, or a clip is on both
-            lists.
-        RecipeError: an unknown loss, match, sampling or tracker; too few clips for
-            a step; a precision or a number of processes that does not fit.
-        ModelError: an unknown network.
-        CheckpointError: a teacher or image weights that do not fit, or that
-            cannot be had.
-    """
+    """Refuse lists, words and networks that cannot work, before any work begins."""
     recipe, given = run.recipe, bool(run.settings.teacher_weights)
     check_tracker(run.settings.track)
     words = {"loss": tuple(KD_LOSSES), "match": ("", *get_args(MatchingKind))}
@@ -159,7 +122,7 @@ def check_run(run: Pipeline) -> None:
             model = run.trained("teacher")
         else:
             model, _ = run.new_network(role)
-            _check_training(run, role)
+            _check_steps(run, optim_of(role))
         least = model.config.smallest_side
         if recipe.data.crop < least:
             raise RecipeError(
@@ -168,9 +131,8 @@ def check_run(run: Pipeline) -> None:
             )
 
 
-def _check_training(run: Pipeline, role: Role) -> None:
+def _check_steps(run: Pipeline, part: str) -> None:
     """What ``fit`` would refuse, hours later for the students."""
-    part = optim_of(role)
     optim = getattr(run.recipe, part)
     try:
         make_accelerator(optim.precision)

@@ -34,6 +34,7 @@ from ..environment import cpu_threads, processes
 from ..errors import CheckpointError
 from ..evaluation import Evaluation, EvaluationInfo, cached_evaluation, evaluate
 from ..evaluation.class_order import align_classes, released_classes
+from ..evaluation.protocol import evaluation_key
 from ..recipes import EvaluateRecipe, NetworkRecipe, Recipe
 from ..seeding import derive_seed, fixed_rng
 from ..vfl_net import VFLNet, create_model
@@ -41,16 +42,16 @@ from ..video.clips import EvaluationViews, Sample, TrainingClips
 from ..video.frame_cache import FrameCache
 from ..weights import (
     LoadReport,
+    WeightsFile,
     fetch_image_weights,
     load_checkpoint,
     load_image_weights,
     read_weights,
 )
 from .batches import note_unreadable
-from .checkpointing import NO_EFFECT
 from .config import FitResult, TrainConfig
 from .loop import fit
-from .teacher_logits import StoredTeacher, key_digest, logits_key
+from .teacher_logits import StoredTeacher, logits_key
 
 Role = Literal["teacher", "baseline", "student"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -127,12 +128,9 @@ class Pipeline:
         chosen: set[int] = set()
         for label in range(len(self.train_list.classes)):
             mine = [i for i, s in enumerate(self.fit_samples) if s.label == label]
-            generator = torch.Generator().manual_seed(
-                derive_seed(self.settings.seed, "labels", label)
-            )
-            order = torch.randperm(len(mine), generator=generator).tolist()
-            keep = max(1, round(share * len(mine))) if mine else 0
-            chosen.update(mine[k] for k in order[:keep])
+            with fixed_rng(self.settings.seed, "labels", label):
+                order = torch.randperm(len(mine)).tolist()
+            chosen.update(mine[k] for k in order[: max(1, round(share * len(mine)))])
         return chosen
 
     def cache(self, short_side: int) -> FrameCache | None:
@@ -148,28 +146,25 @@ class Pipeline:
             DatasetError: too many cannot be read: better known before the training.
             RunDirectoryError: the frames cannot be written.
         """
-        begun = time.monotonic()
-        lists = {
-            "training": (self.recipe.data.short_side, self.fit_samples),
-            "held-out": (self.recipe.evaluate.short_side, self.held_out_samples),
-            "test": (self.recipe.evaluate.short_side, self.test_list.samples),
-        }
-        jobs: dict[int, list[Sample]] = {}  # the two sizes may be the same
-        for side, samples in lists.values():
-            jobs.setdefault(side, []).extend(samples)
+        begun, recipe = time.monotonic(), self.recipe
+        lists = [
+            ("training", recipe.data.short_side, self.fit_samples),
+            ("held-out", recipe.evaluate.short_side, self.held_out_samples),
+            ("test", recipe.evaluate.short_side, self.test_list.samples),
+        ]
         unreadable: dict[str, str] = {}  # path -> message
-        for side, samples in jobs.items():
-            cache = self.cache(side)
-            if cache is not None and processes().is_main_process:
-                workers, show = os.cpu_count() or 1, self.settings.progress
-                paths = [sample.path for sample in samples]
-                report = cache.fill(paths, workers=workers, progress=show)
+        if recipe.data.cache_frames and processes().is_main_process:
+            workers, show = os.cpu_count() or 1, self.settings.progress
+            for side in dict.fromkeys(side for _, side, _ in lists):
+                paths = [
+                    s.path for _, size, some in lists if size == side for s in some
+                ]
+                report = self.cache(side).fill(paths, workers=workers, progress=show)
                 unreadable |= report.unreadable
         processes().wait_for_everyone()
-        for kind, (_, samples) in lists.items():
+        for kind, _, samples in lists:
             found = [unreadable[p] for s in samples if (p := str(s.path)) in unreadable]
-            most = self.recipe.data.max_unreadable
-            note_unreadable([], found, len(samples), most, kind)
+            note_unreadable([], found, len(samples), recipe.data.max_unreadable, kind)
         self.seconds["decoding (last call)"] = round(time.monotonic() - begun, 2)
 
     def training_clips(self, role: Role) -> TrainingClips:
@@ -216,32 +211,35 @@ class Pipeline:
             path = fetch_image_weights(part.image_weights, folder)
         return model, load_image_weights(model, path)
 
-    def trained(self, role: Role) -> VFLNet:
+    def trained(self, role: Role, file: WeightsFile | None = None) -> VFLNet:
         """The network with the weights that held-out groups chose, in eval mode.
 
         A given teacher may number the classes in another way: the rows of its head
         are put into the order of the data, by name.
 
+        Args:
+            file: the role's weights where they were read already.
+
         Raises:
             CheckpointError: the file does not fit; its classes are others, or nobody
                 knows their order.
         """
-        model, path = self._create(role), self._weights_of(role)
-        load_checkpoint(model, path)
+        model, file = self._create(role), file or read_weights(self._weights_of(role))
+        load_checkpoint(model, file)
         try:
-            order = align_classes(self._classes_of(path), self.train_list.classes)
+            order = align_classes(self._classes_of(file), self.train_list.classes)
         except CheckpointError as error:
-            raise CheckpointError(f"{path}: {error}") from None
+            raise CheckpointError(f"{file.path}: {error}") from None
         with torch.no_grad():
             for parameter in model.head.parameters():  # (K, C) and (K,)
                 parameter.copy_(parameter[list(order)])
         return model.eval()
 
-    def _classes_of(self, path: Path) -> Sequence[str]:
+    def _classes_of(self, file: WeightsFile) -> Sequence[str]:
         """The classes that a file's outputs stand for, in their order."""
-        said, data = read_weights(path).metadata, self.train_list
-        if said:  # one of ours that names none is in the order of the data
-            return [str(name) for name in said.get("classes") or data.classes]
+        data = self.train_list
+        if file.metadata:  # one of ours that names none is in the order of the data
+            return file.metadata.get("classes") or data.classes
         if not data.standin:
             return released_classes(data.name, data.classes)
         raise CheckpointError(
@@ -261,7 +259,7 @@ class Pipeline:
         if role == "teacher" and self.settings.teacher_weights:
             self.trained(role)  # refuses a file that does not fit, before any work
             return None
-        s, clips, part = self.settings, self.training_clips(role), optim_of(role)
+        s, clips = self.settings, self.training_clips(role)
         teacher = self.trained("teacher") if role == "student" else None
         config = TrainConfig(
             self.recipe,
@@ -269,7 +267,7 @@ class Pipeline:
             seed=clips.seed,
             run_dir=s.run_dir,
             name=role,
-            optim=part,
+            optim=optim_of(role),
             teacher=teacher,
             stored=None if teacher is None else self._stored(teacher, clips),
             labelled=None if role == "teacher" else self.labelled,
@@ -285,20 +283,14 @@ class Pipeline:
         """The teacher behind its stored logits, where the recipe asks for these."""
         if not self.recipe.distil.stores_logits:
             return None
-        precision, named = self.recipe.optim.precision, self.settings.teacher_cache
-        classes = self.train_list.classes
-        digest = key_digest(logits_key(teacher, clips, classes, precision))
-        shared = self.settings.cache_dir / "teacher_logits" / digest[:16]
-        return StoredTeacher(
-            Path(named).expanduser() if named else shared,
-            teacher,
-            clips,
-            classes,
-            precision,
-            self.recipe.optim.micro_batch,
-            self.recipe.data,
-            self.settings.progress,
-        )
+        optim, s, classes = self.recipe.optim, self.settings, self.train_list.classes
+        key = sorted(logits_key(teacher, clips, classes, optim.precision).items())
+        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+        folder = s.cache_dir / "teacher_logits" / digest[:16]
+        if s.teacher_cache:
+            folder = Path(s.teacher_cache).expanduser()
+        asked = (teacher, clips, classes, optim.precision, optim.micro_batch)
+        return StoredTeacher(folder, *asked, self.recipe.data, s.progress)
 
     def _about_weights(self) -> dict[str, Any]:
         """What an evaluation of the weights must know, wherever they are taken to."""
@@ -317,67 +309,46 @@ class Pipeline:
         """One central view of each held-out video."""
         e = self.recipe.evaluate
         one_view = EvaluateRecipe(1, 1, e.short_side, e.batch_size)
-        samples = self.held_out_samples
-        result = self._score(model, "held-out groups", "", "train", samples, one_view)
+        views = self._views(self.held_out_samples, one_view)
+        result = self._score(model, views, ("held-out groups", "", "train"))
         return {"top1": result.top1.value, "unreadable": list(result.unreadable)}
 
     def evaluate(self, role: Role) -> Evaluation:
         """All views of the test list; kept in ``run_dir/results/<role>.json``."""
-        model, optim = self.trained(role), getattr(self.recipe, optim_of(role))
+        file = read_weights(self._weights_of(role))
+        model = self.trained(role, file).to(processes().device)
+        views = self._views(self.test_list.samples, self.recipe.evaluate)
+        precision = getattr(self.recipe, optim_of(role)).precision
+        about = (role, self.recipe_of(role).model, "test")
         return cached_evaluation(
             self.settings.run_dir / "results" / f"{role}.json",
-            self._evaluation_key(role),
-            lambda half_done: self._score(
-                model.to(processes().device),
-                role,
-                self.recipe_of(role).model,
-                "test",
-                self.test_list.samples,
-                self.recipe.evaluate,
-                optim.precision,
-                half_done,
-            ),
+            evaluation_key(file.digest, views, self.test_list.classes, precision),
+            lambda half_done: self._score(model, views, about, precision, half_done),
         )
 
-    def _evaluation_key(self, role: Role) -> str:
-        """Changes whenever the weights, the list or the protocol do."""
-        digest = hashlib.sha256(self._weights_of(role).read_bytes())
-        parts = self.recipe.to_dict()
-        data = {k: v for k, v in parts["data"].items() if f"data.{k}" not in NO_EFFECT}
-        what: list[Any] = [parts["evaluate"], data, self.settings.split]
-        # A video that was mended is another one; one that was only copied is not.
-        paths = [(s.name, s.path) for s in self.test_list.samples]
-        what += [[n, p.stat().st_size if p.is_file() else None] for n, p in paths]
-        digest.update(json.dumps(what).encode())
-        return digest.hexdigest()
+    def _views(self, samples: list[Sample], recipe: EvaluateRecipe) -> EvaluationViews:
+        cache = self.cache(recipe.short_side)
+        return EvaluationViews(samples, self.recipe.data, recipe, cache)
 
     def _score(
         self,
         model: nn.Module,
-        name: str,
-        kind: str,
-        subset: str,
-        samples: list[Sample],
-        recipe: EvaluateRecipe,
+        views: EvaluationViews,
+        about: tuple[str, str, str],  # name, kind and list
         precision: str = "no",
         resume_dir: Path | None = None,
     ) -> Evaluation:
-        s, data, on_gpu = (
-            self.settings,
-            self.recipe.data,
-            processes().device.type != "cpu",
-        )
+        s, data, (name, kind, subset) = self.settings, self.recipe.data, about
+        standin = self.train_list.standin
         return evaluate(
             model,
-            EvaluationViews(samples, data, recipe, self.cache(recipe.short_side)),
+            views,
             class_names=self.train_list.classes,
-            about=EvaluationInfo(
-                name, self.train_list.standin, kind, s.dataset, s.split, subset
-            ),
-            batch_size=recipe.batch_size,
+            about=EvaluationInfo(name, standin, kind, s.dataset, s.split, subset),
+            batch_size=views.evaluate.batch_size,
             # Small frames from the cache are read faster than workers are started.
             workers=0 if data.cache_frames else data.workers,
-            precision=precision if on_gpu else "no",
+            precision="no" if processes().device.type == "cpu" else precision,
             max_unreadable=data.max_unreadable,
             progress=s.progress and subset == "test",
             resume_dir=resume_dir,

@@ -1,6 +1,6 @@
 """The teacher's logits about stored views, kept on disk instead of made at each step.
 
-Public names: ``StoredTeacher``, ``logits_key``, ``key_digest``.
+Public names: ``StoredTeacher``, ``logits_key``.
 
 A distillation of N epochs asks the teacher N times about every clip, because the
 augmentation of every epoch is a new one. Where a recipe has ``distil.stored_views``
@@ -46,8 +46,12 @@ from .checkpointing import differences, fingerprint, locked, on_main, weights_di
 
 _META = "dvfl-teacher-logits"  # the one metadata entry, holding JSON
 # Of the recipes: what does not change a training clip.
-_IDLE = ("data.holdout_share", "augment.mixup", "augment.cutmix")
-_IDLE += ("augment.label_smoothing",)
+_IDLE = (
+    "data.holdout_share",
+    "augment.mixup",
+    "augment.cutmix",
+    "augment.label_smoothing",
+)
 
 
 def logits_key(
@@ -55,62 +59,35 @@ def logits_key(
 ) -> dict[str, Any]:
     """Everything that decides a stored logit, as a flat dictionary.
 
-    The teacher and the precision it computes in; the clips, their order and the sizes
-    of their files; sampling, augmentation, seed and number of views; the classes in
-    their order; the code, and the versions of what is under it. What a student does
-    with the logits is not part of it, so that several students share them.
+    What a student does with the logits is not part of it: several may share them.
     """
-    sizes = [s.path.stat().st_size if s.path.is_file() else None for s in clips.samples]
-    package = Path(__file__).parents[1]
-    code = [package / f"{name}.py" for name in ("seeding", "vfl_net", "modulation")]
-    code += [package / "fast.py", *sorted(package.glob("video/*.py"))]
+    paths = [sample.path for sample in clips.samples]
+    sizes = [path.stat().st_size if path.is_file() else None for path in paths]
     values = {
-        "teacher network": repr(getattr(teacher, "config", type(teacher).__name__)),
         "teacher weights": weights_digest(teacher),
         "precision": precision,
         "classes": list(classes),
         "augment": getattr(clips, "augment", None),
-        "sizes of the files": _digest(sizes),
+        "sizes of the files": hashlib.sha256(json.dumps(sizes).encode()).hexdigest(),
         "reader": os.environ.get(BACKEND_VARIABLE, "auto"),
         "versions": versions(),
-        "code": _digest([path.read_text("utf-8") for path in code]),
     }
     key = fingerprint(values, clips)
     return {name: value for name, value in key.items() if name not in _IDLE}
 
 
-def key_digest(key: dict[str, Any]) -> str:
-    """64 hex digits that stand for a key; a folder's name begins with them."""
-    return _digest(sorted(key.items()))
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
-
-
 @dataclass
 class StoredTeacher:
-    """A teacher whose logits about the clips' stored views lie in ``folder``.
+    """A teacher whose logits about the clips' stored views lie in ``folder``."""
 
-    Attributes:
-        folder: made if need be; on several machines, on a disk that they share.
-        teacher: clip (B, T, 3, H, W) -> logits (B, K); asked in eval mode.
-        clips: the training clips, with ``views`` stored views each.
-        classes: names in the order of the logits.
-        precision: "no", "bf16" or "fp16".
-        batch_size: clips per forward pass of the filling.
-        data: for the loader's workers and ``max_unreadable``.
-        show: show a bar while filling.
-    """
-
-    folder: Path
-    teacher: nn.Module
-    clips: Any
-    classes: Sequence[str]
+    folder: Path  # made if need be; on several machines, on a disk that they share
+    teacher: nn.Module  # clip (B, T, 3, H, W) -> logits (B, K); asked in eval mode
+    clips: Any  # the training clips, with ``views`` stored views each
+    classes: Sequence[str]  # names in the order of the logits
     precision: str
-    batch_size: int
-    data: DataRecipe
-    show: bool = True
+    batch_size: int  # clips per forward pass of the filling
+    data: DataRecipe  # for the loader's workers and ``max_unreadable``
+    show: bool = True  # show a bar while filling
     _key: dict[str, Any] = field(default_factory=dict, init=False)
     _held: tuple[int, Tensor] | None = field(default=None, init=False)  # view read last
 
@@ -124,21 +101,19 @@ class StoredTeacher:
             RunDirectoryError: (on every process) the folder is stale, damaged, in use
                 or cannot be written.
             DatasetError: too many videos cannot be read.
-            ModelError: the teacher has another number of classes, or its logits are
-                not finite.
+            ModelError: its logits are not finite.
         """
         self._key = logits_key(self.teacher, self.clips, self.classes, self.precision)
         with ExitStack() as held:
             missing = on_main(accelerator, lambda: self._begin(held))
-            before = next((p.device for p in self.teacher.parameters()), None)
+            before = next(self.teacher.parameters()).device
             self.teacher.to(accelerator.device).eval()
             messages: list[str] = []
             show = self.show and accelerator.is_main_process
             for view in tqdm(missing, "teacher, stored views", disable=not show):
                 rows = self._ask(accelerator, view, messages)
                 on_main(accelerator, lambda v=view, r=rows: self._write(v, r))
-            if before is not None:
-                self.teacher.to(before)  # a GPU has better uses for the room
+            self.teacher.to(before)  # a GPU has better uses for the room
 
     def _begin(self, held: ExitStack) -> list[int]:
         """Check what is there; returns the views to be made, with the lock held."""
@@ -162,13 +137,8 @@ class StoredTeacher:
         count, size = len(self.clips), self.batch_size
         batches = [list(range(i, min(i + size, count))) for i in range(0, count, size)]
         mine = batches[accelerator.process_index :: accelerator.num_processes]
-        loader = clip_loader(
-            self.clips,
-            [[ClipKey(view, index) for index in wanted] for wanted in mine],
-            seed=self.clips.seed,
-            workers=self.data.workers,
-            pin_memory=accelerator.device.type == "cuda",
-        )
+        keys = [[ClipKey(view, index) for index in wanted] for wanted in mine]
+        loader = clip_loader(self.clips, keys, self.clips.seed, self.data.workers)
         rows, most = [], self.data.max_unreadable
         for wanted, batch in zip(mine, loader, strict=True):
             note_unreadable(messages, batch["unreadable"], count, most)
@@ -190,27 +160,20 @@ class StoredTeacher:
             return rows
         clip = batch["clip"][read].to(accelerator.device, non_blocking=True)
         with torch.no_grad(), accelerator.autocast():
-            answer = self.teacher(clip).float().cpu()  # (b, classes)
-        if answer.shape[1] != len(self.classes):
-            raise ModelError(
-                f"the teacher has {answer.shape[1]} outputs, but there are "
-                f"{len(self.classes)} classes: both networks need the same classes in "
-                "the same order"
-            )
-        if not answer.isfinite().all():
+            rows[read] = self.teacher(clip).float().cpu()  # (b, classes)
+        if not rows[read].isfinite().all():
             names = ", ".join(self.clips.samples[index].name for index in wanted[:4])
             raise ModelError(
                 f"the teacher's logits for one of {names} ... are not finite. Try "
                 "optim.precision 'bf16' or 'no', or another teacher"
             )
-        rows[read] = answer
         return rows
 
     def _write(self, view: int, rows: list[tuple[list[int], Tensor]]) -> None:
         logits = torch.empty(len(self.clips), len(self.classes))
         for wanted, part in rows:
             logits[wanted] = part
-        told = {"key": self._key, "view": view, "sha256": _of(logits)}
+        told = {"key": self._key, "view": view, "sha256": _digest(logits)}
         text = {_META: json.dumps(told)}
         write_whole(self._path(view), save({"logits": logits}, metadata=text))
 
@@ -222,34 +185,25 @@ class StoredTeacher:
             with safe_open(path, framework="pt") as file:
                 told = json.loads(file.metadata()[_META])
                 logits = file.get_tensor("logits")
-            whole = told["sha256"] == _of(logits) and told["view"] == view
-            there = dict(told["key"])
+            if (told["view"], told["sha256"]) != (view, _digest(logits)):
+                raise ValueError("its numbers are not those written under this name")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise RunDirectoryError(f"{path} is damaged ({error}). {advice}") from None
-        if other := differences(there, self._key):
+        if other := differences(told["key"], self._key):
             raise RunDirectoryError(
                 f"the teacher's logits in {self.folder} are stale: they are of "
                 f"something else. What differs: {other}. {advice}"
-            )
-        if not whole:
-            raise RunDirectoryError(
-                f"{path} is damaged: its numbers are not those that were written "
-                f"under this name. {advice}"
             )
         return logits
 
     def logits(self, indices: Tensor, epoch: int) -> Tensor:
         """What the teacher said of these clips in an epoch, float32 (B, classes).
 
-        ``open`` comes first. One view is held in memory; an epoch needs no other.
-
-        Args:
-            indices: of the clips that were really loaded: where a video could not be
-                read, that of its replacement.
-            epoch: 0 is the first; its view is epoch mod K.
+        ``open`` comes first. ``indices`` are of the clips that were really loaded:
+        where a video could not be read, that of its replacement.
         """
         view, indices = epoch % self.clips.views, indices.cpu()
-        if self._held is None or self._held[0] != view:
+        if self._held is None or self._held[0] != view:  # an epoch needs one view
             self._held = (view, self._read(view))
         found = self._held[1][indices]  # (B, classes)
         unknown = indices[found.isnan().any(dim=-1)].tolist()
@@ -262,5 +216,5 @@ class StoredTeacher:
         return found
 
 
-def _of(logits: Tensor) -> str:
+def _digest(logits: Tensor) -> str:
     return hashlib.sha256(logits.contiguous().numpy().tobytes()).hexdigest()

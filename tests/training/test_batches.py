@@ -65,26 +65,15 @@ def test_loader_enters_the_plan_anywhere(workers):
     """From step 4, in the middle of epoch 1, it yields what a run from 0 would."""
     clips = MemoryClips(26)
 
-    def load(start: int, rank: int, world: int, workers: int):
-        return step_loader(
-            clips,
-            PLAN,
-            start=start,
-            rank=rank,
-            world=world,
-            workers=workers,
-            pin_memory=False,
-        )
-
-    everything = list(load(0, 0, 1, 0))
-    late = list(load(4, 0, 1, workers))
+    everything = list(step_loader(clips, PLAN, 0, 0, 1, 0))
+    late = list(step_loader(clips, PLAN, 4, 0, 1, workers))
     assert len(everything) == 9 * 4 and len(late) == 5 * 4
     for (micro, batch), (expected, wanted) in zip(late, everything[16:], strict=True):
         assert micro == expected
         assert batch["index"].tolist() == list(micro.indices)
         assert torch.equal(batch["clip"], wanted["clip"])
         assert torch.equal(batch["label"], wanted["label"])
-    second = [batch["index"] for _, batch in load(4, 1, 2, 0)]
+    second = [batch["index"] for _, batch in step_loader(clips, PLAN, 4, 1, 2, 0)]
     halves = [everything[16 + 4 * step + part] for step in range(5) for part in (2, 3)]
     assert all(
         torch.equal(index, batch["index"])
@@ -94,8 +83,5 @@ def test_loader_enters_the_plan_anywhere(workers):
 
 def test_loading_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    loader = step_loader(
-        MemoryClips(26), PLAN, start=0, rank=0, world=1, workers=0, pin_memory=False
-    )
-    next(loader)
+    next(step_loader(MemoryClips(26), PLAN, start=0, rank=0, world=1, workers=0))
     assert torch.equal(before, torch.get_rng_state())

@@ -1,13 +1,11 @@
 """Stored logits: they stand in for the teacher, and stale ones are never used."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 from dvfl_lib.errors import DatasetError, ModelError, RunDirectoryError
@@ -15,11 +13,11 @@ from dvfl_lib.recipes import DistilRecipe
 from dvfl_lib.training import checkpointing, teacher_logits
 from dvfl_lib.training.checkpointing import locked
 from dvfl_lib.video.clips import ClipKey
-from stored_views import NAMES, Clips, Counted, content, opened
+from stored_views import Clips, Counted, content, opened
 from tiny_training import (
     CLASSES,
-    MIXING,
     MemoryClips,
+    StopAfter,
     run,
     stored_run,
     tiny_model,
@@ -60,13 +58,6 @@ def test_cached_logits_train_to_the_same_bits_as_a_live_teacher(tmp_path):
     second = stored_run(tmp_path / "b", tmp_path / "cache", teacher=again, **alone)
     assert again.clips == 0
     assert second.final.read_bytes() == cached.final.read_bytes()
-
-
-def test_in_other_batches_they_agree_to_rounding(tmp_path):
-    live = stored_run(tmp_path / "live", None)
-    cached = stored_run(tmp_path / "a", tmp_path / "cache")
-    assert difference(live, cached) < 1e-5
-    assert difference(live, stored_run(tmp_path / "b", None, base_lr=3.2)) > 1e-3
 
 
 def test_they_are_those_of_the_live_teacher(tmp_path, clips):
@@ -110,17 +101,8 @@ def test_epochs_take_turns_with_the_views(tmp_path):
 def test_interrupted_anywhere_it_ends_with_the_same_bits(tmp_path, stop):
     """At the 3rd and 30th clip of the filling; in the training."""
 
-    class StopAfter(MemoryClips):
-        left = stop
-
-        def __getitem__(self, key):
-            self.left -= 1
-            if self.left < 0:
-                raise KeyboardInterrupt
-            return super().__getitem__(key)
-
     whole = stored_run(tmp_path / "whole", tmp_path / "other")
-    clips = StopAfter(views=2)
+    clips = StopAfter(stop, views=2)
     with pytest.raises(KeyboardInterrupt):
         stored_run(tmp_path / "pieces", tmp_path / "cache", clips)
     clips.left = 10**6
@@ -136,19 +118,6 @@ def test_a_finished_run_needs_no_teacher(tmp_path):
     again = stored_run(tmp_path / "a", tmp_path / "cache", teacher=teacher)
     assert again.resumed_from == first.steps and teacher.clips == 0
     assert not (tmp_path / "cache").exists(), "it was filled for nothing"
-
-
-def test_stored_views_are_part_of_a_run(tmp_path):
-    run(tmp_path, clips=MemoryClips(views=2))
-    with pytest.raises(RunDirectoryError, match=r"clips.views \(2 there, 0 now\)"):
-        run(tmp_path)
-
-
-def test_mixing_is_allowed_where_the_teacher_is_live(tmp_path):
-    teacher, distil = Counted(), DistilRecipe(stored_views=2, live_teacher=True)
-    clips = MemoryClips(views=2)
-    run(tmp_path, clips=clips, distil=distil, teacher=teacher, augment=MIXING)
-    assert teacher.clips == 3 * 24
 
 
 # --- unreadable videos, teachers that do not fit -------------------------------------
@@ -171,9 +140,7 @@ def test_a_replacement_meets_the_logits_of_itself(tmp_path):
         opened(tmp_path / "other", clips, max_unreadable=0.05)
 
 
-def test_a_teacher_of_other_classes_and_one_that_is_not_finite(tmp_path, clips):
-    with pytest.raises(ModelError, match="4 outputs, but there are 5 classes"):
-        opened(tmp_path / "a", clips, classes=(*NAMES, "wave"))
+def test_a_teacher_that_is_not_finite(tmp_path, clips):
     broken = Counted()
     broken.network.head.bias.data[1] = float("inf")
     with pytest.raises(ModelError, match="logits for one of v0.* are not finite"):
@@ -226,8 +193,6 @@ STALE = {
     "other video": (other_video, "sizes of the files"),
     "frames": (of(data={"frames": 4}), r"data.frames \(2 there, 4 now\)"),
     "crop": (of(data={"crop": 20, "short_side": 20}), "data.crop .* data.short_side"),
-    "sampling": (of(data={"sampling": "dense"}), "data.sampling"),
-    "crop area": (of(augment={"crop_area": (0.5, 1)}), "augment.crop_area"),
     "flip": (of(augment={"flip": 0.25}), r"augment.flip \(0.5 there, 0.25 now\)"),
     "labels of flips": (of(flip_labels={0: 1, 1: 0}), "labels of flipped clips"),
     "seed": (of(seed=1), r"clips.seed \(0 there, 1 now\)"),
@@ -251,10 +216,9 @@ def test_logits_of_other_clips_are_refused(cache, clips, way):
     assert_refused(cache, clips, f"are stale.*{says}")
 
 
-def test_logits_of_another_teacher_or_code_are_refused(cache, clips, monkeypatch):
+def test_logits_of_another_teacher_or_library_are_refused(cache, clips, monkeypatch):
     others = {
         "teacher weights": {"teacher": Counted(tiny_model(3, width=16))},
-        "teacher network": {"teacher": Counted(tiny_model(2, width=8))},
         r"precision \(no there, bf16 now\)": {"precision": "bf16"},
         "classes": {"classes": ("run", "jump", "sit", "walk")},
     }
@@ -266,12 +230,6 @@ def test_logits_of_another_teacher_or_code_are_refused(cache, clips, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(teacher_logits, "versions", lambda: {"torch": "99"})
         assert_refused(cache, clips, "'torch': '99'")
-    read_text = Path.read_text
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            Path, "read_text", lambda p, encoding: read_text(p, encoding) + "#"
-        )
-        assert_refused(cache, clips, "code")
 
 
 def one_bit(path: Path) -> None:
@@ -288,7 +246,7 @@ def without_metadata(path: Path) -> None:
     path.write_bytes(save(load_file(path)))
 
 
-DAMAGE = [lambda p: p.write_bytes(p.read_bytes()[:-40]), lambda p: p.write_bytes(b"")]
+DAMAGE = [lambda p: p.write_bytes(p.read_bytes()[:-40])]
 
 
 @pytest.mark.parametrize("change", [*DAMAGE, one_bit, renamed, without_metadata])
@@ -300,12 +258,6 @@ def test_a_damaged_view_is_refused_and_made_again_once_deleted(cache, clips, cha
     opened(cache, clips, teacher)
     assert teacher.clips == 24, "more than that view was asked"
     assert content(cache) == good
-
-
-def test_a_view_says_what_it_is_of(cache):
-    with safe_open(cache / "view_001.safetensors", "pt") as file:
-        told = json.loads(file.metadata()["dvfl-teacher-logits"])
-    assert told["view"] == 1 and told["key"]["classes"] == list(NAMES)
 
 
 def test_two_processes_do_not_fill_one_folder(tmp_path, clips, monkeypatch):
