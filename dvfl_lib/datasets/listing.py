@@ -297,7 +297,7 @@ def refuse_copies(sides: Mapping[str, Sequence[Sample]]) -> None:
     told = "are among the training videos and among the test videos"
     for groups, trouble in ((across, told), (double, "have two labels")):
         if groups:
-            equal = [" = ".join(names[path] for path in group) for group in groups]
+            equal = [" = ".join(n for p, n in names.items() if p in g) for g in groups]
             raise DatasetError(
                 f"{len(groups)} videos {trouble}, as copies of equal content: "
                 f"{first_few(equal)}. Take the wrong ones out"
