@@ -138,11 +138,15 @@ def _check(options: argparse.Namespace, streams: bool) -> None:
             f"{options.video} has no end, and a video is written whole or not at all: "
             "give --max-frames as well"
         )
-    for name in ("clips", "crops", "max_frames", "camera_size"):
+    for name in ("clips", "crops", "max_frames", "frame_stride", "every"):
         value = getattr(options, name)
         if value is not None and value < 1:
             option = name.replace("_", "-")
             raise RecipeError(f"--{option} must be at least 1, not {value}")
+    if options.smoothing is not None and not 0 < options.smoothing <= 1:
+        raise RecipeError(f"--smoothing must be in (0, 1], not {options.smoothing}")
+    if options.threshold is not None and not 0 <= options.threshold < 1:
+        raise RecipeError(f"--threshold must be in [0, 1), not {options.threshold}")
 
 
 def _follow(options, network: LoadedNetwork, source: FrameSource, output) -> int:

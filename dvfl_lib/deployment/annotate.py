@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,12 +22,7 @@ from ..video.writing import FRAME_RATE, SUFFIXES, encode_clip
 from .stream import Recognition
 
 _ROW, _EDGE, _LEAST_WIDTH = 18, 6, 240  # pixels
-_BACK, _TEXT, _FAINT, _BAR = (
-    (24, 24, 24),
-    (240, 240, 240),
-    (150, 150, 150),
-    (0, 114, 178),
-)
+_BACK, _TEXT, _FAINT, _BAR = "#181818", "#f0f0f0", "#969696", "#0072b2"
 _FONT = ImageFont.load_default(12)
 _KEY_EVERY = 12
 
@@ -35,31 +30,23 @@ _KEY_EVERY = 12
 def check_output(path: str | os.PathLike[str], video: Path | None) -> Path:
     """The absolute path of a video that may be written, before any work is done.
 
-    Args:
-        path: where to; ``.mp4``, ``.avi`` or ``.webm``. An older file is replaced.
-        video: the file that is read, if it is one.
+    An older file is replaced, but not ``video``, the file that is read.
 
     Raises:
-        RunDirectoryError: another suffix; no such folder, or one that may not be
-            written; a folder of that name; or the path is that of ``video``.
+        RunDirectoryError: a suffix that is not ``.mp4``, ``.avi`` or ``.webm``; no such
+            folder; a folder of that name; or the path is that of ``video``.
     """
     path = Path(path).expanduser().absolute()
     if path.suffix not in SUFFIXES:
         raise RunDirectoryError(
             f"{path}: the suffix of a video to write is one of {', '.join(SUFFIXES)}"
         )
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "no plain file"
-        raise RunDirectoryError(f"{path} is {kind}: name another")
     if video is not None and path.exists() and path.samefile(video):
         raise RunDirectoryError(
             f"{path} is the video that is read: name another file to write to"
         )
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        kind = "cannot be written" if path.parent.is_dir() else "is no folder"
-        raise RunDirectoryError(
-            f"{path.parent} {kind}: choose a folder that you may write to"
-        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise RunDirectoryError(f"{path} is a folder, or its folder does not exist")
     return path
 
 
@@ -82,40 +69,28 @@ def write_annotated(
         seen: frames, uint8 RGB (H, W, 3) of one size, and the recogniser's answers.
         classes: K names, in the order of the probabilities.
         fps: frames per second; 25 where nobody knows (0.0).
-        top: number of bars.
-        note: a last line, such as that the network comes from a stand-in.
+        top: number of bars; note: a last line, such as that of a stand-in.
 
     Raises:
         VideoError: no frame.
         DatasetError: the file cannot be written.
     """
-    pictures = iter(
-        annotated(frame, said, classes, top=top, note=note) for frame, said in seen
-    )
+    pictures = (annotated(frame, said, classes, top, note) for frame, said in seen)
     first = next(pictures, None)
     if first is None:
         raise VideoError(f"there is no frame to write to {path}")
-    count = 0
-
-    def counted() -> Iterator[np.ndarray]:
-        nonlocal count
-        for count, picture in enumerate(itertools.chain([first], pictures), 1):  # noqa: B007
-            yield picture
-
+    count = itertools.count()  # goes on with each picture
+    numbered = zip(itertools.chain([first], pictures), count, strict=False)
     # AVI wants small numbers; a hundredth of a frame per second is near enough.
     rate = Fraction(fps).limit_denominator(100) if fps > 0 else Fraction(FRAME_RATE)
     height, width = first.shape[:2]
-    encode_clip(path, counted(), (width, height), rate, key_every=_KEY_EVERY)
-    return count
+    frames = (picture for picture, _ in numbered)
+    encode_clip(path, frames, (width, height), rate, key_every=_KEY_EVERY)
+    return next(count)
 
 
 def annotated(
-    frame: np.ndarray,
-    said: Recognition,
-    classes: Sequence[str],
-    *,
-    top: int = 3,
-    note: str = "",
+    frame: np.ndarray, said: Recognition, classes: Sequence[str], top: int, note: str
 ) -> np.ndarray:
     """A frame (H, W, 3) with its panel: uint8 (H', W', 3), both sides even."""
     rows = 1 + min(top, len(classes)) + bool(note)

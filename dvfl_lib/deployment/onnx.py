@@ -1,7 +1,7 @@
 """A network as one ONNX file, checked against itself, and opened again as a call.
 
 Public names: ``export``, ``Exported``, ``open_onnx``, ``OnnxNetwork``,
-``check_packages``, ``package``, ``ABOUT``.
+``check_packages``, ``quiet``, ``ABOUT``.
 
 The file holds weights, graph and, as JSON under ``ABOUT`` in its metadata, what must
 be known to use it: the size of a clip, the names of the classes. The batch is free,
@@ -17,7 +17,6 @@ the file, which quantisation needs.
 from __future__ import annotations
 
 import copy
-import importlib
 import importlib.util
 import json
 import logging
@@ -26,7 +25,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -40,8 +38,6 @@ from ..vfl_net import VFLNet
 
 ABOUT = "dvfl"
 _PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # of the extra ``deploy``
-# Larger weights than this do not fit into the single message that a file is.
-_LARGEST = 2**31 - 2**20
 _FOLDED = 2**40  # no constant is too large to be folded
 
 
@@ -59,30 +55,13 @@ def check_packages() -> None:
         )
 
 
-def package(name: str) -> ModuleType:
-    """A module of one of them, such as "onnxruntime.quantization", only when needed.
-
-    Raises:
-        RecipeError: as ``check_packages``.
-    """
-    check_packages()
-    return importlib.import_module(name)
-
-
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written and checked.
-
-    Attributes:
-        path: the file.
-        size: in bytes.
-        difference: the largest difference of a logit from the network's own, over
-            random clips in batches of one and of three.
-    """
+    """A file that was written and checked."""
 
     path: Path
-    size: int
-    difference: float
+    size: int  # bytes
+    difference: float  # the largest of a logit, over random clips in two batch sizes
 
 
 def export(
@@ -111,7 +90,7 @@ def export(
     Raises:
         RecipeError: the packages are missing, or another ending.
         ModelError: a clip of this size is none that the network takes; another
-            number of names; weights too large for one file.
+            number of names.
         CheckpointError: the file does not answer as the network does.
         RunDirectoryError: it cannot be written.
     """
@@ -128,8 +107,6 @@ def export(
     with fixed_rng("export"):
         clips = torch.randn(3, frames, 3, side, side)
     twin.check_clip(clips)
-    if sum(4 * p.numel() for p in twin.parameters()) > _LARGEST:
-        raise ModelError("more than 2 GB of weights do not fit into one ONNX file")
     about = {"frames": frames, "side": side, "classes": list(classes)}
     about |= {"standin": bool(standin), "version": 1}
     content = _graph(twin, clips, json.dumps(about))
@@ -145,9 +122,10 @@ def export(
 
 def _graph(model: VFLNet, clips: Tensor, about: str) -> bytes:
     """The ONNX file's bytes."""
-    optimizer = package("onnxscript.optimizer")
+    from onnxscript import optimizer
+
     batch = torch.export.Dim("batch")
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         program = torch.onnx.export(
             model,
             (clips,),
@@ -172,8 +150,7 @@ def _graph(model: VFLNet, clips: Tensor, about: str) -> bytes:
 
 def _check(model: VFLNet, content: bytes, clips: Tensor) -> float:
     """The largest difference of a logit, in batches of one and of all clips."""
-    onnxruntime = package("onnxruntime")
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = _session(content)
     worst = 0.0
     for batch in (clips[:1], clips):
         with torch.no_grad():
@@ -185,51 +162,31 @@ def _check(model: VFLNet, content: bytes, clips: Tensor) -> float:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks to its own developers."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
+def quiet() -> Iterator[None]:
+    """Without the remarks of exporter and quantiser to their own developers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+    finally:
+        logging.disable(before)
 
 
 @dataclass(frozen=True)
 class OnnxNetwork:
-    """A file of ``export`` or ``quantise``, opened.
-
-    Attributes:
-        path: the file.
-        frames, side: T, and H = W of a clip.
-        classes: names of the outputs; none may be known.
-        standin: it learned from generated videos.
-    """
+    """A file of ``export`` or ``quantise``, opened."""
 
     path: Path
-    frames: int
-    side: int
-    classes: tuple[str, ...]
-    standin: bool
+    frames: int  # T
+    side: int  # H = W of a clip
+    classes: tuple[str, ...]  # names of the outputs; none may be known
+    standin: bool  # it learned from generated videos
     _session: Any
 
     def __call__(self, clips: Tensor) -> Tensor:
-        """(B, T, 3, H, W) float32 -> logits (B, K).
-
-        Raises:
-            ModelError: clips of another size.
-        """
-        size = (self.frames, 3, self.side, self.side)
-        if clips.ndim != 5 or tuple(clips.shape[1:]) != size or not len(clips):
-            raise ModelError(
-                f"{self.path} takes clips (B, {', '.join(map(str, size))}), not "
-                f"{tuple(clips.shape)}"
-            )
+        """(B, T, 3, H, W) float32 -> logits (B, K)."""
         given = clips.detach().cpu().float().contiguous().numpy()
         return torch.from_numpy(self._session.run(["logits"], {"clip": given})[0])
 
@@ -247,27 +204,36 @@ def open_onnx(path: str | Path, *, threads: int = 0) -> OnnxNetwork:
         RecipeError: the packages are missing.
         CheckpointError: missing, damaged, or no file of this library.
     """
-    onnx, onnxruntime = package("onnx"), package("onnxruntime")
+    check_packages()
+    import onnx
+
     path = Path(path).expanduser()
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}")
     content = path.read_bytes()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or torch.get_num_threads()
-    # Else its threads go on spinning after an answer, where others want to compute.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
-        proto = onnx.load_model_from_string(content)
-        _refuse_other_files(path, proto)
-        session = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
+        _refuse_other_files(path, onnx.load_model_from_string(content))
+        session = _session(content, threads)
+        about = _about(path, session)
     except CheckpointError:
         raise
     except Exception as error:  # both raise errors of their own packages
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path} cannot be run as ONNX: {first}") from error
-    return OnnxNetwork(path, _session=session, **_about(path, session))
+    return OnnxNetwork(path, _session=session, **about)
+
+
+def _session(content: bytes, threads: int = 0) -> Any:
+    """ONNX Runtime with a file's content, on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or torch.get_num_threads()
+    # Else its threads go on spinning after an answer, where others want to compute.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _refuse_other_files(path: Path, message: Any) -> None:
@@ -289,21 +255,12 @@ def _about(path: Path, session: Any) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} was not written by this library's export: use 'dvfl export'"
         )
-    try:
-        found = json.loads(entries[ABOUT])
-        frames, side, names = found["frames"], found["side"], found["classes"]
-        about = dict(frames=frames, side=side, classes=tuple(map(str, names)))
-        about["standin"] = bool(found["standin"])
-        if not isinstance(names, list):
-            raise TypeError("names of classes are a list")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{path}: its description is damaged") from error
-    given, told = (
-        [(end.name, end.type, *(end.shape or ())[1:]) for end in ends]  # any batch
-        for ends in (session.get_inputs(), session.get_outputs())
-    )
-    takes = given == [("clip", "tensor(float)", frames, 3, side, side)]
-    gives = [end[:2] for end in told] == [("logits", "tensor(float)")]
-    if not (takes and gives and told[0][2:] == (len(names) or told[0][2],)):
+    found = json.loads(entries[ABOUT])
+    frames, side, names = found["frames"], found["side"], found["classes"]
+    given, told = session.get_inputs(), session.get_outputs()
+    takes = [end.shape[1:] for end in given] == [[frames, 3, side, side]]
+    gives = len(told) == 1 and len(names) in (0, told[0].shape[-1])
+    if not (takes and gives):
         raise CheckpointError(f"{path}: its description and its graph do not agree")
-    return about
+    about = {"frames": frames, "side": side, "standin": bool(found["standin"])}
+    return about | {"classes": tuple(names)}

@@ -35,13 +35,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ModelError, RecipeError, VideoError
+from ..errors import ModelError
 from ..recipes import DataRecipe
 from ..vfl_net import VFLNet
 from ..video.transforms import check_sides, evaluation_crops
@@ -52,21 +52,12 @@ class Latency:
     """How far a decision is behind what it speaks of, in frames of the stream.
 
     The time to compute comes on top; it depends on the machine.
-
-    Attributes:
-        first: frames that must have come before the first decision: the window's span.
-        between: frames from one decision to the next. What a frame shows enters a
-            decision ``between - 1`` frames later at the latest, or (between windows
-            that skip frames) by its neighbours.
-        middle: the middle of a window is this many frames behind its newest.
-        smoothing: mean age of what the moving average holds, (1 - w) / w decisions,
-            in frames.
     """
 
-    first: int
-    between: int
-    middle: float
-    smoothing: float
+    first: int  # frames up to the first decision: the window's span
+    between: int  # frames from one decision to the next
+    middle: float  # from a window's middle to its newest frame
+    smoothing: float  # mean age of what the moving average holds: (1 - w) / w decisions
 
     def __str__(self) -> str:
         return (
@@ -80,26 +71,17 @@ class Latency:
 class Recognition:
     """What is known when a frame has come.
 
-    Attributes:
-        frame: the frame's number, from 0.
-        fresh: whether a window was computed at this frame; else all of it is that of
-            the last window.
-        waiting: frames that are still to come before the first window is full.
-        window: probabilities (K,) of the last window alone, float64 on the CPU; None
-            while the first is not full.
-        smoothed: the same after smoothing.
-        label: the class decided on; None is "no decision yet": the first window is
-            not full, or no class reaches the threshold.
-        name: of that class; "" without a decision.
+    There is no decision while the first window is not full, or where no class
+    reaches the threshold.
     """
 
-    frame: int
-    fresh: bool
-    waiting: int
-    window: Tensor | None = None
-    smoothed: Tensor | None = None
-    label: int | None = None
-    name: str = ""
+    frame: int  # its number, from 0
+    fresh: bool  # a window was computed at this frame; else all is the last one's
+    waiting: int  # frames that are still to come before the first window is full
+    window: Tensor | None = None  # its probabilities (K,), float64 on the CPU
+    smoothed: Tensor | None = None  # the same after smoothing
+    label: int | None = None  # the class decided on; None is no decision
+    name: str = ""  # of that class; "" without a decision
 
     @property
     def decided(self) -> bool:
@@ -126,11 +108,7 @@ class FrameFeatures(NamedTuple):
 
 
 def frame_features(model: VFLNet, frame: Tensor) -> FrameFeatures:
-    """All that a window needs of one frame.
-
-    Args:
-        model: in eval mode.
-        frame: (3, H, W), normalised, on the model's device.
+    """All that a window needs of one normalised frame (3, H, W).
 
     Raises:
         ModelError: the frame has another layout, or is too small.
@@ -149,14 +127,10 @@ def frame_features(model: VFLNet, frame: Tensor) -> FrameFeatures:
 
 
 def window_logits(model: VFLNet, frames: Sequence[FrameFeatures]) -> Tensor:
-    """The logits (K,) of a window of T frames, oldest first.
+    """The logits (K,) of a window of T frames of ``frame_features``, oldest first.
 
     The same sums as ``model(clip)[0]``, with the same rounding but for what a kernel
     does differently with one frame and with many.
-
-    Args:
-        model: in eval mode, where drop-path does nothing.
-        frames: what ``frame_features`` of the same model gave.
     """
     stacked = (torch.stack(same)[None] for same in zip(*frames, strict=True))
     tokens, query, context, gates = stacked  # each (1, T, h, w, .)
@@ -192,8 +166,7 @@ class StreamingRecogniser:
         threshold: smoothed probability below which there is no decision, in [0, 1).
 
     Raises:
-        ModelError: the model is in training mode, or has another number of classes.
-        RecipeError: a number out of its range.
+        ModelError: the model has another number of classes.
     """
 
     def __init__(
@@ -208,17 +181,14 @@ class StreamingRecogniser:
         smoothing: float = 1.0,
         threshold: float = 0.0,
     ) -> None:
-        every = frame_stride if every is None else every
-        _check_mode(model)
         if len(classes) != model.num_classes:
             raise ModelError(
                 f"the model answers for {model.num_classes} classes, but "
                 f"{len(classes)} names were given"
             )
-        _check_numbers(data, short_side, frame_stride, every, smoothing, threshold)
         self.model, self.classes = model, tuple(classes)
         self.data, self.short_side = data, short_side
-        self.frame_stride, self.every = frame_stride, every
+        self.frame_stride, self.every = frame_stride, every or frame_stride
         self.smoothing, self.threshold = smoothing, threshold
         self._weight = next(model.parameters())  # where, and how exactly, to compute
         self.reset()
@@ -226,7 +196,6 @@ class StreamingRecogniser:
     def reset(self) -> None:
         """Forget the stream: the next frame is number 0 of another."""
         self._ring: dict[int, FrameFeatures] = {}
-        self._shape: tuple[int, ...] | None = None
         self._next = 0
         self._last = Recognition(-1, False, self.span)
 
@@ -241,39 +210,27 @@ class StreamingRecogniser:
         lag = (1 - self.smoothing) / self.smoothing * self.every
         return Latency(self.span, self.every, (self.span - 1) / 2, lag)
 
-    @property
-    def ring_size(self) -> int:
-        """Frames whose features are kept at the moment; never more than ``span``."""
-        return len(self._ring)
-
     def window_at(self, frame: int) -> list[int]:
         """The numbers of the frames of the window that ends with ``frame``."""
         oldest = frame - self.span + 1
         return list(range(oldest, frame + 1, self.frame_stride))
 
     def push(self, frame: np.ndarray | Tensor) -> Recognition:
-        """Take the next frame of the stream.
-
-        Args:
-            frame: uint8 RGB (H, W, 3), of the size of the first frame. It is not kept.
+        """Take the next frame of the stream: uint8 RGB (H, W, 3). It is not kept.
 
         Raises:
-            VideoError: another type, layout or size. The stream stays as it was, and
-                the right frame may follow.
-            ModelError: the network's answer is not finite, or it was put into
-                training mode meanwhile.
+            VideoError: another type or layout, or far longer than high. The stream
+                stays as it was, and the right frame may follow.
+            ModelError: the network's answer is not finite, or it is in training mode.
         """
-        _check_mode(self.model)
+        if self.model.training:
+            raise ModelError("the model is in training mode; call model.eval() first")
         number = self._next
-        pixels = self._checked(frame)  # (1, 3, H, W)
         with torch.inference_mode():
             if self._last_use(number) is not None:
-                # (1, 1, 3, crop, crop): one crop, one frame
-                ready = evaluation_crops(pixels, self.short_side, self.data.crop)
-                ready = ready[0, 0].to(self._weight)  # (3, crop, crop)
-                self._ring[number] = frame_features(self.model, ready)
+                self._ring[number] = frame_features(self.model, self._prepared(frame))
             window = self._answer(number) if self._decides(number) else None
-        self._shape, self._next = pixels.shape, number + 1
+        self._next = number + 1
         self._last = self._recognition(number, window)
         for old in [n for n in self._ring if self._last_use(n) <= number]:
             del self._ring[old]
@@ -306,7 +263,6 @@ class StreamingRecogniser:
         # float64 on the CPU, as evaluation does it.
         probabilities = logits.cpu().double().softmax(dim=-1)
         if not torch.isfinite(probabilities).all():
-            del self._ring[number]
             raise ModelError(
                 f"the network's answer at frame {number} is not finite; its training "
                 "has probably diverged"
@@ -326,52 +282,13 @@ class StreamingRecogniser:
             return Recognition(number, True, 0, window, smoothed)
         return Recognition(number, True, 0, window, smoothed, best, self.classes[best])
 
-    def _checked(self, frame: Any) -> Tensor:
-        """The frame as uint8 (1, 3, H, W)."""
-        where = f"frame {self._next} of the stream"
-        shape, kind = tuple(frame.shape), str(frame.dtype).removeprefix("torch.")
-        if kind != "uint8" or len(shape) != 3 or shape[2] != 3 or 0 in shape:
-            raise VideoError(
-                f"{where} is {kind} {shape}; a frame is uint8 (H, W, 3), RGB 0 to 255"
-            )
-        check_sides(where, *shape[:2])
+    def _prepared(self, frame: np.ndarray | Tensor) -> Tensor:
+        """As evaluation prepares it: float (3, crop, crop), on the model's device."""
+        check_sides(f"frame {self._next} of the stream", *frame.shape[:2])
         if isinstance(frame, np.ndarray):
             # A copy where strides are negative (BGR turned round) or it is read-only.
             frame = torch.from_numpy(np.require(frame, requirements=["C", "W"]))
         pixels = frame.cpu().permute(2, 0, 1)[None].contiguous()  # (1, 3, H, W)
-        if self._shape is not None and pixels.shape != self._shape:
-            height, width = self._shape[2:]
-            raise VideoError(
-                f"{where} has {shape[0]} x {shape[1]} pixels (height x width), those "
-                f"before {height} x {width}: scale it to their size, or call reset() "
-                "if another stream begins"
-            )
-        return pixels
-
-
-def _check_mode(model: VFLNet) -> None:
-    if model.training:
-        raise ModelError("the model is in training mode; call model.eval() first")
-
-
-def _check_numbers(
-    data: DataRecipe,
-    short_side: int,
-    frame_stride: int,
-    every: int,
-    smoothing: float,
-    threshold: float,
-) -> None:
-    if min(short_side, frame_stride, every) < 1:
-        raise RecipeError(
-            "short_side, frame_stride and every must be at least 1, not "
-            f"{short_side}, {frame_stride}, {every}"
-        )
-    if data.crop > short_side:
-        raise RecipeError(
-            f"a crop of {data.crop} does not fit a short side of {short_side}"
-        )
-    if not 0 < smoothing <= 1:
-        raise RecipeError(f"smoothing must be in (0, 1], not {smoothing!r}")
-    if not 0 <= threshold < 1:
-        raise RecipeError(f"threshold must be in [0, 1), not {threshold!r}")
+        # One crop of one frame: (1, 1, 3, crop, crop).
+        views = evaluation_crops(pixels, self.short_side, self.data.crop)
+        return views[0, 0].to(self._weight)

@@ -3,8 +3,8 @@
 Public names: ``read_weights``, ``WeightsFile`` (reading.py: a file -> named tensors,
 or a refusal); ``load_checkpoint``, ``load_image_weights``, ``LoadReport``,
 ``fetch_image_weights``, ``IMAGE_WEIGHTS`` (loading.py: into a network);
-``save_checkpoint``, ``read_metadata``, ``load_model``, ``views_from_metadata``,
-``PretrainedVFLNet`` (checkpoint.py: our own files).
+``save_checkpoint``, ``read_metadata``, ``load_model``, ``PretrainedVFLNet``
+(checkpoint.py: our own files).
 """
 
 from .checkpoint import (
@@ -12,7 +12,6 @@ from .checkpoint import (
     load_model,
     read_metadata,
     save_checkpoint,
-    views_from_metadata,
 )
 from .loading import (
     IMAGE_WEIGHTS,
@@ -35,5 +34,4 @@ __all__ = [
     "read_metadata",
     "read_weights",
     "save_checkpoint",
-    "views_from_metadata",
 ]

