@@ -217,7 +217,7 @@ def test_names_are_text_never_markup(read):
 
 
 def test_what_is_missing_is_named_and_no_half_report_is_left(read, tmp_path):
-    with pytest.raises(RunDirectoryError, match=r"curves.png is missing"):
+    with pytest.raises(RunDirectoryError, match=r"curves.png cannot be read"):
         read(summary(figures=[ReportFigure("curves.png", "Curves.")]))
     (tmp_path / "curves.png").write_bytes(b"GIF89a")
     with pytest.raises(RunDirectoryError, match="no PNG"):
