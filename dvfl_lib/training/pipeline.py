@@ -48,6 +48,7 @@ from ..weights import (
     load_image_weights,
     read_weights,
 )
+from ..weights.reading import weights_digest
 from .batches import note_unreadable
 from .config import FitResult, TrainConfig
 from .loop import fit
@@ -304,9 +305,10 @@ class Pipeline:
         views = self._views(self.test_list.samples, self.recipe.evaluate)
         precision = getattr(self.recipe, optim_of(role)).precision
         about = (role, self.recipe_of(role).model, "test")
+        digest = weights_digest(file.tensors)
         return cached_evaluation(
             self.settings.run_dir / "results" / f"{role}.json",
-            evaluation_key(file.digest, views, self.test_list.classes, precision),
+            evaluation_key(digest, views, self.test_list.classes, precision),
             lambda half_done: self._score(model, views, about, precision, half_done),
         )
 
