@@ -59,24 +59,6 @@ def test_what_is_no_video_is_refused_before_the_first_frame(tmp_path, content, s
         open_source(tmp_path / "a.mp4")
 
 
-def test_a_file_that_breaks_off_says_so_where_it_does(tmp_path, monkeypatch):
-    """Decoding that ends long before the counted frames is no end of the stream."""
-    path = write_video(tmp_path / "a.mp4", moving_frames(20))
-    source = open_source(path)
-    whole = type(source.frames)._guarded
-
-    def cut(self):
-        for _ in zip(range(9), whole(self), strict=False):
-            yield
-
-    monkeypatch.setattr(type(source.frames), "_guarded", cut)
-    got = []
-    with pytest.raises(VideoError, match="only 9 of 20 frames"):
-        for frame in source:
-            got.append(frame)
-    assert len(got) == 9
-
-
 def test_a_camera_is_read_like_a_file(monkeypatch):
     """FFmpeg's own drawn pictures in place of a camera, which is read the same way."""
     drawn = {"linux": ("lavfi", "testsrc=size=64x48:rate=5:duration={}", {})}
@@ -113,23 +95,6 @@ def test_what_is_a_camera_and_what_is_a_file(tmp_path, monkeypatch):
     video = write_video(tmp_path / "a.mkv", moving_frames(3))
     video.rename(tmp_path / "camera")
     assert len(list(open_source("./camera"))) == 3
-
-
-@pytest.mark.nightly
-def test_real_clips_pass_as_random_access_numbers_them(real_data):
-    clips = sorted((real_data / "real_clips").glob("*/*/*.avi"))[:2]
-    clips += sorted((real_data / "real_clips").glob("*/*/*/*.mp4"))[:2]
-    assert len(clips) >= 2
-    for path in clips:
-        frames = list(open_source(path))
-        with open_video(path, backend="pyav") as video:
-            last = video.num_frames - 1
-            some = [0, last // 2, last]
-            true = video.read(some).permute(0, 2, 3, 1).numpy()  # (3, H, W, 3)
-        assert last - 2 <= len(frames) - 1 <= last
-        for number, expected in zip(some, true, strict=True):
-            found = frames[min(number, len(frames) - 1)]
-            assert np.array_equal(found, expected), path.name
 
 
 class _Hesitating:
