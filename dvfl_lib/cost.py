@@ -7,12 +7,9 @@ Public names: ``count_parameters``, ``count_macs``, ``macs_of``,
 
 A *MAC* is one multiplication with its addition. Papers often print MACs under the
 name of FLOPs; strictly one MAC is two of these. Counted are the linear layers and
-the convolutions, which do nearly all of the work; norms, activations and the
-gating products are left out, as most counters leave them out.
-
-Parameters, MACs and the memory of tensors are counted: they come out the same on
-every machine. Time and the memory of a process are measured, and belong to the
-machine they were measured on.
+the convolutions; norms, activations and the gating products are left out, as most
+counters leave them out. Time and the memory of a process are measured, and belong to
+the machine; all else is counted, and the same everywhere.
 """
 
 from __future__ import annotations
@@ -44,8 +41,7 @@ from .errors import ModelError
 def count_parameters(model: nn.Module) -> dict[str, int]:
     """Number of values a training can change: ``total``, and ``temporal`` of these.
 
-    ``temporal`` is the branch that a network for images does not have: parameters
-    with "temporal" in their names.
+    ``temporal``: those with "temporal" in their names, which no image network has.
     """
     sizes = {name: p.numel() for name, p in model.named_parameters()}
     temporal = sum(size for name, size in sizes.items() if "temporal" in name)
@@ -53,13 +49,10 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
 
 
 def macs_of(function: Callable[..., Any], *inputs: Any) -> int:
-    """Multiply-accumulates of one call: matrix products and convolutions.
+    """Multiply-accumulates of ``function(*inputs)``: matrix products, convolutions.
 
-    Source: PyTorch's own counter, which takes a MAC for two operations.
-
-    Args:
-        function: a layer, or any callable.
-        inputs: what it is called with; tensors on "meta" are counted without work.
+    Source: PyTorch's own counter, which takes a MAC for two operations. Tensors on
+    "meta" are counted without work.
     """
     with FlopCounterMode(display=False) as counter:
         function(*inputs)
@@ -71,17 +64,9 @@ def count_macs(
 ) -> int:
     """Multiply-accumulates of one forward pass of one clip (1, frames, 3, size, size).
 
-    Nothing is calculated: the pass runs on shapes alone (PyTorch's "meta" device),
-    so that the largest network takes a fraction of a second. Weights and mode of
-    ``model`` are not touched.
-
-    Args:
-        model: a video network.
-        frames: T.
-        size: pixels per side, or (height, width).
-
-    Raises:
-        ModelError: a clip of this size is none that the model takes.
+    ``size``: pixels per side, or (height, width). Nothing is calculated: the pass runs
+    on shapes alone (PyTorch's "meta" device). ``model`` is not touched; it may refuse
+    such a clip.
     """
     height, width = (size, size) if isinstance(size, int) else size
     state = {
@@ -97,8 +82,7 @@ def count_macs(
 class _AliveBytes(TorchDispatchMode):
     """Watches every operation of PyTorch, and the memory its tensors share.
 
-    A tensor is a view on a *storage*, the piece of memory itself. Python tells us
-    when the last tensor of a storage is gone.
+    A tensor is a view on a *storage*; Python tells when the last of one is gone.
     """
 
     def __init__(self, given: Any) -> None:
@@ -142,19 +126,13 @@ class _AliveBytes(TorchDispatchMode):
 def peak_tensor_memory(function: Callable[..., Any], *inputs: Any) -> int:
     """Bytes of the tensors alive at the worst moment of ``function(*inputs)``.
 
-    Counted are the tensors in ``inputs`` and those made during the call, until they
-    are freed; tensors that share memory, as views do, count once. Weights, and
+    Counted are the tensors in ``inputs``, also inside lists and dictionaries, and
+    those made during the call, until they are freed; views count once. Weights, and
     whatever else was there before, are counted apart: not here. Nor are the scratch
     memory inside one operation and what an allocator keeps in reserve, so a process
-    needs more than this.
-
-    The count is of the mode the caller is in: under ``torch.no_grad()`` the need of
-    inference; otherwise with all that is kept for a backward pass. It is the same on
-    every device, "meta" included, where nothing is calculated.
-
-    Args:
-        function: a model, or any callable.
-        inputs: what it is called with; tensors may be inside lists and dictionaries.
+    needs more than this. Under ``torch.no_grad()`` it is the need of inference,
+    otherwise with all that is kept for a backward pass; on every device the same,
+    "meta" included, where nothing is calculated.
     """
     with _AliveBytes(inputs) as alive:
         function(*inputs)
@@ -167,16 +145,9 @@ def peak_process_memory(
     """Bytes by which a process grows at most while a network works on one clip.
 
     Measured by the operating system, on the CPU, in a fresh process of one thread
-    that has built the network, with its weights, and run it once on a tiny clip:
-    neither these nor Python and PyTorch count. Includes the clip.
-
-    Args:
-        name: one of ``list_models()``; it is built with 101 classes.
-        frames, size: the clip is (1, frames, 3, size, size).
-        training: with a backward pass, else an answer alone.
-
-    Raises:
-        ModelError: the process failed, for instance for want of memory.
+    that has built the network ``name``, with its weights, and run it once on a tiny
+    clip: neither these nor Python and PyTorch count. Includes the clip (1, frames, 3,
+    size, size). ``training``: with a backward pass. Raises as ``number_from_process``.
     """
     call = f"_print_growth({name!r}, {frames!r}, {size!r}, {training!r})"
     code = f"from dvfl_lib.cost import _print_growth; {call}"
@@ -187,10 +158,6 @@ def number_from_process(code: str, what: str) -> int:
     """The whole number that a fresh process of Python prints when it runs ``code``.
 
     The process finds this library, and what lies beside it, wherever it starts.
-
-    Args:
-        code: our own; it is executed.
-        what: the process does, for the message.
 
     Raises:
         ModelError: the process failed, for instance for want of memory.
@@ -246,8 +213,7 @@ def most_resident_bytes() -> int:
 def turns_of(repeats: int, warm_up: int = 1) -> range:
     """Numbers of the turns that a timing takes; those below 0 do not count.
 
-    Where ``DVFL_TEST=1`` is in the environment, as under ``make test``, one turn must
-    do: then nobody looks at the seconds.
+    With ``DVFL_TEST=1`` in the environment, as under ``make test``, one turn must do.
     """
     if os.environ.get("DVFL_TEST") == "1":
         return range(1)
@@ -259,9 +225,8 @@ def median_seconds(
 ) -> dict[str, float]:
     """Median seconds of one call (the *latency*) of each function.
 
-    All are called once to warm up. Then they take turns, ``repeats`` times, so that
-    a machine that is slow for a while is slow for all of them. Work that an
-    accelerator still has to finish is waited for.
+    All are called once to warm up. Then they take turns, so that a machine that is
+    slow for a while is slow for all. What an accelerator still does is waited for.
     """
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for turn in turns_of(repeats):
@@ -282,21 +247,13 @@ def _finish_queued_work() -> None:
 
 @dataclass(frozen=True)
 class ViewCost:
-    """One network's cost.
-
-    Attributes:
-        name: of the network; views: clips x crops of a video.
-        parameters: values that a training can change.
-        macs: multiply-accumulates of one view.
-        seconds: median time of one view by itself, without decoding the video.
-        repeats: how many times it was taken; device: where.
-    """
+    """One network's cost."""
 
     name: str
-    views: Any  # evaluation.Views
+    views: Any  # evaluation.Views: clips x crops of a video
     parameters: int
-    macs: int
-    seconds: float
+    macs: int  # of one view
+    seconds: float  # median of ``repeats``: one view by itself, without decoding
     repeats: int
     device: str
 
@@ -332,9 +289,7 @@ def view_costs(
 ) -> list[ViewCost]:
     """Count and measure each network; they take turns, see ``median_seconds``.
 
-    Args:
-        networks: name -> (network in eval mode, its ``evaluation.Views``).
-        repeats: how many times each is measured.
+    ``networks``: name -> (network in eval mode, its ``evaluation.Views``).
     """
     counted = {
         name: (count_parameters(model)["total"], count_macs(model, v.frames, v.crop))

@@ -2,8 +2,6 @@
 
 Public names: ``DVFLError`` and its children, ``check_int``, ``exit_status``. Each
 message says which file or parameter, what is wrong with it, and what to do.
-``DVFLError`` is also a ``ValueError``, so that code which knows nothing of this library
-can catch it.
 """
 
 from __future__ import annotations
@@ -13,8 +11,6 @@ import sys
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
-
-_NO_MEMORY = r"out of memory|allocate memory|not enough memory|bad_alloc"
 
 
 class DVFLError(ValueError):
@@ -49,16 +45,10 @@ class LessonError(DVFLError):
     """A lesson that is damaged, or lacks an asset that it needs."""
 
 
-def check_int(
-    name: str, value: Any, least: int = 0, error: type[DVFLError] = ModelError
-) -> int:
-    """A whole number of at least ``least``; NumPy's are taken, fractions are not.
-
-    Raises:
-        ModelError, or ``error``: it is something else.
-    """
+def check_int(name: str, value: Any, least: int = 0) -> int:
+    """A whole number of at least ``least``; NumPy's are taken, fractions are not."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise error(f"{name} is a whole number from {least} on, not {value!r}")
+        raise ModelError(f"{name} is a whole number from {least} on, not {value!r}")
     return int(value)
 
 
@@ -69,26 +59,26 @@ def exit_status(
 ) -> int:
     """Run a command; a trouble the user can mend becomes one line, not a traceback.
 
-    Returns what ``call`` returns, 1 after a ``DVFLError`` or where the memory does not
-    suffice, 130 after Ctrl-C; what
-    then is so stands in ``stopped``.
+    1 after a ``DVFLError`` or where the memory does not suffice, 130 after Ctrl-C.
     """
     try:
         return call()
     except DVFLError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 1
+        status, told = 1, str(error)
     except (MemoryError, RuntimeError) as error:
         # PyTorch tells of both a computer's and a GPU's memory by a RuntimeError.
-        told = str(error).lower()
-        if not (isinstance(error, MemoryError) or re.search(_NO_MEMORY, told)):
+        words = r"out of memory|allocate memory|not enough memory|bad_alloc"
+        scarce = re.search(words, str(error), re.IGNORECASE)
+        if not (isinstance(error, MemoryError) or scarce):
             raise
-        print(
-            f"{program}: the memory does not suffice; ask for less at a time (frames, "
-            "pixels, clips, batch), or use a machine with more",
-            file=sys.stderr,
+        status, told = (
+            1,
+            (
+                "the memory does not suffice; ask for less at a time (frames, pixels, "
+                "clips, batch), or use a machine with more"
+            ),
         )
-        return 1
     except KeyboardInterrupt:
-        print(f"{program}: stopped; {stopped}", file=sys.stderr)
-        return 130
+        status, told = 130, f"stopped; {stopped}"
+    print(f"{program}: {told}", file=sys.stderr)
+    return status

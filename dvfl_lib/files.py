@@ -15,28 +15,20 @@ from .errors import RunDirectoryError
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file.
-
-    Raises:
-        RunDirectoryError: it is missing or cannot be read.
-    """
+    """The content of a file; ``RunDirectoryError`` where there is none."""
     try:
         return path.read_bytes()
-    except FileNotFoundError:
-        raise RunDirectoryError(
-            f"{path} is missing; run the step that writes it again"
-        ) from None
     except OSError as trouble:
-        raise RunDirectoryError(f"{path} cannot be read: {trouble.strerror}") from None
+        raise RunDirectoryError(
+            f"{path} cannot be read ({trouble.strerror}); run the step that writes it "
+            "again"
+        ) from None
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees all of it or the file before it.
 
-    Its folder is made if need be. The umask decides who may read it.
-
-    Raises:
-        RunDirectoryError: the folder cannot be written, or the disk is full.
+    Its folder is made if need be. Raises ``RunDirectoryError``.
     """
     mark = f"{os.getpid()}-{threading.get_ident()}"
     temporary = path.with_name(f".{path.name}.{mark}.tmp")
@@ -53,8 +45,7 @@ def write_whole(path: Path, content: bytes) -> None:
             "space, or choose a folder that you may write to."
         ) from None
     finally:
-        # A folder that vanished needs no clearing away.
-        with suppress(OSError):
+        with suppress(OSError):  # a folder that vanished needs no clearing away
             temporary.unlink(missing_ok=True)
 
 

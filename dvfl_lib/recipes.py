@@ -4,23 +4,26 @@ Public names: ``Recipe`` and its parts (``DataRecipe``, ``AugmentRecipe``,
 ``OptimRecipe``, ``NetworkRecipe``, ``DistilRecipe``, ``EvaluateRecipe``),
 ``PROFILES``, ``recipe_for``, ``did_you_mean``.
 
-* ``paper``: the recipe of the authors' repository, number for number.
+* ``paper``: the recipe of the authors' repository, number for number: the defaults.
 * ``colab``: the same recipe cut down to one T4-class GPU.
 * ``demo``:  small networks on the stand-in, for two CPU cores.
 
-The parts are pydantic dataclasses: types and ranges are checked where one is made, and
-nowhere else. The defaults are those of the authors' repository. Words that
-name a loss, a signal to match or a sampling are looked up where these are defined.
+<<<<<<< HEAD
+The parts are pydantic dataclasses: types and ranges are checked where one is made.
+Words that name a loss, a signal or a sampling are looked up where these are defined.
+=======
+Types and ranges are checked where a part is made, and nowhere else; words that name a
+loss, a signal to match or a sampling are looked up where these are defined. The
+defaults are those of the authors' repository.
+>>>>>>> main
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field, replace
 from difflib import get_close_matches
-from functools import wraps
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -44,20 +47,9 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-def _part(kind: type) -> type:
-    """A frozen dataclass whose numbers are checked whenever one is made."""
-    kind = dataclass(frozen=True, config=_CHECKED)(kind)
-    unchecked = kind.__init__
-
-    @wraps(unchecked)
-    def init(self: Any, *args: Any, **values: Any) -> None:
-        with _said_as_ours():
-            unchecked(self, *args, **values)
-
-    kind.__init__ = init
-    return kind
-
-
+<<<<<<< HEAD
+_part = dataclass(frozen=True, config=_CHECKED)
+=======
 @contextmanager
 def _said_as_ours() -> Iterator[None]:
     """Pydantic's complaints as one ``RecipeError``: which number, why, what it was."""
@@ -66,13 +58,20 @@ def _said_as_ours() -> Iterator[None]:
     except ValidationError as error:
         told = []
         for one in error.errors():
-            place, message = ".".join(map(str, one["loc"])), one["msg"]
-            if one["type"] == "value_error":  # a rule of ours names its values
-                message = message.removeprefix("Value error, ")
-            else:
+            message = one["msg"].removeprefix("Value error, ")
+            if one["type"] != "value_error":  # a rule of ours names its values
                 message += f", not {one['input']!r}"
+            place = ".".join(map(str, one["loc"]))
             told.append(f"{place}: {message}" if place else message)
         raise RecipeError("; ".join(told)) from None
+>>>>>>> main
+
+
+def _part(kind: type) -> type:
+    """A frozen dataclass whose numbers are checked whenever one is made."""
+    kind = dataclass(frozen=True, config=_CHECKED)(kind)
+    kind.__init__ = _said_as_ours()(kind.__init__)
+    return kind
 
 
 @_part
@@ -136,16 +135,18 @@ class OptimRecipe:
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+<<<<<<< HEAD
         if self.warmup_epochs > self.epochs:
-            raise ValueError(
-                f"warmup_epochs ({self.warmup_epochs}) is more than epochs "
-                f"({self.epochs})"
-            )
+            told = f"warmup_epochs ({self.warmup_epochs}) is more than epochs"
+            raise ValueError(f"{told} ({self.epochs})")
+=======
+        warmup, epochs = self.warmup_epochs, self.epochs
+        if warmup > epochs:
+            raise ValueError(f"warmup_epochs ({warmup}) is more than epochs ({epochs})")
+>>>>>>> main
         if self.batch_size % self.micro_batch:
-            raise ValueError(
-                f"batch_size ({self.batch_size}) must be a multiple of micro_batch "
-                f"({self.micro_batch})"
-            )
+            told = f"batch_size ({self.batch_size}) must be a multiple of micro_batch"
+            raise ValueError(f"{told} ({self.micro_batch})")
         return self
 
     @property
@@ -244,10 +245,6 @@ class Recipe:
             "(distil.match) nor a head of each process (distil.random_head)": (
                 distil.stores_logits and (distil.match or distil.random_head)
             ),
-            f"distil.stored_views ({distil.stored_views}) is more than optim.epochs "
-            f"({self.optim.epochs}): no student would see the last ones": (
-                distil.stored_views > self.optim.epochs
-            ),
         }
         if broken := [rule for rule, is_broken in rules.items() if is_broken]:
             raise ValueError("; ".join(broken))
@@ -258,31 +255,47 @@ class Recipe:
         return asdict(self)
 
     @classmethod
+    @_said_as_ours()
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
         """The inverse of ``to_dict``, after JSON too; what is absent has its default.
 
         Raises:
-            RecipeError: unknown name, wrong type or impossible value.
+            RecipeError: unknown name, wrong type or impossible value: which number,
+                why, what it was.
         """
-        with _said_as_ours():
+<<<<<<< HEAD
+        try:
             return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
+        except ValidationError as error:
+            told = []
+            for one in error.errors():
+                place, message = ".".join(map(str, one["loc"])), one["msg"]
+                if one["type"] == "value_error":  # a rule of ours names its values
+                    message = message.removeprefix("Value error, ")
+                else:
+                    message += f", not {one['input']!r}"
+                told.append(f"{place}: {message}" if place else message)
+            raise RecipeError("; ".join(told)) from None
+=======
+        return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
+>>>>>>> main
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
         """A copy with dotted names replaced, as in ``{"optim.epochs": 2}``.
 
+<<<<<<< HEAD
+        All at once: two values may only be right together. Raises as ``from_dict``.
+=======
         All changes are made at once: two values may only be right together.
-
-        Raises:
-            RecipeError: as ``from_dict``.
+>>>>>>> main
         """
         values = self.to_dict()
         parts = {name: part for name, part in values.items() if name != "profile"}
         known = [f"{name}.{key}" for name, part in parts.items() for key in part]
         for name, value in overrides.items():
             if name not in known:
-                raise RecipeError(
-                    f"there is no recipe parameter {name!r}.{did_you_mean(name, known)}"
-                )
+                near = did_you_mean(name, known)
+                raise RecipeError(f"there is no recipe parameter {name!r}.{near}")
             part, _, key = name.partition(".")
             parts[part][key] = value
         return Recipe.from_dict(values)
@@ -306,11 +319,9 @@ _COLAB = Recipe(
     evaluate=EvaluateRecipe(clips=4, crops=1),
 )
 # Two CPU cores and the stand-in: small frames, small networks from nothing.
-# Gradients are cut at 0.5, since small networks that begin at random leave their
-# plateau by way of a few very steep steps and are thrown off otherwise.
-# One thread computes and one loader process prepares clips: two threads and a
-# loader on two cores wait for each other. It also makes the run's numbers those of
-# any other machine with the same kind of CPU, however many cores it has.
+# Gradients are cut at 0.5: small networks that begin at random leave their plateau
+# by way of a few very steep steps. One thread computes and one process loads, which
+# suits two cores and makes the numbers those of any machine with the same kind of CPU.
 _DEMO_OPTIM = OptimRecipe(
     24, 2.4, 32, 32, lr_batch=32, clip_grad_norm=0.5, cpu_threads=1
 )
@@ -332,11 +343,11 @@ PROFILES: dict[str, Recipe] = {"demo": _DEMO, "colab": _COLAB, "paper": _PAPER}
 
 
 def recipe_for(profile: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of a profile, with dotted overrides.
-
-    Raises:
-        RecipeError: unknown profile or parameter.
-    """
+<<<<<<< HEAD
+    """The recipe of a profile, with dotted overrides. Raises as ``from_dict``."""
+=======
+    """The recipe of a profile, with dotted overrides; refuses unknown names."""
+>>>>>>> main
     if profile not in PROFILES:
         raise RecipeError(
             f"there is no profile {profile!r}.{did_you_mean(profile, PROFILES)} "

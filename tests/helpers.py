@@ -1,6 +1,7 @@
 """Small inputs that tests make for themselves.
 
-Public names: ``write_video``, ``moving_frames``, ``load_script``.
+Public names: ``write_video``, ``moving_frames``, ``load_script``,
+``assert_words_are_clear``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from types import ModuleType
 
 import av
 import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 
 def moving_frames(count: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -63,3 +67,22 @@ def load_script(path: str) -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def assert_words_are_clear(figure) -> list[str]:
+    """No word that is drawn leaves the page or covers another; returns the words."""
+    canvas, drawn = FigureCanvasAgg(figure), []
+    canvas.draw()  # settles the layout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Text, "draw", lambda text, *_, **__: drawn.append(text))
+        canvas.draw()
+    boxes = [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in drawn]
+    words = [(text, box) for text, box in boxes if text.strip()]
+    for place, (text, box) in enumerate(words):
+        inside = min(box.x0, box.y0) >= -1 and box.x1 <= figure.bbox.x1 + 1
+        assert inside and box.y1 <= figure.bbox.y1 + 1, f"{text!r} leaves the page"
+        for other, its in words[place + 1 :]:
+            wide = min(box.x1, its.x1) - max(box.x0, its.x0)
+            high = min(box.y1, its.y1) - max(box.y0, its.y0)
+            assert min(wide, high) <= 1, f"{text!r} covers {other!r}"
+    return [text for text, _ in words]

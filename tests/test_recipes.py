@@ -17,12 +17,8 @@ def test_the_paper_profile_is_the_authors_recipe_number_for_number():
     assert (r.data.frames, r.data.short_side, r.data.crop) == (8, 256, 224)
     assert r.data.sampling == "segments"
     o = r.optim
-    assert (o.epochs, o.warmup_epochs, o.momentum, o.weight_decay) == (
-        120,
-        20,
-        0.9,
-        1e-4,
-    )
+    assert (o.epochs, o.warmup_epochs) == (120, 20)
+    assert (o.momentum, o.weight_decay) == (0.9, 1e-4)
     assert (o.base_lr, o.warmup_lr, o.min_lr, o.lr_batch) == (0.1, 0.001, 0.001, 512)
     assert (o.batch_size, o.micro_batch, o.clip_grad_norm) == (24, 8, 5.0)
     assert o.precision == "fp16"
@@ -76,10 +72,8 @@ def test_a_live_teacher_can_do_what_stored_logits_cannot():
 
 
 def test_a_list_from_json_serves_as_a_tuple():
-    assert recipe_for("demo", {"augment.crop_area": [0.5, 1]}).augment.crop_area == (
-        0.5,
-        1.0,
-    )
+    recipe = recipe_for("demo", {"augment.crop_area": [0.5, 1]})
+    assert recipe.augment.crop_area == (0.5, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +98,6 @@ def test_a_list_from_json_serves_as_a_tuple():
         ({"evaluate.short_side": 20}, "evaluate.short_side"),
         ({"data.short_side": 20}, "data.short_side"),
         ({"data.cache_frames": 1}, "data.cache_frames: .* boolean, not 1"),
-        ({"distil.stored_views": 25}, "stored_views .25. is more than optim.epochs"),
         ({"distil.stored_views": 2, "distil.match": "modulators"}, "insides"),
         ({"distil.stored_views": 2, "distil.random_head": True}, "of each process"),
         (
@@ -138,7 +131,7 @@ def test_a_recipe_goes_through_json_and_back():
 
 
 def test_a_recipe_cannot_be_changed_and_a_part_of_it_is_checked_too():
-    with pytest.raises(RecipeError, match="crop: .* integer, not 32.5"):
+    with pytest.raises(ValueError, match=r"crop\n.* valid integer .*input_value=32.5"):
         DataRecipe(crop=32.5)
     with pytest.raises(FrozenInstanceError):
         Recipe().optim.epochs = 3

@@ -2,9 +2,8 @@
 
 Public names: ``capture_maps``, ``ModulationMaps``, ``BlockMaps``.
 
-A whole trace holds every channel: of one clip of 8 x 224 x 224 pixels the nano
-network's is about a hundred times as large as what a picture needs. Here each block
-is reduced while the network runs, to lengths (L2 norms over channels) and gates.
+A whole trace is about a hundred times as large as what a picture needs. Here each
+block is reduced while the network runs, to lengths (L2 norms over channels) and gates.
 Everything is NumPy, for one clip, with the axes (T, H, W).
 """
 
@@ -17,7 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from .hooks import check_ready, trace_blocks
-from .trace import BlockTrace, Branch, BranchTrace, in_place
+from .trace import BlockTrace, Branch, Place, in_place
 
 Array = np.ndarray
 
@@ -84,31 +83,20 @@ class ModulationMaps:
         return iter(self.blocks)
 
     @property
-    def places(self) -> tuple[tuple[int, int], ...]:
+    def places(self) -> tuple[Place, ...]:
         """(stage, block) of each block."""
         return tuple((entry.stage, entry.block) for entry in self.blocks)
 
     def at(self, stage: int, block: int = 1) -> BlockMaps:
-        """One block by its place, counted from 1.
-
-        Raises:
-            ModelError: there is no such block; the message lists those there are.
-        """
+        """One block by its place, counted from 1. Raises as ``in_place``."""
         return in_place(dict(zip(self.places, self.blocks, strict=True)), stage, block)
 
 
 def capture_maps(model: nn.Module, clip: Tensor) -> ModulationMaps:
     """Run a network on one clip and keep a number per token of each part.
 
-    As ``capture``, but each block is reduced as soon as it has computed.
-
-    Args:
-        model: a ``VFLNet``, or a module that holds its blocks under their names.
-        clip: (1, T, 3, H, W) float, normalised, on the model's device.
-
-    Raises:
-        ModelError: more than one clip; training mode; no modulation layer; or as the
-            model itself.
+    As ``capture``, but each block is reduced as soon as it has computed; the clip is
+    (1, T, 3, H, W), and training mode is refused.
     """
     check_ready(model, clip)
     blocks, result = trace_blocks(model, clip, _reduce)
@@ -117,7 +105,7 @@ def capture_maps(model: nn.Module, clip: Tensor) -> ModulationMaps:
 
 def _reduce(entry: BlockTrace) -> BlockMaps:
     parts = ("q", "m_space", "m_time", "product")
-    branches: dict[str, BranchTrace] = {"space": entry.space, "time": entry.time}
+    branches = {"space": entry.space, "time": entry.time}
     return BlockMaps(
         entry.stage,
         entry.block,

@@ -1,8 +1,7 @@
 """What was written down of each block, and its proof.
 
-Public names: ``ModulationTrace``, ``BlockTrace``, ``BranchTrace``, ``Amount``,
-``Branch``; for the other files of this folder ``in_place``, ``frames_back``,
-``pixels_back``.
+Public names: ``ModulationTrace``, ``BlockTrace``, ``BranchTrace``, ``Branch``; for
+the other files of this folder ``Place``, ``in_place``, ``assemble``.
 
 Everything is laid out as (B, T, H, W, C), as in the layer's own input and output.
 Stages and blocks count from 1, as in the drawings.
@@ -14,18 +13,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import torch.nn.functional as F
 from torch import Tensor, nn, no_grad
 
 from ..errors import ModelError
 from ..modulation import SpatioTemporalFocalModulation, aggregate
 
-Amount = Literal["q", "m_space", "m_time", "product", "output"]
 Branch = Literal["space", "time"]
+Place = tuple[int, int]  # stage, block
 Found = TypeVar("Found")
 
 
-def in_place(blocks: Mapping[tuple[int, int], Found], stage: int, block: int) -> Found:
-    """What belongs to a place, out of a mapping by (stage, block).
+def in_place(blocks: Mapping[Place, Found], stage: int, block: int) -> Found:
+    """What belongs to a place.
 
     Raises:
         ModelError: there is no such block; the message lists those there are.
@@ -46,30 +46,12 @@ class BranchTrace:
         contexts: z_1 ... z_{L+1}, each (B, T, H, W, C). The last is global: of size
             1 in H and W for the spatial branch, in T for the temporal one.
         gates: (B, T, H, W, L + 1), raw: no softmax, no sigmoid, of either sign.
-        modulator: (B, T, H, W, C), after the 1 x 1 convolution ``h``.
+        modulator: (B, T, H, W, C): ``h`` of the sum of gate * context.
     """
 
     contexts: tuple[Tensor, ...]
     gates: Tensor
     modulator: Tensor
-
-    @property
-    def levels(self) -> int:
-        """L + 1: the convolutional levels and the global one."""
-        return len(self.contexts)
-
-    def contribution(self, level: int) -> Tensor:
-        """gate * context of a level, 1 to L + 1: (B, T, H, W, C).
-
-        Summed over the levels, this is what ``h`` turns into the modulator. A gate
-        alone does not say which level counts: its context may be small.
-
-        Raises:
-            ModelError: there is no such level.
-        """
-        if not 1 <= level <= self.levels:
-            raise ModelError(f"levels are 1 to {self.levels}, not {level}")
-        return self.gates[..., level - 1 : level] * self.contexts[level - 1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +89,7 @@ class BlockTrace:
         """m_space * m_time, by which the query is multiplied: (B, T, H, W, C)."""
         return self.m_space * self.m_time
 
-    def norms(self, amount: Amount, sample: int = 0) -> Tensor:
+    def norms(self, amount: str, sample: int = 0) -> Tensor:
         """The length (L2 norm over channels) of a part at each token: (T, H, W).
 
         Args:
@@ -115,28 +97,6 @@ class BlockTrace:
             sample: which clip of the batch.
         """
         return getattr(self, amount)[sample].norm(dim=-1)
-
-    def recompute(self, layer: SpatioTemporalFocalModulation) -> BlockTrace:
-        """The block once more, its modulators and output computed from this trace.
-
-        Contexts, gates and query are taken as they stand here; ``layer`` gives the
-        weights of ``h``, ``h_temporal`` and ``proj``.
-        """
-        with no_grad():
-            # (B*T, C, H, W), as the spatial branch has it
-            z = [_frames_first(context) for context in self.space.contexts]
-            m_space = layer.h(aggregate(z, _frames_first(self.space.gates)))
-            m_space = frames_back(m_space, self.q)
-            # (B, C, T, H*W), as the temporal branch has it
-            z = [_pixels_last(context) for context in self.time.contexts]
-            m_time = layer.h_temporal(aggregate(z, _pixels_last(self.time.gates)))
-            m_time = pixels_back(m_time, self.q)
-            output = layer.proj(self.q * m_space * m_time)
-        space = BranchTrace(self.space.contexts, self.space.gates, m_space)
-        time = BranchTrace(self.time.contexts, self.time.gates, m_time)
-        return BlockTrace(
-            self.stage, self.block, self.name, self.q, space, time, output
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,11 +118,7 @@ class ModulationTrace:
         return iter(self.blocks)
 
     def at(self, stage: int, block: int = 1) -> BlockTrace:
-        """One block by its place, counted from 1.
-
-        Raises:
-            ModelError: there is no such block; the message lists those there are.
-        """
+        """One block by its place, counted from 1. Raises as ``in_place``."""
         return in_place({(e.stage, e.block): e for e in self.blocks}, stage, block)
 
     def proof(self, model: nn.Module) -> float:
@@ -175,14 +131,50 @@ class ModulationTrace:
         Args:
             model: the network that was captured, with the same weights.
         """
-        layers = dict(model.named_modules())
         worst = 0.0
         for entry in self.blocks:
-            again = entry.recompute(layers[entry.name])
-            for part in ("m_space", "m_time", "output"):
-                gap = getattr(again, part) - getattr(entry, part)
-                worst = max(worst, float(gap.abs().max()))
+            again = _computed_again(entry, model.get_submodule(entry.name))
+            kept = (entry.m_space, entry.m_time, entry.output)
+            for ours, theirs in zip(again, kept, strict=True):
+                worst = max(worst, float((ours - theirs).abs().max()))
         return worst
+
+
+def assemble(
+    place: Place,
+    name: str,
+    layer: SpatioTemporalFocalModulation,
+    seen: dict[str, Tensor],
+    output: Tensor,
+) -> BlockTrace:
+    """Name and lay out what the hooks of one layer heard."""
+    dim, numbers = layer.dim, range(layer.focal_levels)
+    q, _, gates = seen["f"].split((dim, dim, layer.focal_levels + 1), dim=-1)
+    gates_t = seen["f_temporal"][..., dim:]
+    local = [seen[f"focal_layers.{n}"] for n in numbers]  # (B*T, C, H, W) each
+    # The global level is no module: the mean of the last context, then GELU.
+    whole = F.gelu(local[-1].mean(dim=(2, 3), keepdim=True))  # (B*T, C, 1, 1)
+    z = tuple(_frames_back(z, q) for z in [*local, whole])
+    space = BranchTrace(z, gates, _frames_back(seen["h"], q))
+    local = [seen[f"focal_layers_temporal.{n}"] for n in numbers]  # (B, C, T, H*W)
+    whole = F.gelu(local[-1].mean(dim=2, keepdim=True))  # (B, C, 1, H*W)
+    z = tuple(_pixels_back(z, q) for z in [*local, whole])
+    time = BranchTrace(z, gates_t, _pixels_back(seen["h_temporal"], q))
+    return BlockTrace(*place, name, q, space, time, output)
+
+
+@no_grad()
+def _computed_again(
+    entry: BlockTrace, layer: SpatioTemporalFocalModulation
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Both modulators and the output, from contexts, gates and query."""
+    z = [_frames_first(context) for context in entry.space.contexts]
+    m_space = layer.h(aggregate(z, _frames_first(entry.space.gates)))
+    m_space = _frames_back(m_space, entry.q)
+    z = [_pixels_last(context) for context in entry.time.contexts]
+    m_time = layer.h_temporal(aggregate(z, _pixels_last(entry.time.gates)))
+    m_time = _pixels_back(m_time, entry.q)
+    return m_space, m_time, layer.proj(entry.q * m_space * m_time)
 
 
 # The layer's two layouts and back. Views, all of them: so a tensor comes back with
@@ -190,20 +182,20 @@ class ModulationTrace:
 
 
 def _frames_first(x: Tensor) -> Tensor:
-    """(B, T, H, W, C) -> (B*T, C, H, W)."""
+    """(B, T, H, W, C) -> (B*T, C, H, W), as the spatial branch has it."""
     return x.flatten(0, 1).permute(0, 3, 1, 2)
 
 
-def frames_back(x: Tensor, like: Tensor) -> Tensor:
+def _frames_back(x: Tensor, like: Tensor) -> Tensor:
     """(B*T, C, H, W) -> (B, T, H, W, C); H and W may be 1."""
     return x.permute(0, 2, 3, 1).unflatten(0, like.shape[:2])
 
 
 def _pixels_last(x: Tensor) -> Tensor:
-    """(B, T, H, W, C) -> (B, C, T, H*W)."""
+    """(B, T, H, W, C) -> (B, C, T, H*W), as the temporal branch has it."""
     return x.flatten(2, 3).permute(0, 3, 1, 2)
 
 
-def pixels_back(x: Tensor, like: Tensor) -> Tensor:
+def _pixels_back(x: Tensor, like: Tensor) -> Tensor:
     """(B, C, T, H*W) -> (B, T, H, W, C); T may be 1."""
     return x.permute(0, 2, 3, 1).unflatten(2, like.shape[2:4])

@@ -26,7 +26,8 @@ from tqdm import tqdm
 from ..errors import DatasetError, VideoError
 from ..standins import StandinPlan, StandinSize, plan_standin
 from ..video.clips import Sample
-from ..video.reading import index_frames, open_video
+from ..video.frame_index import index_frames
+from ..video.reading import open_video
 from .base import (
     STANDIN_FILE,
     SUBSETS,

@@ -22,7 +22,8 @@ import av
 import numpy as np
 
 from ..errors import RecipeError, VideoError
-from ..video.reading import check_file, iter_frames, refuse_picture
+from ..video.frame_index import check_file, refuse_picture
+from ..video.reading import iter_frames
 
 _CAMERA = "camera"
 # Of each system: FFmpeg's input device, the name of its camera 0, options. macOS has

@@ -22,7 +22,8 @@ from ..evaluation.class_order import read_class_list
 from ..recipes import DataRecipe, EvaluateRecipe, Recipe
 from ..vfl_net import VFLNet
 from ..video.clips import evaluation_views
-from ..video.reading import check_file, open_video, refuse_picture
+from ..video.frame_index import check_file, refuse_picture
+from ..video.reading import open_video
 from ..video.transforms import check_sides
 from ..weights import WeightsFile, load_model, read_weights
 from ..weights.checkpoint import build_model, views_from_metadata

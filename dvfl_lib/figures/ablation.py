@@ -18,22 +18,14 @@ from .style import GREY, MARKERS, PALETTE, chance_line, new_figure, percent
 
 @dataclass(frozen=True)
 class StudyRow:
-    """A setting: its accuracies, and its difference from its reference.
+    """A setting: its accuracies, and its difference from its reference."""
 
-    Attributes:
-        label: what stands at the axis.
-        values: shares, one per seed, in the same order for all rows.
-        mean, low, high: of the paired difference, as shares; equal to zero for the
-            reference itself.
-        versus: label of the reference; "" for the reference itself.
-    """
-
-    label: str
-    values: Sequence[float]
-    mean: float
+    label: str  # what stands at the axis
+    values: Sequence[float]  # shares, one per seed, in the same order for all rows
+    mean: float  # of the paired difference, as shares; zero for the reference itself
     low: float
     high: float
-    versus: str
+    versus: str  # label of the reference; "" for the reference itself
 
     @property
     def told_apart(self) -> bool:
@@ -78,15 +70,8 @@ def _draw_seeds(axis: Axes, rows: Sequence[StudyRow], chance: float | None) -> N
         mean = statistics.fmean(row.values)
         axis.plot([mean, mean], [place - 0.3, place + 0.3], color="black", lw=1.6)
         for seed, value in enumerate(row.values):
-            axis.plot(
-                value,
-                place,
-                MARKERS[seed % len(MARKERS)],
-                ms=5,
-                color=PALETTE["baseline"],
-                mfc="none",
-                alpha=0.9,
-            )
+            style = {"color": PALETTE["baseline"], "mfc": "none", "alpha": 0.9}
+            axis.plot(value, place, MARKERS[seed % len(MARKERS)], ms=5, **style)
     axis.set_xlabel("top-1, a marker per seed\nbar: mean")
     percent(axis.xaxis)
     if chance is not None:

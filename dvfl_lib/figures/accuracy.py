@@ -20,6 +20,7 @@ from .style import (
     MARKERS,
     chance_line,
     colour_of,
+    columns_of,
     legend_below,
     name_axes,
     new_figure,
@@ -51,6 +52,7 @@ def training_curves(
         chance: accuracy of guessing, drawn as a dotted line.
     """
     figure, (left, right) = new_figure("Training", standin, height=3.4, columns=2)
+    lasts: list[str] = []
     for place, (name, rows) in enumerate(logs.items()):
         colour = colour_of(name, place)
         steps, losses = _series(rows, step_key, loss_key)
@@ -58,6 +60,7 @@ def training_curves(
         left.plot(steps, _running_mean(losses), color=colour, label=name)
         steps, scores = _series(rows, step_key, score_key)
         right.plot(steps, scores, color=colour, marker=MARKERS[place % 8], ms=3.5)
+        lasts += [f"{name} ends at {100 * score:.1f} %" for score in scores[-1:]]
     left.set(xlabel="optimiser step", ylabel="training loss (own objective)")
     right.set(xlabel="optimiser step", ylabel="top-1 on held-out groups")
     percent(right.yaxis)
@@ -65,11 +68,6 @@ def training_curves(
     if chance is not None:
         chance_line(right, chance, upright=False)
     legend_below(figure, len(logs))
-    lasts = [
-        f"{name} ends at {100 * scores[-1]:.1f} %"
-        for name, rows in logs.items()
-        if len(scores := _series(rows, step_key, score_key)[1])
-    ]
     figure.set_label(
         "Two panels by optimiser step: training loss, and top-1 accuracy on "
         f"held-out groups. {'; '.join(lasts)}."
@@ -77,13 +75,10 @@ def training_curves(
     return figure
 
 
-def _series(
-    rows: Sequence[Mapping[str, Any]], x: str, y: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _series(rows: Sequence[Mapping[str, Any]], x: str, y: str) -> np.ndarray:
+    """The two values of each row that has both: (2, N)."""
     points = [(_value(row, x), _value(row, y)) for row in rows]
-    kept = [point for point in points if None not in point]
-    both = np.array(kept, dtype=float).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
+    return columns_of(point for point in points if None not in point)
 
 
 def _value(row: Mapping[str, Any], key: str) -> Any:
@@ -119,22 +114,16 @@ def per_class_figure(
     """
     first, *_, last = [*networks.values(), *networks.values()]
     order = sorted(range(len(last)), key=lambda c: (last[c].accuracy or 0.0, -c))[::-1]
-    columns = 1 if len(order) <= 40 else 2
+    # One column with 0.24 inches per class, or two narrower ones.
+    columns, pitch = (1, 0.24) if len(order) <= 40 else (2, 0.165)
     each = -(-len(order) // columns)
-    pitch = 0.24 if len(order) <= 40 else 0.165  # inches per class
-    figure, axes = new_figure(
-        title, standin, height=1.1 + pitch * each, columns=columns
-    )
+    figure, axes = new_figure(title, standin, 1.1 + pitch * each, columns=columns)
     for column, axis in enumerate(axes):
         part = order[column * each : (column + 1) * each]
         for place, (name, entries) in enumerate(networks.items()):
             shift = 0.22 * (place - (len(networks) - 1) / 2)
-            points = [
-                (entries[c].accuracy, row + shift)
-                for row, c in enumerate(part)
-                if entries[c].accuracy is not None
-            ]
-            x, y = np.array(points, dtype=float).reshape(-1, 2).T
+            points = ((entries[c].accuracy, row + shift) for row, c in enumerate(part))
+            x, y = columns_of(point for point in points if point[0] is not None)
             style = {"marker": MARKERS[place % 8], "color": colour_of(name, place)}
             label = name if column == 0 else None
             axis.plot(x, y, linestyle="", ms=4.5, label=label, **style)
@@ -171,15 +160,13 @@ def accuracy_bars(
         DVFLError: a value outside [0, 1], as when percent are passed.
     """
     _check_shares(networks)
-    height = 1.3 + 0.5 * len(networks)
-    figure, (axis,) = new_figure(title, standin, height=height)
+    figure, (axis,) = new_figure(title, standin, 1.3 + 0.5 * len(networks))
     for row, (name, (top1, low, high)) in enumerate(networks.items()):
         axis.barh(row, top1, height=0.55, color=colour_of(name, row), alpha=0.85)
         axis.plot([low, high], [row, row], color="white", linewidth=4.5)
         axis.plot([low, high], [row, row], color="#444444", linewidth=1.8, marker="|")
-        axis.text(
-            high + 0.015 * end, row, f"{100 * top1:.1f} %", va="center", fontsize=10
-        )
+        words = f"{100 * top1:.1f} %"
+        axis.text(high + 0.015 * end, row, words, va="center", fontsize=10)
     axis.set_yticks(range(len(networks)), list(networks))
     axis.invert_yaxis()
     ticks = np.linspace(0, end, 6 if end == 1 else 5)
@@ -237,13 +224,8 @@ def benchmarks_figure(
             label = network if number == 0 else None
             mark = {"marker": MARKERS[place % 8], "linestyle": "", "ms": 5.5}
             axis.plot(top1, y, color=colour, label=label, **mark)
-            axis.text(
-                1 + 0.025 * (1 - start),
-                y,
-                f"{100 * top1:.1f} %",
-                fontsize=8,
-                va="center",
-            )
+            words = f"{100 * top1:.1f} %"
+            axis.text(1 + 0.025 * (1 - start), y, words, fontsize=8, va="center")
     axis.set_yticks(range(len(accuracies)), list(accuracies))
     axis.set_ylim(len(accuracies) - 0.4, -0.6)
     ticks = np.linspace(start, 1, 6 if from_zero else 3)
@@ -253,11 +235,10 @@ def benchmarks_figure(
     if chance is not None and chance >= start:
         chance_line(axis, chance, upright=True)
     legend_below(figure, len(networks))
-    told = [
-        f"{name}: "
-        + ", ".join(f"{network} {100 * row[network][0]:.1f} %" for network in networks)
-        for name, row in accuracies.items()
-    ]
+    told = []
+    for name, row in accuracies.items():
+        shares = [f"{network} {100 * row[network][0]:.1f} %" for network in networks]
+        told.append(f"{name}: {', '.join(shares)}")
     begin = f" The axis begins at {100 * start:.0f} %." if start else ""
     figure.set_label(f"Top-1 accuracy with 95 % intervals. {'; '.join(told)}.{begin}")
     return figure
@@ -292,10 +273,8 @@ def confusion_figure(
         figure, (axes,) = new_figure(title, standin, height=min(7.1, 3.2 + 0.3 * size))
         _named_axes(axes, class_names, totals[:, 0])
     else:
-        figure, (axes, beside) = new_figure(
-            title, standin, height=6.2, columns=2, widths=(2.3, 1)
-        )
-        _list_worst(beside, worst, class_names, counts)
+        figure, (axes, beside) = new_figure(title, standin, 6.2, 1, 2, (2.3, 1))
+        _list_worst(beside, class_names, counts)
         axes.set(xlabel="predicted class (number)", ylabel="true class (number)")
     # A square-root scale shows single confusions in a row of many videos.
     scale = PowerNorm(0.5, vmin=0, vmax=1)
@@ -303,20 +282,20 @@ def confusion_figure(
     axes.set_anchor("NW")
     axes.spines[:].set_visible(False)
     if size <= _COUNTED:
-        _write_counts(axes, counts, shares)
+        for i, j in zip(*np.nonzero(counts), strict=True):
+            style = {"c": "white" if shares[i, j] > 0.3 else "#222222", "fontsize": 9}
+            axes.text(j, i, counts[i, j], ha="center", va="center", **style)
     place = "right" if size <= _NAMED else "bottom"
     bar = figure.colorbar(image, ax=axes, shrink=0.6, location=place)
     bar.set_ticks([0, 0.05, 0.2, 0.5, 1], labels=["0", "5 %", "20 %", "50 %", "100 %"])
     bar.set_label("share of the true class's videos", fontsize=9)
     bar.outline.set_visible(False)
-    told = [
-        f"{class_names[i]} taken for {class_names[j]} {counts[i, j]} times"
-        for i, j in worst[:3]
-    ]
+    names = class_names
+    told = [f"{names[i]} taken for {names[j]} {counts[i, j]} times" for i, j in worst]
     figure.set_label(
         f"Confusion matrix of {size} classes, {int(np.trace(counts))} of "
         f"{int(counts.sum())} videos on the diagonal. Most frequent confusions: "
-        f"{'; '.join(told) or 'none'}."
+        f"{'; '.join(told[:3]) or 'none'}."
     )
     return figure
 
@@ -338,18 +317,8 @@ def _named_axes(axes: Axes, names: Sequence[str], totals: np.ndarray) -> None:
     axes.set(xlabel="predicted class", ylabel="true class (videos)")
 
 
-def _write_counts(axes: Axes, counts: np.ndarray, shares: np.ndarray) -> None:
-    for i, j in zip(*np.nonzero(counts), strict=True):
-        colour = "white" if shares[i, j] > 0.3 else "#222222"
-        axes.text(j, i, counts[i, j], ha="center", va="center", c=colour, fontsize=9)
-
-
-def _list_worst(
-    axes: Axes,
-    worst: Sequence[tuple[int, int]],
-    names: Sequence[str],
-    counts: np.ndarray,
-) -> None:
+def _list_worst(axes: Axes, names: Sequence[str], counts: np.ndarray) -> None:
+    worst = _worst(counts)
     axes.set_axis_off()
     axes.set_title("Most frequent confusions", fontsize=10, loc="left")
     axes.set(xlim=(0, 1), ylim=(_LISTED - 0.3, -0.6))
@@ -391,22 +360,18 @@ def reliability_figure(
         colour = colour_of(name, place)
         above.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.2)
         _draw_bins(above, below, found.bins, colour)
-        error = f"{name}: error {100 * found.error:.1f} points"
-        above.set_title(error, fontsize=9, loc="left")
+        error = f"error {100 * found.error:.1f} points"
+        above.set_title(f"{name}: {error}", fontsize=9, loc="left")
         above.set(xlim=(0, 1), ylim=(0, 1.02), xticks=np.linspace(0, 1, 6))
         below.set(xlim=(0, 1), ylim=(0, 1.15 * most), xticks=np.linspace(0, 1, 6))
-        name_axes(below, "confidence")
         above.tick_params(labelbottom=False)
         for axis in (above.xaxis, above.yaxis, below.xaxis):
             percent(axis)
-        if place == 0:
-            name_axes(above, y="right")
-            name_axes(below, "confidence", "videos")
+        name_axes(above, y="" if place else "right")
+        name_axes(below, "confidence", "" if place else "videos")
         side = "surer than right" if found.surplus > 0 else "less sure than right"
-        told.append(
-            f"{name}: expected calibration error {100 * found.error:.1f} points, "
-            f"on average {100 * abs(found.surplus):.1f} points {side}"
-        )
+        surplus = f"on average {100 * abs(found.surplus):.1f} points {side}"
+        told.append(f"{name}: expected calibration {error}, {surplus}")
     figure.set_label(f"Accuracy by confidence, a panel per network. {'; '.join(told)}.")
     return figure
 
@@ -418,12 +383,9 @@ def _draw_bins(above: Axes, below: Axes, bins: Sequence[Any], colour: str) -> No
             ends = part.accuracy.interval
             above.plot([part.confidence] * 2, ends, color=colour, linewidth=1.2)
             above.plot(part.confidence, part.accuracy.value, "o", color=colour)
-    below.bar(
-        [part.low for part in bins],
-        [part.accuracy.n for part in bins],
-        width=[part.high - part.low for part in bins],
-        align="edge",
-        color=colour,
-        alpha=0.85,
-        edgecolor="white",
+    lows, counts, widths = zip(
+        *((part.low, part.accuracy.n, part.high - part.low) for part in bins),
+        strict=True,
     )
+    style = {"align": "edge", "color": colour, "alpha": 0.85, "edgecolor": "white"}
+    below.bar(lows, counts, width=widths, **style)

@@ -139,10 +139,16 @@ def sampling_figure(
         bottom = height - head - (row + 1) * each
         place = (_MARGIN, bottom, _WIDE, each)
         axis.set_position(np.divide(place, (WIDTH, height) * 2))
-        _time_bar(axis, number, each, segments, action)
+        axis.set(xlim=(0, _WIDE), ylim=(0, each))
+        bare(axis)
+        _time_bar(axis, number, segments, action)
         _place_frames(axis, frames, chosen, pitch, cell)
         axis.text(-0.1, 0.5 * each, name, ha="right", va="center", color=GREY)
-    _seconds(axes[-1], number, fps)
+    # Ticks of whole or half seconds under the last row.
+    length = number / fps
+    times = np.arange(0, length + 1e-9, 1 if length > 3 else 0.5 if length > 1 else 0.2)
+    axes[-1].set_xticks(_WIDE * times / length, [f"{t:g}" for t in times])
+    name_axes(axes[-1], "seconds (above each picture: the number of its frame)")
     told = "; ".join(f"{n}: {', '.join(map(str, c))}" for n, c in looks.items())
     parts = f" The axis is cut into {segments} segments." if segments else ""
     if action is not None:
@@ -154,15 +160,9 @@ def sampling_figure(
 
 
 def _time_bar(
-    axis: Axes,
-    number: int,
-    each: float,
-    segments: int,
-    action: tuple[int, int] | None,
+    axis: Axes, number: int, segments: int, action: tuple[int, int] | None
 ) -> None:
     """The bar of time at the bottom; x and y of the axis are inches."""
-    axis.set(xlim=(0, _WIDE), ylim=(0, each))
-    bare(axis)
     axis.add_patch(Rectangle((0, 0), _WIDE, _BAR, color="#E5E5E5", linewidth=0))
     if action is not None:
         first, last = (_WIDE * n / number for n in action)
@@ -195,15 +195,6 @@ def _place_frames(
     axis.set(xlim=(0, _WIDE))
 
 
-def _seconds(axis: Axes, number: int, fps: float) -> None:
-    """Ticks of whole or half seconds under the last row."""
-    length = number / fps
-    step = 1.0 if length > 3 else 0.5 if length > 1 else 0.2
-    times = np.arange(0, length + 1e-9, step)
-    axis.set_xticks(_WIDE * times / length, [f"{t:g}" for t in times])
-    name_axes(axis, "seconds (above each picture: the number of its frame)")
-
-
 def crops_figure(
     frame: Any, boxes: Mapping[str, Box], *, title: str = "", standin: bool = False
 ) -> Figure:
@@ -217,16 +208,13 @@ def crops_figure(
     tall, wide = picture.shape[:2]
     widths = [wide, *(box[3] for box in boxes.values())]
     height = (WIDTH - 0.3) * max(tall, *(b[2] for b in boxes.values())) / sum(widths)
-    figure, axes = new_figure(
-        title, standin, height + 0.65, columns=1 + len(boxes), widths=widths
-    )
+    figure, axes = new_figure(title, standin, height + 0.65, 1, len(widths), widths)
     axes[0].imshow(picture, interpolation="none")
     axes[0].set_title(f"the frame, {wide} x {tall}", fontsize=9, color=GREY)
     for axis, style, (name, box) in zip(axes[1:], _STYLES, boxes.items(), strict=False):
         top, left, high, broad = box
-        axis.imshow(
-            picture[top : top + high, left : left + broad], interpolation="none"
-        )
+        part = picture[top : top + high, left : left + broad]
+        axis.imshow(part, interpolation="none")
         axis.set_title(f"{name}, {broad} x {high}", fontsize=9, color=GREY)
         _outline(axes[0], (left, top, broad, high), style)
         _outline(axis, (0, 0, broad, high), style)

@@ -22,6 +22,7 @@ _FILLED, _TEMPORAL, _OTHER = (PALETTE[key] for key in ("space", "time", "gate"))
 _SMALLEST_TOLD = 0.07  # of the picture's width: a narrower part holds no number
 Spread = tuple[float, float, float]  # (median, lower quartile, upper quartile)
 _OTHERS = "other classes"
+CENTRED = {"ha": "center", "va": "center"}
 
 
 def cost_bars(
@@ -43,20 +44,21 @@ def cost_bars(
     height = 1.2 + 0.34 * len(names)
     figure, axes = new_figure(title, False, height, columns=len(panels))
     told = []
-    for place, (axis, (panel, costs)) in enumerate(
-        zip(axes, panels.items(), strict=True)
-    ):
+    for place, (panel, costs) in enumerate(panels.items()):
+        axis = axes[place]
         pairs = [c if isinstance(c, tuple) else (0.0, c) for c in costs.values()]
         split = any(isinstance(c, tuple) for c in costs.values())
         _bars(axis, pairs, _FILLED if split else GREY)
         axis.set_title(panel, fontsize=9, color=GREY, loc="left")
         axis.set_yticks(range(len(names)), names if place == 0 else [""] * len(names))
-        if panel not in machine:
-            numbers = zip(names, pairs, strict=True)
-            values = ", ".join(f"{name} {total:.4g}" for name, (_, total) in numbers)
-            told.append(f"{panel}: {values}")
-        else:
-            told.append(f"{panel}, as measured on this machine")
+        numbers = [
+            f"{n} {total:.4g}" for n, (_, total) in zip(names, pairs, strict=True)
+        ]
+        measured = panel in machine
+        said = (
+            ", as measured on this machine" if measured else f": {', '.join(numbers)}"
+        )
+        told.append(panel + said)
     if any(isinstance(c, tuple) for costs in panels.values() for c in costs.values()):
         _legend(figure, {"temporal branch": _TEMPORAL, "everything else": _FILLED})
     figure.set_label(f"{title or 'Costs'}, bars per network. {'; '.join(told)}.")
@@ -97,7 +99,8 @@ def filling_figure(filled: Sequence[str], left_random: Sequence[str]) -> Figure:
             if row.endswith((".proj", ".norm")) or row.startswith("patch_embed"):
                 row, _, part = row.rpartition(".")
                 tensor = f"{part}.{tensor}"
-            row = re.sub(r"layers\.(\d+)\.downsample", _merge_name, row)
+            if place := re.fullmatch(r"layers\.(\d+)\.downsample", row):
+                row = f"merge after stage {int(place[1]) + 1}"
             others.setdefault(row, {})[tensor] = colour
     rows = max(len(blocks), len(others))
     figure, (left, right) = new_figure(
@@ -113,10 +116,6 @@ def filling_figure(filled: Sequence[str], left_random: Sequence[str]) -> Figure:
         f"temporal ones and {len(left_random) - temporal} others left random."
     )
     return figure
-
-
-def _merge_name(match: re.Match[str]) -> str:
-    return f"merge after stage {int(match[1]) + 1}"
 
 
 def _squares(
@@ -208,9 +207,7 @@ def share_bars(
             axis.barh(row, value, 0.6, left=left, label=label, **style)
             if value > _SMALLEST_TOLD * longest:
                 share = f"{100 * value / whole:.0f} %"
-                axis.text(
-                    left + value / 2, row, share, ha="center", va="center", size=9
-                )
+                axis.text(left + value / 2, row, share, size=9, **CENTRED)
             left += value
     axis.set_yticks(range(len(shares)), list(shares))
     axis.invert_yaxis()
@@ -218,10 +215,10 @@ def share_bars(
     if not unit:
         percent(axis.xaxis)
     legend_below(figure, len(kinds), fontsize=9)
-    told = [
-        f"{name}: " + ", ".join(f"{kind} {value:.3g}" for kind, value in parts.items())
-        for name, parts in shares.items()
-    ]
+    told = []
+    for name, parts in shares.items():
+        amounts = ", ".join(f"{kind} {value:.3g}" for kind, value in parts.items())
+        told.append(f"{name}: {amounts}")
     said = "as measured on this machine" if machine else "; ".join(told)
     figure.set_label(
         f"{title or 'Shares of the time'}: bars for {', '.join(shares)}, cut into "
@@ -269,11 +266,17 @@ def stream_figure(
         axis.axhline(threshold, color="black", linewidth=0.8, linestyle=":")
     axis.set(xlim=(0, len(table)), ylim=(0, 1.02), ylabel="probability")
     percent(axis.yaxis)
-    _mark_waiting(axis, answered)
+    # Shade the frames before the first answer, and say so where it fits.
+    waiting = int(answered.argmax()) if answered.any() else len(answered)
+    if waiting:
+        axis.axvspan(0, waiting, color=GREY, alpha=0.12, linewidth=0)
+    if waiting > 0.1 * len(answered):
+        words = "no answer\nyet"
+        axis.text(waiting / 2, 0.5, words, size=8, color=GREY, **CENTRED)
     for first, after, name in spans:
         band.barh(0, after - first, 1, left=first, color=colours[name], alpha=0.8)
         if (after - first) / len(table) > 0.012 * len(name):  # it fits
-            band.text((first + after) / 2, 0, name, ha="center", va="center", size=8)
+            band.text((first + after) / 2, 0, name, size=8, **CENTRED)
         axis.axvline(first, color=GREY, linewidth=0.6)
     band.set(xlim=(0, len(table)), ylim=(-0.5, 0.5), yticks=[], xlabel="frame")
     band.set_ylabel("shown", rotation=0, ha="right", va="center", fontsize=9)
@@ -283,17 +286,6 @@ def stream_figure(
     figure.legend([lines[name] for name in named], named, **legend)
     figure.set_label(_told_of_a_stream(table, answered, classes, spans, title))
     return figure
-
-
-def _mark_waiting(axis: Axes, answered: np.ndarray) -> None:
-    """Shade the frames before the first answer, and say so where it fits."""
-    first = int(answered.argmax()) if answered.any() else len(answered)
-    if not first:
-        return
-    axis.axvspan(0, first, color=GREY, alpha=0.12, linewidth=0)
-    if first > 0.1 * len(answered):
-        words = dict(ha="center", va="center", size=8, color=GREY)
-        axis.text(first / 2, 0.5, "no answer\nyet", **words)
 
 
 def _told_of_a_stream(
@@ -306,15 +298,11 @@ def _told_of_a_stream(
     """The figure for who cannot see it: what was shown, and what was likeliest."""
     said = []
     for first, after, name in spans:
-        rows = table[first:after][answered[first:after]]
-        if not len(rows):
-            said.append(f"frames {first} to {after - 1} show {name}, no answer yet")
-            continue
-        likeliest = np.bincount(rows.argmax(axis=1), minlength=len(classes))
-        often, share = int(likeliest.argmax()), likeliest.max() / len(rows)
-        said.append(
-            f"frames {first} to {after - 1} show {name}, likeliest is "
-            f"{classes[often]} in {100 * share:.0f} % of the answers"
-        )
+        rows, answer = table[first:after][answered[first:after]], "no answer yet"
+        if len(rows):
+            counts = np.bincount(rows.argmax(axis=1), minlength=len(classes))
+            often, share = classes[int(counts.argmax())], counts.max() / len(rows)
+            answer = f"likeliest is {often} in {100 * share:.0f} % of the answers"
+        said.append(f"frames {first} to {after - 1} show {name}, {answer}")
     what = f"{len(table)} frames, a line for each of {len(classes)} classes"
     return f"{title or 'Probabilities over time'}: {what}. {'; '.join(said)}."

@@ -30,6 +30,8 @@ _LIGHT = "#D9D9D9"
 _STROKE = [withStroke(linewidth=3.2, foreground="black")]
 # Of the triangle of three classes.
 _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]])
+_SHIFTS = ((14, -8), (-10, -8), (0, 7))  # points from a corner to its name
+_BESIDE = {"textcoords": "offset points", "ha": "center", "va": "center"}
 # The scale ends just above sqrt 2, the longest gradient that a cross-entropy can have.
 _TOP = 1.5
 _TICKS = (0, 0.05, 0.2, 0.5, 1, _TOP)
@@ -66,7 +68,10 @@ def opinion_bars(
     axes[0].set_yticks(rows, class_names, fontsize=9)
     for label in axes[0].get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == true_class else "normal")
-    told = [f"{n}: most likely {_most(v, class_names)}" for n, v in values.items()]
+    told = [
+        f"{n}: most likely {class_names[v.argmax()]} with {100 * v.max():.0f} %"
+        for n, v in values.items()
+    ]
     figure.set_label(
         f"{title or 'Opinions'}. Bars of {len(class_names)} classes, true class "
         f"{true_class or 'not marked'}. {'; '.join(told)}."
@@ -104,11 +109,12 @@ def bump_fits(
             _name_the_top(axis, x, q)
     name_axes(axes[0], "place", "probability")
     legend_below(figure, 2, *axes[0].get_legend_handles_labels())
-    told = [
-        f"{name}: the student's mean is {(q * x).sum():z.1f}, its deviation "
-        f"{_deviation(x, q):.1f}"
-        for name, q in curves.items()
-    ]
+    told = []
+    for name, q in curves.items():
+        mean = (q * x).sum()
+        deviation = np.sqrt((q * (x - mean) ** 2).sum())
+        words = f"the student's mean is {mean:z.1f}, its deviation {deviation:.1f}"
+        told.append(f"{name}: {words}")
     figure.set_label(f"{title or 'One bump for two'}. {'; '.join(told)}.")
     return figure
 
@@ -188,15 +194,6 @@ def _numbers(values: Any) -> np.ndarray:
     return np.asarray(values.detach() if hasattr(values, "detach") else values, float)
 
 
-def _most(shares: np.ndarray, class_names: Sequence[str]) -> str:
-    best = int(shares.argmax())
-    return f"{class_names[best]} with {100 * shares[best]:.0f} %"
-
-
-def _deviation(x: np.ndarray, q: np.ndarray) -> float:
-    return float(np.sqrt((q * (x - (q * x).sum()) ** 2).sum()))
-
-
 def simplex_fields(
     fields: Mapping[str, Any],
     teacher: Sequence[float],
@@ -226,7 +223,8 @@ def simplex_fields(
         image = _draw_field(axis, field)
         axis.plot(*star, marker="*", ms=13, mfc="black", mec="white", zorder=5)
         axis.set_title(name, fontsize=10, color=GREY)
-        _name_corners(axis, class_names)
+        for corner, word, shift in zip(_CORNERS, class_names, _SHIFTS, strict=True):
+            axis.annotate(word, corner, shift, fontsize=8, color=GREY, **_BESIDE)
     bar = colour_bar(figure, image, axes, shrink=0.6, pad=0.02, aspect=25)
     words = [*map(str, _TICKS[:-1]), f"{_TOP} or more"]
     bar.set_ticks(np.sqrt(_TICKS), labels=words)
@@ -241,27 +239,15 @@ def simplex_fields(
     return figure
 
 
-def _name_corners(axis: Axes, class_names: Sequence[str]) -> None:
-    style = {"textcoords": "offset points", "ha": "center", "va": "center"}
-    shifts = ((14, -8), (-10, -8), (0, 7))
-    for corner, word, shift in zip(_CORNERS, class_names, shifts, strict=True):
-        axis.annotate(word, corner, shift, fontsize=8, color=GREY, **style)
-
-
 def _draw_field(axis: Axes, field: Any) -> Any:
     """Colours below, arrows of one length above; returns what bears the colours."""
     xy = np.asarray(field.points, float) @ _CORNERS  # (N, 2)
     to = np.asarray(field.moves, float) @ _CORNERS  # (N, 2)
     length = np.linalg.norm(to, axis=1, keepdims=True)
     to = np.divide(to, length, out=np.zeros_like(to), where=length > 0)
-    image = axis.tripcolor(
-        *xy.T,
-        np.sqrt(np.asarray(field.sizes, float)),
-        cmap="cividis",
-        shading="gouraud",
-        vmin=0,
-        vmax=_TOP**0.5,
-    )
+    colour = np.sqrt(np.asarray(field.sizes, float))
+    scale = {"cmap": "cividis", "vmin": 0, "vmax": _TOP**0.5}
+    image = axis.tripcolor(*xy.T, colour, shading="gouraud", **scale)
     shown = np.asarray(field.arrows, bool)
     style = {"scale": 14, "width": 0.009, "pivot": "mid", "zorder": 3}
     axis.quiver(*xy[shown].T, *to[shown].T, color="white", **style)

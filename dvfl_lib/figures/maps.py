@@ -55,22 +55,31 @@ def heat_maps(
     """
     grid = [[_as_map(entry) for entry in row] for row in rows]
     columns = max(map(len, grid))
-    figure, axes = _frame(grid, columns, title, standin, bool(row_names))
+    # The height follows from the shape of the first map.
+    first = next(entry for row in grid for entry in row if entry is not None)
+    side = min((WIDTH - (1.2 if row_names else 0.2) - 0.7) / columns, 2.4)
+    height = len(grid) * (side * first.shape[0] / first.shape[1] + 0.12) + 0.75
+    figure, axes = new_figure(title, standin, height, len(grid), columns)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     scales = [_scales(row, grid, signed, shared) for row in grid]
     colours = SIGNED if signed else AMOUNT
     for place, axis in enumerate(axes):
         row, column = divmod(place, columns)
         bare(axis)
         if column < len(grid[row]) and grid[row][column] is not None:
-            _draw(axis, grid[row][column], scales[row][column], colours, numbers)
+            entry, norm = grid[row][column], scales[row][column]
+            axis.imshow(entry, cmap=colours, norm=norm, interpolation="none")
+            if numbers and entry.ndim == 2:
+                _write_numbers(axis, entry, norm, colours)
             if mark is not None:
-                _frame_token(axis, mark, grid[row][column].shape, tokens)
+                _frame_token(axis, mark, tokens or entry.shape[:2], entry.shape)
         if row == 0 and column < len(column_names):
             axis.set_title(column_names[column], fontsize=9, color=GREY, pad=3)
         if column == 0 and row_names:
             name_row(axis, row_names[row])
     if colour_bar and shared != "none":
-        _add_bars(figure, axes, grid, scales, columns, colours, shared)
+        lines = np.reshape(axes, (len(grid), columns))
+        _add_bars(figure, lines, grid, scales, shared, colours)
     words = _words(grid, title, row_names, column_names)
     figure.set_label(f"{words} The token {mark} is framed." if mark else words)
     return figure
@@ -85,22 +94,6 @@ def _as_map(entry: Any) -> np.ndarray | None:
     if not np.isfinite(array).all():  # they would look like zeros
         raise DVFLError("a map holds values that are not finite numbers")
     return array.astype(np.float64)
-
-
-def _frame(
-    grid: list[list[np.ndarray | None]],
-    columns: int,
-    title: str,
-    standin: bool,
-    named: bool,
-) -> tuple[Figure, list[Axes]]:
-    """Axes whose height follows from the shape of the first map."""
-    first = next(e for row in grid for e in row if e is not None)
-    side = min((WIDTH - (1.2 if named else 0.2) - 0.7) / columns, 2.4)
-    height = len(grid) * (side * first.shape[0] / first.shape[1] + 0.12) + 0.75
-    figure, axes = new_figure(title, standin, height, len(grid), columns)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
-    return figure, axes
 
 
 def _scales(
@@ -126,22 +119,6 @@ def _scales(
     return [common] * len(row)
 
 
-def _draw(
-    axis: Axes,
-    entry: np.ndarray,
-    norm: Normalize | None,
-    colours: str,
-    numbers: bool,
-) -> None:
-    """One map or picture in its place."""
-    if entry.ndim == 3:
-        axis.imshow(entry, interpolation="none")
-    else:
-        axis.imshow(entry, cmap=colours, norm=norm, interpolation="none")
-        if numbers:
-            _write_numbers(axis, entry, norm, colours)
-
-
 def _write_numbers(axis: Axes, entry: np.ndarray, norm: Normalize, cmap: str) -> None:
     """Each value in its square, dark on light and light on dark."""
     painted = ScalarMappable(norm, cmap).to_rgba(entry)[..., :3]
@@ -154,14 +131,10 @@ def _write_numbers(axis: Axes, entry: np.ndarray, norm: Normalize, cmap: str) ->
 
 
 def _frame_token(
-    axis: Axes,
-    mark: tuple[int, int],
-    shape: tuple[int, ...],
-    tokens: tuple[int, int] | None,
+    axis: Axes, mark: tuple[int, int], tokens: tuple[int, ...], shape: tuple[int, ...]
 ) -> None:
     """A frame in white and the query's blue: seen on light and on dark."""
-    rows, columns = tokens or shape[:2]
-    high, wide = shape[0] / rows, shape[1] / columns
+    high, wide = shape[0] / tokens[0], shape[1] / tokens[1]
     corner = (mark[1] * wide - 0.5, mark[0] * high - 0.5)
     for colour, width in (("white", 4.0), (PALETTE["q"], 2.0)):
         outline = {"facecolor": "none", "edgecolor": colour, "linewidth": width}
@@ -171,21 +144,20 @@ def _frame_token(
 
 def _add_bars(
     figure: Figure,
-    axes: list[Axes],
+    axes: np.ndarray,
     grid: list[list[np.ndarray | None]],
     scales: list[list[Normalize | None]],
-    columns: int,
-    colours: str,
     shared: Shared,
+    colours: str,
 ) -> None:
     """One bar beside the maps that it belongs to."""
     lines = [
-        (axes[row * columns : (row + 1) * columns], scales[row][0])
-        for row in range(len(grid))
-        if any(e is not None and e.ndim == 2 for e in grid[row])
+        (list(part), norms[0])
+        for part, row, norms in zip(axes, grid, scales, strict=True)
+        if any(entry is not None and entry.ndim == 2 for entry in row)
     ]
-    if shared == "all":
-        lines = [([a for part, _ in lines for a in part], lines[0][1])] if lines else []
+    if shared == "all" and lines:
+        lines = [([axis for part, _ in lines for axis in part], lines[0][1])]
     for part, norm in lines:
         style = {"fraction": 0.05, "pad": 0.01, "aspect": 14}
         colour_bar(figure, ScalarMappable(norm, colours), part, **style)

@@ -2,17 +2,18 @@
 
 Public names: ``PALETTE``, ``colour_of``, ``line_figure``, ``alt_text``,
 ``save_figure``; for the other files of this folder ``new_figure``, ``bare``,
-``name_row``, ``name_axes``, ``percent``, ``chance_line``, ``colour_bar``,
-``legend_below``, ``MARKERS``.
+``name_row``, ``name_axes``, ``columns_of``, ``percent``, ``chance_line``,
+``colour_bar``, ``legend_below``, ``MARKERS``.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -94,6 +95,11 @@ def chance_line(axes: Axes, chance: float, upright: bool) -> None:
         fontsize=8,
         color=GREY,
     )
+
+
+def columns_of(points: Iterable[tuple[float, float]]) -> np.ndarray:
+    """Points as the x and the y of a plot, (2, N); of none, two empty rows."""
+    return np.array(list(points), dtype=float).reshape(-1, 2).T
 
 
 def bare(axis: Axes) -> None:

@@ -45,15 +45,15 @@ class StandinPlan:
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # as in UCF101
 
 
+def _ucf_clip(top: str, action: str, name: str, group: int, clip: int) -> PlannedClip:
+    path = f"{top}/{action}/v_{name}_g{group:02d}_c{clip:02d}.avi"
+    return PlannedClip(path, action, group, clip)
+
+
 def _plan_ucf101(size: StandinSize) -> StandinPlan:
     """The files of ``UCF-101`` and ``ucfTrainTestlist``."""
     clips = [
-        PlannedClip(
-            f"UCF-101/{action}/v_{action}_g{group:02d}_c{clip:02d}.avi",
-            action,
-            group,
-            clip,
-        )
+        _ucf_clip("UCF-101", action, action, group, clip)
         for action in ACTIONS
         for group, clip in size.numbers
     ]
@@ -102,15 +102,7 @@ def _plan_ucf50(size: StandinSize) -> StandinPlan:
             more = range(1, size.clips_per_group + 1)
             numbers = [*numbers, *((size.groups + 1, clip) for clip in more)]
         prefix = _PREFIXES.get(action, action)
-        clips += [
-            PlannedClip(
-                f"UCF50/{action}/v_{prefix}_g{group:02d}_c{clip:02d}.avi",
-                action,
-                group,
-                clip,
-            )
-            for group, clip in numbers
-        ]
+        clips += [_ucf_clip("UCF50", action, prefix, *number) for number in numbers]
     return StandinPlan("ucf50", clips, {})
 
 
@@ -179,15 +171,9 @@ def _ssv2_entry(clip_id: int, action: str) -> dict[str, object]:
     template = SSV2_NAMES[action]
     count = template.count("[something]")
     things = [_THINGS[(clip_id + k) % len(_THINGS)] for k in range(count)]
-    label = template
-    for thing in things:
-        label = label.replace("[something]", thing, 1)
-    return {
-        "id": str(clip_id),
-        "label": label.lower(),
-        "template": template,
-        "placeholders": things,
-    }
+    label = template.replace("[something]", "{}").format(*things).lower()
+    told = {"template": template, "placeholders": things}
+    return {"id": str(clip_id), "label": label, **told}
 
 
 def _plan_ssv2(size: StandinSize) -> StandinPlan:
@@ -199,9 +185,8 @@ def _plan_ssv2(size: StandinSize) -> StandinPlan:
     numbers = [(a, group, clip) for a in ACTIONS for group, clip in size.numbers]
     clips, lists = [], {"train": [], "validation": [], "test": []}
     for clip_id, (action, group, clip) in enumerate(sorted(numbers, key=_mixed), 1):
-        clips.append(
-            PlannedClip(f"{_SSV2_VIDEOS}/{clip_id}.webm", action, group, clip),
-        )
+        path = f"{_SSV2_VIDEOS}/{clip_id}.webm"
+        clips.append(PlannedClip(path, action, group, clip))
         if group == _UNLABELLED_GROUP:
             lists["test"].append({"id": str(clip_id)})
         else:
@@ -210,11 +195,10 @@ def _plan_ssv2(size: StandinSize) -> StandinPlan:
     names = sorted(t.replace("[", "").replace("]", "") for t in SSV2_NAMES.values())
     labels = {name: str(label) for label, name in enumerate(names)}
     content = {"labels": labels, **lists}
-    return StandinPlan(
-        "ssv2",
-        clips,
-        {f"{name}.json": json.dumps(what).encode() for name, what in content.items()},
-    )
+    files = {
+        f"{name}.json": json.dumps(told).encode() for name, told in content.items()
+    }
+    return StandinPlan("ssv2", clips, files)
 
 
 # --- Kinetics-400: H.264 under names of YouTube ids, with holes in it ---

@@ -3,12 +3,10 @@
 Public names: ``BatchPlan``, ``MicroBatch``, ``step_loader``, ``clip_loader``,
 ``note_unreadable``.
 
-The plan is a function of the seed alone. An optimiser step takes ``batch_size``
-clips, cut into micro-batches of ``micro_batch``; a micro-batch is what one forward
-pass sees, and the unit that draws mixing and drop-path. Processes share the
-micro-batches of a step in equal, contiguous parts. So the same clips meet the same
-random draws on one process or on eight, and a run can start at any step without
-going through the earlier ones.
+The plan is a function of the seed alone. An optimiser step takes ``batch_size`` clips,
+cut into micro-batches: what one forward pass sees, and the unit that draws mixing and
+drop-path. Processes share these in equal, contiguous parts. So the same clips meet the
+same random draws on one process or on eight, and a run can start at any step.
 """
 
 from __future__ import annotations

@@ -11,9 +11,8 @@ Public names: ``RunDirectory``, ``Progress``, ``fingerprint``, ``differences``,
 * ``final.safetensors``  weights after the last step
 
 ``last.safetensors`` alone is the truth, and one file: a run killed between two
-writes finds all else in it. Every file is written whole or not at all. A checkpoint
-may only be taken up by the run that wrote it: the same recipe, seed, data, network
-and teacher. Loader workers, processes and folders change no result and do not count.
+writes finds all else in it. Only the run that wrote it may take it up: the same recipe,
+seed, data, network and teacher. Workers, processes and folders do not count.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +74,13 @@ def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
     }
     found: dict[str, Any] = {}
     for name, value in given.items():
-        if hasattr(value, "__dataclass_fields__"):
+        if is_dataclass(value):
             found |= {f"{name}.{key}": part for key, part in asdict(value).items()}
         else:
             found[name] = value
-    # As it comes back from a file: lists for tuples.
-    return json.loads(
-        json.dumps({k: v for k, v in found.items() if k not in NO_EFFECT})
-    )
+    for name in NO_EFFECT:
+        found.pop(name, None)
+    return json.loads(json.dumps(found))  # as from a file: lists for tuples
 
 
 def differences(there: dict[str, Any], here: dict[str, Any]) -> str:

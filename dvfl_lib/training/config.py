@@ -1,6 +1,6 @@
 """What ``fit`` is given and what it returns.
 
-Public names: ``TrainConfig``, ``FitResult``, ``check_config``.
+Public names: ``TrainConfig``, ``FitResult``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from torch import nn
 from ..errors import RecipeError
 from ..recipes import DistilRecipe, OptimRecipe, Recipe
 from .teacher_logits import StoredTeacher
-from .tracking import check_tracker
 
 
 @dataclass(frozen=True)
@@ -35,18 +34,23 @@ class TrainConfig:
     stored: StoredTeacher | None = None  # the teacher's stored logits, filled first
     # Clips whose label may be used, all if None; the teacher speaks of the others too.
     labelled: Set[int] | None = None
-    # Called on one process with the network in eval mode, after every
-    # ``validate_every``-th and the last epoch. Returns numbers, among them ``top1``,
-    # and in ``unreadable`` names of videos it left out. Give it held-out clips, never
-    # the reported list.
+    # Called after every epoch, on one process, with the network in eval mode. Returns
+    # numbers, among them ``top1``, and in ``unreadable`` names of videos it left out.
+    # Give it held-out clips, never the reported list.
     validate: Callable[[nn.Module], dict[str, Any]] | None = None
-    validate_every: int = 1
     # Between checkpoints within an epoch; 0 writes after every step.
     checkpoint_seconds: float = 30.0
     progress: bool = True
     # More metadata of the weights' files, such as ``classes``; expressible in JSON.
     about: Mapping[str, Any] = field(default_factory=dict)
     track: str = ""  # "csv", "tensorboard" or "wandb", beside the log
+
+    def __post_init__(self) -> None:
+        if self.labelled is not None and self.recipe.augment.mixes:
+            raise RecipeError(
+                "clips without a label need augment.mixup=0 and augment.cutmix=0: a "
+                "mixture of a labelled and an unlabelled clip has no label"
+            )
 
     @property
     def optim_recipe(self) -> OptimRecipe:
@@ -59,30 +63,16 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a finished run leaves behind.
-
-    A line of ``history`` has ``epoch``, ``step``, ``lr``, ``loss``, ``ce``, ``kd``,
-    ``match`` where insides are matched, ``seconds``, and ``held_out`` where it was
-    validated.
-    """
+    """What a finished run leaves behind."""
 
     folder: Path  # run_dir/name
     final: Path  # weights after the last step, for weights.load_checkpoint
     best: Path | None  # of the best epoch on held-out clips; None without validate
     best_epoch: int | None  # 1 is the first
     best_top1: float | None
-    history: list[dict[str, Any]]  # one dict per epoch
+    # Per epoch: epoch, step, lr, loss, ce, kd, match if asked for, seconds, held_out
+    history: list[dict[str, Any]]
     unreadable: list[str]  # messages about videos that could not be read
     steps: int  # optimiser steps of the whole run
     resumed_from: int  # the step this call began at; 0 for a new run
     seconds: float  # spent training, over all starts
-
-
-def check_config(config: TrainConfig) -> None:
-    """Refuse what would train with labels that nobody gave."""
-    check_tracker(config.track)
-    if config.labelled is not None and config.recipe.augment.mixes:
-        raise RecipeError(
-            "clips without a label need augment.mixup=0 and augment.cutmix=0: a "
-            "mixture of a labelled and an unlabelled clip has no label"
-        )

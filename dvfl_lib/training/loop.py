@@ -10,10 +10,9 @@ whatever means, goes on where it was.
 
 * On the CPU, with the same number of threads and processes, an interrupted run ends
   with the same weights, bit for bit, as one that was not.
-* Another number of processes, or a GPU, sees the same clips and the same random
-  draws of the CPU. Sums are then taken in another order: results agree to rounding,
-  which training may amplify. Drop-path on a GPU draws from the GPU's own generator,
-  equal from run to run but other than the CPU's.
+* Another number of processes, or a GPU, sees the same clips and draws. Sums are then
+  taken in another order: results agree to rounding, which training may amplify.
+  Only drop-path on a GPU draws from the GPU's own generator.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from ..vfl_net import VFLNet
 from ..weights import save_checkpoint
 from .batches import BatchPlan, MicroBatch, note_unreadable, step_loader
 from .checkpointing import Progress, RunDirectory, fingerprint, on_main, weights_digest
-from .config import FitResult, TrainConfig, check_config
+from .config import FitResult, TrainConfig
 from .devices import deterministic, make_accelerator
 from .objective import Objective
 from .optim import build_optimizer, learning_rate
@@ -56,34 +55,23 @@ def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:
     """Train ``model`` in place, or go on with the run that is in its folder.
 
     Called again with the same arguments and a model that is as new, an interrupted
-    run goes on and a finished one returns at once.
-
-    Args:
-        clips: such as ``video.clips.TrainingClips``: ``len``, items by ``ClipKey``,
-            and ``samples``. Mixing and label smoothing come on top.
+    run goes on and a finished one returns at once. ``clips`` are such as
+    ``video.clips.TrainingClips``; mixing and label smoothing come on top.
 
     Raises:
         RecipeError: contradicting arguments, or the loss is no longer finite.
         DatasetError: too few clips, or too many unreadable videos.
         RunDirectoryError: a folder cannot be written, or holds another run's files.
     """
-    check_config(config)
     loop = _Loop(model, clips, config)
     with deterministic(loop.accelerator.device):
         loop.run()
     done, files = loop.progress, loop.folder
-    return FitResult(
-        files.path,
-        files.final,
-        None if done.best_epoch is None else files.best,
-        done.best_epoch,
-        done.best_top1,
-        done.history,
-        done.all_unreadable,
-        done.step,
-        loop.resumed_from,
-        done.seconds,
-    )
+    best = None if done.best_epoch is None else files.best
+    chosen = (best, done.best_epoch, done.best_top1)
+    spent = (done.step, loop.resumed_from, done.seconds)
+    told = (done.history, done.all_unreadable)
+    return FitResult(files.path, files.final, *chosen, *told, *spent)
 
 
 class _Loop:
@@ -110,14 +98,14 @@ class _Loop:
             rank = self.accelerator.process_index
             teacher = random_head(teacher, config.seed, rank)
         self.objective = Objective(
-            num_classes=config.num_classes,
-            seed=config.seed,
-            batch_size=self.recipe.batch_size,
-            augment=config.recipe.augment,
-            distil=self.distil,
-            teacher=teacher,
-            labelled=None if config.labelled is None else frozenset(config.labelled),
-            stored=config.stored,
+            config.num_classes,
+            config.seed,
+            self.recipe.batch_size,
+            config.recipe.augment,
+            self.distil,
+            teacher,
+            None if config.labelled is None else frozenset(config.labelled),
+            config.stored,
         )
         self.progress = Progress()
 
@@ -130,7 +118,7 @@ class _Loop:
             "distil": self.distil,
             "seed": config.seed,
             "num_classes": config.num_classes,
-            "validate_every": config.validate and config.validate_every,
+            "validate_every": config.validate and 1,
             "network": repr(self.model.config),
             "drop-path": [m.p for m in drops if isinstance(m, StochasticDepth)],
             "initial weights": weights_digest(self.model),
@@ -144,7 +132,7 @@ class _Loop:
         with ExitStack() as held:
             self._restore(held)
             try:
-                if not self.finished:
+                if self.progress.epochs_closed < self.plan.epochs:
                     self._train()
             except KeyboardInterrupt:
                 logger.warning(
@@ -161,10 +149,6 @@ class _Loop:
             if self.is_main and not self.folder.final.exists():
                 self._save_weights(self.folder.final, len(self.progress.history), None)
             self.accelerator.wait_for_everyone()
-
-    @property
-    def finished(self) -> bool:
-        return self.progress.epochs_closed == self.plan.epochs
 
     def _restore(self, held: ExitStack) -> None:
         """Prepare network and optimiser, as they were at the last checkpoint."""
@@ -183,16 +167,16 @@ class _Loop:
         if self.objective.teacher is not None:
             self.objective.teacher.to(self.accelerator.device).eval()
         self.resumed_from = self.progress.step
-        self._saved_at = self._started_at = time.monotonic()
-        self._save_took = 0.0
-        self._seconds_before = self.progress.seconds
+        self._saved_at, self._save_took = time.monotonic(), 0.0
+        self._begun = self._saved_at - self.progress.seconds  # as if without a pause
 
     # --- training ------------------------------------------------------------
 
     def _train(self) -> None:
         if self.config.stored is not None:
             self.config.stored.open(self.accelerator)
-            self._started_at = time.monotonic()  # asking the teacher is no training
+            # Asking the teacher is no training.
+            self._begun = time.monotonic() - self.progress.seconds
         begin_tracking(self.accelerator, self.config.track, self.folder.path)
         place = (self.accelerator.process_index, self.accelerator.num_processes)
         workers, start = self.config.recipe.data.workers, self.progress.step
@@ -202,7 +186,7 @@ class _Loop:
         shown |= {"desc": self.folder.path.name, "dynamic_ncols": True}
         with tqdm(**shown, disable=not (self.config.progress and self.is_main)) as bar:
             self._close_epoch()  # where a run was stopped before it could be
-            while not self.finished:
+            while self.progress.epochs_closed < self.plan.epochs:
                 loss, rate = self._step(batches)
                 bar.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:.2g}", refresh=False)
                 bar.update()
@@ -289,10 +273,9 @@ class _Loop:
             "step": step,
             "lr": learning_rate(step - 1, count, self.recipe),
             **{key: value / count for key, value in self.progress.sums.items()},
-            "seconds": round(self._seconds(), 3),
+            "seconds": round(time.monotonic() - self._begun, 3),
         }
-        due = epoch % self.config.validate_every == 0 or epoch == self.plan.epochs
-        if self.config.validate is not None and due:
+        if self.config.validate is not None:
             # Killed while it validates, a run validates these very weights again.
             self._save()
             line["held_out"] = self._held_out(epoch)
@@ -319,30 +302,26 @@ class _Loop:
             if message not in known:
                 known.append(message)
                 logger.warning("left out of the held-out score: %s", message)
-        numbers = {k: v for k, v in told[0].items() if isinstance(v, (int, float))}
-        top1, best = float(numbers["top1"]), self.progress.best_top1
+        top1, best = float(told[0]["top1"]), self.progress.best_top1
         if best is None or top1 > best:  # of equal epochs the earlier stays
             self.progress.best_epoch, self.progress.best_top1 = epoch, top1
             if self.is_main:
                 self._save_weights(self.folder.best, epoch, top1)
-        return numbers
+        return {k: v for k, v in told[0].items() if isinstance(v, (int, float))}
 
     # --- files ---------------------------------------------------------------
 
-    def _seconds(self) -> float:
-        return self._seconds_before + time.monotonic() - self._started_at
-
     def _save(self) -> None:
         """Write the checkpoint, on the first process."""
-        self.progress.seconds = self._seconds()
-        begun = time.monotonic()
+        now = time.monotonic()
+        self.progress.seconds = now - self._begun
         if self.is_main:
             scaler = self.accelerator.scaler
             self.progress.scaler = None if scaler is None else scaler.state_dict()
             state = (self.trained, self.optimizer)
             self.folder.save(self.progress, self.fingerprint, *state)
         self._saved_at = time.monotonic()
-        self._save_took = self._saved_at - begun
+        self._save_took = self._saved_at - now
 
     def _save_weights(self, path: Path, epoch: int, top1: float | None) -> None:
         parts = {"optim": self.recipe, "augment": self.config.recipe.augment}

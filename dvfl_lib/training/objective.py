@@ -31,20 +31,11 @@ def seeded(device: torch.device, *parts: int | str) -> Iterator[None]:
     """Like ``fixed_rng``, on the device's generator as well.
 
     MixUp and CutMix draw on the CPU, drop-path draws where the activations are.
-    Outside the block the CPU's and the current GPU's generators go on where they
-    were.
     """
-    seed = derive_seed(*parts)
-    if device.type == "cpu":
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            yield
-    else:
-        on_cuda = device.type == "cuda"
-        devices = [torch.cuda.current_device()] if on_cuda else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)  # every generator of this process
-            yield
+    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(derive_seed(*parts))  # every generator of this process
+        yield
 
 
 @dataclass(frozen=True)
@@ -97,15 +88,13 @@ class Objective:
 
         Args:
             student: with ``matches``, a ``MatchedStudent``.
-            batch: ``clip`` (B, T, 3, H, W), ``label`` and ``index`` (B,), on the
-                student's device.
+            batch: ``clip`` (B, T, 3, H, W), ``label`` and ``index`` (B,).
             step_labels: ``count_labelled`` of the whole step.
-            autocast: precision of the teacher's forward pass; the student has its
-                own from Accelerate.
+            autocast: of the teacher; the student has its own from Accelerate.
 
         Returns:
-            The scalars that ``names`` lists, divided such that their sums over all
-            micro-batches of the step are the means over its clips.
+            The scalars that ``names`` lists: their sums over all micro-batches of the
+            step are the means over its clips.
         """
         clip, label = batch["clip"], batch["label"]
         place = (micro.epoch, micro.step, micro.number)
@@ -118,7 +107,16 @@ class Objective:
         if self.distil is None:
             ce = soft_cross_entropy(logits, target, labelled, step_labels)
             return ce, ce, torch.zeros_like(ce)
-        opinion, signals = self._opinion(clip, micro, batch, autocast)
+        if self.stored is not None:
+            opinion = self.stored.logits(batch["index"], micro.epoch).to(clip.device)
+        else:
+            with torch.no_grad(), autocast:
+                if self.matches:
+                    asked = (self.teacher, clip, self.distil.match)
+                    opinion, signals = teacher_signals(*asked)
+                else:
+                    opinion = self.teacher(clip)
+        mixed = self.augment.mixes
         loss, ce, kd = distillation_loss(
             logits,
             opinion,
@@ -126,7 +124,8 @@ class Objective:
             alpha=self.distil.alpha,
             temperature=self.distil.temperature,
             labelled=labelled,
-            labels=self._labels(label, labelled),
+            # -1 where the label is withheld or the clip mixed
+            labels=torch.full_like(label, -1) if mixed else label.where(labelled, -1),
             loss=self.distil.loss,
             normalise_by=(self.batch_size, step_labels),
         )
@@ -134,29 +133,6 @@ class Objective:
             return loss, ce, kd
         match = matching_loss(projected, signals).sum() / self.batch_size
         return loss + self.distil.match_weight * match, ce, kd, match
-
-    def _opinion(
-        self,
-        clip: Tensor,
-        micro: MicroBatch,
-        batch: dict[str, Any],
-        autocast: AbstractContextManager,
-    ) -> tuple[Tensor, list[Tensor]]:
-        """What the teacher makes of the clips that the student sees.
-
-        Returns logits (B, K), and the signals to be matched, if any are.
-        """
-        if self.stored is not None:
-            return self.stored.logits(batch["index"], micro.epoch).to(clip.device), []
-        with torch.no_grad(), autocast:
-            if self.matches:
-                return teacher_signals(self.teacher, clip, self.distil.match)
-            return self.teacher(clip), []
-
-    def _labels(self, label: Tensor, labelled: Tensor) -> Tensor:
-        """Whole numbers (B,), -1 where the label is withheld or the clip mixed."""
-        mixed = self.augment.mixup > 0 or self.augment.cutmix > 0
-        return torch.full_like(label, -1) if mixed else label.where(labelled, -1)
 
     def _labelled(self, micro: MicroBatch, batch: dict[str, Any]) -> Tensor:
         """Whether a clip's label may be used: bool (B,)."""

@@ -71,8 +71,6 @@ class RunSettings:
     cache_dir: Path
     seed: int = 0  # of initial weights, order, augmentation and held-out groups
     teacher_weights: str = ""  # a checkpoint of the teacher; "" trains one
-    # Of the teacher's logits; "": in cache_dir, shared by runs that ask the same.
-    teacher_cache: str = ""
     progress: bool = True  # show bars
     track: str = ""  # "csv", "tensorboard" or "wandb", see TrainConfig
 
@@ -90,16 +88,14 @@ class Pipeline:
     @cached_property
     def train_list(self) -> VideoDataset:
         """The official training list."""
-        return self._list("train")
+        s = self.settings
+        return create_dataset(s.dataset, s.data_root, s.split, "train")
 
     @cached_property
     def test_list(self) -> VideoDataset:
         """The official test list: evaluated at the end, never chosen by."""
-        return self._list("test")
-
-    def _list(self, subset: str) -> VideoDataset:
         s = self.settings
-        return create_dataset(s.dataset, s.data_root, split=s.split, subset=subset)
+        return create_dataset(s.dataset, s.data_root, s.split, "test")
 
     @cached_property
     def _divided(self) -> tuple[list[Sample], list[Sample]]:
@@ -169,12 +165,11 @@ class Pipeline:
 
     def training_clips(self, role: Role) -> TrainingClips:
         """What a network learns from; baseline and student see the same."""
-        kind = "teacher" if role == "teacher" else "student"
         return TrainingClips(
             self.fit_samples,
             self.recipe.data,
             self.recipe.augment,
-            derive_seed(self.settings.seed, "clips", kind),
+            derive_seed(self.settings.seed, "clips", network_of(role)),
             self.cache(self.recipe.data.short_side),
             self.train_list.flip_labels,
             views=0 if role == "teacher" else self.recipe.distil.stored_views,
@@ -184,19 +179,13 @@ class Pipeline:
 
     def recipe_of(self, role: Role) -> NetworkRecipe:
         """Which network plays this role."""
-        return self.recipe.teacher if role == "teacher" else self.recipe.student
+        return getattr(self.recipe, network_of(role))
 
     def _create(self, role: Role) -> VFLNet:
         """The network of a role with its random weights."""
-        part = self.recipe_of(role)
-        kind = "teacher" if role == "teacher" else "student"
-        with fixed_rng(self.settings.seed, "initial weights", kind):
-            return create_model(
-                part.model,
-                num_classes=len(self.train_list.classes),
-                drop_path=part.drop_path,
-                init=part.init,
-            )
+        part, classes = self.recipe_of(role), len(self.train_list.classes)
+        with fixed_rng(self.settings.seed, "initial weights", network_of(role)):
+            return create_model(part.model, classes, part.drop_path, init=part.init)
 
     def new_network(self, role: Role) -> tuple[VFLNet, LoadReport | None]:
         """The network before its first step, and what was loaded into it.
@@ -215,10 +204,7 @@ class Pipeline:
         """The network with the weights that held-out groups chose, in eval mode.
 
         A given teacher may number the classes in another way: the rows of its head
-        are put into the order of the data, by name.
-
-        Args:
-            file: the role's weights where they were read already.
+        are put into the order of the data, by name. ``file`` is what was read already.
 
         Raises:
             CheckpointError: the file does not fit; its classes are others, or nobody
@@ -286,9 +272,7 @@ class Pipeline:
         optim, s, classes = self.recipe.optim, self.settings, self.train_list.classes
         key = sorted(logits_key(teacher, clips, classes, optim.precision).items())
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        folder = s.cache_dir / "teacher_logits" / digest[:16]
-        if s.teacher_cache:
-            folder = Path(s.teacher_cache).expanduser()
+        folder = s.cache_dir / "teacher_logits" / digest[:16]  # for all that ask this
         asked = (teacher, clips, classes, optim.precision, optim.micro_batch)
         return StoredTeacher(folder, *asked, self.recipe.data, s.progress)
 
@@ -353,6 +337,11 @@ class Pipeline:
             progress=s.progress and subset == "test",
             resume_dir=resume_dir,
         )
+
+
+def network_of(role: Role) -> str:
+    """The recipe's part that says which network plays a role."""
+    return "teacher" if role == "teacher" else "student"
 
 
 def optim_of(role: Role) -> str:

@@ -2,13 +2,11 @@
 
 Public names: ``StoredTeacher``, ``logits_key``.
 
-A distillation of N epochs asks the teacher N times about every clip, because the
-augmentation of every epoch is a new one. Where a recipe has ``distil.stored_views``
-K > 0, the augmentation is a function of (seed, view, clip) with view = epoch mod K:
-K passes of the teacher then serve all epochs, and every later run with the same key.
-(The idea of storing a teacher's answers together with the augmentation they belong
-to: Shen and Xing, "A Fast Knowledge Distillation Framework for Visual Recognition",
-arXiv 2112.01528.)
+Where a recipe has ``distil.stored_views`` K > 0, the augmentation is a function of
+(seed, view, clip) with view = epoch mod K: K passes of the teacher then serve all
+epochs, and every later run with the same key. (Storing answers together with their
+augmentation: Shen and Xing, "A Fast Knowledge Distillation Framework for Visual
+Recognition", arXiv 2112.01528.)
 
 ``view_KKK.safetensors`` holds float32 (clips, classes) and the key of what decides
 them; a clip that could not be read is a row of NaN. Files are written whole, and what
@@ -95,25 +93,19 @@ class StoredTeacher:
         """Fill what is missing, and check all of it; on every process at once.
 
         Processes share the clips of a view; an interrupted filling goes on with the
-        first view that is missing. Call it inside ``deterministic``.
-
-        Raises:
-            RunDirectoryError: (on every process) the folder is stale, damaged, in use
-                or cannot be written.
-            DatasetError: too many videos cannot be read.
-            ModelError: its logits are not finite.
+        first view that is missing. Call it inside ``deterministic``. Raises children
+        of ``DVFLError``, on every process.
         """
         self._key = logits_key(self.teacher, self.clips, self.classes, self.precision)
         with ExitStack() as held:
             missing = on_main(accelerator, lambda: self._begin(held))
-            before = next(self.teacher.parameters()).device
             self.teacher.to(accelerator.device).eval()
             messages: list[str] = []
             show = self.show and accelerator.is_main_process
             for view in tqdm(missing, "teacher, stored views", disable=not show):
                 rows = self._ask(accelerator, view, messages)
                 on_main(accelerator, lambda v=view, r=rows: self._write(v, r))
-            self.teacher.to(before)  # a GPU has better uses for the room
+            self.teacher.to("cpu")  # a GPU has better uses for the room
 
     def _begin(self, held: ExitStack) -> list[int]:
         """Check what is there; returns the views to be made, with the lock held."""

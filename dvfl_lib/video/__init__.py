@@ -1,7 +1,7 @@
 """Video data: reading frames, choosing them, turning them into clips.
 
-Public names: those of ``reading``, ``passing``, ``opening``, ``frame_index``,
-``sampling``, ``transforms``, ``seeding``, ``clips`` and ``frame_cache``; the ones most
+Public names: those of ``reading``, ``frame_index``, ``writing``,
+``sampling``, ``transforms``, ``clips`` and ``frame_cache``; the ones most
 used are here.
 """
 

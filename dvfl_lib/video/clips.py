@@ -11,7 +11,7 @@ turns with a few keys, so that what a teacher says of each can be kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,17 +47,19 @@ class ClipKey(NamedTuple):
     view: int = 0
 
 
-def _open(sample: Sample, cache: FrameCache | None) -> VideoReader:
-    return cache.reader(sample.path) if cache is not None else open_video(sample.path)
-
-
-def _check_cache(cache: FrameCache | None, short_side: int) -> None:
-    if cache is not None and cache.short_side != short_side:
+def _way_to_open(
+    cache: FrameCache | None, short_side: int
+) -> Callable[[Path], VideoReader]:
+    """``open_video``, or a cache whose frames are of the wanted size."""
+    if cache is None:
+        return open_video
+    if cache.short_side != short_side:
         raise RecipeError(
             f"the frame cache {cache.folder} holds frames of short side "
             f"{cache.short_side}, but {short_side} is wanted: make one with "
             f"FrameCache(folder, short_side={short_side})"
         )
+    return cache.reader
 
 
 class TrainingClips(Dataset):
@@ -76,8 +78,8 @@ class TrainingClips(Dataset):
             ``ClipKey(0, index, e % K)``. 0 draws a new one in every epoch.
 
     Raises:
-        DatasetError: an empty list, or no readable video in it.
-        RecipeError: a frame cache of another size, or fewer than 0 views.
+        DatasetError: no readable video in the list.
+        RecipeError: a frame cache of another size.
     """
 
     def __init__(
@@ -90,18 +92,10 @@ class TrainingClips(Dataset):
         flip_labels: Mapping[int, int | None] | None = None,
         views: int = 0,
     ) -> None:
-        if not samples:
-            raise DatasetError("there are no samples to make training clips from")
-        if views < 0:
-            raise RecipeError(f"views must be 0 or more, not {views}")
-        _check_cache(cache, data.short_side)
-        self.samples = list(samples)
-        self.data = data
+        self._open = _way_to_open(cache, data.short_side)
+        self.samples, self.data, self.augment = list(samples), data, augment
         self._sampling = sampling_named(data.sampling)
-        self.augment = augment
-        self.seed = int(seed)
-        self.cache = cache
-        self.views = int(views)
+        self.seed, self.views = seed, views
         self.flip_labels = None if flip_labels is None else dict(flip_labels)
         self._transform = labelled_transform(data, augment, flip_labels)
 
@@ -130,7 +124,7 @@ class TrainingClips(Dataset):
         """The clip of one key, float32 (T, 3, crop, crop), and its label."""
         sample, data = self.samples[key.index], self.data
         choose, shape = self._sampling.draw, (data.frames, data.stride)
-        with _open(sample, self.cache) as video:
+        with self._open(sample.path) as video:
             # The default generator, seeded just here, draws frames and pixels.
             with fixed_rng(self.seed, "clip", key.epoch, key.index, key.view):
                 frames = video.read(
@@ -159,11 +153,8 @@ class EvaluationViews(Dataset):
         evaluate: EvaluateRecipe,
         cache: FrameCache | None = None,
     ) -> None:
-        _check_cache(cache, evaluate.short_side)
-        self.samples = list(samples)
-        self.data = data
-        self.evaluate = evaluate
-        self.cache = cache
+        self._open = _way_to_open(cache, evaluate.short_side)
+        self.samples, self.data, self.evaluate = list(samples), data, evaluate
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -172,12 +163,11 @@ class EvaluationViews(Dataset):
         sample = self.samples[index]
         unreadable: list[str] = []
         try:
-            with _open(sample, self.cache) as video:
+            with self._open(sample.path) as video:
                 views = evaluation_views(video, self.data, self.evaluate)
         except VideoError as error:
             unreadable.append(str(error))
-            count = self.evaluate.clips * self.evaluate.crops
-            side = self.data.crop
+            count, side = self.evaluate.clips * self.evaluate.crops, self.data.crop
             views = torch.zeros(count, self.data.frames, 3, side, side)
         return dict(views=views, label=sample.label, index=index, unreadable=unreadable)
 

@@ -1,7 +1,6 @@
 """Decoded, resized frames kept on disk, for many epochs over the same videos.
 
-Public names: ``FrameCache``, ``CachedReader``, ``CacheReport``,
-``resize_fingerprint``.
+Public names: ``FrameCache``, ``CachedReader``, ``CacheReport``.
 
 A video becomes one ``.npy`` file of uint8 (N, 3, h, w), memory-mapped when read,
 and a small ``.json`` beside it. The resize is that of ``transforms``, so a clip
@@ -17,7 +16,7 @@ import io
 import json
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,26 +25,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..errors import RecipeError, RunDirectoryError, VideoError
+from ..errors import RunDirectoryError, VideoError
 from ..files import write_whole
 from . import transforms
-from .reading import (
-    FrameIndex,
-    VideoReader,
-    check_file,
-    decoder_version,
-    open_video,
-)
+from .frame_index import FrameIndex, check_file
+from .reading import VideoReader, decoder_version, open_video
 
 _CHUNK = 128  # frames decoded at a time; bounds memory, not results
-# What reading a file raises that is empty, cut or of another kind.
-_DAMAGE = (
-    *(OSError, EOFError, ValueError, KeyError),
-    *(TypeError, AttributeError, RecursionError),
-)
 
 
-def resize_fingerprint() -> str:
+def _resize_fingerprint() -> str:
     """Of what the resize makes of a test picture: another one, another fingerprint."""
     noise = np.random.default_rng(0).integers(0, 256, (1, 3, 37, 53), np.uint8)
     scaled = [
@@ -72,35 +61,20 @@ class CachedReader(VideoReader):
 
     def __init__(self, path: Path, index: FrameIndex, frames: np.ndarray) -> None:
         super().__init__(path, index)
-        self._frames = frames
+        self._kept = frames
 
     def _read(self, numbers: list[int]) -> Tensor:
-        return torch.from_numpy(self._frames[numbers])  # indexing copies
+        return torch.from_numpy(self._kept[numbers])  # indexing copies
 
     def close(self) -> None:
-        self._frames = np.empty((0,), np.uint8)  # lets go of the memory map
+        self._kept = np.empty((0,), np.uint8)  # lets go of the memory map
 
 
 class FrameCache:
-    """Frames of short side ``short_side`` pixels, one file per video, in ``folder``.
-
-    Raises:
-        RecipeError: ``short_side`` below 1.
-        RunDirectoryError: the folder cannot be written, or the disk is full.
-    """
+    """Frames of short side ``short_side`` pixels, one file per video, in ``folder``."""
 
     def __init__(self, folder: str | os.PathLike[str], short_side: int) -> None:
-        if short_side < 1:
-            raise RecipeError(f"short_side must be at least 1 pixel, not {short_side}")
-        self.folder = Path(folder)
-        self.short_side = int(short_side)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunDirectoryError(
-                f"the frame cache {self.folder} cannot be made ({error.strerror}). "
-                "Choose another folder, or data.cache_frames=False"
-            ) from error
+        self.folder, self.short_side = Path(folder), short_side
 
     def file_of(self, path: str | os.PathLike[str]) -> Path:
         """Where the frames of a video lie, or will.
@@ -111,8 +85,8 @@ class FrameCache:
         path = check_file(path)
         stat = path.stat()
         parts = (
-            *(path.absolute(), stat.st_size, stat.st_mtime_ns),
-            *(self.short_side, resize_fingerprint(), decoder_version()),
+            *(path, stat.st_size, stat.st_mtime_ns),
+            *(self.short_side, _resize_fingerprint(), decoder_version()),
         )
         digest = hashlib.sha256(os.fsencode("\n".join(map(str, parts)))).hexdigest()
         # Names are limited in bytes, and a sign takes up to four of them.
@@ -127,16 +101,7 @@ class FrameCache:
             RunDirectoryError: its frames cannot be written.
         """
         file = self.file_of(path)
-        reader = self._load(Path(path), file)
-        if reader is None:
-            self._build(Path(path), file)
-            reader = self._load(Path(path), file)
-        if reader is None:
-            raise RunDirectoryError(
-                f"{file}: was written but cannot be read back. Check the disk, or "
-                "use another folder"
-            )
-        return reader
+        return _load(Path(path), file) or self._build(Path(path), file)
 
     def fill(
         self,
@@ -152,83 +117,66 @@ class FrameCache:
         Raises:
             RunDirectoryError: the folder cannot be written, or the disk is full.
         """
-        todo = list(dict.fromkeys(Path(path) for path in paths))
+        todo = list(dict.fromkeys(map(Path, paths)))
         report = CacheReport()
-        pool = ThreadPoolExecutor(max_workers=max(1, workers))
         bar = tqdm(total=len(todo), desc="decoding", unit="video", disable=not progress)
-        with pool, bar:
-            futures = {pool.submit(self._ensure, path): path for path in todo}
-            try:
-                for future in as_completed(futures):
-                    try:
-                        built, size = future.result()
-                    except VideoError as error:
-                        report.unreadable[str(futures[future])] = str(error)
-                    else:
-                        report.written += built
-                        report.reused += not built
-                        report.bytes += size
-                    bar.update()
-                    bar.set_postfix_str(f"{report.bytes / 2**30:.2f} GiB")
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        with ThreadPoolExecutor(max(1, workers)) as pool, bar:
+            for path, done in zip(todo, pool.map(self._ensure, todo), strict=True):
+                if isinstance(done, VideoError):
+                    report.unreadable[str(path)] = str(done)
+                else:
+                    built, size = done
+                    report.written += built
+                    report.reused += not built
+                    report.bytes += size
+                bar.update()
+                bar.set_postfix_str(f"{report.bytes / 2**30:.2f} GiB")
         report.unreadable = dict(sorted(report.unreadable.items()))
         return report
 
-    def _ensure(self, path: Path) -> tuple[bool, int]:
-        """(whether it had to be decoded, bytes on disk)."""
-        file = self.file_of(path)
-        ready = self._load(path, file) is not None
-        if not ready:
-            self._build(path, file)
+    def _ensure(self, path: Path) -> tuple[bool, int] | VideoError:
+        """(whether it had to be decoded, bytes on disk), or why it cannot be."""
+        try:
+            file = self.file_of(path)
+            ready = _load(path, file) is not None
+            if not ready:
+                self._build(path, file)
+        except VideoError as error:
+            return error
         return not ready, file.stat().st_size
 
-    def _load(self, path: Path, file: Path) -> CachedReader | None:
-        """The reader, or ``None`` where the files are missing or damaged."""
-        try:
-            note = json.loads(file.with_suffix(".json").read_text("utf-8"))
-            frames = np.load(file, mmap_mode="r", allow_pickle=False)
-            whole = file.stat().st_size == note["bytes"]
-            shape, fps = list(frames.shape), float(note["fps"])
-            count, _, height, width = shape
-        except _DAMAGE:
-            return None
-        if not whole or frames.dtype != np.uint8 or shape != note["shape"]:
-            return None
-        index = FrameIndex(count, fps, height, width)
-        return CachedReader(path, index, frames)
-
-    def _build(self, path: Path, file: Path) -> None:
+    def _build(self, path: Path, file: Path) -> CachedReader:
         """Decode, resize and write one video; the note last, for it means 'whole'."""
         with open_video(path) as video:
-            fps = video.fps
-            frames = self._decode_all(video)
-        array = io.BytesIO()
+            numbers = range(video.num_frames)
+            chunks = [
+                transforms.resize_short_side(video.read(part), self.short_side).numpy()
+                for part in (numbers[n : n + _CHUNK] for n in numbers[::_CHUNK])
+            ]
+        frames, array = np.concatenate(chunks), io.BytesIO()
         np.save(array, frames, allow_pickle=False)
-        self._write(file, array.getvalue())
-        note = {
-            "video": str(path),
-            "fps": fps,
-            "shape": list(frames.shape),
-            "bytes": array.tell(),
-        }
-        text = json.dumps(note, indent=1).encode("utf-8")
-        self._write(file.with_suffix(".json"), text)
-
-    def _write(self, file: Path, content: bytes) -> None:
+        note = dict(video=str(path), fps=video.fps, shape=list(frames.shape))
+        note["bytes"] = array.tell()
         try:
-            write_whole(file, content)
+            write_whole(file, array.getvalue())
+            write_whole(file.with_suffix(".json"), json.dumps(note, indent=1).encode())
         except RunDirectoryError as error:
             raise RunDirectoryError(
                 f"{error} This is the cache of decoded frames; "
                 "data.cache_frames=false does without it"
             ) from None
+        return _load(path, file)
 
-    def _decode_all(self, video: VideoReader) -> np.ndarray:
-        chunks = []
-        for start in range(0, video.num_frames, _CHUNK):
-            stop = min(start + _CHUNK, video.num_frames)
-            frames = video.read(range(start, stop))
-            chunks.append(transforms.resize_short_side(frames, self.short_side).numpy())
-        return np.concatenate(chunks)
+
+def _load(path: Path, file: Path) -> CachedReader | None:
+    """The reader, or ``None`` where the files are missing or damaged."""
+    try:
+        note = json.loads(file.with_suffix(".json").read_text("utf-8"))
+        frames = np.load(file, mmap_mode="r", allow_pickle=False)
+        whole = file.stat().st_size == note["bytes"] and frames.dtype == np.uint8
+        if not whole or list(frames.shape) != note["shape"]:
+            return None
+        count, _, height, width = frames.shape
+        return CachedReader(path, FrameIndex(count, note["fps"], height, width), frames)
+    except Exception:  # a damaged file may raise anything
+        return None

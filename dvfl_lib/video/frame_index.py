@@ -98,23 +98,14 @@ def check_file(path: str | os.PathLike[str]) -> Path:
     Absolute, because FFmpeg takes a relative name such as "file:a.mp4" for an address.
 
     Raises:
-        VideoError: no path, missing, a folder, or zero bytes long.
+        VideoError: missing, a folder, or zero bytes long.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise VideoError(f"the path of a video is needed, not {type(path).__name__}")
     path = Path(path).absolute()
-    try:
-        size = path.stat().st_size
-    except ValueError:  # NUL, or half a character
-        raise VideoError(f"{str(path)!r} cannot be the name of a file") from None
-    except OSError as error:
-        raise VideoError(
-            f"{path}: cannot be found ({error.strerror}). Check the path, or unpack "
-            "the data set again"
-        ) from error
-    if not path.is_file():
-        raise VideoError(f"{path}: is not a file")
-    if size == 0:
+    if not os.path.isfile(path):
+        what = "is not a file" if os.path.exists(path) else "cannot be found"
+        advice = "Check the path, or unpack the data set again"
+        raise VideoError(f"{path}: {what}. {advice}")
+    if os.path.getsize(path) == 0:
         raise damaged(path, "is empty (0 bytes)")
     return path
 
@@ -180,21 +171,24 @@ def index_frames(path: str | os.PathLike[str]) -> FrameIndex:
     """
     path = check_file(path)
     stat = path.stat()
-    return _index(str(path), stat.st_size, stat.st_mtime_ns)
+    return _index(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=65536)
-def _index(name: str, size: int, mtime_ns: int) -> FrameIndex:
-    del size, mtime_ns  # part of the key, so that a changed file is read anew
-    path = Path(name)
+def _index(path: Path, size: int, mtime_ns: int) -> FrameIndex:
+    """A file of another ``mtime_ns`` is read anew."""
     with open_container(path) as container:
         every, end, cut = _packets(path, container)
         stream = _choose(path, container, every)
         number, time_base, codec = stream.index, stream.time_base, stream.codec_context
         packets, kind = every[number], (container.format.name, codec.name)
         fps = float(stream.average_rate or stream.guessed_rate or 0)
-        share = _share_present(container, stream, packets, end)
-        if share < MIN_DECODABLE and (cut or _ends_early(path, stream)):
+        # Matroska, WebM, FLV and WMV state no count, but the longest stream's duration.
+        seconds = (container.duration or 0) / av.time_base
+        share = end / seconds if seconds else 1.0
+        if stream.frames:
+            share = len(packets) / stream.frames
+        if share < MIN_DECODABLE and (cut or _ends_early(path, size, stream)):
             there = f"{share:.0%} of it is there ({len(packets)} frames)"
             raise damaged(path, f"is cut short: {there}")
         # Of several streams decord may choose another; more than eight bits are made
@@ -203,18 +197,14 @@ def _index(name: str, size: int, mtime_ns: int) -> FrameIndex:
         plain = len(every) == 1 and all(part.bits == 8 for part in pixels)
         times, keys = _presentation(packets, bool(codec.has_b_frames))
     exact = kind in _COUNTED and times is not None and all(p.plain for p in packets)
-    seen: tuple[int | None, ...] = ()
-    if not exact or any(packet.size <= _EMPTY_PACKET_BYTES for packet in packets):
-        seen = _times_by_decoding(path, number, len(packets))
-        exact = exact and len(seen) == len(packets)
-    height, width, rotation = _first_frame(path, number)
+    doubtful = not exact or any(p.size <= _EMPTY_PACKET_BYTES for p in packets)
+    shape, seen = _decode(path, number, len(packets), to_the_end=doubtful)
+    exact = exact and (len(seen) == len(packets) or not doubtful)
     times = times if exact else seen
     return FrameIndex(
-        num_frames=len(times),
-        fps=fps,
-        height=height,
-        width=width,
-        rotation=rotation,
+        len(times),
+        fps,
+        *shape,
         stream=number,
         times=times,
         time_base=time_base,
@@ -227,9 +217,7 @@ def _index(name: str, size: int, mtime_ns: int) -> FrameIndex:
 def _packets(
     path: Path, container: InputContainer
 ) -> tuple[dict[int, list[_Packet]], float, bool]:
-    """The packets of every video stream; the seconds at which the last stream of all
-    ends; and whether the last packet is not all there.
-    """
+    """Those of each video stream; the file's last second; whether the last is cut."""
     found = {stream.index: [] for stream in container.streams.video}
     end, cut = 0.0, False
     try:
@@ -283,43 +271,15 @@ def _choose(
     moving = [s for s in streams if len(packets[s.index]) > 1] or streams
     default = [s for s in moving if s.disposition & Disposition.default]
     chosen = (default or moving)[0]
-    if chosen.codec_context is None:  # it says too little about itself, or nonsense
-        raise VideoError(
-            f"{path}: its video stream cannot be decoded. It is damaged or of an "
-            "unknown codec; unpack or download it again"
-        )
-    if not packets[chosen.index]:
+    if chosen.codec_context is None or not packets[chosen.index]:
         raise damaged(path, "no frame can be decoded")
     if len(streams) > 1:
-        warnings.warn(
-            f"{path}: has {len(streams)} video streams; number {chosen.index} is read",
-            stacklevel=4,
-        )
+        told = f"has {len(streams)} video streams; number {chosen.index} is read"
+        warnings.warn(f"{path}: {told}", stacklevel=4)
     return chosen
 
 
-def _share_present(
-    container: InputContainer,
-    stream: av.VideoStream,
-    packets: list[_Packet],
-    end: float,
-) -> float:
-    """How much of what the header promises is in the file; 1 if it says nothing.
-
-    A frame count is compared with the packets. Matroska, WebM, FLV and WMV state no
-    count but a duration, which is that of the longest stream.
-    """
-    if stream.frames:
-        return len(packets) / stream.frames
-    stamps = [packet.time for packet in packets if packet.time is not None]
-    if not container.duration or len(stamps) < 2:
-        return 1.0
-    step = (max(stamps) - min(stamps)) / (len(stamps) - 1)
-    end = max(end, float((max(stamps) + step) * stream.time_base))
-    return end / (container.duration / av.time_base)
-
-
-def _ends_early(path: Path, stream: av.VideoStream) -> bool:
+def _ends_early(path: Path, size: int, stream: av.VideoStream) -> bool:
     """Whether a file is shorter than its container says, or was not written to its end.
 
     By the lengths that AVI (RIFF) and Matroska (RFC 8794) begin with, and by where the
@@ -327,7 +287,6 @@ def _ends_early(path: Path, stream: av.VideoStream) -> bool:
     """
     with path.open("rb") as file:
         start = file.read(64)
-        size = file.seek(0, 2)
         file.seek(max(0, size - 4096))
         if size > 8192 and not any(file.read()):
             return True
@@ -364,38 +323,30 @@ def _presentation(
     stamps = [packet.time for packet in packets]
     if None in stamps or len(set(stamps)) != len(stamps) or not packets[0].key:
         return None, (0,)
-    order = {stamp: i for i, stamp in enumerate(sorted(stamps))}
-    keys = {order[p.time]: i for i, p in enumerate(packets) if p.key}
-    closed = all(shown == stored for shown, stored in keys.items())
-    if not closed or (reorders and stamps == sorted(stamps)):
+    order = sorted(stamps)
+    keys = tuple(i for i, packet in enumerate(packets) if packet.key)
+    if any(order[i] != stamps[i] for i in keys) or (reorders and stamps == order):
         return None, (0,)
-    return tuple(order), tuple(keys)
+    return tuple(order), keys
 
 
-def _first_frame(path: Path, number: int) -> tuple[int, int, int]:
-    """Upright height and width, and rotation, of the first frame that decodes."""
-    with open_container(path) as container:
-        try:
-            frame = next(container.decode(container.streams[number]), None)
-        except av.FFmpegError as error:
-            raise damaged(path, "its first frame cannot be decoded", error) from error
-        if frame is None:
-            raise damaged(path, "no frame can be decoded")
-        size, rotation = (frame.height, frame.width), int(frame.rotation) % 360
-    return (*(size[::-1] if rotation % 180 else size), rotation)
-
-
-def _times_by_decoding(
-    path: Path, number: int, promised: int
-) -> tuple[int | None, ...]:
-    """The time stamp of every frame that decodes, in the order of showing."""
+def _decode(
+    path: Path, number: int, promised: int, to_the_end: bool
+) -> tuple[tuple[int, int, int], tuple[int | None, ...]]:
+    """Upright height, width and rotation; the time stamps of the frames that decode."""
     times: list[int | None] = []
     with open_container(path) as container:
         try:
             for frame in container.decode(container.streams[number]):
+                if not times:
+                    size, rotation = (frame.height, frame.width), frame.rotation % 360
                 times.append(frame.pts)
+                if not to_the_end:
+                    break
         except av.FFmpegError as error:
             if len(times) < MIN_DECODABLE * promised:
                 what = f"is damaged after {len(times)} of {promised} frames"
                 raise damaged(path, what, error) from error
-    return tuple(times)
+    if not times:
+        raise damaged(path, "no frame can be decoded")
+    return (*(size[::-1] if rotation % 180 else size), int(rotation)), tuple(times)

@@ -1,8 +1,7 @@
 """Reading chosen frames of a video file, or all of them one after the other.
 
 Public names: ``open_video``, ``iter_frames``, ``VideoReader``, ``decoder_version``,
-``VIDEO_SUFFIXES``, ``BACKENDS``, ``BACKEND_VARIABLE``, ``index_frames``,
-``FrameIndex``, ``check_file``, ``refuse_picture``.
+``VIDEO_SUFFIXES``, ``BACKENDS``, ``BACKEND_VARIABLE``.
 
 PyAV reads every file. decord reads files of a few kinds that can be entered exactly,
 after its frame count and times were compared with those of the packets; elsewhere it
@@ -17,9 +16,8 @@ versions inside differ in the inverse transform, by at most 2 of 255 levels.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,26 +32,10 @@ from ..errors import VideoError
 from .frame_index import (
     MIN_DECODABLE,
     FrameIndex,
-    check_file,
     damaged,
     index_frames,
     open_container,
-    refuse_picture,
 )
-
-__all__ = [
-    "BACKENDS",
-    "BACKEND_VARIABLE",
-    "VIDEO_SUFFIXES",
-    "FrameIndex",
-    "VideoReader",
-    "check_file",
-    "decoder_version",
-    "index_frames",
-    "iter_frames",
-    "open_video",
-    "refuse_picture",
-]
 
 # The one list of video suffixes: of loaders, checks, calibration and prediction.
 VIDEO_SUFFIXES = frozenset(
@@ -71,7 +53,7 @@ BACKEND_VARIABLE = "DVFL_VIDEO_BACKEND"
 _SEEK_GAIN = 4
 
 
-class VideoReader:
+class VideoReader(AbstractContextManager):
     """One open video, read by PyAV. Use ``open_video``, in a ``with`` block or closed.
 
     Attributes:
@@ -95,6 +77,7 @@ class VideoReader:
         self._latest: av.VideoFrame | None = None
         self._at = -1  # its number
         self._jumps = index.exact
+        self._numbers = {time: number for number, time in enumerate(index.times)}
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """The wanted frames as uint8 RGB (T, 3, H, W), in the order asked for.
@@ -124,30 +107,27 @@ class VideoReader:
         frames = {}
         for number in wanted:
             self._go_to(number)
-            if self._at != number and self._jumps:
-                # A frame is not where its time says: from the beginning, then.
-                self._jumps = False
-                self.close()
-                return self._decode(wanted)
             if self._at != number:
                 break
             frames[number] = self._to_array()
-        if len(frames) < len(wanted):
-            self._check_end()
-            last = self._to_array()
-            frames = {number: frames.get(number, last) for number in wanted}
-        return frames
+        else:
+            return frames
+        if self._jumps:  # a frame is not where its time says: from the beginning, then
+            self._jumps = False
+            self.close()
+            return self._decode(wanted)
+        if self._at + 1 < MIN_DECODABLE * self.num_frames:
+            there = f"only {self._at + 1} of {self.num_frames} frames can be decoded"
+            raise damaged(self.path, f"is damaged: {there}")
+        last = self._to_array()
+        return {number: frames.get(number, last) for number in wanted}
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Every frame that decodes, upright RGB (H, W, 3); none is kept."""
-        self._jumps = False
-        self._enter(0)
+        """Every frame in turn, upright RGB (H, W, 3); none is kept."""
         try:
-            for _ in self._guarded():
-                yield self._to_array()
-            self._check_end()
+            for number in range(self.num_frames):
+                yield self._decode([number])[number]
         finally:
-            self._jumps = self.index.exact
             self.close()
 
     def _go_to(self, number: int) -> None:
@@ -174,24 +154,13 @@ class VideoReader:
         try:
             for frame in self._frames:
                 self.frames_decoded += 1
-                self._latest, self._at = frame, self._number_of(frame)
+                self._latest, self._at = frame, self._at + 1
+                if self._jumps:  # by its time: the file may be entered anywhere
+                    self._at = self._numbers.get(frame.pts, self.num_frames)
                 yield
         except av.FFmpegError as error:
             stop = f"decoding stops after frame {self._at} of {self.num_frames}"
             raise damaged(self.path, f"is damaged; {stop}", error) from error
-
-    def _number_of(self, frame: av.VideoFrame) -> int:
-        """By its time, where the file may have been entered anywhere."""
-        if not self._jumps:
-            return self._at + 1
-        place = bisect_left(self.index.times, frame.pts or 0)
-        right = self.index.times[place : place + 1] == (frame.pts,)
-        return place if right else self.num_frames
-
-    def _check_end(self) -> None:
-        if self._at + 1 < MIN_DECODABLE * self.num_frames:
-            there = f"only {self._at + 1} of {self.num_frames} frames can be decoded"
-            raise damaged(self.path, f"is damaged: {there}")
 
     def _to_array(self) -> np.ndarray:
         """The latest frame, upright RGB (H, W, 3), of the size of the first one."""
@@ -207,9 +176,6 @@ class VideoReader:
             self._container.close()
         self._container, self._frames = None, iter(())
 
-    def __enter__(self) -> VideoReader:
-        return self
-
     def __exit__(self, *unused: object) -> None:
         self.close()
 
@@ -224,10 +190,11 @@ class _DecordReader(VideoReader):
         import decord
 
         decord.logging.set_level(decord.logging.QUIET)
+        # An error of the decoder, or a name that is no UTF-8.
+        self._unable = (decord.DECORDError, RuntimeError, StopIteration, UnicodeError)
         try:
-            # A name that is no UTF-8 cannot be handed over to decord.
             self._video = decord.VideoReader(str(path), num_threads=1)
-        except (decord.DECORDError, RuntimeError, UnicodeEncodeError) as error:
+        except self._unable as error:
             raise VideoError(f"{path}: decord cannot open it") from error
 
     def is_right(self) -> bool:
@@ -241,11 +208,9 @@ class _DecordReader(VideoReader):
         return bool((abs(theirs - theirs[0] - ours) < step / 3).all())
 
     def _decode(self, wanted: list[int]) -> dict[int, np.ndarray]:
-        import decord
-
         try:
             batch = self._video.get_batch(wanted)
-        except (decord.DECORDError, RuntimeError, StopIteration):
+        except self._unable:
             # decord does not say what is wrong; PyAV does, or reads the file.
             return super()._decode(wanted)
         # torch tensors where someone has set decord's bridge
@@ -257,23 +222,23 @@ class _DecordReader(VideoReader):
         self._video = None
 
 
-def _asked(backend: str) -> str:
-    """The backend that is meant, after the environment's word."""
-    asked = (os.environ.get(BACKEND_VARIABLE) or "auto") if backend == "auto" else ""
-    asked = asked or backend
-    if asked not in BACKENDS:
-        raise VideoError(f"backend must be one of {BACKENDS}, not {asked!r}")
-    if asked == "decord" and find_spec("decord") is None:
+def _chosen(backend: str) -> str:
+    """decord or PyAV: what is asked for, by the environment too, and is here."""
+    if backend == "auto":
+        backend = os.environ.get(BACKEND_VARIABLE) or "auto"
+    if backend not in BACKENDS:
+        raise VideoError(f"backend must be one of {BACKENDS}, not {backend!r}")
+    has_decord = find_spec("decord") is not None
+    if backend == "decord" and not has_decord:
         raise VideoError(
             "decord is not installed here; `pip install decord`, or use backend='pyav'"
         )
-    return asked
+    return "decord" if has_decord and backend != "pyav" else "pyav"
 
 
 def decoder_version() -> str:
     """What decides, beside a file, which pixels ``open_video`` gives."""
-    asked, has_decord = _asked("auto"), find_spec("decord") is not None
-    other = version("decord") if has_decord and asked != "pyav" else "none"
+    other = version("decord") if _chosen("auto") == "decord" else "none"
     return f"PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}, decord {other}"
 
 
@@ -290,10 +255,10 @@ def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoRead
         VideoError: missing, empty, damaged or not a video; unknown backend; decord
             asked for where it is not installed.
     """
-    asked = _asked(backend)
+    chosen = _chosen(backend)
     index = index_frames(path)
     path = Path(path).absolute()  # FFmpeg takes "file:a.mp4" for an address
-    if index.decord and asked != "pyav" and find_spec("decord") is not None:
+    if index.decord and chosen == "decord":
         with suppress(VideoError):
             reader = _DecordReader(path, index)
             if reader.is_right():

@@ -72,14 +72,6 @@ def check_sides(name: str, height: int, width: int) -> None:
         )
 
 
-def _check_clip(frames: Tensor) -> None:
-    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8:
-        raise VideoError(
-            "frames must be uint8 (T, 3, H, W), not "
-            f"{str(frames.dtype).removeprefix('torch.')} {tuple(frames.shape)}"
-        )
-
-
 class _FlipWithLabel(nn.Module):
     """Horizontal flip with probability ``p``, and the label of what is then seen.
 
@@ -126,10 +118,8 @@ def labelled_transform(
     ]
     if augment.flip > 0:
         steps.append(_FlipWithLabel(augment.flip, flip_labels or {}))
-    strengths = {
-        name: getattr(augment, name)
-        for name in ("brightness", "contrast", "saturation", "hue")
-    }
+    names = ("brightness", "contrast", "saturation", "hue")
+    strengths = {name: getattr(augment, name) for name in names}
     if augment.jitter > 0 and any(strengths.values()):
         steps.append(v2.RandomApply([v2.ColorJitter(**strengths)], augment.jitter))
     if augment.grayscale > 0:
@@ -148,7 +138,6 @@ def training_transform(
 def _augmented(
     chain: v2.Transform, short_side: int, frames: Tensor, label: int
 ) -> tuple[Tensor, int]:
-    _check_clip(frames)
     clip = tv_tensors.Image(resize_short_side(frames, short_side))
     clip, label = chain(clip, label)  # v2 hands a plain number through
     return normalise(clip.as_subclass(Tensor)), label
@@ -171,19 +160,15 @@ def evaluation_crops(
             (top, centre, bottom of a portrait), in that order.
 
     Raises:
-        VideoError: ``frames`` of another type or shape.
-        RecipeError: ``crop`` above ``short_side``, or ``crops`` neither 1 nor 3.
+        RecipeError: ``crop`` above ``short_side``.
     """
-    _check_clip(frames)
     if crop > short_side:
         raise RecipeError(f"a crop of {crop} does not fit a short side of {short_side}")
-    if crops not in (1, 3):
-        raise RecipeError(f"crops must be 1 or 3, not {crops}")
     frames = resize_short_side(frames, short_side)
     height, width = frames.shape[-2:]
     spare = torch.tensor([height - crop, width - crop])
     along = torch.tensor([height > width, height <= width])  # the long side
-    places = (0.5,) if crops == 1 else (0.0, 0.5, 1.0)
+    places = {1: (0.5,), 3: (0.0, 0.5, 1.0)}[crops]
     views = []
     for place in places:
         offset = torch.where(along, place, 0.5) * spare
@@ -219,7 +204,6 @@ def mix_clips(
         clips, soft = mix(tv_tensors.Video(clips), labels)
         clips = clips.as_subclass(Tensor)
     else:
-        soft = torch.nn.functional.one_hot(labels, num_classes)
-    soft = soft.to(torch.float32)
+        soft = nn.functional.one_hot(labels, num_classes)
     smoothing = augment.label_smoothing
-    return clips, soft * (1 - smoothing) + smoothing / num_classes
+    return clips, soft.float() * (1 - smoothing) + smoothing / num_classes

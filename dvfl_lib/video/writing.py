@@ -30,15 +30,9 @@ _ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
         # One quantiser for all frames, and none looked at in advance. The deadlines
         # "good" and "best" take short cuts that depend on the frame before.
         {
-            "flags": "+bitexact",
-            "deadline": "realtime",
-            "crf": "30",
-            "qmin": "30",
-            "qmax": "30",
-            "b": "0",
-            "lag-in-frames": "0",
-            "auto-alt-ref": "0",
-            "cpu-used": "5",
+            **{"flags": "+bitexact", "deadline": "realtime", "cpu-used": "5"},
+            **{"crf": "30", "qmin": "30", "qmax": "30", "b": "0"},
+            **{"lag-in-frames": "0", "auto-alt-ref": "0"},
         },
     ),
     ".mp4": ("libx264", {"flags": "+bitexact", "qp": "23", "preset": "veryfast"}),
@@ -67,8 +61,7 @@ def encode_clip(
             above.
 
     Raises:
-        DatasetError: unknown suffix; the folder cannot be written or the disk is
-            full; FFmpeg lacks the encoder.
+        DatasetError: unknown suffix; the folder cannot be written or the disk is full.
     """
     if path.suffix not in _ENCODERS:
         raise DatasetError(f"{path}: the suffix must be one of {', '.join(SUFFIXES)}")
@@ -87,11 +80,6 @@ def encode_clip(
                 out.mux(stream.encode(picture))
             out.mux(stream.encode())
         os.replace(unfinished, path)
-    except av.codec.codec.UnknownCodecError as error:
-        raise DatasetError(
-            f"{path}: the FFmpeg of PyAV has no encoder {codec}; install PyAV with "
-            "pip, whose FFmpeg has it"
-        ) from error
     except OSError as error:
         raise DatasetError(
             f"{path}: cannot be written ({error.strerror or error}); "

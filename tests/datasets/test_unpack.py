@@ -138,6 +138,7 @@ def test_a_link_in_a_zip_or_a_rar_is_refused(tmp_path):
         b"",
         zip_bytes({}),
     ],
+    ids="zip content gzip tar no-tar page rar empty no-file".split(),
 )
 def test_damage_is_one_sentence_and_leaves_nothing(tmp_path, content):
     packed = write(tmp_path / "x", content)

@@ -59,6 +59,24 @@ def test_what_is_no_video_is_refused_before_the_first_frame(tmp_path, content, s
         open_source(tmp_path / "a.mp4")
 
 
+def test_a_file_that_breaks_off_says_so_where_it_does(tmp_path, monkeypatch):
+    """Decoding that ends long before the counted frames is no end of the stream."""
+    path = write_video(tmp_path / "a.mp4", moving_frames(20))
+    source = open_source(path)
+    whole = type(source.frames)._guarded
+
+    def cut(self):
+        for _ in zip(range(8 - self._at), whole(self), strict=False):
+            yield
+
+    monkeypatch.setattr(type(source.frames), "_guarded", cut)
+    got = []
+    with pytest.raises(VideoError, match="only 9 of 20 frames"):
+        for frame in source:
+            got.append(frame)
+    assert len(got) == 9
+
+
 def test_a_camera_is_read_like_a_file(monkeypatch):
     """FFmpeg's own drawn pictures in place of a camera, which is read the same way."""
     drawn = {"linux": ("lavfi", "testsrc=size=64x48:rate=5:duration={}", {})}

@@ -167,6 +167,7 @@ def test_a_finished_run_is_not_trained_again(finished, data):
     assert {p: p.stat().st_mtime_ns for p in run_dir.rglob("*.safetensors")} == before
 
 
+@pytest.mark.nightly
 def test_another_recipe_is_refused_in_the_same_folder(finished, data, capsys):
     line = [*command(data, finished[0])[3:], "--set", "distil.alpha=0.9"]
     line[0] = "train"

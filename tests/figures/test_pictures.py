@@ -68,11 +68,6 @@ def test_zero_is_white_on_a_signed_scale_and_the_bottom_of_an_amount():
     assert amount.get_clim() == (0.0, 2.0)
 
 
-def test_an_even_map_is_shown():
-    (flat,) = images(heat_maps([[np.zeros((3, 3))]]))
-    assert flat.get_clim() == (0.0, 1.0)
-
-
 def test_numbers_are_written_into_the_squares_and_can_be_read():
     values = np.array([[1.25, -0.001], [-3.0, 0.5]])
     figure = heat_maps([[values]], signed=True, numbers=True)
@@ -137,39 +132,20 @@ def video() -> np.ndarray:
 
 
 def test_each_row_shows_its_frames_and_marks_their_places():
-    figure = sampling_figure(video(), ROWS, fps=25)
+    figure = sampling_figure(video(), ROWS, fps=25, segments=4, action=(10, 20))
+    assert "4 segments. The action is in frames 10 to 19" in alt_text(figure)
+    assert "dense: 10, 14, 18, 22" in alt_text(figure)
     FigureCanvasAgg(figure).draw()
     for axis, chosen in zip(figure.axes, ROWS.values(), strict=True):
         shown = [int(image.get_array()[0, 0, 0]) for image in axis.images]
         assert shown == chosen
         wide = axis.get_xlim()[1]
-        marks = [x for line in axis.lines for x in [line.get_xdata()] if x[0] == x[1]]
+        lines = [line for line in axis.lines if line.get_color() == "black"]
+        marks = [line.get_xdata() for line in lines]
         places = [float(x[0]) / wide * N - 0.5 for x in marks]
         assert places == pytest.approx(chosen)
         centres = [sum(image.get_extent()[:2]) / 2 for image in axis.images]
         assert centres == sorted(centres) and 0 < centres[0] < centres[-1] < wide
-
-
-def test_segments_and_the_action_are_drawn_and_told():
-    plain = sampling_figure(video(), ROWS, fps=25)
-    figure = sampling_figure(video(), ROWS, fps=25, segments=4, action=(10, 20))
-    assert len(figure.axes[0].lines) == len(plain.axes[0].lines) + 3
-    assert len(figure.axes[0].patches) == len(plain.axes[0].patches) + 1
-    band = figure.axes[0].patches[-1]
-    wide = figure.axes[0].get_xlim()[1]
-    assert band.get_x() / wide * N == pytest.approx(10)
-    assert band.get_width() / wide * N == pytest.approx(10)
-    words = alt_text(figure)
-    assert "4 segments" in words and "frames 10 to 19" in words
-    assert "dense: 10, 14, 18, 22" in words
-    assert "segments." not in alt_text(plain) and "action" not in alt_text(plain)
-
-
-@pytest.mark.parametrize(("frames", "last"), [(20, "0.8"), (50, "2"), (250, "10")])
-def test_the_axis_counts_seconds(frames, last):
-    pixels = np.zeros((frames, 3, 6, 8), np.uint8)
-    axis = sampling_figure(pixels, {"one": [0]}, fps=25).axes[-1]
-    assert axis.get_xticklabels()[-1].get_text() == last
 
 
 def test_crops_are_the_pixels_of_their_boxes():
@@ -234,25 +210,14 @@ def test_bumps_lie_over_the_teacher_and_a_spike_says_how_high_it_is():
 
 def test_the_diagonal_is_left_out_and_all_panels_have_one_scale():
     matrix = np.array([[0.9, 0.08, 0.02], [0.3, 0.6, 0.1], [0.05, 0.05, 0.9]])
-    figure = opinion_matrices({"teacher": matrix, "baseline": matrix / 2}, NAMES)
+    networks = {"teacher": matrix, "baseline": matrix / 2}
+    figure = opinion_matrices(networks, NAMES, outlined=[("Rising", "Swelling")])
+    assert all(a.patches[0].get_xy() == (1.5, -0.5) for a in panels(figure))
+    assert "framed: Swelling for Rising" in alt_text(figure)
     first, second = (axis.images[0] for axis in panels(figure))
     assert first.get_clim() == second.get_clim() == (0, 0.3)
     assert np.array_equal(np.ma.getmaskarray(first.get_array()), np.eye(3, dtype=bool))
     assert "teacher most: Rising for Sinking" in alt_text(figure)
-
-
-def test_cells_can_be_outlined_in_every_panel():
-    matrix = np.full((3, 3), 0.3)
-    marked = [("Rising", "Swelling"), ("Swelling", "Rising")]
-    figure = opinion_matrices(
-        {"teacher": matrix, "baseline": matrix}, NAMES, outlined=marked
-    )
-    for axis in panels(figure):
-        corners = [frame.get_xy() for frame in axis.patches]
-        assert corners == [(1.5, -0.5), (-0.5, 1.5)]  # column, row
-    assert "framed: Swelling for Rising, Rising for Swelling" in alt_text(figure)
-    bare = opinion_matrices({"teacher": matrix}, NAMES)
-    assert not panels(bare)[0].patches and "framed" not in alt_text(bare)
 
 
 def field(size: float) -> SimpleNamespace:
@@ -339,29 +304,16 @@ STUDIED = [
 ]
 
 
-@pytest.fixture
-def drawn():
-    return study_figure("alpha", STUDIED, chance=1 / 12, standin=True)
-
-
-def test_every_seed_is_a_marker_of_its_own(drawn):
-    left = drawn.axes[0]
+def test_a_marker_per_seed_and_only_what_is_told_apart_is_filled():
+    drawn = study_figure("alpha", STUDIED, chance=1 / 12, standin=True)
+    left, right = drawn.axes
     points = [line for line in left.lines if line.get_marker() not in ("None", None)]
-    assert sorted(line.get_xdata()[0] for line in points) == sorted(
-        value for row in STUDIED for value in row.values
-    )
-    assert len({line.get_marker() for line in points}) == 3
-
-
-def test_only_what_is_told_apart_is_filled(drawn):
-    right = drawn.axes[1]
+    values = sorted(value for row in STUDIED for value in row.values)
+    assert sorted(line.get_xdata()[0] for line in points) == values
     dots = [line for line in right.lines if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in dots] == [20.0, 0.0]
     fills = [to_hex(line.get_markerfacecolor()).upper() for line in dots]
     assert fills == [PALETTE["student"], "#FFFFFF"]
-
-
-def test_the_words_tell_every_row(drawn):
     said = alt_text(drawn)
     assert "0.5: mean 80.0 %, +20.0 points against 0, more than noise" in said
     assert "0.9: mean 60.0 %, +0.0 points against 0, within noise" in said

@@ -21,13 +21,10 @@ class NeverTouched(MemoryClips):
         raise AssertionError("a finished run must not load a clip")
 
 
-def final(run_dir):
-    return load_file(run_dir / "tiny" / "final.safetensors")
-
-
 @pytest.mark.quick
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
-@pytest.mark.parametrize("clips", [3, 30, 71])
+@pytest.mark.parametrize(
+    ("name", "clips"), [("sgd", 3), ("sgd", 30), ("sgd", 71), ("adamw", 30)]
+)
 def test_interrupted_in_the_middle_of_an_epoch(tmp_path, clips, name, caplog):
     """Steps of 8 clips, 3 per epoch; a checkpoint after every step."""
     optim = tiny_recipe(name=name, base_lr=0.64)
@@ -38,8 +35,7 @@ def test_interrupted_in_the_middle_of_an_epoch(tmp_path, clips, name, caplog):
     assert "the same call goes on from the checkpoint" in caplog.text
     again = run(tmp_path / "pieces", optim=optim)
     assert again.resumed_from == clips // 8
-    whole, pieces = final(tmp_path / "whole"), final(tmp_path / "pieces")
-    assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+    assert again.final.read_bytes() == expected.final.read_bytes()
     for line, wanted in zip(again.history, expected.history, strict=True):
         assert {**line, "seconds": 0} == {**wanted, "seconds": 0}
 

@@ -49,13 +49,6 @@ def test_every_rate_equals_timms_scheduler():
         assert learning_rate(step, 7, recipe) == pytest.approx(expected, rel=1e-12)
 
 
-def test_linear_rule_and_no_warmup():
-    twice = OptimRecipe(batch_size=48, warmup_epochs=0)
-    assert learning_rate(0, 10, twice) == pytest.approx(2 * 0.0046875)
-    fractions = OptimRecipe(epochs=2, warmup_epochs=0.5)
-    assert learning_rate(4, 10, fractions) < learning_rate(5, 10, fractions)
-
-
 def test_no_decay_on_one_dimensional_parameters():
     model = tiny_model()
     decayed, others = parameter_groups(model, 1e-4)
@@ -68,15 +61,6 @@ def test_no_decay_on_one_dimensional_parameters():
     assert all(name.endswith("bias") or "norm" in name for name in rest)
 
 
-def test_frozen_parameters_are_not_optimised():
-    model = tiny_model()
-    model.patch_embed.requires_grad_(False)
-    chosen = [p for g in parameter_groups(model, 1e-4) for p in g["params"]]
-    frozen = {id(p) for p in model.patch_embed.parameters()}
-    assert len(chosen) == len(list(model.parameters())) - len(frozen)
-    assert not frozen & {id(p) for p in chosen}
-
-
 def test_optimizer_is_sgd_with_nesterov():
     optimizer = build_optimizer(tiny_model(), PAPER)
     assert isinstance(optimizer, torch.optim.SGD)
@@ -84,10 +68,6 @@ def test_optimizer_is_sgd_with_nesterov():
     assert all(g["nesterov"] and g["momentum"] == 0.9 for g in optimizer.param_groups)
     plain = build_optimizer(tiny_model(), OptimRecipe(momentum=0.0))
     assert not plain.param_groups[0]["nesterov"]
-
-
-def test_adamw_by_name():
-    optimizer = build_optimizer(tiny_model(), OptimRecipe(name="adamw"))
-    assert type(optimizer) is torch.optim.AdamW
-    assert [g["weight_decay"] for g in optimizer.param_groups] == [1e-4, 0.0]
-    assert optimizer.param_groups[0]["betas"] == (0.9, 0.999)
+    adamw = build_optimizer(tiny_model(), OptimRecipe(name="adamw"))
+    assert type(adamw) is torch.optim.AdamW
+    assert adamw.param_groups[0]["betas"] == (0.9, 0.999)

@@ -3,8 +3,7 @@
 import errno
 import json
 import os
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +13,8 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from dvfl_lib.errors import RunDirectoryError, VideoError
-from dvfl_lib.video import transforms
+from dvfl_lib.errors import RunDirectoryError
+from dvfl_lib.video import frame_cache, transforms
 from dvfl_lib.video.frame_cache import FrameCache
 from dvfl_lib.video.reading import open_video
 from dvfl_lib.video.transforms import resize_short_side
@@ -29,7 +28,8 @@ def video(tmp_path) -> Path:
 
 
 @pytest.fixture
-def cache(tmp_path) -> FrameCache:
+def cache(tmp_path, monkeypatch) -> FrameCache:
+    monkeypatch.setattr(frame_cache, "_CHUNK", 8)  # decoded in pieces
     return FrameCache(tmp_path / "cache", short_side=32)
 
 
@@ -42,13 +42,6 @@ def test_a_cached_reader_equals_decoding_and_resizing(video, cache):
         assert torch.equal(kept.read(wanted), expected)
 
 
-def test_long_videos_are_decoded_in_pieces(tmp_path, cache):
-    path = write_video(tmp_path / "long.avi", moving_frames(300, 40, 40))
-    with open_video(path) as fresh, cache.reader(path) as kept:
-        expected = resize_short_side(fresh.read(range(300)), 32)
-        assert torch.equal(kept.read(range(300)), expected)
-
-
 def test_what_was_read_may_be_changed(video, cache):
     """Reading gives a copy: the memory map below is read-only."""
     reader = cache.reader(video)
@@ -57,18 +50,13 @@ def test_what_was_read_may_be_changed(video, cache):
     assert reader.read([3]).any()
 
 
-def test_frames_that_are_not_there_are_refused(video, cache):
-    for indices in ([20], [-1], []):
-        with pytest.raises(VideoError, match="0 to 19"):
-            cache.reader(video).read(indices)
-
-
-def test_fill_reports_what_it_did_and_does_it_once(video, tmp_path, cache):
+def test_fill_reports_what_it_did_and_does_it_once(video, tmp_path, cache, capfd):
     empty = tmp_path / "empty.avi"
     empty.touch()
     other = write_video(tmp_path / "b.avi", moving_frames(10))
     paths = [video, empty, other, video]
-    report = cache.fill(paths, workers=2, progress=False)
+    report = cache.fill(paths, workers=2)
+    assert "3/3" in capfd.readouterr().err
     assert (report.written, report.reused) == (2, 0)
     assert list(report.unreadable) == [str(empty)]
     assert "0 bytes" in report.unreadable[str(empty)]
@@ -78,17 +66,9 @@ def test_fill_reports_what_it_did_and_does_it_once(video, tmp_path, cache):
     assert (again.written, again.reused, again.bytes) == (0, 2, size)
 
 
-def test_fill_shows_progress(video, cache, capfd):
-    cache.fill([video])
-    assert "1/1" in capfd.readouterr().err
-
-
 @pytest.mark.parametrize(
     "damage",
-    [
-        *("cut", "emptied", "garbage", "archive", "other shape"),
-        *("note lost", "note garbage", "note deep"),
-    ],
+    ["cut", "emptied", "garbage", "archive", "other shape", "note lost", "note cut"],
 )
 def test_a_damaged_cache_file_is_made_again(video, cache, damage):
     good = cache.reader(video).read([5])
@@ -104,8 +84,6 @@ def test_a_damaged_cache_file_is_made_again(video, cache, damage):
             np.savez(archive, frames=np.zeros(3))
     elif damage == "other shape":
         np.save(file, np.zeros(20, np.uint8))
-    elif damage == "note deep":
-        file.with_suffix(".json").write_text("[" * 100_000)
     elif damage == "note lost":
         file.with_suffix(".json").unlink()
     else:
@@ -153,15 +131,11 @@ def test_names_that_are_no_utf8_or_long_in_bytes_are_cached(video, cache, name):
     assert cache.fill([path], progress=False).reused == 1
 
 
-def test_two_processes_may_fill_one_cache(tmp_path, cache):
+def test_two_may_fill_one_cache_at_once(tmp_path, cache):
     videos = [write_video(tmp_path / f"{k}.avi", moving_frames(9)) for k in range(6)]
-    code = (
-        "import sys; from dvfl_lib.video.frame_cache import FrameCache as C\n"
-        "print(C(sys.argv[1], 32).fill(sys.argv[2:], 2, False).unreadable)"
-    )
-    command = [sys.executable, "-c", code, cache.folder, *videos]
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
-    assert [run.communicate()[0].strip() for run in runs] == [b"{}", b"{}"]
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(cache.fill, videos, 2, False) for _ in range(2)]
+    assert [run.result().unreadable for run in runs] == [{}, {}]
     assert cache.fill(videos, progress=False).reused == 6
     assert len(list(cache.folder.iterdir())) == 12  # and no half-written file
 
@@ -171,25 +145,12 @@ def test_a_full_disk_is_explained_and_leaves_no_half_file(video, cache, monkeypa
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RunDirectoryError, match="No space left"):
+    with pytest.raises(RunDirectoryError, match="No space.*data.cache_frames=false"):
         cache.fill([video], progress=False)
     assert list(cache.folder.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
+def test_a_folder_that_cannot_be_made_is_explained(video, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(RunDirectoryError, match="cannot be made"):
-        FrameCache(tmp_path / "file" / "cache", 32)
-
-
-def test_a_full_disk_says_how_to_do_without_the_cache(tmp_path, monkeypatch):
-    from dvfl_lib import files
-
-    def full(handle: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    video = write_video(tmp_path / "a.avi", moving_frames(4))
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(RunDirectoryError, match="No space.*data.cache_frames=false"):
-        FrameCache(tmp_path / "cache", 16).reader(video)
-    assert not list((tmp_path / "cache").iterdir())
+    with pytest.raises(RunDirectoryError, match="cannot be written"):
+        FrameCache(tmp_path / "file" / "cache", 32).reader(video)
