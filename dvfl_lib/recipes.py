@@ -4,24 +4,20 @@ Public names: ``Recipe`` and its parts (``DataRecipe``, ``AugmentRecipe``,
 ``OptimRecipe``, ``NetworkRecipe``, ``DistilRecipe``, ``EvaluateRecipe``),
 ``PROFILES``, ``recipe_for``, ``did_you_mean``.
 
-* ``paper``: the recipe of the authors' repository, number for number: the defaults.
+* ``paper``: the recipe of the authors' repository, number for number.
 * ``colab``: the same recipe cut down to one T4-class GPU.
 * ``demo``:  small networks on the stand-in, for two CPU cores.
 
-<<<<<<< HEAD
-The parts are pydantic dataclasses: types and ranges are checked where one is made.
-Words that name a loss, a signal or a sampling are looked up where these are defined.
-=======
 Types and ranges are checked where a part is made, and nowhere else; words that name a
 loss, a signal to match or a sampling are looked up where these are defined. The
 defaults are those of the authors' repository.
->>>>>>> main
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, field, replace
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
@@ -47,9 +43,6 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
-<<<<<<< HEAD
-_part = dataclass(frozen=True, config=_CHECKED)
-=======
 @contextmanager
 def _said_as_ours() -> Iterator[None]:
     """Pydantic's complaints as one ``RecipeError``: which number, why, what it was."""
@@ -64,7 +57,6 @@ def _said_as_ours() -> Iterator[None]:
             place = ".".join(map(str, one["loc"]))
             told.append(f"{place}: {message}" if place else message)
         raise RecipeError("; ".join(told)) from None
->>>>>>> main
 
 
 def _part(kind: type) -> type:
@@ -135,18 +127,14 @@ class OptimRecipe:
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-<<<<<<< HEAD
-        if self.warmup_epochs > self.epochs:
-            told = f"warmup_epochs ({self.warmup_epochs}) is more than epochs"
-            raise ValueError(f"{told} ({self.epochs})")
-=======
         warmup, epochs = self.warmup_epochs, self.epochs
         if warmup > epochs:
             raise ValueError(f"warmup_epochs ({warmup}) is more than epochs ({epochs})")
->>>>>>> main
         if self.batch_size % self.micro_batch:
-            told = f"batch_size ({self.batch_size}) must be a multiple of micro_batch"
-            raise ValueError(f"{told} ({self.micro_batch})")
+            raise ValueError(
+                f"batch_size ({self.batch_size}) must be a multiple of micro_batch "
+                f"({self.micro_batch})"
+            )
         return self
 
     @property
@@ -260,34 +248,14 @@ class Recipe:
         """The inverse of ``to_dict``, after JSON too; what is absent has its default.
 
         Raises:
-            RecipeError: unknown name, wrong type or impossible value: which number,
-                why, what it was.
+            RecipeError: unknown name, wrong type or impossible value.
         """
-<<<<<<< HEAD
-        try:
-            return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
-        except ValidationError as error:
-            told = []
-            for one in error.errors():
-                place, message = ".".join(map(str, one["loc"])), one["msg"]
-                if one["type"] == "value_error":  # a rule of ours names its values
-                    message = message.removeprefix("Value error, ")
-                else:
-                    message += f", not {one['input']!r}"
-                told.append(f"{place}: {message}" if place else message)
-            raise RecipeError("; ".join(told)) from None
-=======
         return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
->>>>>>> main
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
         """A copy with dotted names replaced, as in ``{"optim.epochs": 2}``.
 
-<<<<<<< HEAD
-        All at once: two values may only be right together. Raises as ``from_dict``.
-=======
         All changes are made at once: two values may only be right together.
->>>>>>> main
         """
         values = self.to_dict()
         parts = {name: part for name, part in values.items() if name != "profile"}
@@ -343,11 +311,7 @@ PROFILES: dict[str, Recipe] = {"demo": _DEMO, "colab": _COLAB, "paper": _PAPER}
 
 
 def recipe_for(profile: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-<<<<<<< HEAD
-    """The recipe of a profile, with dotted overrides. Raises as ``from_dict``."""
-=======
     """The recipe of a profile, with dotted overrides; refuses unknown names."""
->>>>>>> main
     if profile not in PROFILES:
         raise RecipeError(
             f"there is no profile {profile!r}.{did_you_mean(profile, PROFILES)} "
