@@ -38,9 +38,10 @@ def lesson(path: Path, *sources: str, **changes) -> Path:
 
 def executed(path: Path, source: str = "1 + 1", **changes) -> Path:
     """A lesson of one cell, as if it had been executed, without its set-up."""
-    cell = new_code_cell(source, execution_count=1)
-    notebook = new_notebook(cells=[new_markdown_cell("# t"), cell])
-    notebook.metadata = {"dvfl": dict(ABOUT), "kernelspec": KERNEL, **changes}
+    lesson(path, source, **changes)
+    notebook = nbformat.read(path, 4)
+    notebook.cells = [new_markdown_cell("# t"), notebook.cells[2]]
+    notebook.cells[1].execution_count = 1
     nbformat.write(notebook, path)
     return path
 
@@ -53,17 +54,6 @@ def test_badge_and_set_up_of_each_lesson_follow_from_the_address(path, tmp_path)
     copy = tmp_path / path.name
     copy.write_bytes(path.read_bytes())
     assert MAKE.stamp(copy, project_address(ROOT)) is False, "make notebooks"
-
-
-def test_another_address_reaches_badge_and_set_up(tmp_path):
-    path = lesson(tmp_path / "00_t.ipynb")
-    assert MAKE.stamp(path, "https://github.com/one/first")
-    assert MAKE.stamp(path, "https://github.com/two/second")
-    assert not MAKE.stamp(path, "https://github.com/two/second")
-    text = path.read_text("utf-8")
-    assert "one/first" not in text
-    assert "/github/two/second/blob/main/notebooks/00_t.ipynb" in text
-    assert "https://github.com/two/second\\" in text
 
 
 def test_a_lesson_without_the_places_is_refused_and_left_alone(tmp_path):
@@ -119,7 +109,6 @@ def run_set_up(folder: Path, installed: bool) -> list[list[str]]:
         cwd=folder,
         capture_output=True,
         text=True,
-        check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
@@ -173,12 +162,10 @@ def test_an_error_hidden_in_a_widget_is_found_in_an_executed_notebook(tmp_path):
             "shows E: v",
         ),
         (lambda n: n.metadata.update(widgets={"x": {}}), "no state"),
-        (lambda n: n.metadata.update(papermill={}), "papermill"),
         (lambda n: n.metadata.pop("dvfl"), "metadata.dvfl"),
         (lambda n: n.metadata.kernelspec.update(name="conda"), "python3"),
         (lambda n: n.cells[0].metadata.update(id="colab"), "cell 0 has metadata"),
         (lambda n: n.cells[0].update(source="[a](no/such.md)"), "no/such.md"),
-        (lambda n: n.cells[0].update(source="![a](no.svg)"), "no.svg"),
         (lambda n: n.cells[0].update(source='<img src="no.png">'), "no.png"),
         (lambda n: n.cells[0].update(source="# t\n\nBADGE"), "never stamped"),
     ],
@@ -193,14 +180,6 @@ def test_what_is_wrong_is_said(tmp_path, change, says):
     assert len(found) == 1 and says in found[0]
 
 
-def test_links_that_lead_somewhere_are_left_alone(tmp_path):
-    path = executed(tmp_path / "x.ipynb")
-    notebook = nbformat.read(path, 4)
-    notebook.cells[0].source = "[a](x.ipynb#part) [b](https://x.y) [c](#part)"
-    nbformat.write(notebook, path)
-    assert MAKE.lint(path) == []
-
-
 def test_unused_imports_in_a_notebook_are_found_by_the_linter(tmp_path):
     """``make lint`` runs ruff on notebooks too; this holds it to that."""
     path = executed(tmp_path / "x.ipynb", "import json\nimport math\n\nprint(math.pi)")
@@ -209,7 +188,6 @@ def test_unused_imports_in_a_notebook_are_found_by_the_linter(tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        check=False,
     )
     assert done.returncode == 1 and "F401" in done.stdout and "json" in done.stdout
 
@@ -218,37 +196,24 @@ def test_unused_imports_in_a_notebook_are_found_by_the_linter(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_lesson_is_stamped_executed_and_tidied(tmp_path, monkeypatch):
+@pytest.mark.nightly
+def test_a_lesson_is_stamped_executed_and_tidied_or_left_as_it_was(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(MAKE, "_SETUP", "ADDRESS = '{address}'")
     path = lesson(tmp_path / "00_t.ipynb", "print(ADDRESS)\nADDRESS", "2 + 2")
     MAKE.execute(path)
     assert MAKE.lint(path) == []
     notebook = nbformat.read(path, 4)
     assert notebook.cells[-1].outputs[0].data["text/plain"] == "4"
-    assert notebook.metadata.dvfl["minutes_cpu"] == 0.5 or (
-        notebook.metadata.dvfl["minutes_gpu"] == 0.5
-    )
-
-
-@pytest.mark.slow
-def test_a_lesson_that_fails_is_left_as_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(MAKE, "_SETUP", "ADDRESS = '{address}'")
-    path = lesson(tmp_path / "00_t.ipynb", "1 / 0")
-    MAKE.stamp(path)
-    before = path.read_bytes()
+    about = notebook.metadata.dvfl
+    assert 0.5 in (about["minutes_cpu"], about["minutes_gpu"])
+    wrong = lesson(tmp_path / "01_t.ipynb", "1 / 0")
+    MAKE.stamp(wrong)
+    before = wrong.read_bytes()
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
-        MAKE.execute(path)
-    assert path.read_bytes() == before
-
-
-def test_minutes_are_rounded_to_what_a_reader_wants():
-    assert [MAKE.rounded_minutes(s) for s in (1, 44, 46, 100, 400)] == [
-        0.5,
-        0.5,
-        1,
-        1.5,
-        7,
-    ]
+        MAKE.execute(wrong)
+    assert wrong.read_bytes() == before
 
 
 def test_the_command_checks_and_tells_by_its_status(tmp_path, capsys):

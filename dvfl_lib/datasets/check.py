@@ -36,17 +36,14 @@ from .base import (
     first_few,
     need_folder,
 )
-from .duplicates import alike, equal_files
 from .get import ARCHIVES
-from .listing import is_video
+from .listing import alike, is_video, sort_copies
 from .sources import SOURCES
 
 _PAPERS = (".txt", ".csv", ".json", ".md", ".pdf", ".html")
 
 
 # --- the report
-
-_SHOWN = 5  # names of a kind in the text; the JSON has all
 
 
 @dataclass
@@ -104,17 +101,14 @@ class CheckReport:
             right = " or ".join(f"{number:,}" for number in expected)
             lines.append(f"{self.clips:,} clips are there, and it should be {right}")
         unreadable = [f"{path} ({why})" for path, why in self.unreadable.items()]
-        for names, what in (
-            (self.missing, "missing or empty"),
-            (unreadable, "cannot be read"),
-            (_joined(self.on_both_sides), "equal files for training and for testing"),
-            (_joined(self.two_labels), "equal files under two labels"),
-            (_joined(self.same_name), "name that occurs more than once"),
-            (self.stray_videos, "video of no list"),
-        ):
-            if names:
-                lines.append(f"{what}: {len(names):,}: {first_few(names, _SHOWN)}")
-        return lines
+        return lines + _counted(
+            ("missing or empty", self.missing),
+            ("cannot be read", unreadable),
+            ("equal files for training and for testing", _joined(self.on_both_sides)),
+            ("equal files under two labels", _joined(self.two_labels)),
+            ("name that occurs more than once", _joined(self.same_name)),
+            ("video of no list", self.stray_videos),
+        )
 
     @property
     def good(self) -> bool:
@@ -123,14 +117,10 @@ class CheckReport:
 
     def remarks(self) -> list[str]:
         """What is worth knowing, and not wrong."""
-        lines = list(self.notes)
-        if self.equal:
-            names = first_few(_joined(self.equal), _SHOWN)
-            lines.append(f"equal files on one side: {len(self.equal):,}: {names}")
-        if self.stray_files:
-            names = first_few(self.stray_files, _SHOWN)
-            lines.append(f"other files: {len(self.stray_files):,}: {names}")
-        return lines
+        return self.notes + _counted(
+            ("equal files on one side", _joined(self.equal)),
+            ("other files", self.stray_files),
+        )
 
     def text(self) -> str:
         """For people."""
@@ -160,6 +150,11 @@ class CheckReport:
 
 def _joined(groups: list[list[str]]) -> list[str]:
     return [" = ".join(group) for group in groups]
+
+
+def _counted(*kinds: tuple[str, list[str]]) -> list[str]:
+    """One line for each kind of which there are any; the JSON has all names."""
+    return [f"{k}: {len(n):,}: {first_few(n, 5)}" for k, n in kinds if n]
 
 
 def check_dataset(
@@ -198,7 +193,10 @@ def check_dataset(
             why = report.unreadable.pop(path)
             report.notes.append(f"{path} {why}: this stand-in means it to be damaged")
     if not quick:
-        _compare_contents(sides, listed, root, report)
+        unread = {root / shown for shown in report.unreadable}
+        found = [report.on_both_sides, report.two_labels, report.equal]
+        for kind, groups in zip(found, sort_copies(sides, unread), strict=True):
+            kind += [_shown(paths, root) for paths in groups]
     if name != "folder":  # one's own videos may be called what one likes
         _compare_names(root, report)
     if all(side.found for side in report.sides):
@@ -255,10 +253,7 @@ def _load(
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             try:
-                dataset = create_dataset(name, root, split, subset)
-                samples = dataset.samples
-                # The mark may lie above the folder that was given.
-                report.standin |= dataset.standin
+                samples = create_dataset(name, root, split, subset).samples
             except MissingVideos as error:
                 side.trouble, samples = str(error), error.samples
                 report.missing += error.names
@@ -299,17 +294,20 @@ def _read_all(
     """Note every file that cannot be read."""
     paths = sorted(listed)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(_first_frame if quick else _all_frames, paths)
-        bar = tqdm(
-            found, total=len(paths), desc="reading", unit="file", disable=not progress
-        )
+        found = pool.map(lambda path: _trouble_with(path, quick), paths)
+        looks = dict(total=len(paths), desc="reading", unit="file")
+        bar = tqdm(found, **looks, disable=not progress)
         for path, trouble in zip(paths, bar, strict=True):
             if trouble:
                 report.unreadable[_shown([path], root)[0]] = trouble
 
 
-def _first_frame(path: Path) -> str:
+def _trouble_with(path: Path, quick: bool) -> str:
+    """Why a file cannot be read; by its first frame only, if ``quick``."""
     try:
+        if not quick:
+            index_frames(path)
+            return ""
         with open_video(path, "pyav") as video:
             video.read([0])
     except VideoError as error:
@@ -317,41 +315,7 @@ def _first_frame(path: Path) -> str:
     return ""
 
 
-def _all_frames(path: Path) -> str:
-    try:
-        index_frames(path)
-    except VideoError as error:
-        return str(error).removeprefix(f"{path}: ")
-    return ""
-
-
 # --- the same thing twice ----------------------------------------------------------
-
-
-def _compare_contents(
-    sides: list[_Loaded], listed: set[Path], root: Path, report: CheckReport
-) -> None:
-    """Equal files; those on both sides of a split, or under two labels, are worse."""
-    places: dict[Path, set[tuple[str, str]]] = {}
-    labels: dict[Path, set[int]] = {}
-    for split, subset, samples in sides:
-        for sample in samples:
-            places.setdefault(sample.path, set()).add((split, subset))
-            labels.setdefault(sample.path, set()).add(sample.label)
-    unread = {root / shown for shown in report.unreadable}
-    for paths in equal_files(path for path in listed - unread if path.is_file()):
-        subsets: dict[str, set[str]] = {}
-        for split, subset in set().union(*(places[path] for path in paths)):
-            subsets.setdefault(split, set()).add(subset)
-        names = _shown(paths, root)
-        across = any(len(both) > 1 for both in subsets.values())
-        two_labels = len(set().union(*(labels[path] for path in paths))) > 1
-        if across:
-            report.on_both_sides.append(names)
-        if two_labels:
-            report.two_labels.append(names)
-        if not across and not two_labels:
-            report.equal.append(names)
 
 
 def _compare_names(root: Path, report: CheckReport) -> None:
@@ -372,15 +336,10 @@ def _compare_names(root: Path, report: CheckReport) -> None:
 def walk_data(root: Path) -> Iterator[Path]:
     """Every file below the root but hidden ones, caches and archives."""
     for folder, folders, names in os.walk(root):
-        top = Path(folder) == root
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and not (top and name == ARCHIVES)
-        )
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(folder, name)
+        here = Path(folder)
+        passed = {ARCHIVES} if here == root else set()
+        folders[:] = sorted(n for n in folders if n[0] != "." and n not in passed)
+        yield from (here / name for name in sorted(names) if name[0] != ".")
 
 
 def _find_strays(

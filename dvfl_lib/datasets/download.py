@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -85,17 +86,7 @@ def download(
             path.parent.mkdir(parents=True, exist_ok=True)
             if not (sha256 or size):  # nothing would tell two versions' pieces apart
                 part.unlink(missing_ok=True)
-            resumed = part.exists()
-            _fetch(address, part, size, sha256, progress, patience)
-            wrong = _trouble_with(part, size, sha256)
-            if wrong and resumed:  # the pieces may not belong together
-                part.unlink()
-                _fetch(address, part, size, sha256, progress, patience)
-                wrong = _trouble_with(part, size, sha256)
-            if wrong:
-                bad = part.with_suffix(".bad")
-                os.replace(part, bad)
-                raise _Refused(f"sent a wrong file: it {wrong} (kept as {bad.name})")
+            _fetch_right(address, part, size, sha256, progress, patience)
             os.replace(part, path)
             return path
         except _Refused as reason:
@@ -109,6 +100,22 @@ def download(
         f"{path.name} could not be fetched: {'; '.join(reasons) or 'no address'}. "
         f"Or fetch it by hand and put it there: {path}"
     )
+
+
+def _fetch_right(
+    address: str, part: Path, size: int | None, sha256: str, *more: Any
+) -> None:
+    """``_fetch``, and look at what came; pieces of two files are fetched anew."""
+    for resumed in (part.exists(), False):
+        _fetch(address, part, size, sha256, *more)
+        if not (wrong := _trouble_with(part, size, sha256)):
+            return
+        if not resumed:
+            break
+        part.unlink()
+    bad = part.with_suffix(".bad")
+    os.replace(part, bad)
+    raise _Refused(f"sent a wrong file: it {wrong} (kept as {bad.name})")
 
 
 def _trouble_with(path: Path, size: int | None, sha256: str) -> str:

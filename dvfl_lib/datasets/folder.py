@@ -47,7 +47,6 @@ from ..errors import DatasetError
 from ..seeding import derive_seed
 from ..video.clips import Sample
 from .base import SUBSETS, MissingVideos, VideoDataset, first_few, register
-from .duplicates import refuse_copies
 from .flip_labels import flip_labels
 from .listing import (
     VIDEO_SUFFIXES,
@@ -56,6 +55,7 @@ from .listing import (
     packed_in,
     read_lines,
     read_text,
+    refuse_copies,
 )
 
 _SIDES = {"train": ("train",), "test": ("test", "val", "validate", "validation")}

@@ -62,19 +62,12 @@ def get_dataset(
         DatasetError: an unknown name or part; a file that must be fetched by hand; no
             server, no room, no program for rar; damage; another such call at work.
     """
-    source = source or source_of(name)
-    root = Path(root).expanduser()
+    source, root = source or source_of(name), Path(root).expanduser()
     if (root / STANDIN_FILE).exists():
         raise DatasetError(
             f"{root} holds a stand-in. Choose another folder for the data set itself"
         )
-    parts = _choose_parts(source, list(only))
-    names = [choice.name for part in parts for choice in part.choices]
-    if prefer and prefer not in names:
-        raise DatasetError(
-            f"there is no archive {prefer!r}; there are {', '.join(names)}"
-        )
-    archives = root / ARCHIVES
+    parts, archives = _choose_parts(source, list(only), prefer), root / ARCHIVES
     try:
         archives.mkdir(parents=True, exist_ok=True)
         work = _Work(source, root, archives, prefer, discard, progress, say, patience)
@@ -85,8 +78,9 @@ def get_dataset(
             f"{root}: another call is filling this folder; wait until it has ended"
         ) from None
     except OSError as error:
-        told = f"cannot be read or written ({error.strerror})"
-        raise DatasetError(f"{error.filename or root}: {told}") from error
+        raise DatasetError(
+            f"{error.filename or root}: cannot be read or written ({error.strerror})"
+        ) from error
     if absent:
         raise DatasetError(
             f"{' and '.join(absent)} must be fetched by hand. {source.by_hand}. The "
@@ -96,18 +90,20 @@ def get_dataset(
     return root
 
 
-def _choose_parts(source: DataSource, names: list[str]) -> list[Part]:
+def _choose_parts(source: DataSource, only: list[str], prefer: str) -> list[Part]:
     known = [part.name for part in source.parts]
-    if strange := [name for name in names if name not in known]:
+    if strange := [name for name in only if name not in known]:
         raise DatasetError(
             f"{source.title} has no part {strange[0]!r}; its parts are "
             f"{', '.join(known)}"
         )
-    return [
-        part
-        for part in source.parts
-        if (part.name in names if names else not part.optional)
-    ]
+    parts = [p for p in source.parts if p.name in (only or [p.name] * (not p.optional))]
+    names = [choice.name for part in parts for choice in part.choices]
+    if prefer and prefer not in names:
+        raise DatasetError(
+            f"there is no archive {prefer!r}; there are {', '.join(names)}"
+        )
+    return parts
 
 
 @dataclass
@@ -236,12 +232,12 @@ class _Work:
         to a file on the list's own server.
         """
         self.say(f"{part.name}: {part.note}")
-        home = part.list_address
-        file = place / Path(urlsplit(home).path).name
-        download([home], file, progress=False, patience=self.patience)
+        server = urlsplit(part.list_address)
+        file = place / Path(server.path).name
+        download([part.list_address], file, progress=False, patience=self.patience)
         found = {}
         for line in file.read_text("utf-8", "replace").split():
-            there, server = urlsplit(line), urlsplit(home)
+            there = urlsplit(line)
             name = there.path.rpartition("/")[2]
             same = (there.scheme, there.netloc) == (server.scheme, server.netloc)
             if not same or not _NAME.fullmatch(name) or name in found:
@@ -250,8 +246,6 @@ class _Work:
                     f"{server.netloc}. Delete it, and try again"
                 )
             found[name] = Archive(name, (line,), part.into)
-        if not found:
-            raise DatasetError(f"{file}: names no archive. Delete it, and try again")
         return list(found.values())
 
     @property
@@ -265,8 +259,9 @@ class _Work:
         try:
             told = json.loads(self._record.read_text("utf-8"))
         except ValueError as error:
-            told = f"cannot be understood ({error}). Delete it"
-            raise DatasetError(f"{self._record}: {told}") from None
+            raise DatasetError(
+                f"{self._record}: cannot be understood ({error}). Delete it"
+            ) from None
         return {
             name: into for name, into in told.items() if (self.root / into).is_dir()
         }

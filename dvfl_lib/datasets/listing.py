@@ -3,7 +3,7 @@
 Public names: ``find_folder``, ``list_folder``, ``is_video``, ``packed_in``,
 ``read_text``, ``read_lines``, ``ListedClip``, ``Disk``, ``official_classes``,
 ``refuse_twice``, ``refuse_shared``, ``scan_classes``, ``match_list_to_files``,
-``VIDEO_SUFFIXES``.
+``refuse_copies``, ``sort_copies``, ``equal_files``, ``alike``, ``VIDEO_SUFFIXES``.
 
 Names on the disk are compared without regard to case, because copies differ in it.
 Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
@@ -11,13 +11,15 @@ Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from ..errors import DatasetError
 from ..video.clips import Sample
@@ -217,3 +219,86 @@ def match_list_to_files(
             samples,
         )
     return samples
+
+
+# --- the same video twice ----------------------------------------------------------
+
+
+def _hash(path: Path, length: int = -1) -> str:
+    with path.open("rb") as file:
+        if length > 0:
+            return hashlib.sha256(file.read(length)).hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def alike(
+    groups: Iterable[Sequence[Any]], key: Callable[[Any], Any]
+) -> list[list[Any]]:
+    """Each group divided by ``key``; only parts of two or more."""
+    parts = []
+    for group in groups:
+        found: dict[Any, list[Any]] = {}
+        for item in group:
+            found.setdefault(key(item), []).append(item)
+        parts += [part for part in found.values() if len(part) > 1]
+    return parts
+
+
+def equal_files(paths: Iterable[Path]) -> list[list[Path]]:
+    """Groups of files of one content; empty files are of no group.
+
+    Files are compared by size, then by their beginning, and only then as a whole.
+    """
+    there = [path for path in sorted(set(paths)) if path.is_file()]
+    size = {path: path.stat().st_size for path in there}
+    same = alike([[path for path in size if size[path]]], size.__getitem__)
+    return alike(alike(same, lambda path: _hash(path, 65536)), _hash)
+
+
+def sort_copies(
+    sides: Iterable[tuple[str, str, Sequence[Sample]]], unread: Collection[Path] = ()
+) -> tuple[list[list[Path]], list[list[Path]], list[list[Path]]]:
+    """Files of equal content: on both sides of a split, under two labels, and others.
+
+    Args:
+        sides: (split, "train" or "test", its videos).
+        unread: files to pass over.
+    """
+    places: dict[Path, set[tuple[str, str]]] = {}
+    labels: dict[Path, set[int]] = {}
+    for split, subset, samples in sides:
+        for sample in samples:
+            places.setdefault(sample.path, set()).add((split, subset))
+            labels.setdefault(sample.path, set()).add(sample.label)
+    across, double, others = [], [], []
+    for paths in equal_files(path for path in places if path not in unread):
+        where = set().union(*(places[path] for path in paths))
+        if len(where) > len({split for split, _ in where}):
+            across.append(paths)
+        if len(set().union(*(labels[path] for path in paths))) > 1:
+            double.append(paths)
+        elif paths not in across:
+            others.append(paths)
+    return across, double, others
+
+
+def refuse_copies(sides: Mapping[str, Sequence[Sample]]) -> None:
+    """Refuse a video that is on two sides, or under two labels, by its content.
+
+    A copy of a training video among the test videos would make the score too high; a
+    video with two labels has a wrong one. Copies on one side under one label are let
+    be. Empty files are left to whoever reads them.
+
+    Args:
+        sides: "train" and "test", with their videos.
+    """
+    names = {sample.path: sample.name for mine in sides.values() for sample in mine}
+    across, double, _ = sort_copies(("", side, mine) for side, mine in sides.items())
+    told = "are among the training videos and among the test videos"
+    for groups, trouble in ((across, told), (double, "have two labels")):
+        if groups:
+            equal = [" = ".join(n for p, n in names.items() if p in g) for g in groups]
+            raise DatasetError(
+                f"{len(groups)} videos {trouble}, as copies of equal content: "
+                f"{first_few(equal)}. Take the wrong ones out"
+            )

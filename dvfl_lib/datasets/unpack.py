@@ -138,9 +138,8 @@ def _safe(name: str, archive: Path, is_plain: bool) -> PurePosixPath:
     if not parts or strange or leads_out or not is_plain:
         what = "a name that leads out of its folder" if is_plain else "a link or device"
         raise DatasetError(
-            f"{archive}: holds {name!r}, {what}. The archives of these data sets hold "
-            "plain files and folders only. It is refused whole: take the archive from "
-            "its official address; if this one is from there, do not unpack it by hand"
+            f"{archive}: holds {name!r}, {what}. It is refused whole: take the archive "
+            "from its official address, and do not unpack this one by hand"
         )
     return PurePosixPath(*parts)
 
@@ -216,7 +215,7 @@ class _Joined(io.RawIOBase):
         return packed.open(packed.infolist()[0])
 
     def readable(self) -> bool:
-        """Yes: that is all it can do."""
+        """Yes."""
         return True
 
     def readinto(self, buffer) -> int:
@@ -270,8 +269,9 @@ def _unpack_rar(archive: Path, stage: Path) -> None:
         shutil.rmtree(stage)
         stage.mkdir()
     if not reasons:
-        told = f"there is no program here to unpack it. {HOW_TO_UNPACK_RAR}"
-        raise DatasetError(f"{archive}: {told}")
+        raise DatasetError(
+            f"{archive}: there is no program here to unpack it. {HOW_TO_UNPACK_RAR}"
+        )
     raise ValueError(f"{'; '.join(reasons)}. {HOW_TO_UNPACK_RAR}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dvfl_lib.datasets import check as checking
-from dvfl_lib.datasets.check import CheckReport, Side, check_dataset
+from dvfl_lib.datasets.check import CheckReport, check_dataset
 from dvfl_lib.datasets.sources import SOURCES
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.standins import list_standins
@@ -257,9 +257,3 @@ def test_the_document_is_json_and_holds_everything(copy):
     assert len(document["missing"]) == 10
     assert "and 5 more" in report.text(), "the text names a few"
     assert document["sides"][0]["split"] == "1"
-
-
-def test_sides_are_compared_only_where_a_number_is_published():
-    assert not Side("1", "train", found=7).wrong
-    assert not Side("1", "train", found=7, expected=7).wrong
-    assert "7 clips, and 8 are published" in Side("1", "train", 7, 8).wrong

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from dvfl_lib.datasets.hmdb51 import read_list as read_hmdb51
-from dvfl_lib.datasets.kinetics400 import class_key
 from dvfl_lib.datasets.listing import official_classes
 from dvfl_lib.datasets.ucf import (
     fold_group,
@@ -102,16 +101,3 @@ def test_odd_characters_in_names_of_hmdb51(annotations):
         ("sword", "sword_exercise"),
         ("push", "pushup"),
     }
-
-
-def test_the_names_of_kinetics():
-    names = official_classes("kinetics400")
-    assert sum("(" in name for name in names) == 9
-    assert [name for name in names if "'" in name] == ["massaging person's head"]
-    assert not [name for name in names if "," in name or not name.isascii()]
-    assert sorted(n.replace(" ", "_") for n in names) == [
-        n.replace(" ", "_") for n in sorted(names)
-    ]
-    bare = sorted(names, key=lambda name: name.replace("(", "").replace(")", ""))
-    assert [k for k, name in enumerate(bare) if name != names[k]] == [308, 309]
-    assert len({class_key(name) for name in names}) == 400

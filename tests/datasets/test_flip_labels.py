@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -152,12 +151,6 @@ def test_a_run_with_swapped_labels_is_another_run(samples):
 
     assert of(None) == of({})
     assert of(PAIR) == {**of(None), "labels of flipped clips": [[0, 1], [1, 0]]}
-
-
-def test_a_data_set_carries_its_pairs(samples):
-    what = ("x", Path("root"), "1", "train", ("l", "r"), samples[:2])
-    assert VideoDataset(*what).flip_labels is None
-    assert VideoDataset(*what, flip_labels=PAIR).flip_labels == PAIR
 
 
 def test_the_pipeline_trains_with_the_pairs_of_its_data_set(

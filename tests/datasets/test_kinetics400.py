@@ -1,9 +1,8 @@
 """Kinetics-400 is read as it is unpacked: holes, odd ids, and the official order."""
 
+import csv
 import os
-import random
 import shutil
-import warnings
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import torch
 
 from dvfl_lib.datasets import create_dataset
 from dvfl_lib.datasets.base import MissingVideos
-from dvfl_lib.datasets.kinetics400 import class_key
+from dvfl_lib.datasets.kinetics400 import class_key, read_csv
 from dvfl_lib.datasets.listing import official_classes
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.recipes import AugmentRecipe, DataRecipe
@@ -186,23 +185,6 @@ def test_replacements_are_taken_in_place_of_damaged_clips(root, one_video):
     assert sum(s.path.parent == folder for s in found.samples) == 1
 
 
-def test_a_whole_copy_warns_of_nothing(root, one_video):
-    names = official_classes("kinetics400")
-    clips = {f"id{k:09d}_000000_000010": name for k, name in enumerate(names)}
-    for stem in clips:
-        os.link(one_video, root / f"train/{stem}.mp4")
-    lines = csv_text(clips, "train").splitlines()
-    random.Random(0).shuffle(lines[1:])
-    file = root / "annotations/train.csv"
-    file.write_text("\n".join(lines), "utf-8")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        train = create_dataset("kinetics400", root)
-    assert labels_of(train) == clips and {s.label for s in train.samples} == {
-        *range(400)
-    }
-
-
 def test_a_clip_on_both_lists_is_refused(root):
     for side, clips in (("train", TRAIN), ("val", VAL)):
         both = {**clips, "shared_Id01_000000_000010": "abseiling"}
@@ -307,3 +289,79 @@ def test_real_clips_in_folders_of_classes(real_data, tmp_path):
         clip, label = found[k]
         assert found.classes[label] == sample.path.resolve().parent.name
         assert clip.shape[:2] == (8, 3) and clip.float().std() > 10
+
+
+LINES = f"""{HEADER}
+"{SKI[0]}",-aBcDeFgHi0,44,54,train
+"{SKI[1]}",_-cDeFgHi01,1.0,11.0,train
+"massaging person's head",--DeFgHi012,120,130,train
+
+abseiling,ordinaryId1,0,10,train
+"""
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "train.csv"
+    path.write_text(LINES, "utf-8")
+    return path
+
+
+def test_a_short_list_has_the_numbers_of_the_whole(file):
+    clips = read_csv(file, official_classes("kinetics400"), "train")
+    assert [clip[1] for clip in clips] == [308, 309, 196, 0]
+    assert [clip[0] for clip in clips] == [
+        "-aBcDeFgHi0_000044_000054",
+        "_-cDeFgHi01_000001_000011",
+        "--DeFgHi012_000120_000130",
+        "ordinaryId1_000000_000010",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("abseiling", "acting in play", "line 6: 'acting in play' .* 600 or 700"),
+        ('"massaging', 'x"massaging', "line 4: .*is not one of the 400"),
+        (",train", ",val", "line 2: is of the split 'val'"),
+        ("-aBcDeFgHi0", "#NAME?", "line 2: no YouTube id.*spreadsheet"),
+        ("-aBcDeFgHi0", "../../aaaaa", "line 2: no YouTube id"),
+        ("44,54", "54,44", "line 2: .* two times in seconds"),
+        ("44,54", "0:44,0:54", "line 2: .* two times in seconds"),
+        ("44,54", "nan,inf", "line 2: .* two times in seconds"),
+        (",44,54,train", ",44", "line 2: has not as many columns"),
+        (",44,54,train", ",44,54,train,0", "line 2: has not as many columns"),
+        ('"skiing crosscountry"', '"skiing crosscountry', "unexpected end|expected"),
+        ("label,", "class,", "has no column label"),
+        (HEADER + "\n", "", "has no column label, time_end, time_start, youtube_id"),
+    ],
+)
+def test_a_list_of_another_kind_or_mangled_is_refused(file, old, new, says):
+    assert old in LINES
+    file.write_text(LINES.replace(old, new, 1), "utf-8")
+    with pytest.raises(DatasetError, match=says) as caught:
+        read_csv(file, official_classes("kinetics400"), "train")
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.quick
+def test_the_order_keeps_the_parentheses_and_every_spelling_is_unique():
+    names = official_classes("kinetics400")
+    assert len(names) == 400 and names[308:310] == SKI
+    by_spelling = sorted(range(400), key=lambda label: class_key(names[label]))
+    moved = [label for place, label in enumerate(by_spelling) if place != label]
+    assert {308, 309} <= set(moved)  # what sorting stripped names would do
+    assert len({class_key(name) for name in names}) == 400
+
+
+# The official lists, where this machine has them.
+
+
+def test_the_class_list_is_that_of_the_known_label_maps(real_data):
+    folder = real_data / "annotations/kinetics400"
+    names = official_classes("kinetics400")
+    order = (folder / "mmaction2_label_map_k400.txt").read_text("utf-8").splitlines()
+    assert list(names) == order == sorted(order)
+    with open(folder / "kinetics_400_labels.csv", newline="") as rows:
+        pairs = [(int(row["id"]), row["name"]) for row in csv.DictReader(rows)]
+    assert pairs == list(enumerate(names))

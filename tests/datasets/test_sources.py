@@ -56,10 +56,3 @@ def test_the_authors_lists_have_the_published_numbers(real_data, name):
     for file, subset in (("train.csv", "train"), ("val.csv", "test")):
         with (folder / file).open(newline="") as rows:
             assert len(list(csv.reader(rows))) == SOURCES[name].count("authors", subset)
-
-
-def test_hmdb51_lists_as_many_clips_as_it_has(real_data):
-    folder = real_data / "annotations" / "hmdb51" / "test_train_splits"
-    files = [f for f in folder.iterdir() if f.name.endswith("_test_split1.txt")]
-    lines = [line for f in files for line in f.read_text().splitlines() if line.strip()]
-    assert (len(files), len(lines)) == (51, SOURCES["hmdb51"].clips)

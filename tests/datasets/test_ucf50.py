@@ -13,7 +13,7 @@ from dvfl_lib.datasets import create_dataset
 from dvfl_lib.datasets.listing import official_classes
 from dvfl_lib.datasets.ucf import UCF50_SPLITS as SPLITS
 from dvfl_lib.datasets.ucf import fold_group, group_number, straddling_groups
-from dvfl_lib.errors import DatasetError, VideoError
+from dvfl_lib.errors import DatasetError
 from helpers import moving_frames, write_video
 
 CLASSES = official_classes("ucf50")
@@ -105,6 +105,7 @@ def test_the_authors_split_cuts_by_name_and_warns(root):
 # --- labels ------------------------------------------------------------------
 
 
+@pytest.mark.quick
 def test_labels_are_those_of_a_plain_sort():
     assert CLASSES == tuple(sorted(CLASSES)) and len(CLASSES) == 50
     assert CLASSES.index("JumpRope") < CLASSES.index("JumpingJack")
@@ -131,14 +132,6 @@ def test_case_of_names_does_not_matter(root):
 # --- bad input ---------------------------------------------------------------
 
 
-def test_unknown_splits_and_subsets(root):
-    for split in ("1", "group26", "group1", "fold0", "fold6"):
-        with pytest.raises(DatasetError, match="group01 to group25 .* fold1 to fold5"):
-            create_dataset("ucf50", root, split)
-    with pytest.raises(DatasetError, match="'train' or 'test'"):
-        create_dataset("ucf50", root, "fold1", "val")
-
-
 def test_a_missing_class_never_moves_the_labels_of_the_others(root):
     shutil.rmtree(root / "UCF50" / "Biking")
     with pytest.raises(DatasetError, match="have none: Biking"):
@@ -163,18 +156,6 @@ def test_a_file_in_the_folder_of_another_class(root):
     file.rename(file.with_name("clip1.avi"))
     with pytest.raises(DatasetError, match="does not end in _gNN_cNN.avi"):
         create_dataset("ucf50", root, "fold1")
-
-
-def test_empty_and_cut_files(root, one_video):
-    file = root / "UCF50" / "Biking" / file_name("Biking", 1)
-    file.unlink()
-    file.write_bytes(b"")
-    with pytest.raises(DatasetError, match="1 of 256 .* or empty: Biking/v_Biking"):
-        create_dataset("ucf50", root, "fold1", "test")
-    file.write_bytes(one_video.read_bytes()[:3000])
-    test = create_dataset("ucf50", root, "fold1", "test")
-    with pytest.raises(VideoError, match="v_Biking_g01"):
-        test[[s.path for s in test.samples].index(file)]
 
 
 def test_another_number_of_clips_is_told(root):
@@ -225,8 +206,8 @@ def test_the_real_names_in_splits_of_groups(whole):
     tested = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # 6,681 clips are the right number
-        for number in range(1, 26):
-            test = create_dataset("ucf50", whole, f"group{number:02d}", "test")
+        for split in (f"fold{number}" for number in range(1, 6)):
+            test = create_dataset("ucf50", whole, split, "test")
             assert {s.label for s in test.samples} == set(range(50))
             tested += [sample.name for sample in test.samples]
         train = create_dataset("ucf50", whole, "group05")
@@ -237,6 +218,7 @@ def test_the_real_names_in_splits_of_groups(whole):
     assert groups_of(test, "PullUps") == {5, 30}
 
 
+@pytest.mark.quick
 def test_the_order_of_classes_is_the_authors(real_data):
     path = real_data / "annotations/ucf50/dvflnet/ucf_50_labels.csv"
     with open(path, newline="") as rows:

@@ -85,15 +85,6 @@ def test_the_released_formula_leads_to_the_corner_of_the_favourite():
     assert field.sizes[nearest] > 0.3 * field.sizes.max()
 
 
-def test_arrows_are_spread_alike_over_the_triangle():
-    field = simplex_field("forward_kl", TEACHER)
-    chosen = field.points[field.arrows]
-    assert len(chosen) == 55
-    for order in ([1, 2, 0], [1, 0, 2]):  # turned and mirrored
-        distance = torch.cdist(chosen[:, order], chosen).amin(dim=1)
-        assert distance.max() < 1e-6
-
-
 def test_what_is_no_point_of_a_triangle_is_refused():
     for wrong in ((0.5, 0.5), (0.5, 0.6, 0.1), (0.6, 0.4, 0.0)):
         with pytest.raises(LessonError, match="three positive probabilities"):

@@ -1,11 +1,21 @@
 """What lessons show of the data sets agrees with what is published and on disk."""
 
+import re
+
 import pytest
 
-from dvfl_lib.datasets import list_datasets
+from dvfl_lib.datasets import create_dataset, list_datasets
 from dvfl_lib.datasets.sources import SOURCES
 from dvfl_lib.errors import DatasetError
-from dvfl_lib.lessons import benchmarks_markdown, folder_sketch
+from dvfl_lib.lessons import (
+    benchmarks_markdown,
+    environment_report,
+    first_clip_of,
+    folder_sketch,
+    project_root,
+    shown_path,
+)
+from small_standins import write_small
 
 
 def rows() -> dict[str, list[str]]:
@@ -52,6 +62,15 @@ def test_a_folder_in_one_line_for_each_thing_in_it(tmp_path):
     ]
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(DatasetError, match="cannot be listed"):
-        folder_sketch(tmp_path / "nowhere")
+def test_the_first_clip_of_a_class(tmp_path):
+    root = write_small("ucf101", tmp_path)
+    dataset = create_dataset("ucf101", root, split="1", subset="train")
+    assert first_clip_of(dataset, "Rising").shape == (8, 3, 48, 64)
+    with pytest.raises(DatasetError, match="Flying"):
+        first_clip_of(dataset, "Flying")
+
+
+def test_paths_are_shown_as_a_reader_would_type_them(tmp_path):
+    assert shown_path(project_root() / "runs" / "x") == "runs/x"
+    assert shown_path(tmp_path) == str(tmp_path)
+    assert re.search(r"^torch +\d", environment_report(), re.M)
