@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from dvfl_lib.standins import StandinSize, write_standin
 
@@ -42,10 +43,14 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def small_standins(tmp_path_factory) -> dict[str, str]:
     """The same drawings, of seed 1, in the form of two benchmarks; few and short."""
-    root = tmp_path_factory.mktemp("benchmarks")
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # one drawing for all workers of a session
+    root /= "small_standins"
     size = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=9)
-    for name in ("ucf101", "hmdb51"):
-        write_standin(name, root / name, 1, size, workers=1, progress=False)
+    with FileLock(f"{root}.lock"):
+        for name in ("ucf101", "hmdb51"):  # what is whole is not drawn again
+            write_standin(name, root / name, 1, size, workers=1, progress=False)
     return {name: str(root / name) for name in ("ucf101", "hmdb51")}
 
 

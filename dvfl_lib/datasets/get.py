@@ -246,6 +246,8 @@ class _Work:
                     f"{server.netloc}. Delete it, and try again"
                 )
             found[name] = Archive(name, (line,), part.into)
+        if not found:
+            raise DatasetError(f"{file}: names no archive. Delete it, and try again")
         return list(found.values())
 
     @property

@@ -14,20 +14,12 @@ from .benchmark import (
     run_benchmarks,
     write_benchmarks,
 )
-from .class_order import InClassOrder, align_classes
-from .comparison import Comparison, SplitMean, compare, compare_seeds, split_mean
-from .metrics import Accuracy, Calibration, calibration_of
+from .comparison import compare, split_mean
+from .metrics import calibration_of
 from .protocol import EvaluationInfo, cached_evaluation, evaluate
-from .published import PUBLISHED_RESULTS, differences, published_for
+from .published import PUBLISHED_RESULTS
 from .report import NetworkResult, ReportFigure, RunSummary, write_report
-from .results import (
-    ClassAccuracy,
-    ConfusedPair,
-    Evaluation,
-    Views,
-    concatenate,
-    confused_pairs,
-)
+from .results import ConfusedPair, Evaluation, Views, concatenate, confused_pairs
 from .tables import (
     Measured,
     Table,
@@ -41,41 +33,31 @@ from .tables import (
 )
 
 __all__ = [
-    "Accuracy",
     "Benchmarks",
-    "Calibration",
-    "ClassAccuracy",
-    "Comparison",
     "ConfusedPair",
     "Evaluation",
     "EvaluationInfo",
-    "InClassOrder",
     "Measured",
     "NetworkResult",
     "PUBLISHED_RESULTS",
     "ReportFigure",
     "RunSummary",
-    "SplitMean",
     "Table",
     "Views",
-    "align_classes",
     "cached_evaluation",
     "calibration_of",
     "compare",
-    "compare_seeds",
     "concatenate",
     "confused_pairs",
     "cost_table",
     "costs_of",
     "data_name",
-    "differences",
     "evaluate",
     "final_rows",
     "final_table",
     "list_accuracies",
     "markdown",
     "open_benchmarks",
-    "published_for",
     "result_table",
     "run_benchmarks",
     "split_mean",

@@ -18,11 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from pydantic import ValidationError
 from tqdm import tqdm
 
 from ..cost import ViewCost, view_costs
-from ..datasets import VideoDataset
 from ..environment import (
     commit,
     cpu_threads,
@@ -38,8 +36,8 @@ from ..recipes import EvaluateRecipe
 from ..video.clips import EvaluationViews
 from .class_order import swapped_classes
 from .metrics import calibration_of
-from .networks import BenchmarkList, Opening
-from .plan import BenchmarkPlan, RunOptions, parse_views, told
+from .networks import BenchmarkList, Opening, ScoredNetwork
+from .plan import BenchmarkPlan, checked_plan, parse_views
 from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
 from .report import ReportFigure, write_final_report
 from .results import Evaluation, Views, confused_pairs
@@ -70,9 +68,9 @@ def open_benchmarks(
             ``data_roots``, or all five.
         data_roots: data set -> folder of its files. A small stand-in is written for
             the others.
-        checkpoints: files, each as ``Checkpoint`` takes it: a dictionary, or text
-            such as "student=x.safetensors@ucf101:1". Empty: the course's own
-            networks, which know the stand-ins' actions alone.
+        checkpoints: files, each as ``Checkpoint`` takes it, such as
+            "student=x.safetensors@ucf101:1". Empty: the course's own networks, which
+            know the stand-ins' actions alone.
         splits: data set -> a split, a list of them, or "all": the three official
             ones, or the 25 groups of UCF50. Left out: those that the networks may be
             scored on.
@@ -81,32 +79,23 @@ def open_benchmarks(
         class_orders: role -> "own", "authors" or a file of names, for files that do
             not name their classes.
         trust_unknown_training: roles whose networks you know to be trained on the
-            training list of the split they are scored on, where the file does not
-            say so.
+            training list of their split, where the file does not say so.
         options: see ``RunOptions``.
 
     Raises:
-        DVFLError: one of its children: which parameter, what is wrong, what to do.
+        DVFLError: which parameter, what is wrong, what to do.
     """
-    try:
-        plan = BenchmarkPlan(
-            benchmarks=tuple(benchmarks),
-            data_roots=data_roots or {},
-            checkpoints=tuple(checkpoints or ()),
-            splits=splits or {},
-            views=views,
-            class_orders=class_orders or {},
-            trust_unknown_training=tuple(trust_unknown_training),
-            options=options,
-        )
-    except ValidationError as error:
-        raise RecipeError(told(error, RunOptions.model_fields)) from None
-    return _opened(
-        plan, Path(run_dir or project_root() / "runs" / "benchmarks").expanduser()
+    plan = checked_plan(
+        benchmarks=tuple(benchmarks),
+        data_roots={k: v for k, v in (data_roots or {}).items() if v},
+        checkpoints=tuple(checkpoints or ()),
+        splits=splits or {},
+        views=views,
+        class_orders=class_orders or {},
+        trust_unknown_training=tuple(trust_unknown_training),
+        options=options,
     )
-
-
-def _opened(plan: BenchmarkPlan, folder: Path) -> Benchmarks:
+    folder = Path(run_dir or project_root() / "runs" / "benchmarks").expanduser()
     if not can_write(folder):
         raise RunDirectoryError(
             f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
@@ -114,10 +103,8 @@ def _opened(plan: BenchmarkPlan, folder: Path) -> Benchmarks:
         )
     opening = Opening(plan, folder)
     # Real data first: what is wrong with them is known before stand-ins are drawn.
-    found = {
-        name: opening.lists(name)
-        for name in sorted(plan.names, key=lambda name: name not in plan.data_roots)
-    }
+    ordered = sorted(plan.names, key=lambda name: name not in plan.data_roots)
+    found = {name: opening.lists(name) for name in ordered}
     lists = tuple(entry for name in plan.names for entry in found[name])
     return Benchmarks(plan, lists, folder, tuple(dict.fromkeys(opening.notes)))
 
@@ -127,25 +114,15 @@ def _opened(plan: BenchmarkPlan, folder: Path) -> Benchmarks:
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """What ``open_benchmarks`` gives: every list, every network, nothing computed yet.
+    """Every list and every network of ``open_benchmarks``; nothing computed yet."""
 
-    Attributes:
-        plan: what was asked for; lists: what there is, in order.
-        run_dir: where results go.
-        notes: what the loaders had to say about the data.
-    """
-
-    plan: BenchmarkPlan
-    lists: tuple[BenchmarkList, ...]
+    plan: BenchmarkPlan  # what was asked for
+    lists: tuple[BenchmarkList, ...]  # what there is, in order
     run_dir: Path
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # what the loaders had to say about the data
 
     def at(self, dataset: str, split: str | None = None) -> BenchmarkList:
-        """The list of a split, or the first one of a data set.
-
-        Raises:
-            RecipeError: there is none.
-        """
+        """The list of a split, or the first one of a data set."""
         for entry in self.lists:
             if entry.dataset.name == dataset and split in (None, entry.dataset.split):
                 return entry
@@ -158,31 +135,27 @@ class Benchmarks:
         views: str = "",
         progress: bool | None = None,
     ) -> Evaluation:
-        """One network on one list, or what is kept of it.
+        """One network on one list, or what is kept of it; see ``protocol.evaluate``.
 
         Args:
             views: such as "4x3", where they shall not be those of the run.
             progress: show a bar; by default for long lists.
-
-        Raises:
-            DVFLError: one of its children, as ``evaluation.evaluate``.
         """
         network, dataset = entry.networks[role], entry.dataset
         options = self.plan.options
-        own = (self.plan.clips, self.plan.crops)
-        clips, crops = parse_views(views) if views else own
+        clips, crops = parse_views(views or self.plan.views)
         recipe = EvaluateRecipe(clips, crops, network.short_side)
         samples = EvaluationViews(dataset.samples, network.data, recipe)
         about = EvaluationInfo(role, dataset.standin, network.model, *entry.place)
-        key = evaluation_key(
-            json.dumps([network.weights.digest, network.order]),
-            samples,
-            dataset.classes,
-            options.precision,
-        )
+        weights = json.dumps([network.weights.digest, network.order])
+        key = evaluation_key(weights, samples, dataset.classes, options.precision)
         folder = self.run_dir / "results" / dataset.name / dataset.split
-        others = "" if (clips, crops) == own else f"_{clips}x{crops}"
+        own = (clips, crops) == parse_views(self.plan.views)
+        others = "" if own else f"_{clips}x{crops}"
         shown = len(dataset) >= _LONG if progress is None else progress
+        workers = options.workers
+        if workers is None:  # to start them takes longer than to read a stand-in
+            workers = 0 if dataset.standin else min(8, os.cpu_count() or 1)
         with cpu_threads(1 if dataset.standin else 0):
             return cached_evaluation(
                 folder / f"{role}{others}.json",
@@ -193,7 +166,7 @@ class Benchmarks:
                     class_names=dataset.classes,
                     about=about,
                     batch_size=options.batch_size,
-                    workers=self._workers(dataset),
+                    workers=workers,
                     device=options.target,
                     precision=options.precision,
                     max_unreadable=options.max_unreadable,
@@ -204,42 +177,24 @@ class Benchmarks:
                 ),
             )
 
-    def _workers(self, dataset: VideoDataset) -> int:
-        """Starting loader processes takes longer than reading a small stand-in."""
-        if self.plan.options.workers is not None:
-            return self.plan.options.workers
-        return 0 if dataset.standin else min(8, os.cpu_count() or 1)
-
     def evaluate_all(self) -> dict[Place, Evaluation]:
-        """Every network on every list; goes on where it was interrupted.
-
-        Raises:
-            DVFLError: one of its children, as ``evaluation.evaluate``.
-        """
+        """Every network on every list; goes on where it was interrupted."""
         todo = [(entry, role) for entry in self.lists for role in entry.networks]
-        bar = tqdm(
-            todo, desc="evaluating", unit="list", disable=not self.plan.options.progress
-        )
+        quiet = not self.plan.options.progress
+        bar = tqdm(todo, desc="evaluating", unit="list", disable=quiet)
         return {(*e.place, role): self.evaluate(e, role) for e, role in bar}
 
     def measured(self, results: Mapping[Place, Evaluation]) -> list[Measured]:
         """The results with their notes, for ``tables.final_rows``."""
-        return [
-            self._measured(self.at(name, split), role, result)
-            for (name, split, role), result in results.items()
-        ]
+        found = []
+        for (name, split, role), result in results.items():
+            entry = self.at(name, split)
+            notes = self._notes_on(entry.networks[role], result)
+            found.append(Measured(role, result, notes, entry.dataset.missing))
+        return found
 
-    def _measured(
-        self, entry: BenchmarkList, role: str, result: Evaluation
-    ) -> Measured:
-        notes = self._notes_on(entry, role, result)
-        return Measured(role, result, notes, entry.dataset.missing)
-
-    def _notes_on(
-        self, entry: BenchmarkList, role: str, result: Evaluation
-    ) -> tuple[str, ...]:
-        network = entry.networks[role]
-        notes = list(network.notes)
+    def _notes_on(self, network: ScoredNetwork, result: Evaluation) -> tuple[str, ...]:
+        role, notes = network.role, list(network.notes)
         if network.trained_on is None and role in self.plan.trust_unknown_training:
             notes.append(
                 f"{role}: that it was trained on the training list of the split it is "
@@ -249,7 +204,7 @@ class Benchmarks:
             notes.append(f"{role}: nothing says what it was trained on.")
         for first, second in swapped_classes(result.confusion, result.class_names):
             notes.append(
-                f"{role}, {entry.dataset.name}: {first} and {second} are nearly always "
+                f"{role}, {result.dataset}: {first} and {second} are nearly always "
                 "taken for each other. Is the order of the network's classes right?"
             )
         return tuple(notes)
@@ -264,7 +219,7 @@ def costs_of(
     """Cost of each network on a list, per view and per video, see ``view_costs``."""
     plan, networks = bench.plan, {}
     for role, network in entry.networks.items():
-        recipe = EvaluateRecipe(plan.clips, plan.crops, network.short_side)
+        recipe = EvaluateRecipe(*parse_views(plan.views), network.short_side)
         networks[role] = (network.load().model, Views.of(network.data, recipe))
     return view_costs(networks, plan.options.target, repeats)
 
@@ -280,9 +235,6 @@ def write_benchmarks(
     Args:
         figures: name -> figure; their captions are their descriptions.
         costs: measured here for the first list, if not given.
-
-    Raises:
-        RunDirectoryError: the folder cannot be written.
     """
     marks = {result.standin for result in results.values()}
     begin = "Stand-in data. " if marks == {True} else ""
@@ -299,15 +251,13 @@ def write_benchmarks(
         **_files(bench),
     }
     about |= {f"note {n}": note for n, note in enumerate(bench.notes, 1)}
+    items = results.items()
     return write_final_report(
         bench.run_dir,
         final_rows(bench.measured(results)),
         costs_of(bench, bench.lists[0]) if costs is None else costs,
-        {
-            place: calibration_of(r.probabilities, r.labels)
-            for place, r in results.items()
-        },
-        {place: confused_pairs(r, most=3) for place, r in results.items()},
+        {place: calibration_of(r.probabilities, r.labels) for place, r in items},
+        {place: confused_pairs(r, most=3) for place, r in items},
         saved,
         about,
     )
@@ -318,29 +268,21 @@ def _files(bench: Benchmarks) -> dict[str, str]:
     places: dict[str, dict[str, list[str]]] = {}
     for entry in bench.lists:
         for role, network in entry.networks.items():
-            files = places.setdefault(role, {}).setdefault(
-                shown_path(network.weights.path), []
-            )
-            files.append(" ".join(entry.place))
-    return {
-        role: "; ".join(
-            file if len(files) == 1 else f"{file} ({', '.join(lists)})"
-            for file, lists in files.items()
-        )
-        for role, files in places.items()
-    }
+            file = shown_path(network.weights.path)
+            lists = places.setdefault(role, {}).setdefault(file, [])
+            lists.append(" ".join(entry.place))
+    told = {}
+    for role, files in places.items():
+        several = len(files) > 1
+        names = [f + f" ({', '.join(at)})" * several for f, at in files.items()]
+        told[role] = "; ".join(names)
+    return told
 
 
 def run_benchmarks(**parameters: Any) -> Path:
     """Open, evaluate and report without a notebook; prints the final table.
 
-    Args:
-        parameters: those of ``open_benchmarks``.
-
-    Returns the path of the HTML page.
-
-    Raises:
-        DVFLError: one of its children, as ``open_benchmarks``.
+    Takes the parameters of ``open_benchmarks``; returns the path of the HTML page.
     """
     bench = open_benchmarks(**parameters)
     for note in bench.notes:

@@ -12,7 +12,7 @@ folders the other way round.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,18 +37,17 @@ def align_classes(
     without regard to case, spaces and punctuation.
 
     Args:
-        network: the names of the network's outputs, in their order.
-        data: the names of the data set, in the order of its labels.
+        network, data: the names of both, each in its order.
         partner: data set's name -> network's name, where the two use other names.
 
     Raises:
-        CheckpointError: a class without a partner on either side, or two classes of
-            one name on one side.
+        CheckpointError: a class without a partner, or two classes of one name.
     """
     if partner is not None:
         if lost := [name for name in data if name not in partner]:
+            few = first_few(map(repr, lost))
             raise CheckpointError(
-                f"the mapping of class names lacks the data set's {_few(lost)}"
+                f"the mapping of class names lacks the data set's {few}"
             )
         data = [partner[name] for name in data]
     order = _paired(network, data)
@@ -76,19 +75,16 @@ def _why_not(network: Sequence[str], data: Sequence[str]) -> str:
     sides = ((network, data, "network"), (data, network, "data set"))
     for names, others, whose in sides:
         plain, known = [*map(_plain, names)], {*map(_plain, others)}
-        if twice := [n for n, count in Counter(plain).items() if count > 1]:
-            told.append(f"the {whose} has several classes of the name {_few(twice)}")
-        if lone := [name for name in names if _plain(name) not in known]:
-            told.append(f"only the {whose} has {_few(lone)}")
+        if twice := [repr(n) for n, count in Counter(plain).items() if count > 1]:
+            few = first_few(twice)
+            told.append(f"the {whose} has several classes of the name {few}")
+        if lone := [repr(name) for name in names if _plain(name) not in known]:
+            told.append(f"only the {whose} has {first_few(lone)}")
     return (
         f"the network's {len(network)} classes and the data set's {len(data)} cannot "
         f"be paired by name: {'; '.join(told)}. Use the weights of this data set, or "
         "give the names of the network's classes in their order"
     )
-
-
-def _few(names: Iterable[str]) -> str:
-    return first_few(map(repr, names))
 
 
 class InClassOrder(nn.Module):
@@ -116,10 +112,6 @@ def released_classes(dataset: str, classes: Sequence[str]) -> tuple[str, ...]:
     UCF101, UCF50: folders in a plain sort (lists of the DVFL-Net repository).
     Kinetics-400, Something-Something V2: the official order (label files of the
     Video-FocalNets repository).
-
-    Args:
-        dataset: its name in ``datasets``.
-        classes: its classes, in the order of its labels.
 
     Raises:
         CheckpointError: HMDB51, or a data set without released checkpoints.
@@ -160,9 +152,6 @@ def swapped_classes(
     """Pairs of classes that are nearly always taken for each other.
 
     A network does not learn that; an order of classes that does not fit shows so.
-
-    Args:
-        confusion: (K, K) counts, row = true class; class_names: K names.
     """
     counts = np.asarray(confusion)
     totals = counts.sum(axis=1, keepdims=True)  # (K, 1)

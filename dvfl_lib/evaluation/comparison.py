@@ -31,11 +31,7 @@ _ROUNDING = 1e-12  # differences of shares that are no further apart are equal
 
 @dataclass(frozen=True)
 class Comparison:
-    """Network ``b`` against network ``a``, video by video.
-
-    ``difference``, ``low`` and ``high`` are shares: accuracy of b minus accuracy
-    of a, and its 95 % interval (Agresti-Min). ``p`` is McNemar's exact test.
-    """
+    """Network ``b`` against network ``a``, video by video."""
 
     a: str
     b: str
@@ -44,10 +40,10 @@ class Comparison:
     only_a: int
     only_b: int
     neither: int
-    difference: float
-    low: float
+    difference: float  # share: accuracy of b minus accuracy of a
+    low: float  # its 95 % interval (Agresti-Min)
     high: float
-    p: float
+    p: float  # McNemar's exact test
     standin: bool
 
     @property
@@ -85,9 +81,6 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
 
     The test speaks of these two trained networks on these videos. Another seed
     trains other networks; how far those lie apart it cannot know.
-
-    Raises:
-        DatasetError: the two were not evaluated on the same list of videos.
     """
     if a.class_names != b.class_names or a.standin != b.standin:
         raise DatasetError(
@@ -105,20 +98,18 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
     right_a, right_b = a.correct, b.correct
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     both, n = int((right_a & right_b).sum()), len(a.videos)
-    low, high = paired_interval(only_a, only_b, n)
     return Comparison(
-        a=a.name,
-        b=b.name,
-        n=n,
-        both=both,
-        only_a=only_a,
-        only_b=only_b,
-        neither=n - both - only_a - only_b,
-        difference=(only_b - only_a) / n,
-        low=low,
-        high=high,
-        p=mcnemar_p(only_a, only_b),
-        standin=a.standin,
+        a.name,
+        b.name,
+        n,
+        both,
+        only_a,
+        only_b,
+        n - both - only_a - only_b,
+        (only_b - only_a) / n,
+        *paired_interval(only_a, only_b, n),
+        mcnemar_p(only_a, only_b),
+        a.standin,
     )
 
 
@@ -126,15 +117,11 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
 class SeedComparison:
     """``b`` minus ``a``, seed by seed, as shares.
 
-    Attributes:
-        differences: one per seed.
-        mean: their mean.
-        low, high: the 95 % interval of the mean (Student's t, n - 1 degrees of
-            freedom); minus and plus infinity for a single seed, and where all
-            differences are equal: there is no spread then to judge noise by.
+    The interval is Student's t of 95 %, n - 1 degrees of freedom. It is endless for a
+    single seed, and where all differences are equal: no spread then to judge noise by.
     """
 
-    differences: tuple[float, ...]
+    differences: tuple[float, ...]  # one per seed
     mean: float
     low: float
     high: float
@@ -177,8 +164,7 @@ def compare_seeds(a: Sequence[float], b: Sequence[float]) -> SeedComparison:
         a, b: one share per seed, in the same order of seeds.
 
     Raises:
-        DatasetError: none, or not as many of one as of the other; or a result that
-            is no finite number.
+        DatasetError: results that cannot be paired, or that are no finite numbers.
     """
     if len(a) != len(b) or not a:
         raise DatasetError(
@@ -206,15 +192,7 @@ def t_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     Args:
         freedom: degrees of freedom, at least 1.
         confidence: share of all cases that the interval is to cover, below 1.
-
-    Raises:
-        DatasetError: one of them is out of range.
     """
-    if freedom < 1 or not 0 < confidence < 1:
-        raise DatasetError(
-            f"there is no t interval of confidence {confidence} with {freedom} "
-            "degrees of freedom: give one between 0 and 1, and two seeds or more"
-        )
     return float(t.ppf((1 + confidence) / 2, freedom))
 
 
@@ -223,27 +201,17 @@ def t_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
 
 @dataclass(frozen=True)
 class SplitMean:
-    """The mean of a network's accuracies over splits; all shares are in [0, 1].
-
-    Attributes:
-        name, dataset, standin: of the evaluations.
-        splits: in the order of the protocol; whole: whether none is missing.
-        videos: on all test lists together.
-        means: metric -> mean over the splits, each split counting alike; None where
-            it is not meaningful.
-        spread: sample standard deviation of the top-1 accuracies; None for one split.
-        low, high: the least and the greatest of them.
-    """
+    """The mean of a network's accuracies over splits; all shares are in [0, 1]."""
 
     name: str
     dataset: str
     standin: bool
-    splits: tuple[str, ...]
-    whole: bool
-    videos: int
-    means: dict[str, float | None]
-    spread: float | None
-    low: float
+    splits: tuple[str, ...]  # in the order of the protocol
+    whole: bool  # whether none is missing
+    videos: int  # on all test lists together
+    means: dict[str, float | None]  # metric -> mean; None where it is not meaningful
+    spread: float | None  # sample standard deviation of top-1; None for one split
+    low: float  # the least and the greatest top-1
     high: float
 
     @property
@@ -276,11 +244,8 @@ def split_mean(results: Sequence[Evaluation]) -> SplitMean:
     """The mean over one network's results on splits of one data set.
 
     UCF101 and HMDB51 have three official splits, and the number of a method is the
-    mean over them, each with a network of its own.
-
-    Raises:
-        DatasetError: none; results of several networks, data sets or views; a split
-            twice; splits of several protocols.
+    mean over them, each with a network of its own. What does not belong together
+    (networks, data sets, views, protocols) is refused.
     """
     if not results:
         raise DatasetError("there is no result to take a mean of")
@@ -291,7 +256,8 @@ def split_mean(results: Sequence[Evaluation]) -> SplitMean:
                 f"a mean over splits needs results of one {what}, not of "
                 f"{', '.join(sorted(map(str, found)))}"
             )
-    order = _protocol(results[0].dataset, [result.split for result in results])
+    dataset = results[0].dataset
+    order = _protocol(dataset, [result.split for result in results])
     kept = sorted(results, key=lambda result: order.index(result.split))
     means: dict[str, float | None] = {}
     for name in METRICS:
@@ -302,7 +268,7 @@ def split_mean(results: Sequence[Evaluation]) -> SplitMean:
     tops = [result.top1.correct / result.top1.n for result in kept]
     return SplitMean(
         name=kept[0].name,
-        dataset=kept[0].dataset,
+        dataset=dataset,
         standin=kept[0].standin,
         splits=tuple(result.split for result in kept),
         whole=len(kept) == len(order),

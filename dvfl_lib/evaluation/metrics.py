@@ -70,11 +70,10 @@ class Accuracy:
 def wilson_interval(correct: float, n: int) -> tuple[float, float]:
     """Wilson's score interval of a share, 95 %.
 
-    It stays inside [0, 1] and keeps its confidence for small n and for shares
-    near 0 and 1, where the textbook interval does not (Wilson 1927, JASA 22).
-    It takes the videos for independent; clips cut from one recording are not
-    quite, so the true interval is somewhat wider. A tie counts one half, so
-    ``correct`` need not be whole, which ``scipy.stats.binomtest`` asks for.
+    It keeps its confidence for small n and for shares near 0 and 1, where the
+    textbook interval does not (Wilson 1927, JASA 22). It takes the videos for
+    independent; clips cut from one recording are not quite, so the true interval is
+    wider. Ties count one half, which ``scipy.stats.binomtest`` does not take.
     """
     share, spread = correct / n, _Z**2 / n
     centre = (share + spread / 2) / (1 + spread)
@@ -164,13 +163,8 @@ def _relatives(families: Sequence[Sequence[int]], classes: int) -> np.ndarray:
 def mcnemar_p(only_a: int, only_b: int) -> float:
     """Exact two-sided McNemar test of two classifiers on the same videos.
 
-    Args:
-        only_a: videos that only the first got right.
-        only_b: videos that only the second got right.
-
-    Returns:
-        The chance of a split at least this uneven if each of these videos had
-        fallen to either side with probability one half (exact binomial).
+    The chance of a split at least this uneven if each of the videos that only one of
+    them got right had fallen to either side with probability one half (binomial).
     """
     n = only_a + only_b
     return float(binomtest(only_a, n, 0.5).pvalue) if n else 1.0
@@ -190,17 +184,12 @@ def paired_interval(only_a: int, only_b: int, n: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Metric:
-    """One column of every table, and one entry of every result's JSON.
+    """One column of every table, and one entry of every result's JSON."""
 
-    Attributes:
-        title: of the column.
-        of: probabilities (N, K), labels (N) -> accuracy; None where it says nothing.
-        interval: whether tables show the 95 % interval beside it.
-    """
-
-    title: str
+    title: str  # of the column
+    # probabilities (N, K), labels (N) -> accuracy; None where it says nothing
     of: Callable[[np.ndarray, np.ndarray], Accuracy | None]
-    interval: bool = False
+    interval: bool = False  # whether tables show the 95 % interval beside it
 
     def cell(self, accuracy: Accuracy | None) -> str:
         """What a table shows."""
@@ -278,18 +267,7 @@ class Calibration:
 def calibration_of(
     probabilities: np.ndarray, labels: np.ndarray, bins: int = 10
 ) -> Calibration:
-    """Confidence and accuracy of (N, K) probabilities for (N,) labels.
-
-    Args:
-        bins: how many, of equal width.
-
-    Raises:
-        DatasetError: no bin, or no video.
-    """
-    if bins < 1 or len(labels) == 0:
-        raise DatasetError(
-            f"calibration needs a bin and a video; given {bins} and {len(labels)}"
-        )
+    """Confidence and accuracy of (N, K) probabilities for (N,) labels."""
     # Below 1, because torchmetrics counts a confidence of exactly 1 by itself.
     kept = np.minimum(probabilities, np.nextafter(1.0, 0.0)).astype(np.float64)
     error = multiclass_calibration_error(
@@ -302,21 +280,17 @@ def calibration_of(
     right = kept.argmax(axis=1) == labels  # (N,)
     edges = np.linspace(0, 1, bins + 1)
     place = np.searchsorted(edges, confidence, side="right") - 1  # (N,)
+    parts = []
+    for k in range(bins):
+        sure, hits = confidence[place == k], right[place == k]
+        mean = float(sure.mean()) if len(sure) else None
+        accuracy = Accuracy(int(hits.sum()), len(hits))
+        parts.append(
+            ConfidenceBin(float(edges[k]), float(edges[k + 1]), mean, accuracy)
+        )
     return Calibration(
-        bins=tuple(
-            _bin(edges[k], edges[k + 1], confidence[place == k], right[place == k])
-            for k in range(bins)
-        ),
+        bins=tuple(parts),
         error=float(error),
         confidence=float(confidence.mean()),
         accuracy=Accuracy(int(right.sum()), len(right)),
-    )
-
-
-def _bin(
-    low: float, high: float, confidence: np.ndarray, right: np.ndarray
-) -> ConfidenceBin:
-    mean = float(confidence.mean()) if len(confidence) else None
-    return ConfidenceBin(
-        float(low), float(high), mean, Accuracy(int(right.sum()), len(right))
     )

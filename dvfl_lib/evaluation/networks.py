@@ -24,12 +24,7 @@ from ..standins.scenes import ACTIONS, action_of
 from ..weights.checkpoint import build_model, views_from_metadata
 from ..weights.loading import Network, describe_tensors, network_of
 from ..weights.reading import read_weights, weights_digest
-from .class_order import (
-    InClassOrder,
-    align_classes,
-    read_class_list,
-    released_classes,
-)
+from .class_order import InClassOrder, align_classes, read_class_list, released_classes
 from .plan import COURSE_TRAINING, BenchmarkPlan, Checkpoint
 from .tables import data_name
 
@@ -38,20 +33,14 @@ _UCF50_GROUPS = 25  # without which UCF50 is not whole
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """What a file says of itself, and what its tensors tell; read once.
-
-    Attributes:
-        path: the file; stamp: its size and time of change when it was read.
-        kind: "safetensors" or "pytorch"; metadata: what ``save_checkpoint`` wrote.
-        network: its architecture; digest: of the tensors, see ``weights_digest``.
-    """
+    """What a file says of itself, and what its tensors tell; read once."""
 
     path: Path
-    stamp: tuple[int, int]
-    kind: str
-    metadata: dict[str, Any]
-    network: Network
-    digest: str
+    stamp: tuple[int, int]  # its size and time of change when it was read
+    kind: str  # "safetensors" or "pytorch"
+    metadata: dict[str, Any]  # what ``save_checkpoint`` wrote
+    network: Network  # its architecture
+    digest: str  # of the tensors, see ``weights_digest``
 
     @property
     def trained_on(self) -> TrainingList | None:
@@ -61,11 +50,7 @@ class WeightsInfo:
 
 
 def inspect_weights(checkpoint: Checkpoint) -> WeightsInfo:
-    """Read a file and make sure that it holds a whole video network.
-
-    Raises:
-        CheckpointError: it holds something else, or another network than ``arch``.
-    """
+    """Read a file and make sure that it holds a whole network, and that of ``arch``."""
     path, stamp = checkpoint.path, _stamp(checkpoint.path)
     file = read_weights(path)
     network = network_of(file.tensors)
@@ -89,34 +74,20 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class ScoredNetwork:
-    """A network on a data set; its weights are read when they are needed.
+    """A network on a data set; its weights are read when they are needed."""
 
-    Attributes:
-        role: "student", "baseline" or "teacher".
-        weights: its file; model: what it is called in ``vfl_net``.
-        classes: its own names in the order of its outputs; order: the number of the
-            output for each class of the data, see ``class_order.align_classes``.
-        data: frames, sampling and pixels of a view; short_side before cropping.
-        trained_on: the list it learned from; None where nothing says so.
-        notes: what a reader of its results must know.
-    """
-
-    role: str
+    role: str  # "student", "baseline" or "teacher"
     weights: WeightsInfo
-    model: str
-    classes: tuple[str, ...]
-    order: tuple[int, ...]
-    data: DataRecipe
-    short_side: int
-    trained_on: TrainingList | None
-    notes: tuple[str, ...]
+    model: str  # what it is called in ``vfl_net``
+    classes: tuple[str, ...]  # its own names, in the order of its outputs
+    order: tuple[int, ...]  # output for each class of the data, see ``align_classes``
+    data: DataRecipe  # frames, sampling and pixels of a view
+    short_side: int  # before cropping
+    trained_on: TrainingList | None  # None where nothing says so
+    notes: tuple[str, ...]  # what a reader of its results must know
 
     def load(self) -> InClassOrder:
-        """The network in eval mode, on the CPU.
-
-        Raises:
-            CheckpointError: the file is another one than when it was opened.
-        """
+        """The network in eval mode, on the CPU; refused if the file was changed."""
         path = self.weights.path
         if not path.is_file() or _stamp(path) != self.weights.stamp:
             raise CheckpointError(f"{path} was changed meanwhile: open it again")
@@ -126,25 +97,17 @@ class ScoredNetwork:
 def check_classes(
     role: str, weights: WeightsInfo, dataset: str, standin: bool, classes: int
 ) -> None:
-    """Refuse a head of another size.
-
-    Raises:
-        CheckpointError: the network tells another number of classes apart.
-    """
-    network = weights.network
-    if network.num_classes == classes:
-        return
+    """Refuse a head of another size: the network tells other classes apart."""
+    name, own = weights.network.name, weights.network.num_classes
     advice = "Use the weights of this data set"
     if standin:
-        advice = (
-            "Stand-ins show made-up actions alone. For the real data give "
-            f"data_roots={{{dataset!r}: <its folder>}}"
+        advice = "Stand-ins show made-up actions alone. For the real data give "
+        advice += f"data_roots={{{dataset!r}: <its folder>}}"
+    if own != classes:
+        raise CheckpointError(
+            f"{role}: {weights.path} holds {name} with {own} classes, and the "
+            f"{data_name(dataset, standin)} has {classes} classes. {advice}"
         )
-    raise CheckpointError(
-        f"{role}: {weights.path} holds {network.name} with {network.num_classes} "
-        f"classes, and the {data_name(dataset, standin)} has {classes} classes. "
-        f"{advice}"
-    )
 
 
 def scored_network(
@@ -158,7 +121,6 @@ def scored_network(
     """Pair a network's classes with those of the data, by name.
 
     Args:
-        dataset: gives the names of the classes.
         class_order: "authors", "own" (the data set's), a file of names, or "": what
             the file says, and for a .pth file, which says nothing, "authors".
         size: numbers of a view that replace those of the file.
@@ -167,14 +129,17 @@ def scored_network(
     Raises:
         CheckpointError: another number of classes; classes that cannot be paired, or
             whose order nobody knows.
-        RecipeError: a size that is impossible.
-        DatasetError: a file of names that cannot be read.
     """
     path = weights.path
     check_classes(role, weights, dataset.name, dataset.standin, len(dataset.classes))
     names, notes = _names(role, weights, dataset, class_order)
+    partner = None
     try:
-        order = align_classes(names, dataset.classes, _partners(names, dataset))
+        if dataset.standin:  # the same actions under the names of each data set
+            known = {action_of(name): name for name in names}
+            own = {name: action_of(name) for name in dataset.classes}
+            partner = {name: known.get(action, name) for name, action in own.items()}
+        order = align_classes(names, dataset.classes, partner)
     except (CheckpointError, DatasetError) as error:
         raise CheckpointError(f"{role}: {path}: {error}") from None
     data, short_side, stated = views_from_metadata(weights.metadata, size or {})
@@ -210,15 +175,14 @@ def _names(
     if not class_order and weights.kind == "pytorch":
         class_order = "authors"
     if class_order == "authors":
-        names = released_classes(dataset.name, dataset.classes)
-        return names, [
+        note = (
             f"{shown}: the file does not name its classes; they are taken to be in the "
             "order of the authors' released checkpoints."
-        ]
+        )
+        return released_classes(dataset.name, dataset.classes), [note]
     if class_order == "own":
-        return dataset.classes, [
-            f"{shown}: its classes are taken to be in the data set's own order."
-        ]
+        note = f"{shown}: its classes are taken to be in the data set's own order."
+        return dataset.classes, [note]
     if class_order:
         return read_class_list(class_order), []
     raise CheckpointError(
@@ -226,14 +190,6 @@ def _names(
         f"class_orders={{{role!r}: ...}}: 'own' for the data set's order, 'authors' "
         "for that of the released checkpoints, or a file with a name in each line"
     )
-
-
-def _partners(names: tuple[str, ...], dataset: VideoDataset) -> dict[str, str] | None:
-    """Stand-ins show the same actions under the names of each data set."""
-    if not dataset.standin:
-        return None
-    known = {action_of(name): name for name in names}
-    return {name: known.get(action_of(name), name) for name in dataset.classes}
 
 
 @dataclass(frozen=True)
@@ -261,23 +217,17 @@ class Opening:
         """All test lists of one data set, with the networks that are scored there."""
         plan, root = self.plan, self.plan.data_roots.get(name)
         drawing = plan.options.seed if root is None else standin_seed(root)
-        files = {
-            split: {
-                role: self._weights(checkpoint)
-                for role, checkpoint in plan.files_of(name, split).items()
-            }
-            for split in self._splits(name, drawing)
-        }
-        if drawing is not None:  # twelve classes: known before anything is drawn
-            for split, networks in files.items():
-                for role, weights in networks.items():
+        files: dict[str, dict[str, WeightsInfo]] = {}
+        for split in self._splits(name, drawing):
+            given = plan.files_of(name, split).items()
+            files[split] = {role: self._weights(c) for role, c in given}
+            if drawing is not None:  # twelve classes: known before anything is drawn
+                for role, weights in files[split].items():
                     check_classes(role, weights, name, True, len(ACTIONS))
                     self._refuse(role, weights, TrainingList(name, split, drawing))
         if root is None:
             root = self._standin(name)
-        return [
-            self._list(name, root, split, networks) for split, networks in files.items()
-        ]
+        return [self._list(name, root, *listed) for listed in files.items()]
 
     def _list(
         self, name: str, root: Path, split: str, networks: dict[str, WeightsInfo]
@@ -287,12 +237,11 @@ class Opening:
             dataset = create_dataset(name, root, split, "test")
         shown = [str(w.message).replace(str(root), shown_path(root)) for w in told]
         self.notes += [f"{name}: {text}" for text in shown]
-        scored = {}
+        scored, size = {}, self.plan.options.size
         for role, weights in networks.items():
-            order, size = self.plan.class_orders.get(role, ""), self.plan.options.size
-            scored[role] = scored_network(
-                role, weights, dataset, order, size, self._course_training
-            )
+            order = self.plan.class_orders.get(role, "")
+            known = (role, weights, dataset, order, size, self._course_training)
+            scored[role] = scored_network(*known)
             self._refuse(role, weights, training_list(dataset))
         return BenchmarkList(dataset, scored)
 
@@ -316,11 +265,8 @@ class Opening:
         if named := dict.fromkeys(c.split for c in files if c.split):
             return tuple(named)
         lists = [self._weights(checkpoint).trained_on for checkpoint in files]
-        trained = {
-            known.split
-            for known in lists
-            if known is not None and (known.dataset, known.drawing) == (name, drawing)
-        }
+        place = (name, drawing)
+        trained = {t.split for t in lists if t and (t.dataset, t.drawing) == place}
         trusted = plan.trust_unknown_training and not trained and protocols_of(name)
         if len(trained) > 1 or trusted:
             raise RecipeError(
@@ -345,14 +291,10 @@ class Opening:
             return
         advice = ""
         if trained is None:
-            advice = (
-                ". If you know that it was trained on this split: "
-                f"trust_unknown_training=[{role!r}]"
-            )
-            if test.dataset != "hmdb51":
-                advice += (
-                    f"; for a released one: splits={{{test.dataset!r}: 'authors'}}"
-                )
+            advice = ". If you know that it was trained on this split: "
+            advice += f"trust_unknown_training=[{role!r}]"
+            if (name := test.dataset) != "hmdb51":
+                advice += f"; for a released one: splits={{{name!r}: 'authors'}}"
         place = f"{role} on {test.dataset}, split {test.split}"
         raise DatasetError(f"{place}: {why}{advice}")
 

@@ -1,13 +1,13 @@
 """What is to be scored, and how: checked in one place, before any work.
 
-Public names: ``BenchmarkPlan``, ``Checkpoint``, ``RunOptions``, ``parse_views``,
-``told``, ``ROLES``, ``COURSE_FILES``, ``COURSE_TRAINING``.
+Public names: ``BenchmarkPlan``, ``Checkpoint``, ``RunOptions``, ``checked_plan``,
+``parse_views``, ``ROLES``, ``COURSE_FILES``, ``COURSE_TRAINING``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -47,51 +47,37 @@ DatasetName = Literal[*SOURCES]  # type: ignore[valid-type]
 
 
 class RunOptions(BaseModel):
-    """How results are computed: what changes no question, and seldom an answer.
-
-    Attributes:
-        size: replaces ``frames``, ``crop``, ``short_side``, ``sampling`` or ``stride``
-            of the checkpoints.
-        batch_size: views per forward pass; changes no result.
-        workers: loader processes; None chooses. Changes no result.
-        device: such as "cuda"; "" takes the accelerator if there is one.
-        precision: "no" (float32), "bf16" or "fp16".
-        max_unreadable: share of videos that may be left out unread.
-        standin_size: numbers of ``StandinSize``, for the stand-ins that are written.
-        seed: of their scenes; the course's own networks learned from seed 0.
-        progress: show bars.
-    """
+    """How results are computed: what changes no question, and seldom an answer."""
 
     model_config = _CHECKED
 
+    # Replaces frames, crop, short_side, sampling or stride of the checkpoints.
     size: dict[str, int | str] = {}
-    batch_size: int = Field(12, ge=1)
-    workers: int | None = Field(None, ge=0)
-    device: str = ""
-    precision: Literal["no", "bf16", "fp16"] = "no"
-    max_unreadable: float = Field(0.02, ge=0, lt=1)
-    standin_size: dict[str, int] = {}
-    seed: int = Field(1, ge=0)
-    progress: bool = True
+    batch_size: int = Field(12, ge=1)  # views per forward pass; changes no result
+    workers: int | None = Field(None, ge=0)  # None chooses; changes no result
+    device: str = ""  # such as "cuda"; "" takes the accelerator if there is one
+    precision: Literal["no", "bf16", "fp16"] = "no"  # "no" is float32
+    max_unreadable: float = Field(0.02, ge=0, lt=1)  # share that may be left out unread
+    standin_size: dict[str, int] = {}  # of ``StandinSize``, for those that are drawn
+    seed: int = Field(1, ge=0)  # of their scenes; the course's networks know seed 0
+    progress: bool = True  # show bars
 
     @model_validator(mode="after")
     def _can_be(self) -> RunOptions:
-        known = ("frames", "crop", "short_side", "sampling", "stride")
-        if odd := [name for name in self.size if name not in known]:
-            raise ValueError(f"size: {odd[0]!r} is not one of {', '.join(known)}")
+        known = {
+            "size": ("frames", "crop", "short_side", "sampling", "stride"),
+            "standin_size": tuple(_STANDIN_SIZE),
+        }
+        for part, names in known.items():
+            if odd := [name for name in getattr(self, part) if name not in names]:
+                raise ValueError(f"{part}: {odd[0]!r} is not one of {', '.join(names)}")
         replace(DataRecipe(), **self.size)
-        if odd := [name for name in self.standin_size if name not in _STANDIN_SIZE]:
-            raise ValueError(
-                f"standin_size: {odd[0]!r} is not one of {', '.join(_STANDIN_SIZE)}"
-            )
         self.drawn  # noqa: B018  an impossible size is refused here
         try:
             torch.zeros(1, device=self.target)
         except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"device {self.device!r} cannot be used here: {reason}"
-            ) from None
+            why = f"cannot be used here: {str(error).splitlines()[0]}"
+            raise ValueError(f"device {self.device!r} {why}") from None
         return self
 
     @property
@@ -108,12 +94,6 @@ class RunOptions(BaseModel):
 class Checkpoint(BaseModel):
     """A file of weights, and what it is to be scored as.
 
-    Attributes:
-        role: "student", "baseline" or "teacher".
-        path: .safetensors of this library, or the authors' .pth.
-        dataset, split: for which it is; "" serves all.
-        arch: the network it must hold, such as "vfl_net_nano"; "" takes what it holds.
-
     Also read from text: ``role=path``, ``role=path@dataset``,
     ``role=path@dataset:split``.
     """
@@ -121,10 +101,10 @@ class Checkpoint(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     role: Role
-    path: Path
-    dataset: Literal["", *SOURCES] = ""  # type: ignore[valid-type]
-    split: str = ""
-    arch: str = ""
+    path: Path  # .safetensors of this library, or the authors' .pth
+    dataset: Literal["", *SOURCES] = ""  # type: ignore[valid-type]  # "" serves all
+    split: str = ""  # "" serves all
+    arch: str = ""  # the network it must hold; "" takes what it holds
 
     @model_validator(mode="before")
     @classmethod
@@ -142,17 +122,12 @@ class Checkpoint(BaseModel):
 
     @classmethod
     def read(cls, value: Any) -> Checkpoint:
-        """From a dictionary or from text.
-
-        Raises:
-            RecipeError: what is wrong with it.
-        """
+        """From a dictionary or from text; ``RecipeError`` says what is wrong."""
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise RecipeError(
-                f"checkpoint {value!r}: {told(error, cls.model_fields)}"
-            ) from None
+            why = _told(error, cls.model_fields)
+            raise RecipeError(f"checkpoint {value!r}: {why}") from None
 
     @field_validator("path")
     @classmethod
@@ -163,7 +138,7 @@ class Checkpoint(BaseModel):
         return path
 
 
-def told(error: ValidationError, known: Iterable[str] = ()) -> str:
+def _told(error: ValidationError, known: Iterable[str] = ()) -> str:
     """Which parameter, and what is wrong with it."""
     lines = []
     for each in error.errors():
@@ -173,13 +148,6 @@ def told(error: ValidationError, known: Iterable[str] = ()) -> str:
             why = f"there is no such parameter. Known: {', '.join(known)}"
         lines.append(f"{place}: {why}" if place not in ("", "options") else why)
     return "; ".join(lines)
-
-
-def course_checkpoints() -> tuple[Checkpoint, ...]:
-    """The small networks of this course, which know the stand-ins' actions alone."""
-    folder = project_root() / "data" / "assets"
-    files = COURSE_FILES.items()
-    return tuple(Checkpoint(role=role, path=folder / file) for role, file in files)
 
 
 class BenchmarkPlan(BaseModel):
@@ -196,12 +164,6 @@ class BenchmarkPlan(BaseModel):
     trust_unknown_training: tuple[Role, ...] = ()
     options: RunOptions = RunOptions()
 
-    @field_validator("data_roots", mode="before")
-    @classmethod
-    def _given(cls, roots: Any) -> Any:
-        """An empty folder is none."""
-        return {k: v for k, v in roots.items() if v} if type(roots) is dict else roots
-
     @field_validator("data_roots")
     @classmethod
     def _are_there(cls, roots: dict[str, Path]) -> dict[str, Path]:
@@ -217,7 +179,14 @@ class BenchmarkPlan(BaseModel):
         """One split, several, or "all"."""
         if not isinstance(splits, Mapping):
             return splits
-        return {name: _split_names(name, value) for name, value in splits.items()}
+        found = {}
+        for name, value in splits.items():
+            if value == "all":
+                value = (protocols_of(name) or (("1",),))[0]
+            elif isinstance(value, (str, int)):
+                value = (value,) if value != "" else ()
+            found[name] = tuple(map(str, value))
+        return found
 
     @field_validator("views")
     @classmethod
@@ -258,51 +227,39 @@ class BenchmarkPlan(BaseModel):
         """The data sets, in the order they were given."""
         return self.benchmarks or tuple(self.data_roots) or tuple(SOURCES)
 
-    @property
-    def clips(self) -> int:
-        """Views of a video in time."""
-        return parse_views(self.views)[0]
-
-    @property
-    def crops(self) -> int:
-        """Views of a video in space."""
-        return parse_views(self.views)[1]
-
     @cached_property
     def given(self) -> tuple[Checkpoint, ...]:
-        """The files, or those of the course."""
-        return self.checkpoints or course_checkpoints()
+        """The files, or the course's, which know the stand-ins' actions alone."""
+        folder, files = project_root() / "data" / "assets", COURSE_FILES.items()
+        own = (Checkpoint(role=role, path=folder / file) for role, file in files)
+        return self.checkpoints or tuple(own)
 
     def files(self, name: str) -> list[Checkpoint]:
         """Those for a data set."""
         return [c for c in self.given if c.dataset in ("", name)]
 
     def files_of(self, name: str, split: str) -> dict[str, Checkpoint]:
-        """role -> file for one split: what is said for it goes before the rest.
-
-        Raises:
-            RecipeError: a role has files for other splits alone.
-        """
+        """role -> file for one split: what is said for it goes before the rest."""
         found: dict[str, Checkpoint] = {}
         for role in dict.fromkeys(c.role for c in self.files(name)):
             mine = [c for c in self.files(name) if c.role == role]
             fitting = [c for c in mine if c.split in ("", split)]
             if not fitting:
+                others = ", ".join(c.split for c in mine)
                 raise RecipeError(
-                    f"checkpoints: {role} has files for the splits "
-                    f"{', '.join(c.split for c in mine)} of {name}, and none for "
-                    f"split {split}"
+                    f"checkpoints: {role} has files for the splits {others} of {name}, "
+                    f"and none for split {split}"
                 )
             found[role] = max(fitting, key=lambda c: (c.split, c.dataset))
         return found
 
 
-def _split_names(name: str, value: Any) -> Any:
-    if value == "all":
-        return (protocols_of(name) or (("1",),))[0]
-    if isinstance(value, (str, int)):
-        return (str(value),) if value != "" else ()
-    return tuple(map(str, value)) if isinstance(value, Sequence) else value
+def checked_plan(**parameters: Any) -> BenchmarkPlan:
+    """The plan; ``RecipeError`` says which parameter is wrong."""
+    try:
+        return BenchmarkPlan(**parameters)
+    except ValidationError as error:
+        raise RecipeError(_told(error, RunOptions.model_fields)) from None
 
 
 def parse_views(views: str) -> tuple[int, int]:

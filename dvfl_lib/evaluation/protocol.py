@@ -1,7 +1,7 @@
 """The multi-view protocol: every view of every video, in the order of the list.
 
 Public names: ``evaluate``, ``cached_evaluation``, ``EvaluationInfo``,
-``evaluation_key``, ``PRECISIONS``.
+``evaluation_key``.
 
 A video's answer is the mean of the softmax over its V = clips x crops views.
 No video is left out, nothing is drawn at random, and the network runs in
@@ -19,7 +19,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,31 +32,23 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from ..errors import DatasetError, ModelError, RecipeError
+from ..errors import DatasetError, ModelError
 from ..files import write_whole
 from ..video.clips import EvaluationViews
 from ..weights.reading import weights_digest
 from .results import Evaluation, Views
 
-PRECISIONS = ("no", "bf16", "fp16")
-_AUTOCAST = dict(zip(PRECISIONS, (None, torch.bfloat16, torch.float16), strict=True))
+_AUTOCAST = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SAVE_EVERY = 20.0  # seconds of work that an interruption may cost
 
 
 @dataclass(frozen=True)
 class EvaluationInfo:
-    """Whose result it is, and on what list; written into the result.
+    """Whose result it is, and on what list; written into the result."""
 
-    Args:
-        name: what the network is called in tables, such as "student, distilled".
-        standin: whether the videos are generated; the result carries it along.
-        model: its architecture, such as "vfl_net_nano".
-        dataset, split, subset: which list.
-    """
-
-    name: str
-    standin: bool
-    model: str
+    name: str  # what the network is called in tables
+    standin: bool  # whether the videos are generated
+    model: str  # such as "vfl_net_nano"
     dataset: str
     split: str
     subset: str = "test"
@@ -82,46 +74,45 @@ def evaluate(
 
     Args:
         model: clip (B, T, 3, H, W) -> logits (B, K); its mode is restored.
-        views_dataset: the videos, or what looks like these.
         class_names: K names, in the order of the labels.
-        about: what the result says of itself.
-        batch_size: views per forward pass. Limits memory, changes no result.
-        workers: loader processes; 0 decodes in this one. Changes no result.
+        batch_size, workers: views per forward pass, loader processes; neither
+            changes a result.
         device: where to compute; None stays where the model is.
-        precision: of the forward pass, "no" is float32; softmax and mean are float64.
+        precision: "no" (float32), "bf16" or "fp16"; softmax and mean are float64.
         max_unreadable: greatest share of videos that may be left out unread.
-        progress: show a bar with the time left.
         resume_dir: where to keep what is done, and to go on after an interruption.
         key: names what is kept, see ``evaluation_key``; made here if empty.
         description: before the bar; ``about.name`` if empty.
 
     Raises:
-        DatasetError: an empty list, a label without a class, or too many
-            unreadable videos.
+        DatasetError: no video, a label without a class, too many unreadable videos.
         ModelError: outputs that are not finite, or not one per class.
-        RecipeError: an unknown ``precision``.
     """
-    _check(views_dataset, class_names, precision)
+    samples = views_dataset.samples
+    _check(samples, class_names)
     if device is None:
         device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    samples = views_dataset.samples
     done = _Progress.empty(len(samples), len(class_names))
     if resume_dir is not None:
         key = key or evaluation_key(
             weights_digest(model.state_dict()), views_dataset, class_names, precision
         )
         done = _Progress.load_or_empty(Path(resume_dir), key, done)
-    loader = _loader(views_dataset, done.missing(), workers, device)
-    run = _Pass(model.to(device), samples, batch_size, torch.device(device), precision)
-    count = {"total": len(samples), "initial": done.count, "unit": "video"}
-    title = description or about.name
-    with tqdm(desc=title, disable=not progress, **count) as bar:
-        run.complete(done, loader, bar)
-    _check_unreadable(done, samples, max_unreadable)
+    run = _Pass(model.to(device), batch_size, torch.device(device), precision)
+    with tqdm(
+        desc=description or about.name,
+        disable=not progress,
+        total=len(samples),
+        initial=done.count,
+        unit="video",
+    ) as bar:
+        run.complete(done, views_dataset, workers, bar)
+    _check_unreadable(done, len(samples), max_unreadable)
     if done.path is not None:
         done.path.unlink(missing_ok=True)
     views = Views.of(views_dataset.data, views_dataset.evaluate)
-    return _result(done, samples, class_names, about, views, precision)
+    told = asdict(about) | {"views": views, "precision": precision}
+    return done.result(samples, tuple(class_names), **told)
 
 
 @dataclass(frozen=True)
@@ -129,18 +120,29 @@ class _Pass:
     """One pass over the videos that are still to do."""
 
     model: nn.Module
-    samples: Sequence[Any]
     batch_size: int
     device: torch.device
     precision: str
 
-    def complete(self, done: _Progress, loader: DataLoader, bar: tqdm) -> None:
-        """Add every video of the loader to ``done``, and save it now and then."""
+    def complete(
+        self, done: _Progress, views: EvaluationViews, workers: int, bar: tqdm
+    ) -> None:
+        """Add every missing video to ``done``, and save it now and then."""
+        loader = DataLoader(
+            views,
+            sampler=done.missing(),
+            batch_size=None,  # item by item: what shares a forward pass is our affair
+            num_workers=workers,
+            pin_memory=self.device.type == "cuda",
+            # Its own generator, or starting it would move the caller's random state.
+            generator=torch.Generator(),
+        )
         saved, last = time.monotonic(), time.monotonic()
         with _evaluation_mode(self.model), torch.inference_mode():
-            for items in _packs(loader, self.batch_size):
+            for items in self.packs(loader):
                 for item, answer in zip(items, self.answers(items), strict=True):
-                    _record(done, item, answer, self.samples)
+                    name = views.samples[int(item["index"])].name
+                    done.record(item, answer, name)
                     bar.update()
                 now = time.monotonic()
                 done.seconds, last = done.seconds + now - last, now
@@ -148,6 +150,20 @@ class _Pass:
                     done.save()
                     saved = now
         done.save()  # should too many be unreadable, a larger share costs nothing
+
+    def packs(self, loader: DataLoader) -> Iterator[list[dict[str, Any]]]:
+        """Group videos until their views fill a forward pass; none is split off."""
+        pack: list[dict[str, Any]] = []
+        views = 0
+        for item in loader:
+            count = 0 if item["unreadable"] else len(item["views"])
+            if pack and views + count > self.batch_size:
+                yield pack
+                pack, views = [], 0
+            pack.append(item)
+            views += count
+        if pack:
+            yield pack
 
     def answers(self, items: list[dict[str, Any]]) -> list[Tensor | None]:
         """Mean softmax (K,) of each video, None for those that cannot be read."""
@@ -167,38 +183,10 @@ class _Pass:
         return [None if item["unreadable"] else next(means) for item in items]
 
 
-def _result(
-    done: _Progress,
-    samples: Sequence[Any],
-    class_names: Sequence[str],
-    about: EvaluationInfo,
-    views: Views,
-    precision: str,
-) -> Evaluation:
-    kept = [i for i in range(len(samples)) if i not in done.unreadable]
-    return Evaluation(
-        **asdict(about),
-        class_names=tuple(class_names),
-        videos=tuple(samples[i].name for i in kept),
-        labels=torch.tensor([samples[i].label for i in kept]).numpy(),
-        probabilities=done.probabilities[kept].numpy(),
-        unreadable=tuple(done.unreadable[i] for i in sorted(done.unreadable)),
-        views=views,
-        precision=precision,
-        seconds=done.seconds,
-    )
-
-
-def _check(
-    dataset: EvaluationViews, class_names: Sequence[str], precision: str
-) -> None:
-    if precision not in _AUTOCAST:
-        raise RecipeError(
-            f"precision must be 'no', 'bf16' or 'fp16', not {precision!r}"
-        )
-    if len(dataset.samples) == 0:
+def _check(samples: Sequence[Any], class_names: Sequence[str]) -> None:
+    if len(samples) == 0:
         raise DatasetError("the list to evaluate on holds no video")
-    for sample in dataset.samples:
+    for sample in samples:
         if not 0 <= sample.label < len(class_names):
             raise DatasetError(
                 f"{sample.name} has label {sample.label}, but there are only "
@@ -206,68 +194,12 @@ def _check(
             )
 
 
-def _loader(
-    dataset: EvaluationViews, missing: list[int], workers: int, device: Any
-) -> DataLoader:
-    return DataLoader(
-        dataset,
-        sampler=missing,
-        batch_size=None,  # item by item: what shares a forward pass is our affair
-        num_workers=workers,
-        pin_memory=torch.device(device).type == "cuda",
-        # Its own generator, or starting it would move the caller's random state.
-        generator=torch.Generator(),
-    )
-
-
-def _packs(loader: Iterable[dict[str, Any]], batch_size: int) -> Iterator[list[dict]]:
-    """Group videos until their views fill a forward pass; none is split off."""
-    pack: list[dict[str, Any]] = []
-    views = 0
-    for item in loader:
-        count = 0 if item["unreadable"] else len(item["views"])
-        if pack and views + count > batch_size:
-            yield pack
-            pack, views = [], 0
-        pack.append(item)
-        views += count
-    if pack:
-        yield pack
-
-
-def _record(
-    done: _Progress,
-    item: dict[str, Any],
-    answer: Tensor | None,
-    samples: Sequence[Any],
-) -> None:
-    index = int(item["index"])
-    name = samples[index].name
-    if answer is None:
-        told = "; ".join(map(str, item["unreadable"]))
-        done.unreadable[index] = told if name in told else f"{name}: {told}"
-        return
-    classes = done.probabilities.shape[1]
-    if answer.numel() != classes:
-        raise ModelError(
-            f"the network has {answer.numel()} outputs, but there are {classes} "
-            "classes; use the weights of this data set"
-        )
-    if not torch.isfinite(answer).all():
-        raise ModelError(
-            f"the network's outputs for {name} are not finite; "
-            "its training has probably diverged"
-        )
-    done.probabilities[index] = answer.float()
-    done.answered[index] = True
-
-
-def _check_unreadable(done: _Progress, samples: Sequence[Any], most: float) -> None:
-    share = len(done.unreadable) / len(samples)
-    if share > most or len(done.unreadable) == len(samples):
+def _check_unreadable(done: _Progress, videos: int, most: float) -> None:
+    share = len(done.unreadable) / videos
+    if share > most or len(done.unreadable) == videos:
         first = done.unreadable[min(done.unreadable)]
         raise DatasetError(
-            f"{len(done.unreadable)} of {len(samples)} videos ({share:.1%}) could not "
+            f"{len(done.unreadable)} of {videos} videos ({share:.1%}) could not "
             f"be read, the first: {first}; at most {most:.1%} may be skipped. "
             "Mend the data set or raise data.max_unreadable"
         )
@@ -297,9 +229,6 @@ def cached_evaluation(
         path: ``<name>.json``; the probabilities and a mark with the key lie beside it.
         key: changes whenever the result could be another.
         score: makes the result; it is given a folder for what is half done.
-
-    Raises:
-        RunDirectoryError: the folder cannot be written, or what is kept is damaged.
     """
     mark = path.with_name(f".{path.stem}.key")
     if path.exists() and mark.exists() and mark.read_text("utf-8") == key:
@@ -353,22 +282,18 @@ class _Progress:
     @classmethod
     def load_or_empty(cls, folder: Path, key: str, empty: _Progress) -> _Progress:
         """What was done under this key; ``empty`` where there is nothing."""
-        empty.path = folder / f"evaluation_{key}.safetensors"
-        if not empty.path.is_file():
+        path = empty.path = folder / f"evaluation_{key}.safetensors"
+        if not path.is_file():
             return empty
         try:
-            with safe_open(empty.path, framework="pt") as file:
+            with safe_open(path, framework="pt") as file:
                 state = json.loads(file.metadata()["progress"])
-                return cls(
-                    probabilities=file.get_tensor("probabilities"),
-                    answered=file.get_tensor("answered"),
-                    unreadable={int(i): why for i, why in state["unreadable"]},
-                    seconds=state["seconds"],
-                    path=empty.path,
-                )
+                tensors = [file.get_tensor(n) for n in ("probabilities", "answered")]
+                unreadable = {int(i): why for i, why in state["unreadable"]}
+                return cls(*tensors, unreadable, state["seconds"], path)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as trouble:
             warnings.warn(
-                f"{empty.path} is damaged ({trouble}); evaluating from the start",
+                f"{path} is damaged ({trouble}); evaluating from the start",
                 stacklevel=3,
             )
             return empty
@@ -382,6 +307,41 @@ class _Progress:
         """Indices still to do, in the order of the list."""
         todo = enumerate(self.answered.tolist())
         return [i for i, done in todo if not done and i not in self.unreadable]
+
+    def record(self, item: dict[str, Any], answer: Tensor | None, name: str) -> None:
+        """Keep a video's answer (K,), or why it could not be read."""
+        index = int(item["index"])
+        if answer is None:
+            told = "; ".join(map(str, item["unreadable"]))
+            self.unreadable[index] = told if name in told else f"{name}: {told}"
+            return
+        if answer.numel() != (classes := self.probabilities.shape[1]):
+            raise ModelError(
+                f"the network has {answer.numel()} outputs, but there are {classes} "
+                "classes; use the weights of this data set"
+            )
+        if not torch.isfinite(answer).all():
+            raise ModelError(
+                f"the network's outputs for {name} are not finite; "
+                "its training has probably diverged"
+            )
+        self.probabilities[index] = answer.float()
+        self.answered[index] = True
+
+    def result(
+        self, samples: Sequence[Any], class_names: tuple[str, ...], **told: Any
+    ) -> Evaluation:
+        """The answers, without the videos that could not be read."""
+        kept = [i for i in range(len(samples)) if i not in self.unreadable]
+        return Evaluation(
+            class_names=class_names,
+            videos=tuple(samples[i].name for i in kept),
+            labels=torch.tensor([samples[i].label for i in kept]).numpy(),
+            probabilities=self.probabilities[kept].numpy(),
+            unreadable=tuple(self.unreadable[i] for i in sorted(self.unreadable)),
+            seconds=self.seconds,
+            **told,
+        )
 
     def save(self) -> None:
         if self.path is None:

@@ -12,39 +12,28 @@ import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .results import Evaluation, Views
+from .results import Evaluation
 
 _FEW = 0.01  # share of missing or unreadable videos that moves no result
 
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """One network on one data set, as its authors state it.
+    """One network on one data set, as its authors state it."""
 
-    Attributes:
-        benchmark: the data set's name in ``datasets``.
-        role: "teacher", "baseline" (VFL-Net, on labels alone) or "student" (DVFL-Net).
-        network, model: the authors' name, and the name in ``vfl_net``.
-        top1, top5: per cent, or None.
-        split: the name in ``datasets``; "" where no such split can be had.
-        clips, crops, frames, crop: the views, or None where they are not stated.
-        source: where it stands.
-        split_rule: the list of test videos, in words.
-    """
-
-    benchmark: str
-    role: str
-    network: str
-    model: str
-    top1: float | None
+    benchmark: str  # the data set's name in ``datasets``
+    role: str  # "teacher", "baseline" (VFL-Net, on labels alone), "student" (DVFL-Net)
+    network: str  # the authors' name
+    model: str  # the name in ``vfl_net``
+    top1: float | None  # per cent
     top5: float | None
-    split: str
-    clips: int | None
+    split: str  # the name in ``datasets``; "" where no such split can be had
+    clips: int | None  # the views, or None where they are not stated
     crops: int | None
     frames: int | None
     crop: int | None
-    source: str
-    split_rule: str
+    source: str  # where it stands
+    split_rule: str  # the list of test videos, in words
 
     @property
     def address(self) -> str:
@@ -97,14 +86,10 @@ def published_for(benchmark: str, role: str, model: str) -> PublishedResult | No
     A teacher of another size is set beside the Base network, which taught in the
     paper; ``differences`` says that it is another network.
     """
-    found = [
-        row
-        for row in PUBLISHED_RESULTS
-        if (row.benchmark, row.role) == (benchmark, role)
-    ]
-    return next(
-        (row for row in found if row.model == model), found[0] if found else None
-    )
+    place = (benchmark, role)
+    found = [row for row in PUBLISHED_RESULTS if (row.benchmark, row.role) == place]
+    same = [row for row in found if row.model == model]
+    return next(iter([*same, *found]), None)
 
 
 def differences(
@@ -112,16 +97,15 @@ def differences(
 ) -> list[str]:
     """Why the two numbers must not be compared; an empty list where they may be.
 
-    Comparable means: real data of the same benchmark, the same network, the same rule
-    for the test list, the same views, and hardly a video left out.
-
     Args:
         missing: how many videos of the list are not on the disk; None where nobody
             knows.
     """
     if published.top1 is None:
         return ["no published number is known"]
-    why = []
+    why, views = [], measured.views
+    seen = (views.clips, views.crops, views.frames, views.crop)
+    stated = (published.clips, published.crops, published.frames, published.crop)
     if measured.standin:
         why.append("stand-in data")
     if measured.dataset != published.benchmark:
@@ -132,7 +116,7 @@ def differences(
         why.append("another test list")
     if published.clips is None:
         why.append("published views not stated")
-    elif not _same_views(published, measured.views):
+    elif seen != stated or views.sampling != "segments":
         why.append("other views")
     if missing is None:
         why.append("no list says how many videos are missing")
@@ -141,11 +125,3 @@ def differences(
     if share > _FEW:
         why.append(f"{100 * share:.1f} % of the listed videos missing or unreadable")
     return why
-
-
-def _same_views(published: PublishedResult, views: Views) -> bool:
-    stated = (published.clips, published.crops, published.frames, published.crop)
-    return (
-        stated == (views.clips, views.crops, views.frames, views.crop)
-        and views.sampling == "segments"
-    )

@@ -26,13 +26,7 @@ from ..cost import ViewCost
 from ..errors import DVFLError, RunDirectoryError
 from ..files import read_bytes, write_whole
 from .comparison import compare
-from .metrics import (
-    METRICS,
-    Calibration,
-    family_accuracy,
-    family_chance,
-    pair_accuracy,
-)
+from .metrics import Calibration, family_accuracy, family_chance, pair_accuracy
 from .published import PUBLISHED_PARAMETERS, PUBLISHED_RESULTS
 from .results import ConfusedPair, Evaluation
 from .tables import (
@@ -40,6 +34,7 @@ from .tables import (
     Place,
     Table,
     accuracy_cells,
+    accuracy_titles,
     cost_table,
     data_name,
     final_table,
@@ -53,13 +48,9 @@ FORMAT = "dvfl_lib benchmarks 1"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def _pages(folder: Path, name: str, **content: Any) -> tuple[str, str]:
-    """A page as Markdown and as HTML.
-
-    Raises:
-        RunDirectoryError: a picture is missing or is no PNG.
-    """
-    texts = []
+def _pages(folder: Path, name: str, **content: Any) -> dict[str, str]:
+    """A page as Markdown and as HTML."""
+    pages = {}
     for writer in ("md", "html"):
         env = Environment(
             loader=PackageLoader("dvfl_lib.evaluation"),
@@ -79,9 +70,9 @@ def _pages(folder: Path, name: str, **content: Any) -> tuple[str, str]:
         }
         w = env.get_template(f"{writer}.j2").module
         body = env.get_template(f"{name}.j2").render(w=w, **content)
-        texts.append(str(w.page(content["title"], body)))
-    text, page = texts
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", page + "\n"
+        pages[writer] = str(w.page(content["title"], body))
+    text = re.sub(r"\n{3,}", "\n\n", pages["md"]).strip()
+    return {"md": text + "\n", "html": pages["html"] + "\n"}
 
 
 def _unbroken(text: object) -> str:
@@ -116,62 +107,42 @@ class ReportFigure:
 
 @dataclass(frozen=True)
 class NetworkResult:
-    """One of the networks of a run.
+    """One of the networks of a run."""
 
-    Args:
-        role: what it is in the run, such as "student, distilled".
-        evaluation: the result.
-        parameters: trainable numbers in the network.
-        gmacs: 10^9 multiply-accumulates of one view; None if not measured.
-    """
-
-    role: str
+    role: str  # what it is in the run, such as "student, distilled"
     evaluation: Evaluation
     parameters: int
-    gmacs: float | None = None
+    gmacs: float | None = None  # 10^9 multiply-accumulates of a view, if measured
 
 
 @dataclass(frozen=True)
 class RunSummary:
     """All that a report tells; the notebook fills it.
 
-    Args:
-        name: of the run.
-        profile, dataset, split: what was asked for.
-        standin: whether the data set is generated; must agree with the results.
-        seed, device: as used ("cpu", "cuda: Tesla T4").
-        versions: package -> version; commit: of the code, None if unknown.
-        teacher, baseline, student: the three networks; baseline and student
-            began with the same weights and saw the same data in the same order.
-        pairs, families: classes to be told apart in twos, and groups of like
-            classes, for two more columns; empty where the data set has none.
-        figures: in the order of the page.
-        unreadable: phase -> videos that could not be read in it, besides those
-            that the evaluations list.
-        seconds: phase -> wall-clock seconds.
-        recipe: ``Recipe.to_dict()``.
-        notes: further sentences for the page.
+    Baseline and student began with the same weights and saw the same data in the same
+    order.
     """
 
     name: str
     profile: str
     dataset: str
     split: str
-    standin: bool
+    standin: bool  # must agree with the results
     seed: int
-    device: str
-    versions: Mapping[str, str]
+    device: str  # as used, such as "cuda: Tesla T4"
+    versions: Mapping[str, str]  # package -> version
     commit: str | None
     teacher: NetworkResult
     baseline: NetworkResult
     student: NetworkResult
-    seconds: Mapping[str, float]
-    recipe: Mapping[str, Any]
-    pairs: Sequence[tuple[int, int]] = ()
-    families: Sequence[Sequence[int]] = ()
+    seconds: Mapping[str, float]  # phase -> wall-clock seconds
+    recipe: Mapping[str, Any]  # ``Recipe.to_dict()``
+    pairs: Sequence[tuple[int, int]] = ()  # classes to be told apart in twos: a column
+    families: Sequence[Sequence[int]] = ()  # groups of like classes: a column
     figures: Sequence[ReportFigure] = ()
+    # Phase -> videos that could not be read in it, besides those of the evaluations.
     unreadable: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    notes: Sequence[str] = ()
+    notes: Sequence[str] = ()  # further sentences
 
     @property
     def title(self) -> str:
@@ -183,12 +154,9 @@ class RunSummary:
 def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
     """Write ``report.md`` and ``report.html`` into the run directory.
 
-    Returns the two paths.
-
     Raises:
-        RunDirectoryError: a figure is missing or damaged, or the folder cannot be
-            written.
-        DVFLError: results that do not belong into one report.
+        RunDirectoryError: a figure is missing or damaged, or nothing can be written.
+        DVFLError: results on real data and on stand-ins together.
     """
     run_dir = Path(run_dir)
     networks = [summary.teacher, summary.baseline, summary.student]
@@ -200,7 +168,7 @@ def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
                 f"the run is said to be on {data[summary.standin]}, but {result.name} "
                 f"was evaluated on {data[result.standin]}; a report never mixes the two"
             )
-    text, page = _pages(
+    pages = _pages(
         run_dir,
         "run",
         title=summary.title,
@@ -217,15 +185,19 @@ def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
             if row.benchmark == "ucf101" and row.network in PUBLISHED_PARAMETERS
         ],
     )
-    # Both are made before either is written: what is missing leaves no half.
-    write_whole(run_dir / "report.md", text.encode())
-    write_whole(run_dir / "report.html", page.encode())
-    return run_dir / "report.md", run_dir / "report.html"
+    return _written(run_dir, "report", pages)
+
+
+def _written(folder: Path, name: str, contents: dict[str, str]) -> tuple[Path, ...]:
+    """All are made before one is written: what is missing leaves no half."""
+    for kind, content in contents.items():
+        write_whole(folder / f"{name}.{kind}", content.encode())
+    return tuple(folder / f"{name}.{kind}" for kind in contents)
 
 
 def _networks_table(networks: list[NetworkResult], summary: RunSummary) -> Table:
     columns = ["role", "model", "parameters", "GMACs per view"]
-    columns += [metric.title for metric in METRICS.values()]
+    columns += accuracy_titles()
     columns += ["within pairs"] * bool(summary.pairs)
     columns += ["right family"] * bool(summary.families)
     rows = []
@@ -257,20 +229,11 @@ def _networks_table(networks: list[NetworkResult], summary: RunSummary) -> Table
 
 
 def _unreadable_table(summary: RunSummary, results: list[Evaluation]) -> Table | None:
-    rows = [
-        [phase, str(len(videos)), "; ".join(videos)]
-        for phase, videos in summary.unreadable.items()
-        if videos
-    ]
-    rows += [
-        [
-            f"test, {r.name}",
-            f"{len(r.unreadable)} ({100 * r.unreadable_share:.2f} %)",
-            "; ".join(r.unreadable),
-        ]
-        for r in results
-        if r.unreadable
-    ]
+    lists = [(*told, str(len(told[1]))) for told in summary.unreadable.items()]
+    for r in results:
+        number = f"{len(r.unreadable)} ({100 * r.unreadable_share:.2f} %)"
+        lists.append((f"test, {r.name}", r.unreadable, number))
+    rows = [[phase, number, "; ".join(them)] for phase, them, number in lists if them]
     caption = "Left out of the score, or in training replaced by the next video."
     return Table(["phase", "number", "videos"], rows, caption) if rows else None
 
@@ -301,11 +264,10 @@ def write_final_report(
         raise RunDirectoryError(f"{run_dir}: nothing was evaluated, nothing to report")
     calibrations, confusions, about = calibrations or {}, confusions or {}, about or {}
     standins = {row.mean.dataset: row.mean.standin for row in rows}
-    title = (
-        "Benchmarks, some on stand-in data" if any(standins.values()) else "Benchmarks"
-    )
-    title = "Benchmarks, on stand-in data" if all(standins.values()) else title
-    text, page = _pages(
+    marks = set(standins.values())
+    title = "Benchmarks, some on stand-in data" if True in marks else "Benchmarks"
+    title = "Benchmarks, on stand-in data" if marks == {True} else title
+    pages = _pages(
         run_dir,
         "benchmarks",
         title=title,
@@ -316,80 +278,57 @@ def write_final_report(
         splits=split_table(rows),
         closer={
             "Cost": costs and cost_table(list(costs)),
-            "Calibration": calibrations and _calibration_table(calibrations, standins),
+            "Calibration": calibrations and _calibrations(calibrations, standins),
             "Most confused pairs": confusions and _mistakes(confusions, standins),
         },
         figures=figures,
     )
-
+    pairs = {p: {"pairs": [c.to_dict() for c in cs]} for p, cs in confusions.items()}
     values = {
         "format": FORMAT,
         "title": title,
         "standin": standins,
         "rows": [row.to_dict() for row in rows],
         "costs": [cost.to_dict() for cost in costs],
-        "calibration": _placed(calibrations, standins),
-        "confused_pairs": _placed(confusions, standins),
+        "calibration": _placed(
+            {place: each.to_dict() for place, each in calibrations.items()}, standins
+        ),
+        "confused_pairs": _placed(pairs, standins),
         "about": dict(about),
     }
-    told = json.dumps(values, indent=1, ensure_ascii=False)
-    contents = {"md": text, "html": page, "json": told}
-    for kind, content in contents.items():
-        write_whole(run_dir / f"benchmarks.{kind}", content.encode())
-    return tuple(run_dir / f"benchmarks.{kind}" for kind in contents)
+    pages["json"] = json.dumps(values, indent=1, ensure_ascii=False)
+    return _written(run_dir, "benchmarks", pages)
 
 
-def _placed(found: Mapping[Place, Any], standins: Mapping[str, bool]) -> list[dict]:
+def _placed(found: Mapping[Place, dict], standins: Mapping[str, bool]) -> list[dict]:
     """For JSON: what was found at each place, with the place."""
     return [
-        {"benchmark": d, "standin": standins[d], "split": split, "network": network}
-        | (
-            each.to_dict()
-            if isinstance(each, Calibration)
-            else {"pairs": [pair.to_dict() for pair in each]}
-        )
-        for (d, split, network), each in found.items()
+        {"benchmark": d, "standin": standins[d], "split": split, "network": role} | each
+        for (d, split, role), each in found.items()
     ]
 
 
-def _where(place: Place, standins: Mapping[str, bool]) -> list[str]:
-    """Data, split and network, for the first cells of a row."""
-    return [data_name(place[0], standins[place[0]]), *place[1:]]
-
-
-def _calibration_table(
+def _calibrations(
     found: Mapping[Place, Calibration], standins: Mapping[str, bool]
 ) -> Table:
-    """Mean confidence, accuracy and calibration error of each network on each list."""
     columns = ["data", "split", "network", "mean confidence", "top-1"]
-    columns += ["expected calibration error"]
-    cells = [
-        [
-            *_where(place, standins),
-            f"{100 * each.confidence:.1f} %",
-            str(each.accuracy),
-            f"{100 * each.error:.1f} points",
-        ]
-        for place, each in found.items()
-    ]
-    number = len(next(iter(found.values())).bins)
-    return Table(columns, cells, f"{number} bins of equal width.")
+    rows = []
+    for (data, split, role), each in found.items():
+        sure, off = f"{100 * each.confidence:.1f} %", f"{100 * each.error:.1f} points"
+        row = [data_name(data, standins[data]), split, role, sure, str(each.accuracy)]
+        rows.append([*row, off])
+    caption = f"{len(each.bins)} bins of equal width."
+    return Table([*columns, "expected calibration error"], rows, caption)
 
 
 def _mistakes(
     found: Mapping[Place, Sequence[ConfusedPair]], standins: Mapping[str, bool]
 ) -> Table:
-    """The most confused pairs of each network on each list."""
     columns = ["data", "split", "network", "true", "said", "videos", "names"]
-    cells = [
-        [
-            *_where(place, standins),
-            pair.true,
-            pair.said,
-            f"{pair.count} of {pair.of}",
-            "; ".join(pair.videos[:3]),
-        ]
-        for place, pairs in found.items()
-        for pair in pairs
-    ]
-    return Table(columns, cells, "Up to three videos of each pair are named.")
+    rows = []
+    for (data, split, role), pairs in found.items():
+        for pair in pairs:
+            row = [data_name(data, standins[data]), split, role, pair.true, pair.said]
+            number = f"{pair.count} of {pair.of}"
+            rows.append([*row, number, "; ".join(pair.videos[:3])])
+    return Table(columns, rows, "Up to three videos of each pair are named.")

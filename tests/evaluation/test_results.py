@@ -42,7 +42,7 @@ def test_json_tells_units_counts_and_the_stand_in(tmp_path):
 
 
 def test_missing_and_damaged_results_are_named(tmp_path):
-    with pytest.raises(RunDirectoryError, match="nowhere.json is missing"):
+    with pytest.raises(RunDirectoryError, match="nowhere.json cannot be read"):
         Evaluation.load(tmp_path / "nowhere.json")
     path = result(one_hot([0, 1]), [0, 1]).save(tmp_path / "r.json")
     tensors = path.with_suffix(".safetensors")
@@ -51,7 +51,7 @@ def test_missing_and_damaged_results_are_named(tmp_path):
     with pytest.raises(RunDirectoryError, match="does not belong to r.json"):
         Evaluation.load(path)
     tensors.unlink()
-    with pytest.raises(RunDirectoryError, match="r.safetensors is missing"):
+    with pytest.raises(RunDirectoryError, match="r.safetensors cannot be read"):
         Evaluation.load(path)
     for text in ("{", "[]", '{"format": "other"}'):
         path.write_text(text)
@@ -64,7 +64,9 @@ def test_a_result_follows_no_path_out_of_its_folder(tmp_path):
     told = json.loads(path.read_text())
     told["probabilities"]["file"] = "../secret.safetensors"
     path.write_text(json.dumps(told))
-    with pytest.raises(RunDirectoryError, match="inside.secret.safetensors is missing"):
+    with pytest.raises(
+        RunDirectoryError, match="inside.secret.safetensors cannot be read"
+    ):
         Evaluation.load(path)
 
 
