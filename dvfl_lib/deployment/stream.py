@@ -41,7 +41,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ModelError
+from ..errors import ModelError, VideoError
 from ..recipes import DataRecipe
 from ..vfl_net import VFLNet
 from ..video.transforms import check_sides, evaluation_crops
@@ -284,7 +284,12 @@ class StreamingRecogniser:
 
     def _prepared(self, frame: np.ndarray | Tensor) -> Tensor:
         """As evaluation prepares it: float (3, crop, crop), on the model's device."""
-        check_sides(f"frame {self._next} of the stream", *frame.shape[:2])
+        where, kind = f"frame {self._next} of the stream", str(frame.dtype)
+        if not kind.endswith("uint8") or frame.shape[2:] != (3,):
+            raise VideoError(
+                f"{where} must be uint8 (H, W, 3), not {kind} {tuple(frame.shape)}"
+            )
+        check_sides(where, *frame.shape[:2])
         if isinstance(frame, np.ndarray):
             # A copy where strides are negative (BGR turned round) or it is read-only.
             frame = torch.from_numpy(np.require(frame, requirements=["C", "W"]))

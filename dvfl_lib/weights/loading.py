@@ -226,18 +226,11 @@ def check_fit(model: VFLNet, file: WeightsFile, optional: Sequence[str] = ()) ->
     }
     names = [name for names in wrong.values() for name in names]
     if names:
-        network = network_of(found)
         advice = "Create the model that the file was made with, by its name."
         if all(name.startswith(HEAD) for name in names):
             advice = (
                 "Only the head differs: build the model with the file's number of "
                 "classes, or pass head='reset' to start a new head."
-            )
-        elif network is not None and not network.video:
-            advice = (
-                "A network for images can start the spatial part: use "
-                "load_image_weights with the focalnet_*_srf.pth of the model's width "
-                "(tiny for nano and tiny)."
             )
         told = [
             f"{title}: {', '.join(names[:3])}"

@@ -115,23 +115,6 @@ def test_what_is_a_camera_and_what_is_a_file(tmp_path, monkeypatch):
     assert len(list(open_source("./camera"))) == 3
 
 
-@pytest.mark.nightly
-def test_real_clips_pass_as_random_access_numbers_them(real_data):
-    clips = sorted((real_data / "real_clips").glob("*/*/*.avi"))[:2]
-    clips += sorted((real_data / "real_clips").glob("*/*/*/*.mp4"))[:2]
-    assert len(clips) >= 2
-    for path in clips:
-        frames = list(open_source(path))
-        with open_video(path, backend="pyav") as video:
-            last = video.num_frames - 1
-            some = [0, last // 2, last]
-            true = video.read(some).permute(0, 2, 3, 1).numpy()  # (3, H, W, 3)
-        assert last - 2 <= len(frames) - 1 <= last
-        for number, expected in zip(some, true, strict=True):
-            found = frames[min(number, len(frames) - 1)]
-            assert np.array_equal(found, expected), path.name
-
-
 class _Hesitating:
     """A camera in whose stream, now and then, no picture is ready."""
 

@@ -132,15 +132,10 @@ def test_a_run_is_asked_with_the_views_of_its_own_evaluation(tmp_path, monkeypat
     assert network.evaluate.clips == 2 and network.notes == ()
 
 
-def test_a_file_that_does_not_say_how_many_views_is_asked_aloud(tmp_path):
-    path = run_file(tmp_path / "old.safetensors", SIZE)
-    (note,) = open_network(path).notes
-    assert "how many views" in note and "4 x 3" in note and "--clips" in note
-    assert open_network(path, clips=1, crops=1).notes == ()
-
-
-def test_giving_the_crop_alone_does_not_hide_what_is_assumed(tmp_path):
+def test_what_a_file_does_not_say_is_said_aloud(tmp_path):
     """A crop of 64 out of 224 pixels is another picture than 64 out of 72."""
+    (note,) = open_network(run_file(tmp_path / "old.safetensors", SIZE)).notes
+    assert "how many views" in note and "4 x 3" in note and "--clips" in note
     path, names = authors_file(tmp_path / "a.pth"), tmp_path / "names.txt"
     names.write_text("one\ntwo\nthree\n")
     how = {"classes": names, "clips": 1, "crops": 1}
@@ -177,22 +172,6 @@ def test_too_little_memory_is_one_line(video, capsys, monkeypatch):
         else:
             assert predict(video) == 1
             assert "the memory does not suffice" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (["--int8", "OUT", "--calibration", "."], "are the same file"),
-        (["--int8", "b.txt", "--calibration", "."], "must end with .onnx"),
-        (["--int8", "b.onnx", "--calibration", "nowhere"], "there is no folder"),
-    ],
-)
-def test_an_export_that_cannot_end_well_does_not_begin(tmp_path, capsys, given, said):
-    out = tmp_path / "a.onnx"
-    out.write_bytes(b"kept")
-    given = [str(out) if word == "OUT" else word for word in given]
-    assert main(["export", "--checkpoint", str(CHECKPOINT), "--out", str(out), *given])
-    assert said in capsys.readouterr().err and out.read_bytes() == b"kept"
 
 
 def test_several_sets_of_weights_are_said_and_can_be_chosen(tmp_path, capsys, video):

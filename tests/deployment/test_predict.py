@@ -12,7 +12,6 @@ from dvfl_lib.deployment import (
     Recognition,
     StreamingRecogniser,
     open_network,
-    open_source,
     predict_video,
 )
 from dvfl_lib.deployment.annotate import annotated
@@ -21,7 +20,6 @@ from dvfl_lib.evaluation import EvaluationInfo, evaluate
 from dvfl_lib.lessons.trained import STUDENT, assets_folder
 from dvfl_lib.standins import StandinSize, clip_frames
 from dvfl_lib.video import EvaluationViews, Sample, open_video
-from dvfl_lib.video.transforms import evaluation_crops
 from dvfl_lib.video.writing import encode_clip
 from helpers import moving_frames, write_video
 
@@ -62,23 +60,6 @@ def test_a_whole_video_is_asked_about_as_evaluation_does_it(network, rising):
     assert np.array_equal(answer.probabilities, engine.probabilities[0])
     (name, share), *_ = answer.top(3)
     assert name == "Rising" and share == answer.probabilities.max() > 0.5
-
-
-def test_the_stream_of_a_file_has_the_offline_answer_of_the_trained_network(
-    network, rising
-):
-    stream = StreamingRecogniser(
-        network.model, network.classes, network.data, 72, frame_stride=4, every=8
-    )
-    fresh = [said for said in stream.run(open_source(rising)) if said.fresh]
-    assert len(fresh) == 2
-    for said in fresh:
-        with open_video(rising, backend="pyav") as video:
-            clip = evaluation_crops(video.read(stream.window_at(said.frame)), 72, 64)
-        with torch.inference_mode():
-            true = network.model(clip)[0].double().softmax(-1)
-        torch.testing.assert_close(said.window, true, atol=1e-5, rtol=0)
-    assert fresh[-1].name == "Rising"
 
 
 def test_top_five_with_bars(rising, capsys):
@@ -148,26 +129,28 @@ def test_the_panel_says_what_is_known():
     assert bars[2].max() == pytest.approx(0.8 * 228, abs=2)
 
 
+@pytest.mark.parametrize(
+    ("trouble", "status"), [(KeyboardInterrupt, 130), (VideoError("broke off"), 1)]
+)
 def test_interrupted_or_damaged_on_the_way_leaves_nothing(
-    network, rising, tmp_path, capsys, monkeypatch
+    rising, tmp_path, capsys, monkeypatch, trouble, status
 ):
-    output = tmp_path / "seen.mp4"
+    output, push = tmp_path / "seen.mp4", StreamingRecogniser.push
     output.write_bytes(b"an older one")
-    push, options = StreamingRecogniser.push, ["--checkpoint", CHECKPOINT, *FAST]
-    for trouble, status in ((KeyboardInterrupt, 130), (VideoError("broke off"), 1)):
 
-        def stop(self, frame, trouble=trouble):
-            if self._next == 9:
-                raise trouble
-            return push(self, frame)
+    def stop(self, frame):
+        if self._next == 9:
+            raise trouble
+        return push(self, frame)
 
-        monkeypatch.setattr(StreamingRecogniser, "push", stop)
-        assert predict(rising, *options, "--output", output) == status
-        error = capsys.readouterr().err
-        assert ("no output video was written" in error) == (status == 130)
-        assert len(error.strip().splitlines()) == 1
-        assert os.listdir(tmp_path) == ["seen.mp4"]
-        assert output.read_bytes() == b"an older one"
+    monkeypatch.setattr(StreamingRecogniser, "push", stop)
+    options = ["--checkpoint", CHECKPOINT, *FAST, "--output", output]
+    assert predict(rising, *options) == status
+    error = capsys.readouterr().err
+    assert ("no output video was written" in error) == (status == 130)
+    assert len(error.strip().splitlines()) == 1
+    assert os.listdir(tmp_path) == ["seen.mp4"]
+    assert output.read_bytes() == b"an older one"
 
 
 @pytest.mark.parametrize(
