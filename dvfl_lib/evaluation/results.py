@@ -157,6 +157,18 @@ class Evaluation:
         """Unreadable videos as a share of the whole list."""
         return len(self.unreadable) / (len(self.unreadable) + len(self.videos))
 
+    def within_pairs(self, pairs: Sequence[tuple[int, int]]) -> Accuracy:
+        """See ``metrics.pair_accuracy``: only the two of a pair compete."""
+        return metrics.pair_accuracy(self.probabilities, self.labels, pairs)
+
+    def family_accuracy(self, families: Sequence[Sequence[int]]) -> Accuracy:
+        """See ``metrics.family_accuracy``: is the predicted family right?"""
+        return metrics.family_accuracy(self.probabilities, self.labels, families)
+
+    def family_chance(self, families: Sequence[Sequence[int]]) -> float:
+        """What ``family_accuracy`` is for who guesses."""
+        return metrics.family_chance(self.labels, families, len(self.class_names))
+
     def to_json(self) -> dict[str, Any]:
         """Every number with its unit, as plain types."""
         names = ("name", "model", "dataset", "split", "subset", "standin")
