@@ -99,12 +99,12 @@ def test_decord_is_asked_for_only_where_it_has_a_wheel(system, machine, wanted):
 
 
 def optional_imports(tree: ast.AST) -> set[ast.AST]:
-    """Imports in a ``try`` that goes on without what is missing."""
+    """Imports where the package may be missing: in a ``try``, or inside a function."""
+    kinds = (ast.Try, ast.FunctionDef)
     return {
         node
         for block in ast.walk(tree)
-        if isinstance(block, ast.Try)
-        and any("ImportError" in ast.dump(handler) for handler in block.handlers)
+        if isinstance(block, kinds)
         for part in block.body
         for node in ast.walk(part)
     }
