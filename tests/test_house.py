@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from dvfl_lib.datasets.sources import SOURCES
+from dvfl_lib.distillation.losses import KD_LOSSES
+from dvfl_lib.video.reading import VIDEO_SUFFIXES
 from tools.notebooks import lint
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,6 +112,35 @@ def test_each_module_lists_its_public_names():
             strangers = set(re.findall(r"``(\w+)``", listed[1])) - names_defined(tree)
             wrong += [f"{short(path)} lists {name}" for name in strangers]
     assert not wrong
+
+
+def lists_in(path: Path) -> list[set[str]]:
+    """The words of each tuple, list, set, dictionary and split text of a module."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        inner = node.keys if isinstance(node, ast.Dict) else getattr(node, "elts", [])
+        words = [e.value for e in inner if isinstance(e, ast.Constant)]
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "split":
+            words = str(getattr(node.func.value, "value", "")).split()
+        found.append({word for word in words if isinstance(word, str)})
+    return found
+
+
+def test_losses_data_sets_and_suffixes_are_listed_once():
+    """A second list is one that somebody forgets."""
+    for names, home in (
+        (set(KD_LOSSES), {"distillation/losses.py"}),
+        # Each has a source, and a stand-in its layout.
+        (set(SOURCES), {"datasets/sources.py", "standins/layouts.py"}),
+        (set(VIDEO_SUFFIXES), {"video/reading.py"}),
+    ):
+        assert len(names) >= 5
+        places = {
+            short(path).removeprefix("dvfl_lib/")
+            for path in MODULES
+            if any(len(words & names) >= 4 for words in lists_in(path))
+        }
+        assert places <= home, places
 
 
 def asserts(node: ast.AST, helpers: dict[str, ast.AST], seen: frozenset = frozenset()):

@@ -298,6 +298,30 @@ class Reading:
         monkeypatch.setattr(EvaluationViews, "__getitem__", watched)
 
 
+def test_weights_are_read_once_per_use_and_hashed_once(tmp_path, hmdb, monkeypatch):
+    reads, hashed = [], []
+    read, digest = networks.read_weights, networks.weights_digest
+
+    def counted(path):
+        reads.append(Path(path).name)
+        return read(path)
+
+    def counted_digest(tensors):
+        hashed.append(len(tensors))
+        return digest(tensors)
+
+    monkeypatch.setattr(networks, "read_weights", counted)
+    monkeypatch.setattr(networks, "weights_digest", counted_digest)
+    path = saved(tmp_path / "x.safetensors")
+    hmdb |= {"checkpoints": [f"student={path}"], "splits": {"hmdb51": ["1", "2"]}}
+    bench = opened(tmp_path, **hmdb)
+    assert (len(reads), len(hashed)) == (1, 1)  # to open two lists
+    bench.evaluate_all()
+    assert (len(reads), len(hashed)) == (3, 1)  # to answer, once per list
+    opened(tmp_path, **hmdb).evaluate_all()  # finished results are read
+    assert (len(reads), len(hashed)) == (4, 2)
+
+
 def test_other_weights_are_another_result(tmp_path, ucf, monkeypatch):
     reading, ucf["splits"] = Reading(monkeypatch), {"ucf101": "3"}
     path = saved(tmp_path / "x.safetensors")
