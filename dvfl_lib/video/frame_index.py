@@ -12,6 +12,7 @@ Any other file is decoded from its beginning, always.
 from __future__ import annotations
 
 import os
+import struct
 import warnings
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -282,11 +283,11 @@ def _choose(
 def _ends_early(path: Path, size: int, stream: av.VideoStream) -> bool:
     """Whether a file is shorter than its container says, or was not written to its end.
 
-    By the lengths that AVI (RIFF) and Matroska (RFC 8794) begin with, and by where the
-    container's own index says that frames are.
+    By the lengths that AVI (RIFF), Matroska (RFC 8794) and FLV (its "onMetaData")
+    begin with, and by where the container's own index says that frames are.
     """
     with path.open("rb") as file:
-        start = file.read(64)
+        start = file.read(4096)
         file.seek(max(0, size - 4096))
         if size > 8192 and not any(file.read()):
             return True
@@ -298,6 +299,8 @@ def _ends_early(path: Path, size: int, stream: av.VideoStream) -> bool:
             file.seek(at + length + 4)  # behind the header and the segment's name
             told, width = _ebml_number(file.read(8), 0)
             return at + length + 4 + width + told > size
+        if start[:3] == b"FLV" and (at := start.find(b"filesize\0")) > 0:
+            return struct.unpack(">d", start[at + 9 : at + 17])[0] > size
     return any(entry.pos + entry.size > size for entry in stream.index_entries)
 
 
