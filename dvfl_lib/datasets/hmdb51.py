@@ -97,7 +97,7 @@ def read_list(file: Path, class_name: str) -> dict[str, list[str]]:
         side: [source_of(name, class_name) for name in names]
         for side, names in clips.items()
     }
-    refuse_shared(sources["train"], sources["test"], "sources", file, _WHERE)
+    refuse_shared(sources, "sources", file, _WHERE)
     return clips
 
 

@@ -165,8 +165,7 @@ def load_kinetics400(root: Path, split: str, subset: str) -> VideoDataset:
         files = [place / f"{name}.csv" for place in places for name in _NAMES[side]]
         if found := [file for file in files if file.is_file()]:
             lists[side] = read_csv(found[0], classes, side)
-    if len(lists) == len(SUBSETS):
-        refuse_shared(*lists.values(), "clips", root / "annotations", _WHERE)
+    refuse_shared(lists, "clips", root / "annotations", _WHERE)
     listed = lists.get(subset)
     disk = _scan(videos, classes, listed is not None)
     named = _labels_of_folders(disk, videos) if listed is None else listed

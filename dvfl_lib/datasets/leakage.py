@@ -102,13 +102,14 @@ def why_leaks(trained: TrainingList | None, test: TrainingList) -> str:
 
 
 def refuse_shared(
-    train: Iterable[str], test: Iterable[str], what: str, lists: object, advice: str
+    sides: Mapping[str, Iterable[str]], what: str, lists: object, advice: str
 ) -> None:
     """Refuse lists that train and test on the same clips, or on the same recordings.
 
-    ``what`` they are and the ``lists`` where they stand are for the message.
+    ``sides`` are "train" and "test", if both are there; ``what`` they name and the
+    ``lists`` where it stands are for the message.
     """
-    both = sorted(set(train) & set(test))
+    both = sorted({*sides.get("train", ())} & {*sides.get("test", ())})
     if both:
         raise DatasetError(
             f"{lists}: train and test share {len(both)} {what}: {first_few(both)}. The "

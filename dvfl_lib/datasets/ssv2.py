@@ -28,7 +28,6 @@ from typing import Any
 from ..errors import DatasetError
 from ..video.clips import Sample
 from .base import (
-    SUBSETS,
     MissingVideos,
     VideoDataset,
     find_folder,
@@ -181,8 +180,7 @@ def load_ssv2(root: Path, split: str, subset: str) -> VideoDataset:
         for side, name in _FILES.items()
         if side == subset or (lists / name).is_file()
     }
-    if len(clips) == len(SUBSETS):
-        refuse_shared(clips["train"], clips["test"], "clips", lists, _WHERE)
+    refuse_shared(clips, "clips", lists, _WHERE)
     videos = find_folder(root, _VIDEOS, _WHERE)
     disk = {entry.name for entry in list_folder(videos)}
     samples = [

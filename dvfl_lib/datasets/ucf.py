@@ -210,8 +210,8 @@ def load_ucf101(root: Path, split: str, subset: str) -> VideoDataset:
         clips = _authors_with_warning(_all_clips(disk, classes, "UCF101"), "UCF101")
     else:
         clips = {s: read_list(lists / f"{s}list0{split}.txt", classes) for s in SUBSETS}
-        groups = [map(group_of, clips[side]) for side in SUBSETS]
-        refuse_shared(*groups, "groups", lists, _WHERE_101)
+        groups = {side: map(group_of, names) for side, names in clips.items()}
+        refuse_shared(groups, "groups", lists, _WHERE_101)
     advice = f"unpack UCF101.rar again. {_WHERE_101}"
     samples = find_videos(clips[subset], disk, group_of, videos, advice)
     return VideoDataset("ucf101", root, split, subset, classes, samples)
