@@ -87,7 +87,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
-    from ..datasets.base import default_split
+    from ..datasets.base import dataset_info
     from ..environment import project_root
 
     if options.name and options.run_dir:
@@ -110,7 +110,7 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
         "profile": options.profile,
         "dataset": options.dataset,
         "data_root": _absolute(options.data_root),
-        "split": options.split or default_split(options.dataset),
+        "split": options.split or dataset_info(options.dataset).splits[0],
         "run_dir": _absolute(folder),
         "seed": options.seed,
         "teacher_weights": _absolute(options.teacher_weights),

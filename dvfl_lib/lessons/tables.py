@@ -19,8 +19,8 @@ from torch import Tensor
 
 from ..cost import count_macs, count_parameters
 from ..datasets import VideoDataset
+from ..datasets.base import list_folder
 from ..datasets.check import walk_data
-from ..datasets.listing import list_folder
 from ..datasets.sources import SOURCES, DataSource
 from ..environment import commit, device_name, project_root, versions
 from ..errors import DatasetError
