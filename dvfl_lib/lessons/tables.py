@@ -168,7 +168,8 @@ def mistake_clips(
     one_view = EvaluateRecipe(1, 1, network.short_side)
     wanted = [samples[name] for name in pair.videos[:most]]
     clips = []
-    for item in EvaluationViews(wanted, network.data, one_view):
+    views = EvaluationViews(wanted, network.data, one_view)
+    for item in (views[number] for number in range(len(wanted))):
         if item["unreadable"]:
             raise DatasetError("; ".join(item["unreadable"]))
         clips.append(denormalise(item["views"][0]))
