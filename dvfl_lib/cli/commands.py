@@ -128,7 +128,6 @@ def _run(options: argparse.Namespace) -> int:
     import papermill
 
     from ..environment import project_root
-    from ..lessons.show import tidy_notebook
     from ..training import open_run
 
     notebook = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
@@ -148,6 +147,7 @@ def _run(options: argparse.Namespace) -> int:
             str(executed),
             parameters=parameters,
             progress_bar=False,
+            coalesce_streams=True,  # of each progress bar its last state
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
             cwd=str(notebook.parent),
@@ -156,9 +156,6 @@ def _run(options: argparse.Namespace) -> int:
         print(f"\ndvfl: {error.ename}: {error.evalue}", file=sys.stderr)
         print(f"dvfl: the notebook up to there is {executed}", file=sys.stderr)
         return 1
-    finally:
-        if executed.exists():
-            tidy_notebook(executed)
     print(f"\nThe report: {run.settings.run_dir / 'report.html'}")
     return 0
 
