@@ -37,6 +37,7 @@ COURSE_TRAINING = TrainingList("ucf101", "1", drawing=0)
 _STANDIN_SIZE = {"groups": 22, "clips_per_group": 1, "min_frames": 12, "max_frames": 20}
 DatasetName = Literal[*SOURCES]  # type: ignore[valid-type]
 _OfView = Literal["frames", "crop", "short_side", "sampling", "stride"]
+_OfStandin = Literal["groups", "clips_per_group", "min_frames", "max_frames"]
 
 
 class Checkpoint(BaseModel):
@@ -88,7 +89,7 @@ class RunOptions(BaseModel):
     device: str = ""  # such as "cuda"; "" takes the accelerator if there is one
     precision: Literal["no", "bf16", "fp16"] = "no"  # "no" is float32
     max_unreadable: float = Field(0.02, ge=0, lt=1)  # share that may be left out unread
-    standin_size: dict[Literal[*_STANDIN_SIZE], int] = {}  # for those that are drawn
+    standin_size: dict[_OfStandin, int] = {}  # for those that are drawn
     seed: int = Field(1, ge=0)  # of their scenes; the course's networks know seed 0
     progress: bool = True  # show bars
 
