@@ -32,10 +32,11 @@ from .base import (
     MissingVideos,
     create_dataset,
     first_few,
+    is_video,
     need_folder,
 )
 from .get import ARCHIVES
-from .listing import alike, is_video, sort_copies
+from .leakage import alike, sort_copies
 from .sources import SOURCES
 
 _UNFINISHED = "UNFINISHED.json"

@@ -19,8 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..datasets.base import dataset_info, first_few
-from ..datasets.listing import read_lines
+from ..datasets.base import dataset_info, first_few, read_lines
 from ..errors import CheckpointError, DatasetError
 
 _SWAPPED = 0.8  # share of both classes' videos that is taken for the other class

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from dvfl_lib.datasets.listing import official_classes
+from dvfl_lib.datasets.base import official_classes
 from dvfl_lib.errors import CheckpointError, DatasetError
 from dvfl_lib.evaluation.class_order import (
     InClassOrder,
