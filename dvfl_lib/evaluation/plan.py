@@ -152,8 +152,11 @@ class BenchmarkPlan(RunOptions):
     @model_validator(mode="after")
     def _together(self) -> BenchmarkPlan:
         parse_views(self.views)
-        named = {"data_roots": self.data_roots, "splits": self.splits}
-        named["checkpoints"] = {c.dataset for c in self.checkpoints if c.dataset}
+        named = {
+            "data_roots": list(self.data_roots),
+            "splits": list(self.splits),
+            "checkpoints": [c.dataset for c in self.checkpoints if c.dataset],
+        }
         for what, names in named.items():
             if idle := [name for name in names if name not in self.names]:
                 raise ValueError(
