@@ -87,7 +87,7 @@ def _add_run_options(command: argparse.ArgumentParser) -> None:
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
-    from ..datasets.base import default_split
+    from ..datasets.base import dataset_info
     from ..environment import project_root
 
     if options.name and options.run_dir:
@@ -110,7 +110,7 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
         "profile": options.profile,
         "dataset": options.dataset,
         "data_root": _absolute(options.data_root),
-        "split": options.split or default_split(options.dataset),
+        "split": options.split or dataset_info(options.dataset).splits[0],
         "run_dir": _absolute(folder),
         "seed": options.seed,
         "teacher_weights": _absolute(options.teacher_weights),
@@ -128,7 +128,6 @@ def _run(options: argparse.Namespace) -> int:
     import papermill
 
     from ..environment import project_root
-    from ..lessons.show import tidy_notebook
     from ..training import open_run
 
     notebook = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
@@ -148,6 +147,7 @@ def _run(options: argparse.Namespace) -> int:
             str(executed),
             parameters=parameters,
             progress_bar=False,
+            coalesce_streams=True,  # of each progress bar its last state
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
             cwd=str(notebook.parent),
@@ -156,9 +156,6 @@ def _run(options: argparse.Namespace) -> int:
         print(f"\ndvfl: {error.ename}: {error.evalue}", file=sys.stderr)
         print(f"dvfl: the notebook up to there is {executed}", file=sys.stderr)
         return 1
-    finally:
-        if executed.exists():
-            tidy_notebook(executed)
     print(f"\nThe report: {run.settings.run_dir / 'report.html'}")
     return 0
 

@@ -103,7 +103,7 @@ def _by_role(texts: list[str]) -> dict[str, str]:
 
 def _checkpoints(options: argparse.Namespace) -> list[Any]:
     """One shape, from the shell or from a JSON file."""
-    from ..evaluation.plan import Checkpoint
+    from ..evaluation.plan import read_checkpoint
 
     entries: list[Any] = []
     for text in options.checkpoint:
@@ -115,7 +115,7 @@ def _checkpoints(options: argparse.Namespace) -> list[Any]:
         except (OSError, ValueError, TypeError) as error:
             raise RecipeError(f"--checkpoint: {text}: {error}") from None
     arch = _by_role(options.arch)
-    checked = [Checkpoint.read(entry) for entry in entries]
+    checked = [read_checkpoint(entry) for entry in entries]
     return [
         c.model_copy(update={"arch": c.arch or arch.get(c.role, "")}) for c in checked
     ]

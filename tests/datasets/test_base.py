@@ -8,7 +8,6 @@ import pytest
 
 from dvfl_lib.cli import commands
 from dvfl_lib.datasets import create_dataset, list_datasets
-from dvfl_lib.datasets.base import default_split
 from dvfl_lib.errors import DatasetError
 from small_standins import write_small
 
@@ -24,7 +23,6 @@ DEFAULTS = {
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_the_split_that_is_meant_where_none_is_named(name):
-    assert default_split(name) == default_split(name.upper()) == DEFAULTS[name]
     assert list_datasets() == sorted(DEFAULTS)
     parser = argparse.ArgumentParser()
     commands._add_run_options(parser)
