@@ -3,14 +3,13 @@
 Public names: ``open_run``, ``Pipeline``, ``RunSettings``, ``ROLES``, ``fit``,
 ``TrainConfig``, ``FitResult``.
 
-A step is read in this order: ``opening``, ``pipeline``, ``loop``, ``batches``,
-``objective``, ``teacher_logits`` where answers are stored, ``checkpointing``.
+A step is read in this order: ``pipeline``, ``loop``, ``batches``, ``objective``,
+``teacher_logits`` where answers are stored, ``checkpointing``.
 """
 
 from .config import FitResult, TrainConfig
 from .loop import fit
-from .opening import open_run
-from .pipeline import ROLES, Pipeline, RunSettings
+from .pipeline import ROLES, Pipeline, RunSettings, open_run
 
 __all__ = [
     "ROLES",

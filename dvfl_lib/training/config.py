@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import RecipeError
 from ..recipes import DistilRecipe, OptimRecipe, Recipe
 from .teacher_logits import StoredTeacher
 
@@ -21,18 +20,16 @@ from .teacher_logits import StoredTeacher
 class TrainConfig:
     """How one network is trained."""
 
-    # ``augment``, the part that ``optim`` names, and ``distil`` where there is a
-    # teacher; of ``data``, the workers and ``max_unreadable``.
     recipe: Recipe
+    optim: OptimRecipe  # the recipe's ``optim`` or ``teacher_optim``
     num_classes: int
     seed: int  # of the order of clips, mixing and drop-path
     run_dir: Path
     name: str  # files go to run_dir/name
-    optim: str = "optim"  # or "teacher_optim"
     # Sees the same mixed clips, in eval mode, and is not changed.
     teacher: nn.Module | None = None
     stored: StoredTeacher | None = None  # the teacher's stored logits, filled first
-    # Clips whose label may be used, all if None; the teacher speaks of the others too.
+    # Clips whose label may be used, all if None; not together with mixing.
     labelled: Set[int] | None = None
     # Called after every epoch, on one process, with the network in eval mode. Returns
     # numbers, among them ``top1``, and in ``unreadable`` names of videos it left out.
@@ -44,17 +41,6 @@ class TrainConfig:
     # More metadata of the weights' files, such as ``classes``; expressible in JSON.
     about: Mapping[str, Any] = field(default_factory=dict)
     track: str = ""  # "csv", "tensorboard" or "wandb", beside the log
-
-    def __post_init__(self) -> None:
-        if self.labelled is not None and self.recipe.augment.mixes:
-            raise RecipeError(
-                "clips without a label need augment.mixup=0 and augment.cutmix=0: a "
-                "mixture of a labelled and an unlabelled clip has no label"
-            )
-
-    @property
-    def optim_recipe(self) -> OptimRecipe:
-        return getattr(self.recipe, self.optim)
 
     @property
     def distil(self) -> DistilRecipe | None:

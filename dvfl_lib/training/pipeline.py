@@ -1,7 +1,6 @@
 """The whole run: data, teacher, student without and with distillation, evaluation.
 
-Public names: ``Pipeline``, ``RunSettings``, ``ROLES``, ``Role``,
-``optim_of``.
+Public names: ``open_run``, ``Pipeline``, ``RunSettings``, ``ROLES``, ``Role``.
 
 Three networks are trained: the *teacher*, the *baseline* (the student's network on
 labels alone) and the *student*, which is distilled. Baseline and student begin with
@@ -15,12 +14,10 @@ list; the test list is only ever evaluated.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -30,16 +27,26 @@ from torch import nn
 
 from ..datasets import VideoDataset, create_dataset
 from ..datasets.leakage import training_list
-from ..environment import cpu_threads, processes
-from ..errors import CheckpointError
+from ..distillation.losses import loss_named
+from ..environment import cpu_threads, processes, project_root
+from ..errors import (
+    CheckpointError,
+    DatasetError,
+    RecipeError,
+    RunDirectoryError,
+    check_int,
+)
 from ..evaluation import Evaluation, EvaluationInfo, cached_evaluation, evaluate
 from ..evaluation.class_order import align_classes, released_classes
 from ..evaluation.protocol import evaluation_key
-from ..recipes import EvaluateRecipe, NetworkRecipe, Recipe
+from ..files import can_write
+from ..recipes import EvaluateRecipe, NetworkRecipe, OptimRecipe, Recipe, recipe_for
 from ..seeding import derive_seed, fixed_rng
+from ..standins import list_standins, write_standin
 from ..vfl_net import VFLNet, create_model
 from ..video.clips import EvaluationViews, Sample, TrainingClips
 from ..video.frame_cache import FrameCache
+from ..video.sampling import sampling_named
 from ..weights import (
     LoadReport,
     WeightsFile,
@@ -49,10 +56,11 @@ from ..weights import (
     read_weights,
 )
 from ..weights.reading import weights_digest
-from .batches import note_unreadable
+from .batches import BatchPlan, note_unreadable
 from .config import FitResult, TrainConfig
+from .devices import check_tracker, make_accelerator
 from .loop import fit
-from .teacher_logits import StoredTeacher, logits_key
+from .teacher_logits import StoredTeacher
 
 Role = Literal["teacher", "baseline", "student"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -182,6 +190,10 @@ class Pipeline:
         """Which network plays this role."""
         return getattr(self.recipe, network_of(role))
 
+    def optim_of(self, role: Role) -> OptimRecipe:
+        """What trains this role."""
+        return self.recipe.teacher_optim if role == "teacher" else self.recipe.optim
+
     def _create(self, role: Role) -> VFLNet:
         """The network of a role with its random weights."""
         part, classes = self.recipe_of(role), len(self.train_list.classes)
@@ -246,36 +258,31 @@ class Pipeline:
         if role == "teacher" and self.settings.teacher_weights:
             self.trained(role)  # refuses a file that does not fit, before any work
             return None
-        s, clips = self.settings, self.training_clips(role)
-        teacher = self.trained("teacher") if role == "student" else None
+        recipe, s, classes = self.recipe, self.settings, self.train_list.classes
+        clips, teacher, stored = self.training_clips(role), None, None
+        if role == "student":
+            teacher = self.trained("teacher")
+            if recipe.distil.stores_logits:
+                shared = s.cache_dir / "teacher_logits"  # by all that ask the same
+                asked = (shared, teacher, clips, classes, recipe, s.progress)
+                stored = StoredTeacher(*asked)
         config = TrainConfig(
-            self.recipe,
-            num_classes=len(self.train_list.classes),
+            recipe,
+            self.optim_of(role),
+            num_classes=len(classes),
             seed=clips.seed,
             run_dir=s.run_dir,
             name=role,
-            optim=optim_of(role),
             teacher=teacher,
-            stored=None if teacher is None else self._stored(teacher, clips),
+            stored=stored,
             labelled=None if role == "teacher" else self.labelled,
             validate=self._held_out_score,
             progress=s.progress,
             about=self._about_weights(),
             track=s.track,
         )
-        with cpu_threads(config.optim_recipe.cpu_threads):
+        with cpu_threads(config.optim.cpu_threads):
             return fit(self.new_network(role)[0], clips, config)
-
-    def _stored(self, teacher: VFLNet, clips: TrainingClips) -> StoredTeacher | None:
-        """The teacher behind its stored logits, where the recipe asks for these."""
-        if not self.recipe.distil.stores_logits:
-            return None
-        optim, s, classes = self.recipe.optim, self.settings, self.train_list.classes
-        key = sorted(logits_key(teacher, clips, classes, optim.precision).items())
-        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        folder = s.cache_dir / "teacher_logits" / digest[:16]  # for all that ask this
-        asked = (teacher, clips, classes, optim.precision, optim.micro_batch)
-        return StoredTeacher(folder, *asked, self.recipe.data, s.progress)
 
     def _about_weights(self) -> dict[str, Any]:
         """What an evaluation of the weights must know, wherever they are taken to."""
@@ -292,24 +299,31 @@ class Pipeline:
 
     def _held_out_score(self, model: nn.Module) -> dict[str, Any]:
         """One central view of each held-out video."""
-        e = self.recipe.evaluate
-        one_view = EvaluateRecipe(1, 1, e.short_side, e.batch_size)
+        one_view = replace(self.recipe.evaluate, clips=1, crops=1)
         views = self._views(self.held_out_samples, one_view)
-        result = self._score(model, views, ("held-out groups", "", "train"))
+        about = ("held-out groups", "", "train")
+        result = self._score(model, views, about, progress=False)
         return {"top1": result.top1.value, "unreadable": list(result.unreadable)}
 
     def evaluate(self, role: Role) -> Evaluation:
         """All views of the test list; kept in ``run_dir/results/<role>.json``."""
-        file = read_weights(self._weights_of(role))
+        file, s = read_weights(self._weights_of(role)), self.settings
         model = self.trained(role, file).to(processes().device)
         views = self._views(self.test_list.samples, self.recipe.evaluate)
-        precision = getattr(self.recipe, optim_of(role)).precision
+        precision = self.optim_of(role).precision
         about = (role, self.recipe_of(role).model, "test")
         digest = weights_digest(file.tensors)
         return cached_evaluation(
-            self.settings.run_dir / "results" / f"{role}.json",
+            s.run_dir / "results" / f"{role}.json",
             evaluation_key(digest, views, self.test_list.classes, precision),
-            lambda half_done: self._score(model, views, about, precision, half_done),
+            lambda half_done: self._score(
+                model,
+                views,
+                about,
+                precision="no" if processes().device.type == "cpu" else precision,
+                progress=s.progress,
+                resume_dir=half_done,
+            ),
         )
 
     def _views(self, samples: list[Sample], recipe: EvaluateRecipe) -> EvaluationViews:
@@ -321,8 +335,7 @@ class Pipeline:
         model: nn.Module,
         views: EvaluationViews,
         about: tuple[str, str, str],  # name, kind and list
-        precision: str = "no",
-        resume_dir: Path | None = None,
+        **options: Any,
     ) -> Evaluation:
         s, data, (name, kind, subset) = self.settings, self.recipe.data, about
         standin = self.train_list.standin
@@ -334,10 +347,8 @@ class Pipeline:
             batch_size=views.evaluate.batch_size,
             # Small frames from the cache are read faster than workers are started.
             workers=0 if data.cache_frames else data.workers,
-            precision="no" if processes().device.type == "cpu" else precision,
             max_unreadable=data.max_unreadable,
-            progress=s.progress and subset == "test",
-            resume_dir=resume_dir,
+            **options,
         )
 
 
@@ -346,6 +357,93 @@ def network_of(role: Role) -> str:
     return "teacher" if role == "teacher" else "student"
 
 
-def optim_of(role: Role) -> str:
-    """The recipe's part that trains a role."""
-    return "teacher_optim" if role == "teacher" else "optim"
+def open_run(
+    *,
+    profile: str,
+    dataset: str,
+    data_root: str,
+    split: str,
+    run_dir: str,
+    seed: int,
+    teacher_weights: str = "",
+    overrides: Mapping[str, Any] | None = None,
+    track: str = "",
+    progress: bool = True,
+) -> Pipeline:
+    """Check every parameter of a run, write the stand-in if asked for, open the run.
+
+    Args:
+        profile: "demo", "colab" or "paper"; see ``recipes``.
+        dataset: the benchmark whose layout the data have.
+        data_root: its folder; "" for the stand-in, with the demo profile.
+        split: such as "1", or "authors" for the authors' own 80/20 rule.
+        run_dir: where results go; "" for ``runs/<dataset>_<profile>``, with split
+            and seed in its name where they are not "1" and 0.
+        teacher_weights: a checkpoint of the teacher; "" trains one.
+        overrides: single numbers of the recipe, as in ``{"optim.epochs": 2}``.
+        track: "csv", "tensorboard" or "wandb" to follow the training with.
+
+    Raises:
+        DVFLError: one of its children: which parameter, what is wrong with it and
+            what to do; before any training.
+    """
+    check_int("seed", seed)
+    recipe = recipe_for(profile, overrides)
+    loss_named(recipe.distil.loss)
+    sampling_named(recipe.data.sampling)
+    check_tracker(track)
+    if not data_root and (profile != "demo" or dataset not in list_standins()):
+        raise RecipeError(
+            f"dataset {dataset!r} with profile {profile!r} needs data_root, the folder "
+            "of its videos. Only the demo profile draws a stand-in by itself, for one "
+            f"of {', '.join(list_standins())}"
+        )
+    root = project_root()
+    name = f"{dataset}_{profile}" + (f"_split{split}" if str(split) != "1" else "")
+    default = root / "runs" / (name + (f"_seed{seed}" if seed else ""))
+    folder = Path(run_dir).expanduser() if run_dir else default
+    if not can_write(folder):
+        raise RunDirectoryError(
+            f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
+            "full disk? Choose another run_dir"
+        )
+    data = Path(data_root).expanduser()
+    if not data_root:
+        data = root / "data" / f"{dataset}_standin"
+        with processes().main_process_first():
+            write_standin(dataset, data, workers=os.cpu_count() or 1, progress=progress)
+    run = Pipeline(
+        RunSettings(
+            recipe,
+            dataset,
+            data_root=data,
+            split=str(split),
+            run_dir=folder,
+            cache_dir=root / "data" / "cache" if can_write(root) else folder / "cache",
+            seed=seed,
+            teacher_weights=teacher_weights,
+            progress=progress,
+            track=track,
+        )
+    )
+    # What would be refused later, for the students hours later.
+    clips, _ = len(run.fit_samples), len(run.test_list)
+    for role in ROLES[:2]:  # teacher, and the network of both students
+        if role == "teacher" and teacher_weights:
+            model = run.trained(role)
+        else:
+            optim = run.optim_of(role)
+            try:
+                make_accelerator(optim.precision)
+                BatchPlan(clips, optim, seed, processes().num_processes)
+            except (DatasetError, RecipeError) as error:
+                part = "teacher_optim" if role == "teacher" else "optim"
+                raise RecipeError(f"{part}: {error}") from None
+            model, _ = run.new_network(role)
+        if recipe.data.crop < model.config.smallest_side:
+            raise RecipeError(
+                f"data.crop is {recipe.data.crop} pixels, and "
+                f"{run.recipe_of(role).model} needs at least "
+                f"{model.config.smallest_side}"
+            )
+    return run

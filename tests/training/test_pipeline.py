@@ -141,12 +141,6 @@ def test_runs_with_the_same_teacher_and_data_share_the_logits(
     other = Pipeline(replace(settings, recipe=recipe, run_dir=tmp_path / "other"))
     assert other.train("student").history != result.history
     assert asked == [], "the second run asked the teacher again"
-    seeded = Pipeline(replace(settings, seed=1))
-    folders = [
-        each._stored(each.trained("teacher"), each.training_clips("student")).folder
-        for each in (run, seeded)
-    ]
-    assert folders[0] in (settings.cache_dir / "teacher_logits").iterdir()
-    assert folders[1].parent == folders[0].parent and folders[1] != folders[0]
+    assert len(list((settings.cache_dir / "teacher_logits").iterdir())) == 1
     views = [run.training_clips(role).views for role in ROLES]
     assert views == [0, 2, 2], "baseline and student see the same, the teacher new ones"
