@@ -95,6 +95,8 @@ class Objective:
                 opinion, signals = teacher_signals(self.teacher, clip, distil.match)
             else:
                 opinion = self.teacher(clip)
+        # A mixture has no label that could be named.
+        hard = label.where(labelled & (not augment.mixes), -1)
         loss, ce, kd = distillation_loss(
             logits,
             opinion.to(clip.device),
@@ -102,9 +104,7 @@ class Objective:
             alpha=distil.alpha,
             temperature=distil.temperature,
             labelled=labelled,
-            labels=label.where(
-                labelled & (not augment.mixes), -1
-            ),  # mixtures have none
+            labels=hard,
             loss=distil.loss,
             normalise_by=(config.optim.batch_size, step_labels),
         )

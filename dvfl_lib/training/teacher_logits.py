@@ -74,14 +74,13 @@ class StoredTeacher:
         """Everything that decides a stored logit, as a flat dictionary."""
         paths = [sample.path for sample in self.clips.samples]
         sizes = [path.stat().st_size if path.is_file() else None for path in paths]
+        digest = hashlib.sha256(json.dumps(sizes).encode()).hexdigest()
         values = {
             "teacher weights": model_digest(self.teacher),
             "precision": self.recipe.optim.precision,
             "classes": list(self.classes),
             "augment": getattr(self.clips, "augment", None),
-            "sizes of the files": hashlib.sha256(
-                json.dumps(sizes).encode()
-            ).hexdigest(),
+            "sizes of the files": digest,
             "reader": os.environ.get(BACKEND_VARIABLE, "auto"),
             "versions": versions(),
         }

@@ -39,7 +39,7 @@ def opened(data: Path, run_dir: Path, **changes):
         ({"track": "visdom"}, RecipeError, "visdom"),
         ({"overrides": {"distil.loss": "reverse_kI"}}, RecipeError,
          "distil.loss.*Did you mean 'reverse_kl'.*forward_kl, reverse_kl"),
-        ({"overrides": {"distil.match": "feature"}}, RecipeError, "distil.match: .*'features'"),
+        ({"overrides": {"distil.match": "feature"}}, RecipeError, "match: .*'feat"),
         ({"overrides": {"data.sampling": "random"}}, RecipeError, "'segments'"),
         ({"overrides": {"teacher_optim.batch_size": 9600}}, RecipeError,
          "teacher_optim: .* do not fill one batch"),
