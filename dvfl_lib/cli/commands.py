@@ -140,8 +140,8 @@ def _run(options: argparse.Namespace) -> int:
     parameters = _parameters(options)
     # Checked here too, so that a mistake is one line and not a notebook's traceback.
     run = open_run(**parameters)
-    parameters["run_dir"] = str(run.settings.run_dir.absolute())
-    executed = run.settings.run_dir / notebook.name
+    parameters["run_dir"] = str(run.run_dir.absolute())
+    executed = run.run_dir / notebook.name
     try:
         papermill.execute_notebook(
             str(notebook),
@@ -159,7 +159,7 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         if executed.exists():
             tidy_notebook(executed)
-    print(f"\nThe report: {run.settings.run_dir / 'report.html'}")
+    print(f"\nThe report: {run.run_dir / 'report.html'}")
     return 0
 
 
@@ -176,7 +176,7 @@ def _train(options: argparse.Namespace) -> int:
         for role in ROLES:
             result = run.evaluate(role)
             print(f"{role_name(role):<24} top-1 {result.top1}")
-        print(f"The same parameters for notebook 07 report on {run.settings.run_dir}")
+        print(f"The same parameters for notebook 07 report on {run.run_dir}")
     processes().wait_for_everyone()
     return 0
 

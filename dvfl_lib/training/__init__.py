@@ -1,6 +1,6 @@
 """Training: the loop, and the whole run from data to evaluation.
 
-Public names: ``open_run``, ``Pipeline``, ``RunSettings``, ``ROLES``, ``fit``,
+Public names: ``open_run``, ``Pipeline``, ``ROLES``, ``fit``,
 ``TrainConfig``, ``FitResult``.
 
 A step is read in this order: ``pipeline``, ``loop``, ``batches``, ``objective``,
@@ -9,13 +9,12 @@ A step is read in this order: ``pipeline``, ``loop``, ``batches``, ``objective``
 
 from .config import FitResult, TrainConfig
 from .loop import fit
-from .pipeline import ROLES, Pipeline, RunSettings, open_run
+from .pipeline import ROLES, Pipeline, open_run
 
 __all__ = [
     "ROLES",
     "FitResult",
     "Pipeline",
-    "RunSettings",
     "TrainConfig",
     "fit",
     "open_run",

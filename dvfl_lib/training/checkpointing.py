@@ -33,7 +33,8 @@ from torch import Tensor, nn
 
 from ..datasets.base import first_few
 from ..errors import RunDirectoryError
-from ..files import can_write, write_whole
+from ..files import write_whole
+from ..weights.reading import tensors_digest
 
 # Parts of the data recipe that change speed, or when to give up, but no result.
 NO_EFFECT = ("data.workers", "data.cache_frames", "data.max_unreadable")
@@ -42,15 +43,8 @@ _PATIENCE = 10.0  # seconds; what a killed notebook leaves running needs a few
 
 
 def model_digest(model: nn.Module | None) -> str | None:
-    """The first 16 hex digits of the SHA-256 of all names and values."""
-    if model is None:
-        return None
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        flat = value.detach().cpu().contiguous().flatten()
-        digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+    """16 hex digits of all names and values, in the order of the network."""
+    return model and tensors_digest(model.state_dict().items())[:16]
 
 
 def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
@@ -86,11 +80,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 
     ``doing`` is what another process that holds the lock is doing.
     """
-    if not can_write(folder):
-        raise RunDirectoryError(
-            f"{folder} cannot be written: choose another folder, or mend its "
-            "permissions"
-        )
+    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=_PATIENCE)
     try:
         lock.acquire()

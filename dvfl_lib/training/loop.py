@@ -58,7 +58,7 @@ def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:
     ``video.clips.TrainingClips``; mixing and label smoothing come on top.
 
     Raises:
-        RecipeError: contradicting arguments, or the loss is no longer finite.
+        RecipeError: the loss is no longer finite.
         DatasetError: too few clips, or too many unreadable videos.
         RunDirectoryError: a folder cannot be written, or holds another run's files.
     """
@@ -202,7 +202,7 @@ class _Loop:
         rate = learning_rate(progress.step, self.plan.steps_per_epoch, self.optim)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses, seen = self._gradients(batches)
+        losses = self._gradients(batches)
         norm = self.accelerator.clip_grad_norm_(
             self.wrapped.parameters(), self.optim.clip_grad_norm
         )
@@ -212,11 +212,9 @@ class _Loop:
         else:
             overflow = scaler.get_scale() < _LEAST_SCALE
         if overflow or not math.isfinite(losses["loss"]):
-            what = "gradient" if math.isfinite(losses["loss"]) else "loss"
-            names = ", ".join(self.clips.samples[index].name for index in seen[:8])
             raise RecipeError(
-                f"the {what} is no longer finite at step {progress.step} (learning "
-                f"rate {rate:.3g}); clips: {names}. The last checkpoint in "
+                f"loss or gradient is no longer finite at step {progress.step} "
+                f"(learning rate {rate:.3g}). The last checkpoint in "
                 f"{self.folder.path} is intact. Try a lower optim.base_lr, a longer "
                 "optim.warmup_epochs, or optim.precision 'bf16' or 'no', in another "
                 "run_dir"
@@ -228,19 +226,18 @@ class _Loop:
         progress.step += 1
         return losses["loss"], rate
 
-    def _gradients(self, batches: Batches) -> tuple[dict[str, float], list[int]]:
-        """Accumulate the step's gradients; its losses, and the clips of this process.
+    def _gradients(self, batches: Batches) -> dict[str, float]:
+        """Accumulate the step's gradients; returns its losses over all processes.
 
         Processes average their gradients; the loss is scaled such that this
         average is the gradient of the mean over the whole step's clips.
         """
         accelerator, objective = self.accelerator, self.objective
         labels = objective.count_labelled(self.plan.step_indices(self.progress.step))
-        total, seen = 0, []
+        parts = []
         for turn in range(1, self.plan.share + 1):
             micro, batch = next(batches)
             self._note_unreadable(batch["unreadable"])
-            seen.extend(batch["index"].tolist())
             for key in ("clip", "label", "index"):
                 batch[key] = batch[key].to(accelerator.device, non_blocking=True)
             last = turn == self.plan.share
@@ -249,9 +246,9 @@ class _Loop:
                     self.wrapped, micro, batch, labels, accelerator.autocast()
                 )
                 accelerator.backward(losses["loss"] * accelerator.num_processes)
-            total = total + torch.stack(list(losses.values())).detach()
-        sums = accelerator.reduce(total).tolist()
-        return dict(zip(losses, sums, strict=True)), seen
+            parts.append(torch.stack(list(losses.values())).detach())
+        total = accelerator.reduce(sum(parts)).tolist()
+        return dict(zip(losses, total, strict=True))
 
     def _note_unreadable(self, messages: list[str]) -> None:
         most = self.config.recipe.data.max_unreadable

@@ -1,6 +1,6 @@
 """The whole run: data, teacher, student without and with distillation, evaluation.
 
-Public names: ``open_run``, ``Pipeline``, ``RunSettings``, ``ROLES``, ``Role``.
+Public names: ``open_run``, ``Pipeline``, ``ROLES``, ``Role``.
 
 Three networks are trained: the *teacher*, the *baseline* (the student's network on
 labels alone) and the *student*, which is distilled. Baseline and student begin with
@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -66,9 +66,9 @@ Role = Literal["teacher", "baseline", "student"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
-@dataclass(frozen=True)
-class RunSettings:
-    """What a run is: recipe, data, seed, and where its files go."""
+@dataclass(eq=False)
+class Pipeline:
+    """The steps of a run, each callable again; raises children of ``DVFLError``."""
 
     recipe: Recipe
     dataset: str  # and data_root, split: see datasets.create_dataset
@@ -81,34 +81,24 @@ class RunSettings:
     seed: int = 0  # of initial weights, order, augmentation and held-out groups
     teacher_weights: str = ""  # a checkpoint of the teacher; "" trains one
     progress: bool = True  # show bars
-    track: str = ""  # "csv", "tensorboard" or "wandb", see TrainConfig
-
-
-class Pipeline:
-    """The steps of a run, each callable again; raises children of ``DVFLError``."""
-
-    def __init__(self, settings: RunSettings) -> None:
-        self.settings = settings
-        self.recipe = settings.recipe
-        self.seconds: dict[str, float] = {}  # phase -> wall-clock time
+    track: str = ""  # "csv", "tensorboard" or "wandb"
+    seconds: dict[str, float] = field(default_factory=dict, init=False)  # of phases
 
     # --- data ----------------------------------------------------------------
 
     @cached_property
     def train_list(self) -> VideoDataset:
         """The official training list."""
-        s = self.settings
-        return create_dataset(s.dataset, s.data_root, s.split, "train")
+        return create_dataset(self.dataset, self.data_root, self.split, "train")
 
     @cached_property
     def test_list(self) -> VideoDataset:
         """The official test list: evaluated at the end, never chosen by."""
-        s = self.settings
-        return create_dataset(s.dataset, s.data_root, s.split, "test")
+        return create_dataset(self.dataset, self.data_root, self.split, "test")
 
     @cached_property
     def _divided(self) -> tuple[list[Sample], list[Sample]]:
-        seed = derive_seed(self.settings.seed, "held out groups")
+        seed = derive_seed(self.seed, "held out groups")
         return self.train_list.hold_out_groups(self.recipe.data.holdout_share, seed)
 
     @property
@@ -133,7 +123,7 @@ class Pipeline:
         chosen: set[int] = set()
         for label in range(len(self.train_list.classes)):
             mine = [i for i, s in enumerate(self.fit_samples) if s.label == label]
-            with fixed_rng(self.settings.seed, "labels", label):
+            with fixed_rng(self.seed, "labels", label):
                 order = torch.randperm(len(mine)).tolist()
             chosen.update(mine[k] for k in order[: max(1, round(share * len(mine)))])
         return chosen
@@ -142,7 +132,7 @@ class Pipeline:
         """Where decoded frames of that size are kept, if the recipe wants it."""
         if not self.recipe.data.cache_frames:
             return None
-        return FrameCache(self.settings.cache_dir / f"frames_{short_side}", short_side)
+        return FrameCache(self.cache_dir / f"frames_{short_side}", short_side)
 
     def fill_cache(self) -> None:
         """Decode and shrink every video once, where the recipe asks for it.
@@ -152,22 +142,21 @@ class Pipeline:
             RunDirectoryError: the frames cannot be written.
         """
         begun, recipe = time.monotonic(), self.recipe
-        lists = [
-            ("training", recipe.data.short_side, self.fit_samples),
-            ("held-out", recipe.evaluate.short_side, self.held_out_samples),
-            ("test", recipe.evaluate.short_side, self.test_list.samples),
-        ]
+        lists = {
+            "training": (recipe.data.short_side, self.fit_samples),
+            "held-out": (recipe.evaluate.short_side, self.held_out_samples),
+            "test": (recipe.evaluate.short_side, self.test_list.samples),
+        }
+        paths: dict[int, list[Path]] = {}  # of frames of one size
+        for side, samples in lists.values():
+            paths.setdefault(side, []).extend(sample.path for sample in samples)
         unreadable: dict[str, str] = {}  # path -> message
         if recipe.data.cache_frames and processes().is_main_process:
-            workers, show = os.cpu_count() or 1, self.settings.progress
-            for side in dict.fromkeys(side for _, side, _ in lists):
-                paths = [
-                    s.path for _, size, some in lists if size == side for s in some
-                ]
-                report = self.cache(side).fill(paths, workers=workers, progress=show)
-                unreadable |= report.unreadable
+            options = {"workers": os.cpu_count() or 1, "progress": self.progress}
+            for side, videos in paths.items():
+                unreadable |= self.cache(side).fill(videos, **options).unreadable
         processes().wait_for_everyone()
-        for kind, _, samples in lists:
+        for kind, (_, samples) in lists.items():
             found = [unreadable[p] for s in samples if (p := str(s.path)) in unreadable]
             note_unreadable([], found, len(samples), recipe.data.max_unreadable, kind)
         self.seconds["decoding (last call)"] = round(time.monotonic() - begun, 2)
@@ -178,7 +167,7 @@ class Pipeline:
             self.fit_samples,
             self.recipe.data,
             self.recipe.augment,
-            derive_seed(self.settings.seed, "clips", network_of(role)),
+            derive_seed(self.seed, "clips", network_of(role)),
             self.cache(self.recipe.data.short_side),
             self.train_list.flip_labels,
             views=0 if role == "teacher" else self.recipe.distil.stored_views,
@@ -197,7 +186,7 @@ class Pipeline:
     def _create(self, role: Role) -> VFLNet:
         """The network of a role with its random weights."""
         part, classes = self.recipe_of(role), len(self.train_list.classes)
-        with fixed_rng(self.settings.seed, "initial weights", network_of(role)):
+        with fixed_rng(self.seed, "initial weights", network_of(role)):
             return create_model(part.model, classes, part.drop_path, init=part.init)
 
     def new_network(self, role: Role) -> tuple[VFLNet, LoadReport | None]:
@@ -208,7 +197,7 @@ class Pipeline:
         model, part = self._create(role), self.recipe_of(role)
         if not part.image_weights:
             return model, None
-        folder = self.settings.cache_dir / "weights"
+        folder = self.cache_dir / "weights"
         with processes().main_process_first():
             path = fetch_image_weights(part.image_weights, folder)
         return model, load_image_weights(model, path)
@@ -247,52 +236,51 @@ class Pipeline:
         )
 
     def _weights_of(self, role: Role) -> Path:
-        if role == "teacher" and self.settings.teacher_weights:
-            return Path(self.settings.teacher_weights).expanduser()
-        return self.settings.run_dir / role / "best.safetensors"
+        if role == "teacher" and self.teacher_weights:
+            return Path(self.teacher_weights).expanduser()
+        return self.run_dir / role / "best.safetensors"
 
     # --- training ------------------------------------------------------------
 
     def train(self, role: Role) -> FitResult | None:
         """Train one network, or go on with it; None for a teacher that was given."""
-        if role == "teacher" and self.settings.teacher_weights:
+        if role == "teacher" and self.teacher_weights:
             self.trained(role)  # refuses a file that does not fit, before any work
             return None
-        recipe, s, classes = self.recipe, self.settings, self.train_list.classes
+        recipe, classes = self.recipe, self.train_list.classes
         clips, teacher, stored = self.training_clips(role), None, None
         if role == "student":
             teacher = self.trained("teacher")
             if recipe.distil.stores_logits:
-                shared = s.cache_dir / "teacher_logits"  # by all that ask the same
-                asked = (shared, teacher, clips, classes, recipe, s.progress)
+                shared = self.cache_dir / "teacher_logits"  # by all that ask the same
+                asked = (shared, teacher, clips, classes, recipe, self.progress)
                 stored = StoredTeacher(*asked)
         config = TrainConfig(
             recipe,
             self.optim_of(role),
             num_classes=len(classes),
             seed=clips.seed,
-            run_dir=s.run_dir,
+            run_dir=self.run_dir,
             name=role,
             teacher=teacher,
             stored=stored,
             labelled=None if role == "teacher" else self.labelled,
             validate=self._held_out_score,
-            progress=s.progress,
+            progress=self.progress,
             about=self._about_weights(),
-            track=s.track,
+            track=self.track,
         )
         with cpu_threads(config.optim.cpu_threads):
             return fit(self.new_network(role)[0], clips, config)
 
     def _about_weights(self) -> dict[str, Any]:
-        """What an evaluation of the weights must know, wherever they are taken to."""
-        data, evaluated = asdict(self.recipe.data), asdict(self.recipe.evaluate)
-        views = {name: data[name] for name in ("frames", "sampling", "stride", "crop")}
-        views |= {name: evaluated[name] for name in ("short_side", "clips", "crops")}
+        """What an evaluation must know, wherever the weights are taken to."""
+        numbers = asdict(self.recipe.data) | asdict(self.recipe.evaluate)
+        told = ("frames", "sampling", "stride", "crop", "short_side", "clips", "crops")
         return {
             "classes": list(self.train_list.classes),
             "trained_on": training_list(self.train_list).to_dict(),
-            "views": views,
+            "views": {name: numbers[name] for name in told},
         }
 
     # --- evaluation ----------------------------------------------------------
@@ -301,30 +289,31 @@ class Pipeline:
         """One central view of each held-out video."""
         one_view = replace(self.recipe.evaluate, clips=1, crops=1)
         views = self._views(self.held_out_samples, one_view)
-        about = ("held-out groups", "", "train")
-        result = self._score(model, views, about, progress=False)
+        result = self._score(model, views, "held-out groups", "", "train")
         return {"top1": result.top1.value, "unreadable": list(result.unreadable)}
 
     def evaluate(self, role: Role) -> Evaluation:
         """All views of the test list; kept in ``run_dir/results/<role>.json``."""
-        file, s = read_weights(self._weights_of(role)), self.settings
+        file = read_weights(self._weights_of(role))
         model = self.trained(role, file).to(processes().device)
         views = self._views(self.test_list.samples, self.recipe.evaluate)
         precision = self.optim_of(role).precision
-        about = (role, self.recipe_of(role).model, "test")
         digest = weights_digest(file.tensors)
-        return cached_evaluation(
-            s.run_dir / "results" / f"{role}.json",
-            evaluation_key(digest, views, self.test_list.classes, precision),
-            lambda half_done: self._score(
+        key = evaluation_key(digest, views, self.test_list.classes, precision)
+
+        def score(half_done: Path) -> Evaluation:
+            on_cpu = processes().device.type == "cpu"
+            return self._score(
                 model,
                 views,
-                about,
-                precision="no" if processes().device.type == "cpu" else precision,
-                progress=s.progress,
+                *(role, self.recipe_of(role).model, "test"),
+                precision="no" if on_cpu else precision,
+                progress=self.progress,
                 resume_dir=half_done,
-            ),
-        )
+            )
+
+        kept = self.run_dir / "results" / f"{role}.json"
+        return cached_evaluation(kept, key, score)
 
     def _views(self, samples: list[Sample], recipe: EvaluateRecipe) -> EvaluationViews:
         cache = self.cache(recipe.short_side)
@@ -334,20 +323,24 @@ class Pipeline:
         self,
         model: nn.Module,
         views: EvaluationViews,
-        about: tuple[str, str, str],  # name, kind and list
+        name: str,
+        kind: str,
+        subset: str,
+        progress: bool = False,
         **options: Any,
     ) -> Evaluation:
-        s, data, (name, kind, subset) = self.settings, self.recipe.data, about
-        standin = self.train_list.standin
+        data, standin = self.recipe.data, self.train_list.standin
+        place = (self.dataset, self.split, subset)
         return evaluate(
             model,
             views,
             class_names=self.train_list.classes,
-            about=EvaluationInfo(name, standin, kind, s.dataset, s.split, subset),
+            about=EvaluationInfo(name, standin, kind, *place),
             batch_size=views.evaluate.batch_size,
             # Small frames from the cache are read faster than workers are started.
             workers=0 if data.cache_frames else data.workers,
             max_unreadable=data.max_unreadable,
+            progress=progress,
             **options,
         )
 
@@ -374,14 +367,12 @@ def open_run(
 
     Args:
         profile: "demo", "colab" or "paper"; see ``recipes``.
-        dataset: the benchmark whose layout the data have.
-        data_root: its folder; "" for the stand-in, with the demo profile.
+        data_root: the data set's folder; "" for the stand-in, with the demo profile.
         split: such as "1", or "authors" for the authors' own 80/20 rule.
         run_dir: where results go; "" for ``runs/<dataset>_<profile>``, with split
             and seed in its name where they are not "1" and 0.
-        teacher_weights: a checkpoint of the teacher; "" trains one.
         overrides: single numbers of the recipe, as in ``{"optim.epochs": 2}``.
-        track: "csv", "tensorboard" or "wandb" to follow the training with.
+        teacher_weights, track: as of ``Pipeline``.
 
     Raises:
         DVFLError: one of its children: which parameter, what is wrong with it and
@@ -413,18 +404,16 @@ def open_run(
         with processes().main_process_first():
             write_standin(dataset, data, workers=os.cpu_count() or 1, progress=progress)
     run = Pipeline(
-        RunSettings(
-            recipe,
-            dataset,
-            data_root=data,
-            split=str(split),
-            run_dir=folder,
-            cache_dir=root / "data" / "cache" if can_write(root) else folder / "cache",
-            seed=seed,
-            teacher_weights=teacher_weights,
-            progress=progress,
-            track=track,
-        )
+        recipe,
+        dataset,
+        data_root=data,
+        split=str(split),
+        run_dir=folder,
+        cache_dir=root / "data" / "cache" if can_write(root) else folder / "cache",
+        seed=seed,
+        teacher_weights=teacher_weights,
+        progress=progress,
+        track=track,
     )
     # What would be refused later, for the students hours later.
     clips, _ = len(run.fit_samples), len(run.test_list)
@@ -440,10 +429,8 @@ def open_run(
                 part = "teacher_optim" if role == "teacher" else "optim"
                 raise RecipeError(f"{part}: {error}") from None
             model, _ = run.new_network(role)
-        if recipe.data.crop < model.config.smallest_side:
-            raise RecipeError(
-                f"data.crop is {recipe.data.crop} pixels, and "
-                f"{run.recipe_of(role).model} needs at least "
-                f"{model.config.smallest_side}"
-            )
+        crop, least = recipe.data.crop, model.config.smallest_side
+        if crop < least:
+            name = run.recipe_of(role).model
+            raise RecipeError(f"data.crop is {crop}, and {name} needs at least {least}")
     return run

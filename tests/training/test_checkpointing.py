@@ -154,15 +154,6 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
             run(tmp_path)
 
 
-def test_a_file_where_the_folder_should_be(tmp_path):
-    (tmp_path / "occupied").write_text("a file")
-    with pytest.raises(RunDirectoryError, match="cannot be written"):
-        run(tmp_path / "occupied")
-    (tmp_path / "tiny").write_text("a file")
-    with pytest.raises(RunDirectoryError, match="cannot be written"):
-        run(tmp_path)
-
-
 def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, clips=StopAfter(30), checkpoint_seconds=0)

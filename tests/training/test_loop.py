@@ -253,10 +253,10 @@ class Poisoned(MemoryClips):
 def test_a_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tmp_path):
     model = tiny_model()
     with pytest.raises(
-        RecipeError, match=r"loss is no longer finite at step [345]"
+        RecipeError, match=r"loss or gradient is no longer finite at step [345]"
     ) as e:
         run(tmp_path, model, clips=Poisoned(), checkpoint_seconds=0)
-    assert "v3" in str(e.value) and "learning rate" in str(e.value)
+    assert "learning rate" in str(e.value)
     assert all(torch.isfinite(p).all() for p in model.parameters())
     assert (tmp_path / "tiny" / "last.safetensors").exists()
     # Mended clips have the same names: the run goes on behind the last good step.

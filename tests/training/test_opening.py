@@ -168,7 +168,7 @@ def test_another_split_or_seed_goes_to_another_folder(data, tmp_path, monkeypatc
         ("1", 3, "ucf101_demo_seed3"),
     ]:
         run = opened(data, "", split=split, seed=seed)
-        assert run.settings.run_dir == tmp_path / "runs" / name
+        assert run.run_dir == tmp_path / "runs" / name
 
 
 def test_the_stand_in_is_that_of_the_data_set(tmp_path, monkeypatch):
