@@ -3,13 +3,13 @@
 Public names: ``open_run``, ``Pipeline``, ``ROLES``, ``fit``,
 ``TrainConfig``, ``FitResult``.
 
-A step is read in this order: ``pipeline``, ``loop``, ``batches``, ``objective``,
-``teacher_logits`` where answers are stored, ``checkpointing``.
+A step is read in this order: ``opening``, ``pipeline``, ``loop``, ``batches``,
+``objective``, ``teacher_logits`` where answers are stored, ``checkpointing``.
 """
 
-from .config import FitResult, TrainConfig
-from .loop import fit
-from .pipeline import ROLES, Pipeline, open_run
+from .loop import FitResult, TrainConfig, fit
+from .opening import open_run
+from .pipeline import ROLES, Pipeline
 
 __all__ = [
     "ROLES",

@@ -44,7 +44,9 @@ _PATIENCE = 10.0  # seconds; what a killed notebook leaves running needs a few
 
 def model_digest(model: nn.Module | None) -> str | None:
     """16 hex digits of all names and values, in the order of the network."""
-    return model and tensors_digest(model.state_dict().items())[:16]
+    if model is None:
+        return None
+    return tensors_digest(model.state_dict().items())[:16]
 
 
 def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The training loop: one network, supervised or distilled, on any number of devices.
 
-Public names: ``fit``.
+Public names: ``fit``, ``TrainConfig``, ``FitResult``.
 
 Hugging Face Accelerate places the network, shares the work (``accelerate launch``
 or ``torchrun`` start several processes) and handles mixed precision. What is drawn
@@ -20,9 +20,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,20 +34,69 @@ from tqdm import tqdm
 
 from ..distillation import MatchedStudent
 from ..errors import RecipeError
+from ..recipes import DistilRecipe, OptimRecipe, Recipe
 from ..seeding import fixed_rng
 from ..vfl_net import VFLNet
 from ..weights import save_checkpoint
 from .batches import BatchPlan, MicroBatch, note_unreadable, step_loader
 from .checkpointing import Progress, RunDirectory, fingerprint, locked, model_digest
-from .config import FitResult, TrainConfig
 from .devices import begin_tracking, deterministic, make_accelerator, on_main, track
 from .objective import Objective
 from .optim import build_optimizer, learning_rate
+from .teacher_logits import StoredTeacher
 
 logger = logging.getLogger(__name__)
 # A scale of fp16 gradients below this means that every step overflows.
 _LEAST_SCALE = 2.0**-14
 Batches = Iterator[tuple[MicroBatch, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How one network is trained."""
+
+    recipe: Recipe
+    optim: OptimRecipe  # the recipe's ``optim`` or ``teacher_optim``
+    num_classes: int
+    seed: int  # of the order of clips, mixing and drop-path
+    run_dir: Path
+    name: str  # files go to run_dir/name
+    # Sees the same mixed clips, in eval mode, and is not changed.
+    teacher: nn.Module | None = None
+    stored: StoredTeacher | None = None  # the teacher's stored logits, filled first
+    # Clips whose label may be used, all if None; not together with mixing.
+    labelled: Set[int] | None = None
+    # Called after every epoch, on one process, with the network in eval mode. Returns
+    # numbers, among them ``top1``, and in ``unreadable`` names of videos it left out.
+    # Give it held-out clips, never the reported list.
+    validate: Callable[[nn.Module], dict[str, Any]] | None = None
+    # Between checkpoints within an epoch; 0 writes after every step.
+    checkpoint_seconds: float = 30.0
+    progress: bool = True
+    # More metadata of the weights' files, such as ``classes``; expressible in JSON.
+    about: Mapping[str, Any] = field(default_factory=dict)
+    track: str = ""  # "csv", "tensorboard" or "wandb", beside the log
+
+    @property
+    def distil(self) -> DistilRecipe | None:
+        return None if self.teacher is None else self.recipe.distil
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a finished run leaves behind."""
+
+    folder: Path  # run_dir/name
+    final: Path  # weights after the last step, for weights.load_checkpoint
+    best: Path | None  # of the best epoch on held-out clips; None without validate
+    best_epoch: int | None  # 1 is the first
+    best_top1: float | None
+    # Per epoch: epoch, step, lr, loss, ce, kd, match if asked for, seconds, held_out
+    history: list[dict[str, Any]]
+    unreadable: list[str]  # messages about videos that could not be read
+    steps: int  # optimiser steps of the whole run
+    resumed_from: int  # the step this call began at; 0 for a new run
+    seconds: float  # spent training, over all starts
 
 
 def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:

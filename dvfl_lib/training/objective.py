@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,9 @@ from ..distillation import (
 from ..seeding import derive_seed
 from ..video.transforms import mix_clips
 from .batches import MicroBatch
-from .config import TrainConfig
+
+if TYPE_CHECKING:
+    from .loop import TrainConfig
 
 
 @contextmanager

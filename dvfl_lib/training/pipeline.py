@@ -1,6 +1,6 @@
 """The whole run: data, teacher, student without and with distillation, evaluation.
 
-Public names: ``open_run``, ``Pipeline``, ``ROLES``, ``Role``.
+Public names: ``Pipeline``, ``ROLES``, ``Role``.
 
 Three networks are trained: the *teacher*, the *baseline* (the student's network on
 labels alone) and the *student*, which is distilled. Baseline and student begin with
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,26 +27,18 @@ from torch import nn
 
 from ..datasets import VideoDataset, create_dataset
 from ..datasets.leakage import training_list
-from ..distillation.losses import loss_named
-from ..environment import cpu_threads, processes, project_root
+from ..environment import cpu_threads, processes
 from ..errors import (
     CheckpointError,
-    DatasetError,
-    RecipeError,
-    RunDirectoryError,
-    check_int,
 )
 from ..evaluation import Evaluation, EvaluationInfo, cached_evaluation, evaluate
 from ..evaluation.class_order import align_classes, released_classes
 from ..evaluation.protocol import evaluation_key
-from ..files import can_write
-from ..recipes import EvaluateRecipe, NetworkRecipe, OptimRecipe, Recipe, recipe_for
+from ..recipes import EvaluateRecipe, NetworkRecipe, OptimRecipe, Recipe
 from ..seeding import derive_seed, fixed_rng
-from ..standins import list_standins, write_standin
 from ..vfl_net import VFLNet, create_model
 from ..video.clips import EvaluationViews, Sample, TrainingClips
 from ..video.frame_cache import FrameCache
-from ..video.sampling import sampling_named
 from ..weights import (
     LoadReport,
     WeightsFile,
@@ -56,10 +48,8 @@ from ..weights import (
     read_weights,
 )
 from ..weights.reading import weights_digest
-from .batches import BatchPlan, note_unreadable
-from .config import FitResult, TrainConfig
-from .devices import check_tracker, make_accelerator
-from .loop import fit
+from .batches import note_unreadable
+from .loop import FitResult, TrainConfig, fit
 from .teacher_logits import StoredTeacher
 
 Role = Literal["teacher", "baseline", "student"]
@@ -348,89 +338,3 @@ class Pipeline:
 def network_of(role: Role) -> str:
     """The recipe's part that says which network plays a role."""
     return "teacher" if role == "teacher" else "student"
-
-
-def open_run(
-    *,
-    profile: str,
-    dataset: str,
-    data_root: str,
-    split: str,
-    run_dir: str,
-    seed: int,
-    teacher_weights: str = "",
-    overrides: Mapping[str, Any] | None = None,
-    track: str = "",
-    progress: bool = True,
-) -> Pipeline:
-    """Check every parameter of a run, write the stand-in if asked for, open the run.
-
-    Args:
-        profile: "demo", "colab" or "paper"; see ``recipes``.
-        data_root: the data set's folder; "" for the stand-in, with the demo profile.
-        split: such as "1", or "authors" for the authors' own 80/20 rule.
-        run_dir: where results go; "" for ``runs/<dataset>_<profile>``, with split
-            and seed in its name where they are not "1" and 0.
-        overrides: single numbers of the recipe, as in ``{"optim.epochs": 2}``.
-        teacher_weights, track: as of ``Pipeline``.
-
-    Raises:
-        DVFLError: one of its children: which parameter, what is wrong with it and
-            what to do; before any training.
-    """
-    check_int("seed", seed)
-    recipe = recipe_for(profile, overrides)
-    loss_named(recipe.distil.loss)
-    sampling_named(recipe.data.sampling)
-    check_tracker(track)
-    if not data_root and (profile != "demo" or dataset not in list_standins()):
-        raise RecipeError(
-            f"dataset {dataset!r} with profile {profile!r} needs data_root, the folder "
-            "of its videos. Only the demo profile draws a stand-in by itself, for one "
-            f"of {', '.join(list_standins())}"
-        )
-    root = project_root()
-    name = f"{dataset}_{profile}" + (f"_split{split}" if str(split) != "1" else "")
-    default = root / "runs" / (name + (f"_seed{seed}" if seed else ""))
-    folder = Path(run_dir).expanduser() if run_dir else default
-    if not can_write(folder):
-        raise RunDirectoryError(
-            f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
-            "full disk? Choose another run_dir"
-        )
-    data = Path(data_root).expanduser()
-    if not data_root:
-        data = root / "data" / f"{dataset}_standin"
-        with processes().main_process_first():
-            write_standin(dataset, data, workers=os.cpu_count() or 1, progress=progress)
-    run = Pipeline(
-        recipe,
-        dataset,
-        data_root=data,
-        split=str(split),
-        run_dir=folder,
-        cache_dir=root / "data" / "cache" if can_write(root) else folder / "cache",
-        seed=seed,
-        teacher_weights=teacher_weights,
-        progress=progress,
-        track=track,
-    )
-    # What would be refused later, for the students hours later.
-    clips, _ = len(run.fit_samples), len(run.test_list)
-    for role in ROLES[:2]:  # teacher, and the network of both students
-        if role == "teacher" and teacher_weights:
-            model = run.trained(role)
-        else:
-            optim = run.optim_of(role)
-            try:
-                make_accelerator(optim.precision)
-                BatchPlan(clips, optim, seed, processes().num_processes)
-            except (DatasetError, RecipeError) as error:
-                part = "teacher_optim" if role == "teacher" else "optim"
-                raise RecipeError(f"{part}: {error}") from None
-            model, _ = run.new_network(role)
-        crop, least = recipe.data.crop, model.config.smallest_side
-        if crop < least:
-            name = run.recipe_of(role).model
-            raise RecipeError(f"data.crop is {crop}, and {name} needs at least {least}")
-    return run

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dvfl_lib.errors import DatasetError, DVFLError, RecipeError, RunDirectoryError
-from dvfl_lib.training import open_run, pipeline
+from dvfl_lib.training import open_run, opening
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.weights import save_checkpoint
 
@@ -88,7 +88,7 @@ def test_labels_groups_and_lists_are_functions_of_the_seed(data, tmp_path):
 def test_the_cache_is_filled_with_every_video_once_per_size(
     data, tmp_path, testing_side, monkeypatch
 ):
-    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
     run = opened(
         data, tmp_path / "run", overrides={"evaluate.short_side": testing_side}
     )
@@ -124,7 +124,7 @@ def test_a_clip_on_both_lists_is_refused(data, tmp_path):
 def test_too_many_unreadable_videos_are_known_before_training(
     data, tmp_path, kind, monkeypatch
 ):
-    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
     damaged = shutil.copytree(data, tmp_path / "damaged")
     run = opened(damaged, tmp_path / "run")
     samples = run.fit_samples if kind == "training" else run.test_list.samples
@@ -139,7 +139,7 @@ def test_too_many_unreadable_videos_are_known_before_training(
 def test_held_out_and_test_videos_that_are_skipped_are_told_and_may_be_mended(
     data, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
     damaged = shutil.copytree(data, tmp_path / "damaged")
     few = {"data.max_unreadable": 0.05, "teacher_optim.epochs": 1}
     few["teacher_optim.warmup_epochs"] = 0
@@ -161,7 +161,7 @@ def test_held_out_and_test_videos_that_are_skipped_are_told_and_may_be_mended(
 
 
 def test_another_split_or_seed_goes_to_another_folder(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
     for split, seed, name in [
         ("1", 0, "ucf101_demo"),
         (2, 0, "ucf101_demo_split2"),
@@ -173,9 +173,9 @@ def test_another_split_or_seed_goes_to_another_folder(data, tmp_path, monkeypatc
 
 def test_the_stand_in_is_that_of_the_data_set(tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(pipeline, "project_root", lambda: tmp_path)
+    monkeypatch.setattr(opening, "project_root", lambda: tmp_path)
     monkeypatch.setattr(
-        pipeline, "write_standin", lambda name, root, **_: written.append((name, root))
+        opening, "write_standin", lambda name, root, **_: written.append((name, root))
     )
     with pytest.raises(DatasetError):  # nothing was written
         opened("", tmp_path / "run", dataset="hmdb51")
