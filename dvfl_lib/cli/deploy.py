@@ -137,7 +137,7 @@ def _check(options: argparse.Namespace, streams: bool) -> None:
     from ..deployment import is_camera
 
     given = {name: value for name, value in vars(options).items() if value is not None}
-    foreign = [name for name in (_WHOLE_ONLY if streams else _STREAM_ONLY)]
+    foreign = _WHOLE_ONLY if streams else _STREAM_ONLY
     named = ", ".join(_option(name) for name in foreign if name in given)
     camera = is_camera(options.video)
     if named and streams:
