@@ -45,7 +45,7 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def _said_as_ours() -> Iterator[None]:
+def said_as_ours() -> Iterator[None]:
     """Pydantic's complaints as one ``RecipeError``: which number, why, what it was."""
     try:
         yield
@@ -63,7 +63,7 @@ def _said_as_ours() -> Iterator[None]:
 def _part(kind: type) -> type:
     """A frozen dataclass whose numbers are checked whenever one is made."""
     kind = dataclass(frozen=True, config=_CHECKED)(kind)
-    kind.__init__ = _said_as_ours()(kind.__init__)
+    kind.__init__ = said_as_ours()(kind.__init__)
     return kind
 
 
@@ -244,7 +244,7 @@ class Recipe:
         return asdict(self)
 
     @classmethod
-    @_said_as_ours()
+    @said_as_ours()
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
         """The inverse of ``to_dict``, after JSON too; what is absent has its default.
 

@@ -1,12 +1,13 @@
-"""What every data set gives, and how one is found by its name.
+"""What every data set gives, how one is found by name, and how its files are read.
 
 Public names: ``VideoDataset``, ``MissingVideos``, ``create_dataset``,
-``list_datasets``, ``default_split``, ``dataset_info``, ``protocols_of``,
-``DatasetInfo``, ``register``, ``need_folder``, ``marked_standin``, ``first_few``,
-``SUBSETS``, ``STANDIN_FILE``.
+``list_datasets``, ``dataset_info``, ``protocols_of``, ``DatasetInfo``, ``register``,
+``need_folder``, ``find_folder``, ``list_folder``, ``is_video``, ``packed_in``,
+``read_text``, ``read_lines``, ``refuse_twice``, ``official_classes``,
+``scan_classes``, ``find_videos``, ``Clips``, ``Disk``, ``marked_standin``,
+``first_few``, ``SUBSETS``, ``STANDIN_FILE``, ``VIDEO_SUFFIXES``.
 
-A loader is a function ``load(root, split, subset, **options)`` under
-``@register(...)``, which says what other rooms need to know of the data set.
+A loader is a function ``load(root, split, subset)`` under ``@register(...)``.
 ``create_dataset`` is the door: it checks name, folder, split and subset for all.
 """
 
@@ -14,9 +15,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +31,13 @@ from torch.utils.data import Dataset
 from ..errors import DatasetError
 from ..seeding import derive_seed
 from ..video.clips import Sample
-from ..video.reading import open_video
+from ..video.reading import VIDEO_SUFFIXES, open_video
 from ..video.sampling import segment_indices
 
 SUBSETS = ("train", "test")
 # A generated data set carries this file; results computed on it must say so.
 STANDIN_FILE = "STANDIN.json"
+_ARCHIVES = (".zip", ".rar", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
 
 
 def first_few(names: Iterable[object], count: int = 3) -> str:
@@ -40,30 +45,6 @@ def first_few(names: Iterable[object], count: int = 3) -> str:
     names = list(names)
     rest = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(str(name) for name in names[:count]) + rest
-
-
-def marked_standin(root: Path) -> bool:
-    """Whether a folder carries the mark of generated data."""
-    return (root / STANDIN_FILE).is_file()
-
-
-def need_folder(root: str | os.PathLike[str], holds: str) -> Path:
-    """The folder that the user named, with ``~`` replaced.
-
-    Args:
-        holds: what should be in it, for the message.
-
-    Raises:
-        DatasetError: there is no such folder.
-    """
-    path = Path(root).expanduser()
-    if not path.is_dir():
-        is_file = " It is a file: unpack it." if path.is_file() else ""
-        raise DatasetError(
-            f"{path}: there is no such folder.{is_file} Give the folder that holds "
-            f"{holds}"
-        )
-    return path
 
 
 class MissingVideos(DatasetError):
@@ -89,10 +70,8 @@ class VideoDataset(Dataset):
         classes: names of the classes, in the order of the labels.
         samples: the videos, in the order of the official list.
         standin: whether the data were generated to stand in for the benchmark.
-        flip_labels: what a horizontal flip makes of a class, for classes that name a
-            side: the label of the mirror image, or None where that is of no class
-            (training then does not flip its clips). Classes that are not named keep
-            their label; None where no class changes.
+        flip_labels: what a horizontal flip makes of a label; see
+            ``ssv2.flip_labels``. None where no class changes.
         missing: how many videos the list names and the disk lacks, where the loader
             leaves them out; None where no list says what there should be.
 
@@ -100,6 +79,8 @@ class VideoDataset(Dataset):
     ``frames`` equal parts, label): a quick look, not the training pipeline, which
     is ``video.clips``.
     """
+
+    frames = 8
 
     def __init__(
         self,
@@ -120,7 +101,6 @@ class VideoDataset(Dataset):
         self.classes, self.samples = tuple(classes), list(samples)
         self.flip_labels, self.missing = flip_labels, missing
         self.standin = marked_standin(root)
-        self.frames = 8
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -155,16 +135,14 @@ class VideoDataset(Dataset):
         groups: dict[int, set[str]] = {}
         for sample in self.samples:
             groups.setdefault(sample.label, set()).add(sample.group)
-        lone = [
-            self.classes[k] for k, names in sorted(groups.items()) if len(names) < 2
-        ]
-        if lone:
+        fewest = min(len(names) for names in groups.values())
+        if fewest < 2:
+            lone = [self.classes[k] for k in sorted(groups) if len(groups[k]) < 2]
             raise DatasetError(
                 f"{self.name}, split {self.split}: cannot hold out groups, because "
                 f"these classes have one group only: {first_few(lone)}. Give each "
                 "class videos of two groups or more"
             )
-        fewest = min(len(names) for names in groups.values())
         count = min(max(1, round(share * fewest)), fewest - 1)
         generator = torch.Generator().manual_seed(derive_seed(seed, "hold out"))
         places = torch.randperm(fewest, generator=generator)[:count].tolist()
@@ -183,29 +161,20 @@ class VideoDataset(Dataset):
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A data set's loader, and what other rooms need to know of it.
+    """A data set's loader, and what other rooms need to know of it."""
 
-    Attributes:
-        holds: what its folder should hold, and where that is from.
-        splits: their names; the first is meant where none is named.
-        more_splits: a pattern of further names.
-        about_splits: they in words, for messages, where a list does not do.
-        protocols: the sets of splits whose mean is the data set's number; empty for
-            one official division. A split that is in none stands by itself.
-        standin_splits: those on which a stand-in is scored where none is named; the
-            first protocol if empty.
-        released_order: classes -> the order of the outputs of the checkpoints that
-            the authors released; None where it is not known, or there are none.
-        no_order: why it is not known, where there are.
-    """
-
-    load: Callable[..., VideoDataset]
-    holds: str
-    splits: tuple[str, ...] = ("1",)
-    more_splits: str = "(?!)"
-    about_splits: str = ""
+    load: Callable[[Path, str, str], VideoDataset]
+    holds: str  # what its folder should hold, and where that is from
+    splits: tuple[str, ...] = ("1",)  # the first is meant where none is named
+    more_splits: str = "(?!)"  # a pattern of further names
+    about_splits: str = ""  # they in words, where a list does not do
+    # The sets of splits whose mean is the data set's number; empty for one official
+    # division. A split that is in none stands by itself.
     protocols: tuple[tuple[str, ...], ...] = ()
+    # Those on which a stand-in is scored where none is named; else the first protocol.
     standin_splits: tuple[str, ...] = ()
+    # Classes -> the order of the outputs of the checkpoints that the authors released;
+    # None where it is not known (then ``no_order`` says why), or there are none.
     released_order: Callable[[Sequence[str]], Sequence[str]] | None = None
     no_order: str = ""
 
@@ -229,11 +198,7 @@ def list_datasets() -> list[str]:
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """What is known of a data set.
-
-    Raises:
-        DatasetError: unknown name.
-    """
+    """What is known of a data set; ``DatasetError`` for an unknown name."""
     info = _DATASETS.get(name.lower())
     if info is None:
         near = get_close_matches(name.lower(), _DATASETS, n=1)
@@ -249,38 +214,22 @@ def protocols_of(name: str) -> tuple[tuple[str, ...], ...]:
     return _DATASETS[name].protocols if name in _DATASETS else ()
 
 
-def default_split(name: str) -> str:
-    """The split of a data set that is meant where none is named.
-
-    The first official one; for UCF50, which has none, its first group left out; for
-    "folder" the division that the folder has.
-
-    Raises:
-        DatasetError: unknown name.
-    """
-    return dataset_info(name).splits[0]
-
-
 def create_dataset(
     name: str,
     root: str | os.PathLike[str],
     split: str | int | None = None,
     subset: str = "train",
-    frames: int = 8,
-    **options: Any,
 ) -> VideoDataset:
     """One subset of one split of a data set, read from its original files.
 
     Args:
         name: see ``list_datasets``.
         root: the folder of the unpacked data set.
-        split: the data set's name of a split; for UCF101 "1", "2", "3", "authors".
-            UCF50 has no split "1"; see ``load_ucf50``. "folder" has shares such as
-            "0.2" as well; see ``load_folder``. None: ``default_split``.
+        split: the data set's name of a split, see its loader; None: the first
+            official one, for UCF50, which has none, its first group left out, for
+            "folder" the division that the folder has.
         subset: ``"train"`` or ``"test"``; the latter is the validation list of
             Something-Something V2 and Kinetics-400.
-        frames: T of the clips that ``__getitem__`` shows.
-        options: passed on to the loader, such as ``min_present=0.9``.
 
     Raises:
         DatasetError: unknown name, split or subset; missing or incomplete files.
@@ -297,6 +246,150 @@ def create_dataset(
             f"subset must be 'train' or 'test' (the validation list, where the "
             f"official test list has no labels), not {subset!r}"
         )
-    dataset = info.load(need_folder(root, info.holds), split, subset, **options)
-    dataset.frames = frames
-    return dataset
+    return info.load(need_folder(root, info.holds), split, subset)
+
+
+# --- folders and lists -----------------------------------------------------------
+# Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
+
+
+def marked_standin(root: Path) -> bool:
+    """Whether a folder carries the mark of generated data."""
+    return (root / STANDIN_FILE).is_file()
+
+
+def need_folder(root: str | os.PathLike[str], holds: str) -> Path:
+    """The folder that the user named; ``holds``, for the message, says of what."""
+    path = Path(root).expanduser()
+    if not path.is_dir():
+        is_file = " It is a file: unpack it." if path.is_file() else ""
+        raise DatasetError(
+            f"{path}: there is no such folder.{is_file} Give the folder that holds "
+            f"{holds}"
+        )
+    return path
+
+
+def find_folder(root: Path, name: str, where: str) -> Path:
+    """``root/name``, or the folder of the same name in it, as some programs unpack.
+
+    Where there is none, the message says what is packed, and ``where`` it is from.
+    """
+    for folder in (root / name / name, root / name):
+        if folder.is_dir():
+            return folder
+    above = f" Give the folder above: {root.parent}." if root.name == name else ""
+    packed = packed_in(root, prefix=name)
+    raise DatasetError(f"{root}: there is no folder {name}.{above}{packed} {where}")
+
+
+def list_folder(folder: Path) -> list[os.DirEntry]:
+    """Its entries by name, without leftovers of copying, which begin with a dot."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be listed ({error.strerror})") from error
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def is_video(name: str) -> bool:
+    """Whether a file's name has a video's suffix."""
+    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES
+
+
+def packed_in(*folders: Path, prefix: str = "\0") -> str:
+    """Words for a message where archives lie in folders, or "".
+
+    ``prefix`` is how names of archives begin that have no suffix of their own.
+    """
+    names = [
+        entry.name
+        for folder in folders
+        for entry in list_folder(folder)
+        if entry.name.lower().endswith(_ARCHIVES)
+        or (entry.is_file() and entry.name.startswith(prefix))
+    ]
+    return f" Still packed there: {first_few(names)}; unpack it." if names else ""
+
+
+def read_text(file: Path, advice: str = "") -> str:
+    """The text of a list, without the mark that some editors put first."""
+    try:
+        return file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        told = "is missing" if missing else f"cannot be read as UTF-8 text ({error})"
+        raise DatasetError(f"{file}: {told}. {advice}") from None
+
+
+def read_lines(file: Path, advice: str = "") -> list[str]:
+    """The lines of a list that are not empty, without the blanks around them."""
+    # Official files end their lines with CR LF or a blank; both go here.
+    lines = [line.strip() for line in read_text(file, advice).splitlines()]
+    if not any(lines):
+        raise DatasetError(f"{file}: is empty. {advice}")
+    return [line for line in lines if line]
+
+
+def refuse_twice(file: Path, names: Iterable[str], advice: str) -> None:
+    """Refuse a list that names a clip more than once, whatever the case."""
+    counts = Counter(name.lower() for name in names)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise DatasetError(f"{file}: names clips twice: {first_few(twice)}. {advice}")
+
+
+@lru_cache
+def official_classes(name: str) -> tuple[str, ...]:
+    """The classes of ``classes/<name>.txt``, in the order of their labels.
+
+    For data sets without a numbered list of their own: a missing folder must not
+    move the labels of the others.
+    """
+    file = files("dvfl_lib.datasets").joinpath(f"classes/{name}.txt")
+    return tuple(file.read_text("utf-8").splitlines())
+
+
+# --- a folder for each class -----------------------------------------------------
+
+Clips = dict[str, int]  # "<Class>/<file>.avi" -> label, in the order of a list
+Disk = list[dict[str, Path]]  # of each class, file name in lower case -> path
+
+
+def scan_classes(videos: Path, classes: Sequence[str]) -> Disk:
+    """The AVI files in the folders of the classes."""
+    label_of = {name.lower(): label for label, name in enumerate(classes)}
+    disk: Disk = [{} for _ in classes]
+    for folder in list_folder(videos):
+        label = label_of.get(folder.name.lower())
+        if label is not None and folder.is_dir():
+            for entry in list_folder(Path(folder.path)):
+                if entry.name.lower().endswith(".avi"):
+                    disk[label][entry.name.lower()] = Path(entry.path)
+    return disk
+
+
+def find_videos(
+    clips: Clips, disk: Disk, group_of: Callable[[str], str], videos: Path, advice: str
+) -> list[Sample]:
+    """The files of the clips, in their order; ``MissingVideos`` if one is not there.
+
+    ``videos`` is the folder, and ``advice`` what to do, for the message.
+    """
+    samples, missing = [], []
+    for name, label in clips.items():
+        path = disk[label].get(name.partition("/")[2].lower())
+        if path is None or not path.is_file() or path.stat().st_size == 0:
+            missing.append(name)
+        else:
+            samples.append(Sample(path, label, group_of(name), name))
+    if missing:
+        raise MissingVideos(
+            f"{videos}: {len(missing)} of {len(clips)} videos of the list are missing "
+            f"or empty: {first_few(missing)}. The archive may be half unpacked: "
+            f"{advice}",
+            missing,
+            samples,
+        )
+    return samples

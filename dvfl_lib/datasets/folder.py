@@ -6,30 +6,25 @@ One of three layouts; the first that fits is taken::
 
     root/train.csv, test.csv            lines "path,label" or "path,label,group"
     root/train/<class>/..., test/<class>/...
-    root/<class>/...                    with split="0.2", see below
+    root/<class>/...                    with split="0.2", see ``load_folder``
 
-Instead of ``test``, a name may be ``val``, ``validate`` or ``validation``. Paths of a
-list are below ``root`` or absolute. A label is the name of a class, or, if there is a
-file ``root/classes.txt`` with a name in each line, its number from 0.
+Instead of ``test``, a name may be ``val``, ``validate`` or ``validation``. The first
+line of a list may name its columns, in any order; others are passed over. Its paths
+are below ``root`` or absolute, and may lack the suffix of the video. A label is the
+name of a class, or, if there is a file ``root/classes.txt`` with a name in each line,
+its number from 0.
 
 The order of the labels is that of ``classes.txt``; without one, the names of the
 training side sorted as Python sorts text (capitals first). A class of the test side
 that the training side lacks is refused.
 
-The first line of a list may name its columns, in any order; others are passed over.
-A path may lack the suffix of its video. Files whose suffix is of no video are left out
-of folders, and a warning says how many.
-
 A *group* is what was recorded together, and is never divided: the column ``group``
 of a list, or a folder below that of the class (``Walk/monday/1.mp4``: the group
-"Walk/monday"). Where neither is given, each video is a group of its own. Then a
-division by groups is one by videos, and clips cut from one recording can land on
-both sides: the score comes out too high. A group that several classes share is
-divided class by class.
+"Walk/monday"). Where neither is given, each video is a group of its own, and clips cut
+from one recording can land on both sides: the score comes out too high.
 
 Where names say left or right, or clockwise, a horizontal flip swaps the labels
-(``datasets.flip_labels``). Set ``augment.flip`` to 0 if other classes change in a
-mirror.
+(``ssv2.flip_labels``). Set ``augment.flip`` to 0 if other classes change in a mirror.
 """
 
 from __future__ import annotations
@@ -46,17 +41,21 @@ import torch
 from ..errors import DatasetError
 from ..seeding import derive_seed
 from ..video.clips import Sample
-from .base import SUBSETS, MissingVideos, VideoDataset, first_few, register
-from .flip_labels import flip_labels
-from .listing import (
+from .base import (
+    SUBSETS,
     VIDEO_SUFFIXES,
+    MissingVideos,
+    VideoDataset,
+    first_few,
     is_video,
     list_folder,
     packed_in,
     read_lines,
     read_text,
-    refuse_copies,
+    register,
 )
+from .leakage import refuse_copies
+from .ssv2 import flip_labels
 
 _SIDES = {"train": ("train",), "test": ("test", "val", "validate", "validation")}
 _SHARE = r"(0?\.\d*[1-9]\d*)(?:-seed(\d+))?"
@@ -91,7 +90,6 @@ def load_folder(root: Path, split: str, subset: str) -> VideoDataset:
             ``train`` and ``test``. "0.2" divides class folders that are not divided:
             of each class a fifth of the groups, at least one, is for testing. Which,
             follows from the names and a seed: "0.2-seed7", or 0 for "0.2".
-        subset: "train" or "test".
 
     Raises:
         DatasetError: a layout that is none of these; videos missing; a label out of
@@ -156,18 +154,16 @@ def _both(root: Path, found: dict[str, Path]) -> dict[str, Path]:
 
 
 def _check_names(names: Sequence[str], where: Path) -> tuple[str, ...]:
-    """Names of classes that can be told apart, two of them or more.
-
-    Two that differ in case or in blanks alone are most likely one class.
-    """
-    plain = {" ".join(name.split()).casefold(): name for name in reversed(names)}
+    """Two names of classes or more; two alike but for case and blanks are refused."""
+    first: dict[str, str] = {}
     for name in names:
-        first = plain[" ".join(name.split()).casefold()]
-        if names.count(name) > 1 or first != name:
+        plain = " ".join(name.split()).casefold()
+        if plain in first:
             raise DatasetError(
-                f"{where}: the class {name!r} is also there as {first!r}. Give each "
-                "class one name"
+                f"{where}: the class {name!r} is also there as {first[plain]!r}. Give "
+                "each class one name"
             )
+        first[plain] = name
     if len(names) < 2:
         packed = packed_in(where) if where.is_dir() else ""
         raise DatasetError(
@@ -242,10 +238,7 @@ def _videos_below(folder: Path, seen: set[str], left_out: list[str]) -> list[Pat
 def _divide(
     samples: Sequence[Sample], classes: Sequence[str], share: float, seed: int
 ) -> Sides:
-    """Of each class, ``share`` of its groups to the test side, at least one.
-
-    Which, is a fixed function of the names and of ``seed``.
-    """
+    """Of each class, ``share`` of its groups to the test side, at least one."""
     held: set[tuple[int, str]] = set()
     for label, name in enumerate(classes):
         groups = sorted({s.group for s in samples if s.label == label})
@@ -267,43 +260,44 @@ def _divide(
 # --- lists ---------------------------------------------------------------------
 
 
-def _read_rows(file: Path) -> list[tuple[str, str, str, str]]:
+def _read_list(file: Path) -> list[tuple[str, str, str, str]]:
     """The lines of a list: (path, label, group or "", file and line)."""
-    cells = []
+    lines = []
     for number, line in enumerate(read_text(file).splitlines(), start=1):
+        where = f"{file}, line {number}"
         # Line by line, so that a quote that is not closed swallows no other line.
         try:
-            parsed = next(csv.reader([line], strict=True, skipinitialspace=True), [])
+            cells = next(csv.reader([line], strict=True, skipinitialspace=True), [])
         except csv.Error as error:
-            raise DatasetError(f"{file}, line {number}: {error}") from None
-        if any(cell.strip() for cell in parsed):
-            where = f"{file}, line {number}"
-            cells.append((where, [cell.strip() for cell in parsed]))
-    head = [cell.lower() for cell in cells[0][1]] if cells else ["path", "label"]
+            raise DatasetError(f"{where}: {error}") from None
+        if any(cell.strip() for cell in cells):
+            lines.append((where, [cell.strip() for cell in cells]))
+    head = [cell.lower() for cell in lines[0][1]] if lines else ["path", "label"]
     places = [
         next((head.index(name) for name in names if name in head), None)
         for names in _COLUMNS.values()
     ]
-    named = None not in places[:2]
-    if not named and (len(head) not in (2, 3) or {*head} & {*_COLUMNS["path"]}):
+    if None not in places[:2]:
+        lines = lines[1:]
+    elif len(head) in (2, 3) and not {*head} & {*_COLUMNS["path"]}:
+        head = ["path", "label", "group"][: len(head)]
+        places = [0, 1, 2 if len(head) == 3 else None]
+    else:
         known = "; for the ".join(f"{k} {', '.join(v)}" for k, v in _COLUMNS.items())
         raise DatasetError(
             f"{file}: its first line is {','.join(head)!r}. Expected path,label or "
             "path,label,group, or a line with names of columns. Known are for the "
             f"{known}. Put what contains a comma in quotes"
         )
-    if not named:
-        head = ["path", "label", "group"][: len(head)]
-        places = [0, 1, 2 if len(head) == 3 else None]
     rows = []
-    for where, found in cells[named:]:
+    for where, cells in lines:
+        whole = len(cells) == len(head)
         path, label, group = (
-            found[place] if place is not None and place < len(found) else ""
-            for place in places
+            cells[place] if whole and place is not None else "" for place in places
         )
-        if len(found) != len(head) or not path or not label:
+        if not path or not label:
             raise DatasetError(
-                f"{where}: expected {','.join(head)}, found {found}. Put what contains "
+                f"{where}: expected {','.join(head)}, found {cells}. Put what contains "
                 "a comma in double quotes"
             )
         rows.append((path.replace("\\", "/"), label, group, where))
@@ -314,16 +308,8 @@ def _from_lists(
     root: Path, lists: dict[str, Path], names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], Sides]:
     """What the lists of both sides name, in the order of the lists."""
-    rows = {side: _read_rows(lists[side]) for side in SUBSETS}
-    classes = names
-    if classes is None:
-        classes = tuple(sorted({label for _, label, *_ in rows["train"]}))
-        if numbers := [label for label in classes if label.lstrip("+-").isdecimal()]:
-            raise DatasetError(
-                f"{lists['train']}: labels are numbers, such as {numbers[0]}. Write "
-                f"{root}/classes.txt, a name in each line, the first for label 0"
-            )
-        _check_names(classes, lists["train"])
+    rows = {side: _read_list(lists[side]) for side in SUBSETS}
+    classes = names or _classes_of(rows["train"], lists["train"])
     seen: dict[Path, str] = {}
     sides: Sides = {}
     for side, mine in rows.items():
@@ -343,14 +329,32 @@ def _from_lists(
                     "move the video"
                 )
             sides[side].append(Sample(path, label, group or listed, listed))
-        missing = [sample.name for sample in sides[side] if not sample.path.is_file()]
-        if missing:
+        if missing := [s.name for s in sides[side] if not s.path.is_file()]:
+            there = [sample for sample in sides[side] if sample.path.is_file()]
             raise MissingVideos(
                 f"{lists[side]}: {len(missing)} of {len(mine)} videos are not there: "
                 f"{first_few(missing)}. Paths are below {root}",
                 missing,
-                [sample for sample in sides[side] if sample.path.is_file()],
+                there,
             )
+    _warn_of_groups(rows, lists)
+    return classes, sides
+
+
+def _classes_of(rows: list[tuple[str, str, str, str]], file: Path) -> tuple[str, ...]:
+    """The classes that the training list names, where there is no ``classes.txt``."""
+    classes = sorted({label for _, label, *_ in rows})
+    if numbers := [label for label in classes if label.lstrip("+-").isdecimal()]:
+        raise DatasetError(
+            f"{file}: labels are numbers, such as {numbers[0]}. Write "
+            f"{file.parent}/classes.txt, a name in each line, the first for label 0"
+        )
+    return _check_names(classes, file)
+
+
+def _warn_of_groups(
+    rows: dict[str, list[tuple[str, str, str, str]]], lists: dict[str, Path]
+) -> None:
     groups = [{group for *_, group, _ in rows[side]} - {""} for side in SUBSETS]
     if both := sorted(groups[0] & groups[1]):
         count = sum(group in both for *_, group, _ in rows["test"])
@@ -358,9 +362,8 @@ def _from_lists(
             f"{lists['train']} and {lists['test'].name} share {len(both)} groups: "
             f"{first_few(both)}. So {count} test videos come from a recording that is "
             "trained on, and the score comes out too high: keep a group on one side",
-            stacklevel=4,
+            stacklevel=5,
         )
-    return classes, sides
 
 
 def _find(root: Path, listed: str) -> Path:

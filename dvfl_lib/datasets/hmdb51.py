@@ -2,28 +2,23 @@
 
 Public names: ``load_hmdb51``, ``read_list``, ``source_of``, ``SPLITS``.
 
-The layout::
+The layout, the archives of the classes inside the one of the videos unpacked too::
 
     root/hmdb51_org/<class>/<source>_<class>_<attributes>_<n>.avi
     root/testTrainMulti_7030_splits/<class>_test_split{1,2,3}.txt
 
-The archive holds one archive per class, each of which must be unpacked too.
-
-Traps of the original files. A line is ``<name>.avi <flag>`` with a blank behind; the
-flag is 1 for training, 2 for testing and 0 for neither. Names of classes begin like
-one another (kick and kick_ball, climb and climb_stairs, sword and sword_exercise,
-push and pushup): a list's class is its name without ``_test_splitN.txt``. Names of
-clips hold ! # & ( ) + ; @ [ ] ~. Labels are the places of the classes in the
+Traps. A line is ``<name>.avi <flag>`` with a blank behind; the flag is 1 for training,
+2 for testing and 0 for neither. Names of classes begin like one another (kick and
+kick_ball, push and pushup): a list's class is its name without ``_test_splitN.txt``.
+Names of clips hold ! # & ( ) + ; @ [ ] ~. Labels are the places of the classes in the
 alphabet, as in torchvision and MMAction2.
 
 The group of a clip is its class and the source: what stands before the class in its
-name. This rule fits all 6,766 names, and no such group is on both sides of an
-official split. The same source may serve another class on the other side: the
-official splits allow that.
+name. This fits all 6,766 names, and no such group is on both sides of an official
+split; the same source may serve another class on the other side.
 
-The lists of the DVFL-Net repository are no split here, because no rule gives them:
-50 classes are cut at ceil(0.8 n) of the names, sorted in capitals, but the class walk
-was drawn at random, and 56 of the clips are left out.
+The lists of the DVFL-Net repository are no split here, because no rule gives them: the
+walk through the classes was drawn at random, and 56 of the clips are left out.
 """
 
 from __future__ import annotations
@@ -33,18 +28,19 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..standins.scenes import HMDB51_NAMES
-from .base import VideoDataset, marked_standin, register
-from .listing import (
-    ListedClip,
+from .base import (
+    VideoDataset,
     find_folder,
-    match_list_to_files,
+    find_videos,
+    marked_standin,
     official_classes,
     packed_in,
     read_lines,
-    refuse_shared,
     refuse_twice,
+    register,
     scan_classes,
 )
+from .leakage import refuse_shared
 
 SPLITS = ("1", "2", "3")
 
@@ -76,6 +72,11 @@ def source_of(name: str, class_name: str) -> str:
     return match[1]
 
 
+def _group_of(clip: str) -> str:
+    class_name, _, file = clip.partition("/")
+    return f"{class_name}/{source_of(file, class_name)}"
+
+
 def read_list(file: Path, class_name: str) -> dict[str, list[str]]:
     """The clips of the list of one class: "train", "test", "neither" -> file names.
 
@@ -96,7 +97,7 @@ def read_list(file: Path, class_name: str) -> dict[str, list[str]]:
         side: [source_of(name, class_name) for name in names]
         for side, names in clips.items()
     }
-    refuse_shared(sources["train"], sources["test"], "sources", file, _WHERE)
+    refuse_shared(sources, "sources", file, _WHERE)
     return clips
 
 
@@ -111,10 +112,7 @@ def read_list(file: Path, class_name: str) -> dict[str, list[str]]:
     "nobody can tell which order its checkpoints have",
 )
 def load_hmdb51(root: Path, split: str, subset: str) -> VideoDataset:
-    """One subset of one split of HMDB51. See the module's docstring for the layout.
-
-    Args:
-        split: "1", "2", "3" (official: 70 training and 30 test clips of each class).
+    """One subset of one official split of HMDB51: "1", "2" or "3".
 
     Raises:
         DatasetError: folders or lists missing; archives still packed; a contradictory
@@ -125,18 +123,15 @@ def load_hmdb51(root: Path, split: str, subset: str) -> VideoDataset:
     drawn, official = sorted(HMDB51_NAMES.values()), official_classes("hmdb51")
     classes = tuple(drawn) if marked_standin(root) else official
     disk = scan_classes(videos, classes)
-    if not all(disk.values()) and (packed := packed_in(videos)):
+    if not all(disk) and (packed := packed_in(videos)):
         raise DatasetError(f"{videos}: classes have no videos.{packed} (unrar x)")
-    clips = [
-        ListedClip(f"{name}/{file}", label)
+    clips = {
+        f"{name}/{file}": label
         for label, name in enumerate(classes)
         for file in read_list(lists / f"{name}_test_split{split}.txt", name)[subset]
-    ]
-    samples = match_list_to_files(
-        clips,
-        disk,
-        lambda clip: f"{clip.folder}/{source_of(clip.file, clip.folder)}",
-        videos,
-        f"unpack hmdb51_org.rar and the archives of the classes in it again. {_WHERE}",
+    }
+    advice = (
+        f"unpack hmdb51_org.rar and the archives of the classes in it again. {_WHERE}"
     )
+    samples = find_videos(clips, disk, _group_of, videos, advice)
     return VideoDataset("hmdb51", root, split, subset, classes, samples)

@@ -1,45 +1,44 @@
 """Something-Something V2: 174 classes, 220,847 clips, as it is unpacked.
 
-Public names: ``load_ssv2``, ``read_labels``, ``read_list``.
+Public names: ``load_ssv2``, ``read_labels``, ``read_list``, ``flip_labels``.
 
-The layout::
+The layout; the lists may lie in a folder ``labels``::
 
     root/20bn-something-something-v2/<id>.webm
     root/labels.json, train.json, validation.json
 
-The lists may lie in a folder ``labels``.
+Traps. A clip's class is its ``template`` without the brackets, looked up in
+``labels.json``, whose values are numbers written as text. Some templates contain
+commas. Six classes name a side: a horizontal flip turns "from left to right" into
+"from right to left", so training swaps these labels where it flips the clip.
 
-Three traps of the original files. A clip's class is its ``template`` without the
-brackets, looked up in ``labels.json``, whose values are numbers written as text.
-Some templates contain commas. And six classes name a side: a horizontal flip turns
-"from left to right" into "from right to left", so ``VideoDataset.flip_labels``
-names these pairs, and training swaps the label where it flips the clip.
-
-There is one division: ``subset="train"`` is the training list, ``subset="test"`` the
-*validation* list, on which results are reported, because the official test list
-has no labels. Nothing says which clips were recorded together: each is a group of
-its own, so held-out groups are held-out clips.
+There is one division; its test side is the *validation* list, on which results are
+reported, because the official test list has no labels. Nothing says which clips were
+recorded together: each is a group of its own.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
 from ..video.clips import Sample
-from .base import SUBSETS, MissingVideos, VideoDataset, first_few, register
-from .flip_labels import flip_labels
-from .listing import (
+from .base import (
+    MissingVideos,
+    VideoDataset,
     find_folder,
+    first_few,
     list_folder,
     packed_in,
     read_text,
-    refuse_shared,
     refuse_twice,
+    register,
 )
+from .leakage import refuse_shared
 
 _VIDEOS = "20bn-something-something-v2"
 _FILES = {"train": "train.json", "test": "validation.json"}
@@ -49,30 +48,72 @@ _WHERE = (
     "zx), and a package of labels with the lists"
 )
 
+# Words that a mirror changes, as words or as parts of turn_left and TurnLeft; not
+# the "right" of upright, nor the adverb of "pulling it right out".
+_SIDE = re.compile(
+    r"(?<![A-Za-z])(?:left|right|Left|Right)(?![a-z])(?! out\b)"
+    r"|(?<![A-Za-z])(?:LEFT|RIGHT)(?![A-Za-z])"
+    r"|(?<=[a-z])(?:Left|Right)(?![a-z])"
+)
+_TURN = re.compile(r"(?:(counter|anti)[ _-]?)?clockwise", re.IGNORECASE)
+
+
+def _spelled(name: str, mirrored: bool) -> str:
+    """The name, as it is or as a mirror shows it, in one spelling."""
+
+    def side(match: re.Match) -> str:
+        return "<left>" if (match[0].lower() == "left") != mirrored else "<right>"
+
+    def turn(match: re.Match) -> str:
+        return "<against>" if (match[1] is not None) != mirrored else "<with>"
+
+    return _TURN.sub(turn, _SIDE.sub(side, name)).casefold()
+
+
+def flip_labels(classes: Sequence[str]) -> dict[int, int | None] | None:
+    """Label -> label of the mirror image, for classes that name a side or a turn.
+
+    Left and right change places, and so do clockwise and counterclockwise. A class
+    whose mirror image is not among ``classes`` gets None: its clips must not be
+    flipped. Of the 174 classes of Something-Something V2 this finds the pairs that
+    MMAction2's recipe for TSM swaps: 86 and 87, 93 and 94, 166 and 167.
+
+    Returns:
+        The labels that change; None where none does.
+    """
+    labels: dict[str, list[int]] = {}
+    for label, name in enumerate(classes):
+        labels.setdefault(_spelled(name, mirrored=False), []).append(label)
+    changed: dict[int, int | None] = {}
+    for label, name in enumerate(classes):
+        twin = _spelled(name, mirrored=True)
+        if twin != _spelled(name, mirrored=False):
+            found = labels.get(twin, [])
+            # Two spellings of one mirror image do not tell which of them is meant.
+            changed[label] = found[0] if len(found) == 1 else None
+    return changed or None
+
 
 def _plain(template: str) -> str:
     return template.replace("[", "").replace("]", "")
 
 
 def _read_json(file: Path, kind: type) -> Any:
+    text = read_text(file, _WHERE)
     try:
-        content = json.loads(read_text(file, _WHERE))
-        if isinstance(content, kind):
-            return content
-        error: object = f"it is no {kind.__name__}"
-    except ValueError as found:
-        error = found
-    raise DatasetError(
-        f"{file}: is not the whole official JSON ({error}). Download it again. {_WHERE}"
-    )
+        content = json.loads(text)
+        if not isinstance(content, kind):
+            raise ValueError(f"it is no {kind.__name__}")
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(
+            f"{file}: is not the whole official JSON ({error}). Download it again. "
+            f"{_WHERE}"
+        ) from None
+    return content
 
 
 def read_labels(file: Path) -> tuple[str, ...]:
-    """The classes of ``labels.json`` in the order of their numbers.
-
-    Raises:
-        DatasetError: unreadable; not names with numbers 0, 1, 2, ...
-    """
+    """The classes of ``labels.json`` in the order of their numbers, 0, 1, 2, ..."""
     content = _read_json(file, dict)
     of_number = {str(number): _plain(name) for name, number in content.items()}
     wanted = [str(number) for number in range(len(content))]
@@ -96,6 +137,7 @@ def read_list(file: Path, classes: Sequence[str]) -> dict[str, int]:
     for place, entry in enumerate(_read_json(file, list), start=1):
         entry = entry if isinstance(entry, dict) else {}
         number, template = str(entry.get("id", "")), entry.get("template")
+        label = label_of.get(_plain(str(template)))
         if not number.isdecimal():  # it becomes the name of a file
             told = "has no id of digits. Is it of version 2?"
         elif template is None:
@@ -103,13 +145,13 @@ def read_list(file: Path, classes: Sequence[str]) -> dict[str, int]:
                 f"(id {number}): has no template. The official test list is "
                 "unlabelled; results are reported on validation.json"
             )
-        elif _plain(str(template)) not in label_of:
+        elif label is None:
             told = (
                 f"(id {number}): {template!r} is no class of labels.json. The two "
                 f"are of different versions: take both from one package. {_WHERE}"
             )
         else:
-            clips.append((number, label_of[_plain(template)]))
+            clips.append((number, label))
             continue
         raise DatasetError(f"{file}, entry {place} {told}")
     refuse_twice(file, (number for number, _ in clips), _WHERE)
@@ -124,11 +166,7 @@ def read_list(file: Path, classes: Sequence[str]) -> dict[str, int]:
     released_order=tuple,
 )
 def load_ssv2(root: Path, split: str, subset: str) -> VideoDataset:
-    """Something-Something V2. See the module's docstring for the layout.
-
-    Args:
-        split: "1", the only one.
-        subset: "train", or "test" for the official validation list.
+    """The training list, or as "test" the validation list. See the module's docstring.
 
     Raises:
         DatasetError: folders or lists missing; clips that a list names and the disk
@@ -142,24 +180,20 @@ def load_ssv2(root: Path, split: str, subset: str) -> VideoDataset:
         for side, name in _FILES.items()
         if side == subset or (lists / name).is_file()
     }
-    if len(clips) == len(SUBSETS):
-        refuse_shared(clips["train"], clips["test"], "clips", lists, _WHERE)
+    refuse_shared(clips, "clips", lists, _WHERE)
     videos = find_folder(root, _VIDEOS, _WHERE)
     disk = {entry.name for entry in list_folder(videos)}
-    samples, missing = [], []
-    for number, label in clips[subset].items():
-        name = f"{number}.webm"
-        if name in disk:
-            samples.append(Sample(videos / name, label, number, name))
-        else:
-            missing.append(name)
-    if missing:
+    samples = [
+        Sample(videos / f"{number}.webm", label, number, f"{number}.webm")
+        for number, label in clips[subset].items()
+    ]
+    if missing := [sample.name for sample in samples if sample.name not in disk]:
         raise MissingVideos(
-            f"{videos}: {len(missing)} of {len(clips[subset])} videos of the list are "
+            f"{videos}: {len(missing)} of {len(samples)} videos of the list are "
             f"missing: {first_few(missing)}.{packed_in(videos, root, prefix=_VIDEOS)} "
             f"The archive may be half unpacked. {_WHERE}",
             missing,
-            samples,
+            [sample for sample in samples if sample.name in disk],
         )
     swapped = flip_labels(classes)
     return VideoDataset("ssv2", root, split, subset, classes, samples, swapped)

@@ -15,23 +15,16 @@ The clips of a group were cut from one recording: an honest split keeps it on on
 
 Traps of UCF101. The order of labels is that of ``classInd.txt`` (1-based there), and
 it is not alphabetical: Hammering, HammerThrow and JumpingJack, JumpRope. The folder
-HandstandPushups holds files named v_HandStandPushups_..., and some copies rename it.
-The test lists carry no label; the folder gives it.
+HandstandPushups holds files named v_HandStandPushups_..., and some copies rename it,
+so names are compared without regard to case. The test lists carry no label.
 
-Traps of UCF50. There is no list, neither of classes nor of splits. The labels are the
-places of the folders in the order of a plain sort, which is also that of the DVFL-Net
-repository; JumpRope stands before JumpingJack. Two folders hold files of another
-prefix: Billiards v_Billards_, PullUps v_Pullup_. So the folder gives the label, never
-the file name.
-
-Splits of UCF50 keep the groups whole. "group01" ... "group25" test on one group of
-every class and train on the rest; the mean over the 25 is the data set's usual number.
-"fold1" ... "fold5" test on five groups each, 1-5, 6-10 and so on: a cheaper choice of
-this project, for which there is no published protocol. Six classes have more than 25
-groups, up to 30: group 26 goes where group 1 goes, 27 where 2 goes, and so on. Of the
-6,681 clips that the DVFL-Net repository lists, 63 are of such groups; without them
-6,618 remain, a count that is also met in the literature, so numbers that others report
-may leave these clips out.
+Traps of UCF50. There is no list, neither of classes nor of splits. Labels follow a
+plain sort of the folders: JumpRope stands before JumpingJack. Two folders hold files
+of another prefix, Billiards v_Billards_ and PullUps v_Pullup_: the folder gives the
+label. "group01" ... "group25" test on one group of every class; the mean over them is
+the data set's usual number. "fold1" ... "fold5" test on five groups each, a cheaper
+choice of this project. Six classes have groups above 25, up to 30 (63 clips that
+others may leave out): 26 goes where 1 goes, 27 where 2 goes, and so on.
 """
 
 from __future__ import annotations
@@ -44,33 +37,38 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..standins.scenes import ACTIONS
-from .base import SUBSETS, VideoDataset, first_few, marked_standin, register
-from .listing import (
+from .base import (
+    SUBSETS,
+    Clips,
     Disk,
-    ListedClip,
+    VideoDataset,
     find_folder,
-    match_list_to_files,
+    find_videos,
+    first_few,
+    marked_standin,
     official_classes,
     read_lines,
-    refuse_shared,
     refuse_twice,
+    register,
     scan_classes,
 )
+from .leakage import refuse_shared
 from .sources import SOURCES
 
 UCF101_OFFICIAL = ("1", "2", "3")
 GROUPS = 25  # that every class of UCF50 has
-_BY_GROUP = tuple(f"group{number:02d}" for number in range(1, GROUPS + 1))
-_BY_FOLD = tuple(f"fold{number}" for number in range(1, 6))
+# Splits of UCF50 -> the groups that they test on.
+_BY_GROUP = {f"group{n:02d}": (n,) for n in range(1, GROUPS + 1)}
+_BY_FOLD = {f"fold{n}": tuple(range(5 * n - 4, 5 * n + 1)) for n in range(1, 6)}
 UCF50_SPLITS = (*_BY_GROUP, *_BY_FOLD, "authors")
+# Prefixes of file names of UCF50, in lower case, that are not their folder's name.
+_PREFIXES = {"billards": "billiards", "pullup": "pullups"}
 
 _AT = "https://www.crcv.ucf.edu/data"
 _WHERE_101 = (
     f"UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip are at {_AT}/UCF101.php"
 )
 _WHERE_50 = f"UCF50.rar is at {_AT}/UCF50.php"
-# Prefixes of file names of UCF50, in lower case, that are not their folder's name.
-_PREFIXES = {"billards": "billiards", "pullup": "pullups"}
 
 
 # --- names that tell the group -------------------------------------------------------
@@ -91,11 +89,7 @@ def group_of(name: str) -> str:
 
 
 def group_number(name: str) -> int:
-    """NN of ``_gNN_``.
-
-    Raises:
-        DatasetError: a name without ``_gNN_cNN.avi``.
-    """
+    """NN of ``_gNN_``."""
     return int(group_of(name).rpartition("_g")[2])
 
 
@@ -104,49 +98,44 @@ def fold_group(number: int) -> int:
     return (number - 1) % GROUPS + 1
 
 
-def authors_split(clips: Iterable[ListedClip]) -> dict[str, list[ListedClip]]:
+def authors_split(clips: Mapping[str, int]) -> dict[str, Clips]:
     """The split of the DVFL-Net repository: per class the first 80 % by name.
 
     Of each class the first ceil(0.8 n) clips in the order of their names are for
     training, the rest for testing (its ``train.csv`` and ``val.csv``). The cut
     falls inside a group; see ``straddling_groups``.
     """
-    by_class: dict[int, list[ListedClip]] = {}
-    for clip in clips:
-        by_class.setdefault(clip.label, []).append(clip)
-    split: dict[str, list[ListedClip]] = {"train": [], "test": []}
-    for label in sorted(by_class):
-        ordered = sorted(by_class[label], key=lambda clip: clip.name)
-        cut = math.ceil(len(ordered) * 8 / 10)
-        split["train"] += ordered[:cut]
-        split["test"] += ordered[cut:]
+    split: dict[str, Clips] = {"train": {}, "test": {}}
+    for label in sorted(set(clips.values())):
+        names = sorted(name for name, its_label in clips.items() if its_label == label)
+        cut = math.ceil(len(names) * 8 / 10)
+        split["train"] |= dict.fromkeys(names[:cut], label)
+        split["test"] |= dict.fromkeys(names[cut:], label)
     return split
 
 
-def straddling_groups(split: Mapping[str, Iterable[ListedClip]]) -> tuple[int, int]:
-    """(groups on both sides, test clips of such groups)."""
-    seen = {group_of(clip.name) for clip in split["train"]}
-    leaked = [group_of(c.name) for c in split["test"] if group_of(c.name) in seen]
+def straddling_groups(split: Mapping[str, Iterable[str]]) -> tuple[int, int]:
+    """(groups on both sides, test clips of such groups) of names of clips."""
+    seen = {group_of(name) for name in split["train"]}
+    leaked = [group for name in split["test"] if (group := group_of(name)) in seen]
     return len(set(leaked)), len(leaked)
 
 
-def _on_disk(disk: Disk, classes: Sequence[str], title: str) -> list[ListedClip]:
+def _all_clips(disk: Disk, classes: Sequence[str], title: str) -> Clips:
     """Everything that the folders of the classes hold."""
-    if empty := [name for name in classes if not disk[name.lower()]]:
+    if empty := [name for name, found in zip(classes, disk, strict=True) if not found]:
         raise DatasetError(
             f"this split of {title} is cut from the files on disk, and these classes "
             f"have none: {first_few(empty)}. Unpack {title}.rar again"
         )
-    return [
-        ListedClip(f"{name}/{path.name}", label)
-        for label, name in enumerate(classes)
-        for path in disk[name.lower()].values()
-    ]
+    return {
+        f"{classes[label]}/{path.name}": label
+        for label, found in enumerate(disk)
+        for path in found.values()
+    }
 
 
-def _authors_with_warning(
-    clips: Iterable[ListedClip], title: str
-) -> dict[str, list[ListedClip]]:
+def _authors_with_warning(clips: Clips, title: str) -> dict[str, Clips]:
     """``authors_split``; warns that groups straddle it."""
     split = authors_split(clips)
     groups, leaked = straddling_groups(split)
@@ -164,22 +153,18 @@ def _authors_with_warning(
 
 
 def read_classes(file: Path) -> tuple[str, ...]:
-    """The classes of ``classInd.txt`` in the order of their numbers.
-
-    Raises:
-        DatasetError: unreadable, or numbers that are not 1, 2, 3 ...
-    """
+    """The classes of ``classInd.txt`` in the order of their numbers."""
     pairs = [line.split() for line in read_lines(file, _WHERE_101)]
     by_number = {pair[0]: pair[-1] for pair in pairs if len(pair) == 2}
     wanted = [str(number) for number in range(1, len(pairs) + 1)]
-    if not pairs or set(by_number) != set(wanted):
+    if set(by_number) != set(wanted):
         raise DatasetError(
             f"{file}: expected lines '<number> <class>' with the numbers 1, 2, 3, ..."
         )
     return tuple(by_number[number] for number in wanted)
 
 
-def read_list(file: Path, classes: Sequence[str]) -> list[ListedClip]:
+def read_list(file: Path, classes: Sequence[str]) -> Clips:
     """The clips of ``trainlist0N.txt`` or ``testlist0N.txt``.
 
     Raises:
@@ -194,9 +179,9 @@ def read_list(file: Path, classes: Sequence[str]) -> list[ListedClip]:
         if label is None or number not in ([], [str(label + 1)]):
             told = "no class" if label is None else f"number {label + 1}"
             raise DatasetError(f"{file}: {line!r} is {told} of classInd.txt")
-        clips.append(ListedClip(name, label))
-    refuse_twice(file, (clip.name for clip in clips), _WHERE_101)
-    return clips
+        clips.append((f"{classes[label]}/{name.partition('/')[2]}", label))
+    refuse_twice(file, (name for name, _ in clips), _WHERE_101)
+    return dict(clips)
 
 
 @register(
@@ -222,19 +207,13 @@ def load_ucf101(root: Path, split: str, subset: str) -> VideoDataset:
     classes = read_classes(lists / "classInd.txt")
     disk = scan_classes(videos, classes)
     if split == "authors":
-        clips = _authors_with_warning(_on_disk(disk, classes, "UCF101"), "UCF101")
+        clips = _authors_with_warning(_all_clips(disk, classes, "UCF101"), "UCF101")
     else:
-        files = {side: lists / f"{side}list0{split}.txt" for side in SUBSETS}
-        clips = {side: read_list(file, classes) for side, file in files.items()}
-        groups = {k: [group_of(clip.name) for clip in v] for k, v in clips.items()}
-        refuse_shared(groups["train"], groups["test"], "groups", lists, _WHERE_101)
-    samples = match_list_to_files(
-        clips[subset],
-        disk,
-        lambda clip: group_of(f"{classes[clip.label]}/{clip.file}"),
-        videos,
-        f"unpack UCF101.rar again. {_WHERE_101}",
-    )
+        clips = {s: read_list(lists / f"{s}list0{split}.txt", classes) for s in SUBSETS}
+        groups = {side: map(group_of, names) for side, names in clips.items()}
+        refuse_shared(groups, "groups", lists, _WHERE_101)
+    advice = f"unpack UCF101.rar again. {_WHERE_101}"
+    samples = find_videos(clips[subset], disk, group_of, videos, advice)
     return VideoDataset("ucf101", root, split, subset, classes, samples)
 
 
@@ -247,7 +226,7 @@ def load_ucf101(root: Path, split: str, subset: str) -> VideoDataset:
     splits=UCF50_SPLITS,
     about_splits="group01 to group25 (one group left out), fold1 to fold5 (five groups "
     "each) and authors. It has no official list",
-    protocols=(_BY_GROUP, _BY_FOLD),
+    protocols=(tuple(_BY_GROUP), tuple(_BY_FOLD)),
     standin_splits=("fold1",),
     released_order=sorted,
 )
@@ -267,7 +246,7 @@ def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
     standin = marked_standin(root)
     classes = tuple(sorted(ACTIONS)) if standin else official_classes("ucf50")
     disk = scan_classes(videos, classes)
-    clips = _on_disk(disk, classes, "UCF50")
+    clips = _all_clips(disk, classes, "UCF50")
     _check_ucf50(videos, clips, classes)
     if not standin and len(clips) not in (SOURCES["ucf50"].clips, 6676):
         warnings.warn(
@@ -276,38 +255,33 @@ def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
             stacklevel=3,
         )
     if split == "authors":
-        mine = _authors_with_warning(clips, "UCF50")[subset]
+        clips = _authors_with_warning(clips, "UCF50")[subset]
     else:
-        number = int(split[-2:].strip("d"))  # group01, fold1
-        share = 1 if split in _BY_GROUP else GROUPS // len(_BY_FOLD)
-        tested = range(share * (number - 1) + 1, share * number + 1)
-        mine = [
-            clip
-            for clip in clips
-            if (fold_group(group_number(clip.file)) in tested) == (subset == "test")
-        ]
+        tested = (_BY_GROUP | _BY_FOLD)[split]
+        clips = {
+            name: label
+            for name, label in clips.items()
+            if (fold_group(group_number(name)) in tested) == (subset == "test")
+        }
     advice = f"unpack UCF50.rar again. {_WHERE_50}"
-    samples = match_list_to_files(
-        mine, disk, lambda clip: group_of(clip.name), videos, advice
-    )
+    samples = find_videos(clips, disk, group_of, videos, advice)
     return VideoDataset("ucf50", root, split, subset, classes, samples)
 
 
-def _check_ucf50(
-    videos: Path, clips: Sequence[ListedClip], classes: Sequence[str]
-) -> None:
+def _check_ucf50(videos: Path, clips: Clips, classes: Sequence[str]) -> None:
     """No list says what should be there; that every class has 25 groups does."""
-    owner = {name.lower(): name for name in classes}
-    lacking = {name: set(range(1, GROUPS + 1)) for name in classes}
-    for clip in clips:
-        prefix = clip.file.removeprefix("v_").partition("_")[0].lower()
-        if owner.get(_PREFIXES.get(prefix, prefix), clip.folder) != clip.folder:
+    owner = {name.lower(): label for label, name in enumerate(classes)}
+    lacking = [set(range(1, GROUPS + 1)) for _ in classes]
+    for name, label in clips.items():
+        file = name.partition("/")[2]
+        prefix = file.removeprefix("v_").partition("_")[0].lower()
+        if owner.get(_PREFIXES.get(prefix, prefix), label) != label:
             raise DatasetError(
-                f"{videos / clip.name}: its name is of another class than its folder. "
+                f"{videos / name}: its name is of another class than its folder. "
                 "Move it where it belongs, or unpack UCF50.rar again"
             )
-        lacking[clip.folder].discard(group_number(clip.file))
-    for name, groups in lacking.items():
+        lacking[label].discard(group_number(name))
+    for name, groups in zip(classes, lacking, strict=True):
         if groups:
             raise DatasetError(
                 f"{videos}: {name} lacks the groups {first_few(sorted(groups))}, and "

@@ -17,10 +17,10 @@ from .benchmark import (
 from .comparison import compare, split_mean
 from .metrics import calibration_of
 from .protocol import EvaluationInfo, cached_evaluation, evaluate
-from .published import PUBLISHED_RESULTS
 from .report import NetworkResult, ReportFigure, RunSummary, write_report
 from .results import ConfusedPair, Evaluation, Views, concatenate, confused_pairs
 from .tables import (
+    PUBLISHED_RESULTS,
     Measured,
     Table,
     cost_table,

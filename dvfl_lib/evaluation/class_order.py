@@ -1,7 +1,7 @@
 """A network's classes beside a data set's: found by name, never by place.
 
 Public names: ``align_classes``, ``InClassOrder``, ``released_classes``,
-``read_class_list``, ``swapped_classes``.
+``read_class_list``, ``classes_of_file``, ``swapped_classes``.
 
 Two sources that number the same classes in another order are a quiet trap: every
 answer comes out, and a few of them are wrong. UCF101 has it: its own list puts
@@ -14,42 +14,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..datasets.base import dataset_info, first_few
-from ..datasets.listing import read_lines
+from ..datasets.base import VideoDataset, dataset_info, first_few, read_lines
 from ..errors import CheckpointError, DatasetError
 
 _SWAPPED = 0.8  # share of both classes' videos that is taken for the other class
 
 
-def align_classes(
-    network: Sequence[str],
-    data: Sequence[str],
-    partner: Mapping[str, str] | None = None,
-) -> tuple[int, ...]:
+def align_classes(network: Sequence[str], data: Sequence[str]) -> tuple[int, ...]:
     """For each class of the data set, the number of the network's output for it.
 
     Names are compared letter by letter; if that does not pair them all, once more
     without regard to case, spaces and punctuation.
 
-    Args:
-        network, data: the names of both, each in its order.
-        partner: data set's name -> network's name, where the two use other names.
-
     Raises:
         CheckpointError: a class without a partner, or two classes of one name.
     """
-    if partner is not None:
-        if lost := [name for name in data if name not in partner]:
-            few = first_few(map(repr, lost))
-            raise CheckpointError(
-                f"the mapping of class names lacks the data set's {few}"
-            )
-        data = [partner[name] for name in data]
     order = _paired(network, data)
     if order is None:
         order = _paired([_plain(n) for n in network], [_plain(n) for n in data])
@@ -144,6 +129,42 @@ def read_class_list(file: str | Path) -> tuple[str, ...]:
     if len(lines) < 2:
         raise DatasetError(f"{file}: names {len(lines)} classes; two are the least")
     return tuple(lines)
+
+
+def classes_of_file(
+    kind: str, metadata: Mapping[str, Any], dataset: VideoDataset, class_order: str
+) -> tuple[tuple[str, ...], str]:
+    """A network's classes in its order, and what to say of where they are from.
+
+    Args:
+        kind, metadata: of the file, see ``WeightsFile``.
+        class_order: "authors", "own" (the data set's), a file of names, or "": what
+            the file says, and for a .pth file, which says nothing, "authors".
+
+    Raises:
+        CheckpointError: nobody knows.
+    """
+    if not class_order and metadata.get("classes"):
+        return tuple(map(str, metadata["classes"])), ""
+    if not class_order and metadata.get("run"):
+        class_order = "own"  # written by a training of this library, before it told
+    if class_order == "own":
+        return (
+            dataset.classes,
+            "its classes are taken to be in the data set's own order.",
+        )
+    if class_order == "authors" or (not class_order and kind == "pytorch"):
+        return released_classes(dataset.name, dataset.classes), (
+            "the file does not name its classes; they are taken to be in the order of "
+            "the authors' released checkpoints."
+        )
+    if class_order:
+        return read_class_list(class_order), ""
+    raise CheckpointError(
+        "the file does not say in which order its classes are. Give class_orders: "
+        "'own' for the data set's order, 'authors' for that of the released "
+        "checkpoints, or a file with a name in each line"
+    )
 
 
 def swapped_classes(

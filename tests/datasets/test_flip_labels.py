@@ -10,7 +10,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from dvfl_lib.datasets import VideoDataset
-from dvfl_lib.datasets.flip_labels import flip_labels
+from dvfl_lib.datasets.ssv2 import flip_labels
 from dvfl_lib.recipes import AugmentRecipe, DataRecipe, recipe_for
 from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.training import pipeline

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from dvfl_lib.datasets import create_dataset
+from dvfl_lib.datasets.base import official_classes
 from dvfl_lib.datasets.hmdb51 import read_list, source_of
-from dvfl_lib.datasets.listing import official_classes
 from dvfl_lib.errors import DatasetError
 from helpers import moving_frames, write_video
 
