@@ -56,7 +56,7 @@ class Objective:
     def count_labelled(self, indices: tuple[int, ...]) -> int:
         """How many clips of a global step have a label; known without loading any."""
         known = self.config.labelled
-        return len(indices if known is None else known.intersection(indices))
+        return len(indices if known is None else known & set(indices))
 
     def __call__(
         self,
