@@ -111,13 +111,13 @@ def loader_contestants(paths: Sequence[Path], clips: int) -> Contestants:
     """One epoch of the training's own loader, with so many loader processes."""
     recipe = recipe_for("paper")
     samples = [Sample(paths[n % len(paths)], 0, "g01", str(n)) for n in range(clips)]
-    plan = BatchPlan(clips, batch_size=8, micro_batch=8, epochs=1, seed=0)
+    optim = replace(recipe.optim, batch_size=8, epochs=1, warmup_epochs=0)
+    plan = BatchPlan(clips, optim, seed=0)
     data = replace(recipe.data, workers=0)
     shown = TrainingClips(samples, data, recipe.augment, 0)
 
     def loads(workers: int) -> Callable[[], object]:
-        ends = dict(start=0, rank=0, world=1)
-        return lambda: sum(1 for _ in step_loader(shown, plan, workers=workers, **ends))
+        return lambda: sum(1 for _ in step_loader(shown, plan, 0, workers))
 
     return {f"{workers} workers": loads(workers) for workers in (0, 1, 2)}
 

@@ -31,8 +31,15 @@ from torch import Tensor, nn
 
 from dvfl_lib.environment import cpu_threads
 from dvfl_lib.lessons import open_run, project_root
-from dvfl_lib.recipes import DataRecipe, DistilRecipe, OptimRecipe, recipe_for
+from dvfl_lib.recipes import (
+    DataRecipe,
+    DistilRecipe,
+    EvaluateRecipe,
+    OptimRecipe,
+    recipe_for,
+)
 from dvfl_lib.seeding import fixed_rng
+from dvfl_lib.training import TrainConfig
 from dvfl_lib.training.batches import MicroBatch
 from dvfl_lib.training.devices import make_accelerator
 from dvfl_lib.training.objective import Objective
@@ -119,34 +126,26 @@ def lab_pair() -> Pair:
 
 def contestants(pair: Pair, folder: Path) -> dict[str, Callable[[], object]]:
     """One optimiser step each; the cache in ``folder`` is filled before."""
-    accelerator, size = make_accelerator("no"), len(pair.clips)
+    accelerator = make_accelerator("no")
+    parts = {"optim": pair.optim, "distil": pair.distil, "data": DataRecipe(workers=0)}
+    recipe = replace(recipe_for("demo", OFF), evaluate=EvaluateRecipe(), **parts)
     names = [str(k) for k in range(pair.classes)]
-    data = DataRecipe(workers=0)
-    stored = StoredTeacher(
-        folder, pair.teacher, pair.clips, names, "no", size, data, show=False
-    )
+    stored = StoredTeacher(folder, pair.teacher, pair.clips, names, recipe, show=False)
     stored.open(accelerator)
     batch = pair.batch(0)
 
-    def steps(distil: DistilRecipe | None, **asked: Any) -> Callable[[], object]:
+    def steps(**asked: Any) -> Callable[[], object]:
         student = copy.deepcopy(pair.student).to(accelerator.device).train()
         optimizer = build_optimizer(student, pair.optim)
-        objective = Objective(
-            num_classes=pair.classes,
-            seed=0,
-            batch_size=size,
-            augment=replace(recipe_for("demo").augment, mixup=0, cutmix=0),
-            distil=distil,
-            labelled=None,
-            **asked,
-        )
+        sizes = dict(num_classes=pair.classes, seed=0, run_dir=folder, name="step")
+        objective = Objective(TrainConfig(recipe, pair.optim, **sizes, **asked))
         return lambda: _step(student, optimizer, objective, batch)
 
     pair.teacher.to(accelerator.device).eval()
     return {
-        LIVE: steps(pair.distil, teacher=pair.teacher),
-        CACHED: steps(pair.distil, teacher=None, stored=stored),
-        ALONE: steps(None, teacher=None),
+        LIVE: steps(teacher=pair.teacher),
+        CACHED: steps(teacher=pair.teacher, stored=stored),
+        ALONE: steps(),
     }
 
 
@@ -162,11 +161,11 @@ def _step(
     device = next(student.parameters()).device
     moved = {name: batch[name].to(device) for name in ("clip", "label", "index")}
     losses = objective(student, micro, moved, size, nullcontext())
-    losses[0].backward()
+    losses["loss"].backward()
     nn.utils.clip_grad_norm_(student.parameters(), 0.5)
     optimizer.step()
     optimizer.zero_grad()
-    return losses[0].item()  # waits for a GPU
+    return losses["loss"].item()  # waits for a GPU
 
 
 def measure_time(pair: Pair, rounds: int) -> dict[str, Any]:
