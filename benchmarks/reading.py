@@ -111,13 +111,13 @@ def loader_contestants(
     """One epoch of the training's own loader, with so many loader processes."""
     recipe = recipe_for("paper")
     samples = [Sample(paths[n % len(paths)], 0, "g01", str(n)) for n in range(count)]
-    plan = BatchPlan(count, batch_size=8, micro_batch=8, epochs=1, seed=0)
+    optim = replace(recipe.optim, batch_size=8, epochs=1, warmup_epochs=0)
+    plan = BatchPlan(count, optim, seed=0)
     data = replace(recipe.data, workers=0)
     clips = TrainingClips(samples, data, recipe.augment, 0)
 
     def loads(workers: int) -> Callable[[], object]:
-        ends = dict(start=0, rank=0, world=1)
-        return lambda: sum(1 for _ in step_loader(clips, plan, workers=workers, **ends))
+        return lambda: sum(1 for _ in step_loader(clips, plan, 0, workers))
 
     return {f"{workers} workers": loads(workers) for workers in (0, 1, 2)}
 

@@ -30,9 +30,15 @@ from torch import Tensor, nn
 
 from dvfl_lib.environment import cpu_threads
 from dvfl_lib.lessons import open_run, project_root
-from dvfl_lib.recipes import DataRecipe, DistilRecipe, OptimRecipe, recipe_for
+from dvfl_lib.recipes import (
+    DataRecipe,
+    DistilRecipe,
+    EvaluateRecipe,
+    OptimRecipe,
+    recipe_for,
+)
 from dvfl_lib.seeding import fixed_rng
-from dvfl_lib.training import Pipeline
+from dvfl_lib.training import Pipeline, TrainConfig
 from dvfl_lib.training.batches import MicroBatch
 from dvfl_lib.training.devices import make_accelerator
 from dvfl_lib.training.objective import Objective
@@ -108,39 +114,32 @@ def lab_pair(run: Pipeline) -> Pair:
 def contestants(pair: Pair, folder: Path) -> dict[str, Callable[[], object]]:
     """One optimiser step each; the cache in ``folder`` is filled before."""
     accelerator = make_accelerator("no")
-    stored = StoredTeacher(
-        folder,
-        pair.teacher,
-        _First(pair.clips, pair.batch),
-        classes=[str(k) for k in range(pair.classes)],
-        precision="no",
-        batch_size=pair.batch,
+    recipe = replace(
+        recipe_for("demo", OFF),
         data=DataRecipe(workers=0),
-        show=False,
+        optim=pair.optim,
+        distil=pair.distil,
+        evaluate=EvaluateRecipe(),
     )
+    names = [str(k) for k in range(pair.classes)]
+    first = _First(pair.clips, pair.batch)
+    stored = StoredTeacher(folder, pair.teacher, first, names, recipe, show=False)
     stored.open(accelerator)
     keys = [ClipKey(0, index) for index in range(pair.batch)]
     batch = collate_clips([pair.clips[key] for key in keys])
 
-    def steps(distil: DistilRecipe | None, **asked: Any) -> Callable[[], object]:
+    def steps(**asked: Any) -> Callable[[], object]:
         student = copy.deepcopy(pair.student).to(accelerator.device).train()
         optimizer = build_optimizer(student, pair.optim)
-        objective = Objective(
-            num_classes=pair.classes,
-            seed=0,
-            batch_size=pair.batch,
-            augment=replace(recipe_for("demo").augment, mixup=0, cutmix=0),
-            distil=distil,
-            labelled=None,
-            **asked,
-        )
+        sizes = dict(num_classes=pair.classes, seed=0, run_dir=folder, name="step")
+        objective = Objective(TrainConfig(recipe, pair.optim, **sizes, **asked))
         return lambda: _step(student, optimizer, objective, batch)
 
     pair.teacher.to(accelerator.device).eval()
     return {
-        LIVE: steps(pair.distil, teacher=pair.teacher),
-        CACHED: steps(pair.distil, teacher=None, stored=stored),
-        ALONE: steps(None, teacher=None),
+        LIVE: steps(teacher=pair.teacher),
+        CACHED: steps(teacher=pair.teacher, stored=stored),
+        ALONE: steps(),
     }
 
 
@@ -172,11 +171,11 @@ def _step(
         for name in ("clip", "label", "index")
     }
     losses = objective(student, micro, moved, count, nullcontext())
-    losses[0].backward()
+    losses["loss"].backward()
     nn.utils.clip_grad_norm_(student.parameters(), 0.5)
     optimizer.step()
     optimizer.zero_grad()
-    return losses[0].item()  # waits for a GPU
+    return losses["loss"].item()  # waits for a GPU
 
 
 def measure_time(pair: Pair, rounds: int) -> dict[str, Any]:

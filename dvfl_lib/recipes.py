@@ -34,6 +34,7 @@ Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+MatchingKind = Literal["features", "modulators"]  # see distillation.features
 Pair = Annotated[tuple[Positive, Positive], Field(strict=False)]
 
 
@@ -44,7 +45,7 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def _said_as_ours() -> Iterator[None]:
+def said_as_ours() -> Iterator[None]:
     """Pydantic's complaints as one ``RecipeError``: which number, why, what it was."""
     try:
         yield
@@ -62,7 +63,7 @@ def _said_as_ours() -> Iterator[None]:
 def _part(kind: type) -> type:
     """A frozen dataclass whose numbers are checked whenever one is made."""
     kind = dataclass(frozen=True, config=_CHECKED)(kind)
-    kind.__init__ = _said_as_ours()(kind.__init__)
+    kind.__init__ = said_as_ours()(kind.__init__)
     return kind
 
 
@@ -169,7 +170,7 @@ class DistilRecipe:
     loss: str = "forward_kl"  # a name of distillation.KD_LOSSES
     # The teacher's head drawn anew in every process, as the released code does.
     random_head: bool = False
-    match: str = ""  # distillation.MatchingKind; "" matches logits alone
+    match: Literal[MatchingKind, ""] = ""  # insides too; "" matches logits alone
     match_weight: Positive = 1.0
     # K > 0: both students see K augmentations of each clip in turn, and the teacher's
     # logits of these are stored: K passes of the teacher serve all epochs.
@@ -243,7 +244,7 @@ class Recipe:
         return asdict(self)
 
     @classmethod
-    @_said_as_ours()
+    @said_as_ours()
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
         """The inverse of ``to_dict``, after JSON too; what is absent has its default.
 
@@ -257,6 +258,11 @@ class Recipe:
 
         All changes are made at once: two values may only be right together.
         """
+        if not isinstance(overrides, Mapping):
+            raise RecipeError(
+                "overrides takes a dictionary such as {'optim.epochs': 2}, not "
+                f"{overrides!r}"
+            )
         values = self.to_dict()
         parts = {name: part for name, part in values.items() if name != "profile"}
         known = [f"{name}.{key}" for name, part in parts.items() for key in part]

@@ -1,20 +1,22 @@
-"""A web server on this machine that serves one file, well or badly.
+"""A web server on this machine that serves files, well or badly.
 
 Public names: ``BadServer``, ``serve``.
 
 How it behaves is set between requests: it may stall, cut off, state a wrong length,
-ignore Range, send other bytes, or one at a time, send everybody elsewhere, or answer
-with an error.
+ignore Range, send everybody elsewhere, or answer with an error.
 """
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from dvfl_lib.datasets import download
 
 
 class BadServer:
@@ -23,18 +25,14 @@ class BadServer:
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.files: dict[str, bytes] = {}  # by path; if any, nothing else is served
-        self.etag = '"one"'
         self.asked: list[dict[str, str]] = []  # headers of each request, with "path"
         self.address = ""
         # Each of these is used up by one request and then stands for what follows.
         self.statuses: list[int] = []  # answers with an error, one after the other
-        self.retry_after = ""
         self.cuts: list[int] = []  # sends so many bytes, then hangs up
         self.stalls: list[int] = []  # sends so many bytes, then nothing
         # These stay.
         self.ranges = True
-        self.heeds_if_range = True
-        self.drips = False  # sends a byte now and then
         self.stated = 0  # added to the true length
         self.states_length = True
         self.chunked = False
@@ -62,22 +60,17 @@ class _Handler(BaseHTTPRequestHandler):
         if told.redirect and self.path != "/there":
             return self._answer(302, {"Location": told.redirect}, b"")
         if told.statuses:
-            extra = {"Retry-After": told.retry_after} if told.retry_after else {}
-            return self._answer(told.statuses.pop(0), extra, b"no")
+            return self._answer(told.statuses.pop(0), {}, b"no")
         content = told.content
         if told.files:
             if self.path.lstrip("/") not in told.files:
                 return self._answer(404, {}, b"no")
             content = told.files[self.path.lstrip("/")]
         status, extra, start = 200, {"Content-Type": told.content_type}, 0
-        if told.etag:
-            extra["ETag"] = told.etag
         if told.coding:
             extra["Content-Encoding"] = told.coding
         wanted = self.headers.get("Range")
-        same = self.headers.get("If-Range") in (None, told.etag)
-        same |= not told.heeds_if_range
-        if wanted and told.ranges and same:
+        if wanted and told.ranges:
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
             size = len(content)
             if start >= size:
@@ -100,44 +93,34 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         cut = told.cuts.pop(0) if good and told.cuts else None
         stall = told.stalls.pop(0) if good and told.stalls else None
-        sent = (
-            body[: min(len(body), *(x for x in (cut, stall) if x is not None))]
-            if (cut is not None or stall is not None)
-            else body
-        )
+        limits = [limit for limit in (cut, stall) if limit is not None]
+        sent = body[: min(len(body), *limits)] if limits else body
         if chunked:
             sent = b"%x\r\n%b\r\n" % (len(sent), sent)
-            sent += b"0\r\n\r\n" if cut is None and stall is None else b""
-        if told.drips and good:
-            return self._drip(sent)
+            sent += b"" if limits else b"0\r\n\r\n"
         self.wfile.write(sent)
         self.wfile.flush()
         if stall is not None:
             time.sleep(1.0)
 
-    def _drip(self, body: bytes) -> None:
-        with suppress(OSError):  # the other side has had enough
-            for number in body[:60]:
-                self.wfile.write(bytes([number]))
-                self.wfile.flush()
-                time.sleep(0.05)
-
 
 @contextmanager
-def serve(content: bytes, context: ssl.SSLContext | None = None) -> Iterator[BadServer]:
-    """Serve ``content`` until the block ends; over TLS where a context is given."""
+def serve(content: bytes) -> Iterator[BadServer]:
+    """Serve ``content`` until the block ends, to a ``download`` of little patience."""
     told = BadServer(content)
     handler = type("Handler", (_Handler,), {"told": told})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    scheme = "http" if context is None else "https"
-    told.address = f"{scheme}://127.0.0.1:{server.server_port}"
+    told.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
-    try:
-        yield told
-    finally:
-        server.shutdown()
-        server.server_close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setattr(download, "_SCHEMES", ["https://", "http://127.0.0.1:"])
+        for name, value in dict(_STALL=0.3, _ATTEMPTS=3, _PAUSE=0.01).items():
+            patch.setattr(download, name, value)
+        try:
+            yield told
+        finally:
+            server.shutdown()
+            server.server_close()

@@ -7,15 +7,17 @@ Public names: ``VIDEOS``, ``LISTS``, ``WHOLE``, ``archive``, ``small``, ``get``,
 from __future__ import annotations
 
 import hashlib
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
+
+import pytest
 
 from archives import zip_bytes
 from bad_server import BadServer
-from dvfl_lib.datasets.download import Patience
 from dvfl_lib.datasets.get import get_dataset
-from dvfl_lib.datasets.sources import Archive, DataSource, Part
+from dvfl_lib.datasets.sources import SOURCES, Archive, DataSource, Part
 
-QUICK = Patience(stall=0.5, attempts=2, pause=0.01)
 VIDEOS = zip_bytes({"in/Run/a.avi": b"run", "in/Walk/b.avi": b"walk"})
 LISTS = zip_bytes({"l/classInd.txt": b"1 Run\n"})
 # What lies there in the end.
@@ -41,17 +43,11 @@ def small(server: BadServer, *parts: Part) -> DataSource:
 
 def get(known: DataSource, root: Path, **options) -> list[str]:
     """Get it; returns what was said."""
-    said: list[str] = []
-    get_dataset(
-        "small",
-        root,
-        source=known,
-        progress=False,
-        patience=QUICK,
-        say=said.append,
-        **options,
-    )
-    return said
+    said = io.StringIO()
+    with redirect_stdout(said), pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SOURCES, known.name, known)
+        get_dataset(known.name, root, progress=False, **options)
+    return said.getvalue().splitlines()
 
 
 def data_in(root: Path) -> dict[str, bytes]:

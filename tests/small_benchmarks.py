@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dvfl_lib.evaluation import networks, open_benchmarks
+from dvfl_lib.evaluation import benchmark, open_benchmarks
 from dvfl_lib.lessons import trained_network
 from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.weights import save_checkpoint
@@ -21,7 +21,7 @@ def opened(run_dir: Path, **changes):
 
 def few_videos(monkeypatch) -> None:
     """Of every test list, one video per class."""
-    create = networks.create_dataset
+    create = benchmark.create_dataset
 
     def first_of_each(*args):
         dataset = create(*args)
@@ -29,7 +29,7 @@ def few_videos(monkeypatch) -> None:
         dataset.samples = [s for s in dataset.samples if first[s.label] is s]
         return dataset
 
-    monkeypatch.setattr(networks, "create_dataset", first_of_each)
+    monkeypatch.setattr(benchmark, "create_dataset", first_of_each)
 
 
 def saved(path: Path, classes=ACTIONS, network="student", **extra) -> str:

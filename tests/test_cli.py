@@ -104,7 +104,7 @@ def test_a_name_that_the_terminal_cannot_show_is_shown_in_another_way(
 
 def test_a_standin_is_written_and_checked(tmp_path, monkeypatch, capsys):
     """Exit status 0 for a good one, 1 after a file is gone; the JSON says which."""
-    monkeypatch.setattr("dvfl_lib.standins.StandinSize", lambda: SMALL)
+    monkeypatch.setattr("dvfl_lib.standins.writing.StandinSize", lambda: SMALL)
     monkeypatch.setattr("dvfl_lib.standins.writing.clip_frames", quick_frames)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     root, file = tmp_path / "s", tmp_path / "report" / "check.json"

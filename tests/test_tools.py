@@ -14,7 +14,6 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from dvfl_lib.errors import LessonError
-from dvfl_lib.lessons.show import tidy_notebook
 from dvfl_lib.lessons.tables import lesson_table, project_address
 from helpers import load_script
 
@@ -238,26 +237,17 @@ def test_the_table_has_a_row_per_lesson_and_admits_what_is_not_measured():
 # --- tidying ----------------------------------------------------------------
 
 
-def stream(text: str, name: str = "stderr"):
-    return new_output("stream", name=name, text=text)
-
-
-def test_of_a_progress_bar_the_last_state_is_kept(tmp_path):
-    bar = [stream("\rdone:   0%"), stream("\rdone:  50%"), stream("\rdone: 100%\n")]
+def test_what_a_commit_does_not_need_is_left_out(tmp_path):
+    notebook = nbformat.read(executed(tmp_path / "x.ipynb", papermill={"a": 1}), 4)
     kept = [
         new_output("execute_result", data={"text/plain": "3"}, execution_count=1),
         new_output("error", ename="E", evalue="v", traceback=["t"]),
+        new_output("stream", name="stdout", text="after\n"),
     ]
-    path = executed(tmp_path / "x.ipynb", papermill={"a": 1})
-    notebook = nbformat.read(path, 4)
-    notebook.cells[1].outputs = [*bar, stream("after\n", "stdout"), *kept]
+    empty = new_output("stream", name="stderr", text="     \r")
+    notebook.cells[1].outputs = [empty, *kept]
     notebook.cells[1].metadata = {"execution": {"at": "noon"}, "tags": ["parameters"]}
-    nbformat.write(notebook, path)
-    tidy_notebook(path)
-    tidied = nbformat.read(path, 4)
-    outputs = tidied.cells[1].outputs
-    assert [o.get("text") for o in outputs] == ["done: 100%\n", "after\n", None, None]
-    assert outputs[2:] == kept and tidied.metadata.papermill == {"a": 1}
-    MAKE.tidy(tidied)
-    assert set(tidied.metadata) == {"dvfl", "kernelspec", "language_info"}
-    assert tidied.cells[1].metadata == {"tags": ["parameters"]}
+    MAKE.tidy(notebook)
+    assert notebook.cells[1].outputs == kept
+    assert set(notebook.metadata) == {"dvfl", "kernelspec", "language_info"}
+    assert notebook.cells[1].metadata == {"tags": ["parameters"]}

@@ -23,7 +23,6 @@ from nbclient import NotebookClient
 
 from dvfl_lib.errors import LessonError, exit_status
 from dvfl_lib.files import write_whole
-from dvfl_lib.lessons.show import tidy_outputs
 from dvfl_lib.lessons.tables import (
     COLAB,
     badge,
@@ -106,8 +105,8 @@ def stamp(path: Path, address: str = "") -> bool:
 def tidy(notebook: nbformat.NotebookNode) -> None:
     """Keep of an executed notebook what belongs into a commit."""
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = tidy_outputs(cell.outputs)
+        if cell.cell_type == "code":  # a progress bar that left itself empty
+            cell.outputs = [o for o in cell.outputs if o.get("text", "x").strip()]
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.NotebookNode({"tags": tags} if tags else {})
     kept = {k: v for k, v in notebook.metadata.items() if k in METADATA}
@@ -129,7 +128,11 @@ def execute(path: Path) -> None:
     where = {"metadata": {"path": str(path.parent)}}
     start = time.monotonic()
     NotebookClient(
-        notebook, kernel_name="python3", resources=where, record_timing=False
+        notebook,
+        kernel_name="python3",
+        resources=where,
+        record_timing=False,
+        coalesce_streams=True,  # of each progress bar its last state
     ).execute()
     seconds = time.monotonic() - start
     kind = "minutes_gpu" if torch.cuda.is_available() else "minutes_cpu"

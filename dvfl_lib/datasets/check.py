@@ -3,9 +3,7 @@
 Public names: ``check_dataset``, ``CheckReport``, ``Side``, ``walk_data``.
 
 The loaders say what each side of each split is; their numbers are compared with the
-published ones, or, for a stand-in, with what its own ``STANDIN.json`` promises. Then
-the files: unreadable ones, equal ones on both sides of a split, and those that are of
-no list.
+published ones, or, for a stand-in, with what its own ``STANDIN.json`` promises.
 """
 
 from __future__ import annotations
@@ -41,10 +39,8 @@ from .get import ARCHIVES
 from .leakage import alike, sort_copies
 from .sources import SOURCES
 
+_UNFINISHED = "UNFINISHED.json"
 _PAPERS = (".txt", ".csv", ".json", ".md", ".pdf", ".html")
-
-
-# --- the report
 
 
 @dataclass
@@ -60,11 +56,9 @@ class Side:
     @property
     def wrong(self) -> str:
         """What is wrong with it in few words, or ""."""
-        if self.trouble:
+        if self.trouble or self.expected in (None, self.found):
             return self.trouble
-        if self.expected is not None and self.found != self.expected:
-            return f"{self.found:,} clips, and {self.expected:,} are published"
-        return ""
+        return f"{self.found:,} clips, and {self.expected:,} are published"
 
 
 @dataclass
@@ -97,17 +91,16 @@ class CheckReport:
             if side.wrong:
                 told.setdefault(side.wrong, []).append(f"{side.split} {side.subset}")
         lines += [f"split {first_few(where)}: {what}" for what, where in told.items()]
-        expected = self.clips_expected
-        if expected and self.clips is not None and self.clips not in expected:
-            right = " or ".join(f"{number:,}" for number in expected)
+        if self.clips_expected and self.clips not in (None, *self.clips_expected):
+            right = " or ".join(f"{number:,}" for number in self.clips_expected)
             lines.append(f"{self.clips:,} clips are there, and it should be {right}")
         unreadable = [f"{path} ({why})" for path, why in self.unreadable.items()]
         return lines + _counted(
             ("missing or empty", self.missing),
             ("cannot be read", unreadable),
-            ("equal files for training and for testing", _joined(self.on_both_sides)),
-            ("equal files under two labels", _joined(self.two_labels)),
-            ("name that occurs more than once", _joined(self.same_name)),
+            ("equal files for training and for testing", self.on_both_sides),
+            ("equal files under two labels", self.two_labels),
+            ("name that occurs more than once", self.same_name),
             ("video of no list", self.stray_videos),
         )
 
@@ -119,8 +112,7 @@ class CheckReport:
     def remarks(self) -> list[str]:
         """What is worth knowing, and not wrong."""
         return self.notes + _counted(
-            ("equal files on one side", _joined(self.equal)),
-            ("other files", self.stray_files),
+            ("equal files on one side", self.equal), ("other files", self.stray_files)
         )
 
     def text(self) -> str:
@@ -149,13 +141,14 @@ class CheckReport:
         return {**asdict(self), "good": self.good, "troubles": self.troubles()}
 
 
-def _joined(groups: list[list[str]]) -> list[str]:
-    return [" = ".join(group) for group in groups]
-
-
-def _counted(*kinds: tuple[str, list[str]]) -> list[str]:
+def _counted(*kinds: tuple[str, list]) -> list[str]:
     """One line for each kind of which there are any; the JSON has all names."""
-    return [f"{k}: {len(n):,}: {first_few(n, 5)}" for k, n in kinds if n]
+    lines = []
+    for kind, found in kinds:
+        names = [each if isinstance(each, str) else " = ".join(each) for each in found]
+        if names:
+            lines.append(f"{kind}: {len(names):,}: {first_few(names, 5)}")
+    return lines
 
 
 def check_dataset(
@@ -176,36 +169,43 @@ def check_dataset(
         progress: show bars.
 
     Raises:
-        DatasetError: no such data set or folder. What is wrong inside the folder is
-            in the report.
+        DatasetError: no such folder. What is wrong inside it is in the report.
     """
     name = name.lower()
     root = need_folder(root, f"the data set {name}")
     report = CheckReport(name, str(root), quick)
-    plan = _expect_standin(name, root, report)
+    plan = _expect_standin(report)
     source = SOURCES.get(name)
-    known = tuple(source.counts) if source else ()
-    sides = _load(name, root, splits or known or ("1",), report)
+    sides = _load(report, splits or (source and source.counts) or ("1",))
     listed = {sample.path for _, _, samples in sides for sample in samples}
-    _count(name, listed, plan, report)
-    _read_all(listed, root, quick, progress, report)
-    if plan is not None:  # some are damaged on purpose, as the archives' files are
-        for path in sorted(set(report.unreadable) & set(plan.lists)):
-            why = report.unreadable.pop(path)
-            report.notes.append(f"{path} {why}: this stand-in means it to be damaged")
+    if plan is not None:
+        promised = {clip.path for clip in plan.clips} | set(
+            filter(is_video, plan.lists)
+        )
+        here = {path for path in promised if (root / path).is_file()}
+        report.clips, report.clips_expected = len(here), [len(promised)]
+        # These are paths; a loader tells the names that are in its list.
+        report.missing = sorted(promised - here) or report.missing
+    else:
+        report.clips = len(listed) or None
+        if source and not (source.official or report.standin):
+            # Without official lists, only the total can tell.
+            report.clips_expected = [source.clips or 0, *source.also]
+    _read_all(listed, report, progress)
+    for path in sorted(set(report.unreadable) & set(plan.lists if plan else ())):
+        why = report.unreadable.pop(path)
+        report.notes.append(f"{path} {why}: this stand-in means it to be damaged")
     if not quick:
         unread = {root / shown for shown in report.unreadable}
-        found = [report.on_both_sides, report.two_labels, report.equal]
-        for kind, groups in zip(found, sort_copies(sides, unread), strict=True):
-            kind += [_shown(paths, root) for paths in groups]
+        groups = sort_copies(sides, unread)
+        report.on_both_sides, report.two_labels, report.equal = (
+            [_shown(paths, root) for paths in each] for each in groups
+        )
     if name != "folder":  # one's own videos may be called what one likes
-        _compare_names(root, report)
+        report.same_name = _find_same_names(root)
     if all(side.found for side in report.sides):
-        _find_strays(name, root, listed, report)
+        _find_strays(listed, report)
     return report
-
-
-_Loaded = tuple[str, str, tuple[Sample, ...]]  # split, subset, the clips there
 
 
 def _shown(paths: Iterable[Path], root: Path) -> list[str]:
@@ -213,27 +213,29 @@ def _shown(paths: Iterable[Path], root: Path) -> list[str]:
     return sorted(Path(os.path.relpath(path, root)).as_posix() for path in paths)
 
 
-def _expect_standin(name: str, root: Path, report: CheckReport) -> StandinPlan | None:
+def _expect_standin(report: CheckReport) -> StandinPlan | None:
     """The files that a stand-in promises, or None for real data."""
+    root = Path(report.root)
     mark = root / STANDIN_FILE
+    report.standin = mark.is_file() or (root / _UNFINISHED).is_file()
     if not mark.is_file():
-        if (root / "UNFINISHED.json").is_file():
-            report.standin = True
+        if report.standin:
             report.wrong.append(
                 "this is a stand-in that was not written to its end: the same command "
                 "that began it goes on"
             )
         return None
-    report.standin = True
     try:
         told = json.loads(mark.read_text("utf-8"))
         size = StandinSize(**{k: told[k] for k in StandinSize.__dataclass_fields__})
         plan = plan_standin(told["standin_for"], size)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         report.wrong.append(f"{STANDIN_FILE} cannot be understood ({error})")
         return None
-    if told["standin_for"] != name:
-        report.wrong.append(f"this stands in for {told['standin_for']}, not for {name}")
+    if plan.benchmark != report.name:
+        report.wrong.append(
+            f"this stands in for {plan.benchmark}, not for {report.name}"
+        )
         return None
     for path, content in plan.lists.items():
         if not (root / path).is_file() or (root / path).read_bytes() != content:
@@ -242,19 +244,25 @@ def _expect_standin(name: str, root: Path, report: CheckReport) -> StandinPlan |
 
 
 def _load(
-    name: str, root: Path, splits: Iterable[str], report: CheckReport
-) -> list[_Loaded]:
-    """Both sides of every split; what a loader refuses goes into the report."""
-    source, found = SOURCES.get(name), []
+    report: CheckReport, splits: Iterable[str]
+) -> list[tuple[str, str, tuple[Sample, ...]]]:
+    """(split, subset, the clips there) of both sides of every split.
+
+    What a loader refuses goes into the report.
+    """
+    source, found = SOURCES.get(report.name), []
     for split, subset in product(map(str, splits), SUBSETS):
         side = Side(split, subset)
-        side.expected = source.count(split, subset) if source else None
+        if source and not report.standin:  # the published numbers are not its own
+            side.expected = source.count(split, subset)
         report.sides.append(side)
         samples: Iterable[Sample] = ()
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             try:
-                samples = create_dataset(name, root, split, subset).samples
+                samples = create_dataset(
+                    report.name, report.root, split, subset
+                ).samples
             except MissingVideos as error:
                 side.trouble, samples = str(error), error.samples
                 report.missing += error.names
@@ -264,74 +272,33 @@ def _load(
             found.append((split, subset, tuple(samples)))
             side.found = len(found[-1][2])
         report.notes += [str(warning.message) for warning in told]
-    for side in report.sides if report.standin else ():
-        side.expected = None  # the published numbers are not its own
     report.missing = sorted(set(report.missing))
     report.notes = list(dict.fromkeys(report.notes))
     return found
 
 
-def _count(
-    name: str, listed: set[Path], plan: StandinPlan | None, report: CheckReport
-) -> None:
-    if plan is not None:
-        promised = {clip.path for clip in plan.clips}
-        promised |= set(filter(is_video, plan.lists))
-        here = {path for path in promised if (Path(report.root) / path).is_file()}
-        report.clips, report.clips_expected = len(here), [len(promised)]
-        # These are paths; a loader tells the names that are in its list.
-        report.missing = sorted(promised - here) or report.missing
-        return
-    report.clips = len(listed) if listed else None
-    source = SOURCES.get(name)
-    if source and not (source.official or report.standin):
-        # Without official lists, only the total can tell.
-        report.clips_expected = [source.clips or 0, *source.also]
+def _read_all(listed: set[Path], report: CheckReport, progress: bool) -> None:
+    """Note every file that cannot be read; only its first frame is, if ``quick``."""
 
+    def trouble_with(path: Path) -> str:
+        try:
+            if report.quick:
+                with open_video(path, "pyav") as video:
+                    video.read([0])
+            else:
+                index_frames(path)
+        except VideoError as error:
+            return str(error).removeprefix(f"{path}: ")
+        return ""
 
-def _read_all(
-    listed: set[Path], root: Path, quick: bool, progress: bool, report: CheckReport
-) -> None:
-    """Note every file that cannot be read."""
     paths = sorted(listed)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda path: _trouble_with(path, quick), paths)
+        found = pool.map(trouble_with, paths)
         looks = dict(total=len(paths), desc="reading", unit="file")
         bar = tqdm(found, **looks, disable=not progress)
         for path, trouble in zip(paths, bar, strict=True):
             if trouble:
-                report.unreadable[_shown([path], root)[0]] = trouble
-
-
-def _trouble_with(path: Path, quick: bool) -> str:
-    """Why a file cannot be read; by its first frame only, if ``quick``."""
-    try:
-        if not quick:
-            index_frames(path)
-            return ""
-        with open_video(path, "pyav") as video:
-            video.read([0])
-    except VideoError as error:
-        return str(error).removeprefix(f"{path}: ")
-    return ""
-
-
-# --- the same thing twice ----------------------------------------------------------
-
-
-def _compare_names(root: Path, report: CheckReport) -> None:
-    """A file name that occurs in two folders."""
-    # Replacements of damaged clips of Kinetics-400 have their names.
-    videos = [
-        path
-        for path in walk_data(root)
-        if is_video(path.name) and path.relative_to(root).parts[0] != "replacement"
-    ]
-    groups = alike([videos], lambda path: path.name.lower())
-    report.same_name += [_shown(paths, root) for paths in groups]
-
-
-# --- what is of no list --------------------------------------------------------------
+                report.unreadable[_shown([path], Path(report.root))[0]] = trouble
 
 
 def walk_data(root: Path) -> Iterator[Path]:
@@ -343,9 +310,19 @@ def walk_data(root: Path) -> Iterator[Path]:
         yield from (here / name for name in sorted(names) if name[0] != ".")
 
 
-def _find_strays(
-    name: str, root: Path, listed: Collection[Path], report: CheckReport
-) -> None:
+def _find_same_names(root: Path) -> list[list[str]]:
+    """File names that occur in two folders."""
+    videos = [
+        path
+        for path in walk_data(root)
+        # Replacements of damaged clips of Kinetics-400 have their names.
+        if is_video(path.name) and path.relative_to(root).parts[0] != "replacement"
+    ]
+    groups = alike([videos], lambda path: path.name.lower())
+    return [_shown(paths, root) for paths in groups]
+
+
+def _find_strays(listed: Collection[Path], report: CheckReport) -> None:
     """Files that no list accounts for. Lists and papers do not count.
 
     Not every clip that belongs to a data set is on a side of a split: HMDB51 lists
@@ -353,23 +330,21 @@ def _find_strays(
     come without labels. So a video whose name, number or YouTube key (11 letters)
     stands in any list of the folder is known.
     """
-    words: set[str] = set()
-    if name != "folder":
+    root, words = Path(report.root), set()
+    if report.name != "folder":
         for path in walk_data(root):
             if path.suffix in (".txt", ".csv", ".json") and path.name != STANDIN_FILE:
                 text = path.read_text("utf-8", "replace")
                 words.update(re.findall(r"[^\s,\"]+", text))
-    known = {path.name for path in listed}  # one clip may be there damaged and whole
+    if report.name == "kinetics400":  # a clip may be there damaged and whole
+        words.update(path.name for path in listed)
     videos, others = [], []
     for path in walk_data(root):
-        if path in listed or path.name in (STANDIN_FILE, "UNFINISHED.json"):
+        if path in listed or path.name in (STANDIN_FILE, _UNFINISHED):
             continue
         if not is_video(path.name):
             if path.suffix.lower() not in _PAPERS:
                 others.append(path)
-        elif not ({path.name, path.stem, path.name[:11]} & words) and (
-            name != "kinetics400" or path.name not in known
-        ):
+        elif not {path.name, path.stem, path.name[:11]} & words:
             videos.append(path)
-    report.stray_videos += _shown(videos, root)
-    report.stray_files += _shown(others, root)
+    report.stray_videos, report.stray_files = _shown(videos, root), _shown(others, root)

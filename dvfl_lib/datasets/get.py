@@ -9,11 +9,10 @@ the reader has fetched by hand and put there is used as it is.
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,7 +22,7 @@ from filelock import FileLock, Timeout
 from ..errors import DatasetError
 from ..files import write_whole
 from .base import STANDIN_FILE
-from .download import Patience, download
+from .download import download
 from .sources import Archive, DataSource, Part, source_of
 from .unpack import HOW_TO_UNPACK_RAR, find_rar_tools, unpack
 
@@ -34,15 +33,12 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 def get_dataset(
     name: str,
     root: str | os.PathLike[str],
-    only: Iterable[str] = (),
+    only: Sequence[str] = (),
     prefer: str = "",
     discard: bool = False,
     progress: bool = True,
-    say: Callable[[str], None] = print,
-    source: DataSource | None = None,
-    patience: Patience | None = None,
 ) -> Path:
-    """Fetch what is missing of a data set, check it, and unpack it.
+    """Fetch what is missing of a data set, check it, and unpack it; returns ``root``.
 
     Args:
         name: see ``sources``.
@@ -51,27 +47,22 @@ def get_dataset(
         prefer: the name of an archive to take where there are several of a part.
         discard: delete each archive as soon as it is unpacked.
         progress: show bars.
-        say: what to do with messages.
-        source: what is published, if not what this library knows under ``name``.
-        patience: how long to wait for servers.
-
-    Returns:
-        ``root``.
 
     Raises:
         DatasetError: an unknown name or part; a file that must be fetched by hand; no
             server, no room, no program for rar; damage; another such call at work.
     """
-    source, root = source or source_of(name), Path(root).expanduser()
+    source, root = source_of(name), Path(root).expanduser()
     if (root / STANDIN_FILE).exists():
         raise DatasetError(
             f"{root} holds a stand-in. Choose another folder for the data set itself"
         )
-    parts, archives = _choose_parts(source, list(only), prefer), root / ARCHIVES
+    parts, archives = _choose_parts(source, only, prefer), root / ARCHIVES
     try:
         archives.mkdir(parents=True, exist_ok=True)
-        work = _Work(source, root, archives, prefer, discard, progress, say, patience)
         with FileLock(archives / ".lock", timeout=0):
+            done = _read_record(archives / "unpacked.json", root)
+            work = _Work(source, root, archives, prefer, discard, progress, done)
             absent = [archive for part in parts for archive in work.get_part(part)]
     except Timeout:
         raise DatasetError(
@@ -90,7 +81,7 @@ def get_dataset(
     return root
 
 
-def _choose_parts(source: DataSource, only: list[str], prefer: str) -> list[Part]:
+def _choose_parts(source: DataSource, only: Sequence[str], prefer: str) -> list[Part]:
     known = [part.name for part in source.parts]
     if strange := [name for name in only if name not in known]:
         raise DatasetError(
@@ -106,9 +97,20 @@ def _choose_parts(source: DataSource, only: list[str], prefer: str) -> list[Part
     return parts
 
 
+def _read_record(file: Path, root: Path) -> dict[str, str]:
+    """{archive: folder} of what is unpacked, and still there."""
+    try:
+        told = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        return {name: into for name, into in told.items() if (root / into).is_dir()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise DatasetError(
+            f"{file}: cannot be understood ({error}). Delete it"
+        ) from None
+
+
 @dataclass
 class _Work:
-    """One call's settings."""
+    """One call's settings, and what is unpacked: {archive: folder}."""
 
     source: DataSource
     root: Path
@@ -116,45 +118,38 @@ class _Work:
     prefer: str
     discard: bool
     progress: bool
-    say: Callable[[str], None]
-    patience: Patience | None
+    done: dict[str, str]
 
     def get_part(self, part: Part) -> list[str]:
         """Fetch and unpack a part; returns what the reader has to fetch for it."""
-        if part.list_address:
-            place = self.archives / part.name
-            # A folder that is there before the first call was filled by hand.
-            if not place.exists() and self._is_there(part, part.into):
-                return []
-            for archive in self._listed(part, place):
-                key = f"{place.name}/{archive.name}"  # both sides have the same names
-                if key not in self._unpacked():
-                    self._unpack(archive, [self._download(archive, place)], key)
-            return []
-        first = part.choices[0]
-        if done := [c.name for c in part.choices if c.name in self._unpacked()]:
-            self.say(f"{part.name}: {done[0]} is unpacked already")
-        elif first.packing == "file":
-            self._download(first, self.root / first.into)
-        elif not self._is_there(part, first.into):
-            return self._get_any(part)
-        return []
-
-    def _is_there(self, part: Part, into: str) -> bool:
-        there = (self.root / into).exists()
-        if there:
-            self.say(
-                f"{part.name}: {self.root / into} is there already, and left as it is. "
+        place = self.archives / part.name  # of the archives of a list
+        into = self.root / (part.into or part.choices[0].into)
+        if there := [c.name for c in part.choices if c.name in self.done]:
+            print(f"{part.name}: {there[0]} is unpacked already")
+        elif part.choices and part.choices[0].packing == "file":
+            self._download(part.choices[0], into)
+        elif into.exists() and not (part.list_address and place.exists()):
+            # Filled by hand: there before the first call.
+            print(
+                f"{part.name}: {into} is there already, and left as it is. "
                 "'dvfl data check' tells whether it is whole"
             )
-        return there
+        elif part.choices:
+            return self._get_any(part)
+        else:
+            print(f"{part.name}: {part.note}")
+            for archive in self._listed(part, place):
+                key = f"{place.name}/{archive.name}"  # both sides have the same names
+                if key not in self.done:
+                    self._unpack(archive, [self._download(archive, place)], key)
+        return []
 
     def _get_any(self, part: Part) -> list[str]:
         """One of several archives that hold the same, or what to fetch by hand."""
         wanted = [c for c in part.choices if c.name == self.prefer] or [*part.choices]
         for choice in wanted:
-            if files := self._files_of(choice):
-                if choice.addresses:  # it is there: this only checks it
+            if files := self._lying_there(choice):
+                if choice.addresses:  # this only checks it
                     self._download(choice, files[0].parent)
                 self._unpack_choice(part, choice, files)
                 return []
@@ -168,18 +163,33 @@ class _Work:
                 f"unpack it. {HOW_TO_UNPACK_RAR}"
             )
         if part.note:
-            self.say(f"{part.name}: {part.note}")
+            print(f"{part.name}: {part.note}")
         reasons = []
         for choice in usable:
             try:
                 file = self._download(choice, self.archives)
             except DatasetError as error:
-                self.say(str(error))
+                print(error)
                 reasons.append(str(error))
                 continue
             self._unpack_choice(part, choice, [file])
             return []
         raise DatasetError(f"{' / '.join(reasons)}. Page: {self.source.page}")
+
+    def _lying_there(self, archive: Archive) -> list[Path]:
+        """The files of an archive that were fetched before; it may be many parts."""
+        for folder in (self.archives, self.root):
+            found = [*folder.glob(archive.name)]
+            if archive.packing == "joined":  # each as it is or in a zip
+                found += folder.glob(f"{archive.name}.zip")
+            if found:
+                return sorted(found)
+        return []
+
+    def _download(self, archive: Archive, folder: Path) -> Path:
+        path = folder / archive.name
+        known = (archive.size, archive.sha256)
+        return download(archive.addresses, path, *known, progress=self.progress)
 
     def _unpack_choice(self, part: Part, choice: Archive, files: list[Path]) -> None:
         """Unpack it; where that fails, say which other archive would do as well."""
@@ -190,37 +200,14 @@ class _Work:
             hint = f". {others[0]} holds the same: --from {others[0]}" if others else ""
             raise DatasetError(f"{error}{hint}") from error
 
-    def _files_of(self, archive: Archive) -> list[Path]:
-        """What lies there of an archive, which may be many parts."""
-        patterns = (archive.name, f"{archive.name}.zip")  # a part may be in a zip
-        for folder in (self.archives, self.root):
-            found = [
-                folder / name
-                for name in sorted(os.listdir(folder))
-                if fnmatch.fnmatchcase(name, patterns[0])
-                or (archive.packing == "joined" and fnmatch.fnmatch(name, patterns[1]))
-            ]
-            if found:
-                return found
-        return []
-
-    def _download(self, archive: Archive, folder: Path) -> Path:
-        return download(
-            archive.addresses,
-            folder / archive.name,
-            archive.size,
-            archive.sha256,
-            self.progress,
-            self.patience,
-        )
-
     def _unpack(self, archive: Archive, files: list[Path], key: str) -> None:
         """Unpack it, and note that it is."""
         target = self.root / archive.into
         unpack(files, target, archive.landmark, archive.packing, self.progress)
-        done = {**self._unpacked(), key: archive.into}
-        write_whole(self._record, json.dumps(done, indent=1).encode())
-        self.say(f"{archive.name} is unpacked: {target}")
+        self.done[key] = archive.into
+        record = json.dumps(self.done, indent=1)
+        write_whole(self.archives / "unpacked.json", record.encode())
+        print(f"{archive.name} is unpacked: {target}")
         if self.discard:
             for file in files:
                 file.unlink(missing_ok=True)
@@ -231,10 +218,9 @@ class _Work:
         The file is fetched like the archives, so a line is believed only if it leads
         to a file on the list's own server.
         """
-        self.say(f"{part.name}: {part.note}")
         server = urlsplit(part.list_address)
         file = place / Path(server.path).name
-        download([part.list_address], file, progress=False, patience=self.patience)
+        download([part.list_address], file, progress=False)
         found = {}
         for line in file.read_text("utf-8", "replace").split():
             there = urlsplit(line)
@@ -246,24 +232,4 @@ class _Work:
                     f"{server.netloc}. Delete it, and try again"
                 )
             found[name] = Archive(name, (line,), part.into)
-        if not found:
-            raise DatasetError(f"{file}: names no archive. Delete it, and try again")
         return list(found.values())
-
-    @property
-    def _record(self) -> Path:
-        return self.archives / "unpacked.json"
-
-    def _unpacked(self) -> dict[str, str]:
-        """{archive: folder} of what is unpacked, and still there."""
-        if not self._record.exists():
-            return {}
-        try:
-            told = json.loads(self._record.read_text("utf-8"))
-        except ValueError as error:
-            raise DatasetError(
-                f"{self._record}: cannot be understood ({error}). Delete it"
-            ) from None
-        return {
-            name: into for name, into in told.items() if (self.root / into).is_dir()
-        }

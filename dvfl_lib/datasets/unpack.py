@@ -2,18 +2,15 @@
 
 Public names: ``unpack``, ``find_rar_tools``, ``HOW_TO_UNPACK_RAR``.
 
-Zip, tar (packed or not), rar, and many parts that are one tar. Before a member is
-written its name is checked, and it may be a file or a folder, no link and no device.
-All is written to a folder beside the target, which moves there when it is whole. RAR
-has no free library: ``rarfile`` reads its list, and one of four programs unpacks it.
+Before a member is written its name is checked, and it may be a file or a folder, no
+link and no device. All is written to a folder beside the target, which moves there
+when it is whole.
 """
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
-import lzma
 import os
 import re
 import shutil
@@ -21,8 +18,7 @@ import stat
 import subprocess
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
@@ -38,16 +34,14 @@ HOW_TO_UNPACK_RAR = (
     "folder on PATH"
 )
 _FLAT = re.compile(r"v_(\w+)_g\d+_c\d+\.avi", re.IGNORECASE)
-_PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 _SPARE = 100_000_000  # bytes that stay free on the disk
 # Program -> its arguments: overwrite, ask nothing, take A from and write to F.
 _RAR_TOOLS = {
-    "unrar": ("x", "-cfg-", "-p-", "-o+", "-y", "-idcd", "--", "A", "F/"),
-    "unar": ("-quiet", "-force-overwrite", "-no-directory", "-no-recursion", "-o")
-    + ("F", "A"),
-    "7zz": ("x", "-y", "-bd", "-oF", "--", "A"),
-    "7z": ("x", "-y", "-bd", "-oF", "--", "A"),
-    "bsdtar": ("-xf", "A", "-C", "F"),
+    "unrar": "x -cfg- -p- -o+ -y -idcd -- A F/",
+    "unar": "-quiet -force-overwrite -no-directory -no-recursion -o F A",
+    "7zz": "x -y -bd -oF -- A",
+    "7z": "x -y -bd -oF -- A",
+    "bsdtar": "-xf A -C F",
 }
 
 
@@ -58,16 +52,15 @@ def unpack(
     packing: str = "archive",
     progress: bool = True,
 ) -> Path:
-    """Unpack into ``target``, which is made, or merged into if it is there.
+    """Unpack a zip, tar.gz or rar into ``target``; what is there is added to.
 
     Args:
-        archives: one archive, or for "joined" the parts of one.
-        target: the folder to fill.
+        archives: one archive, or for "joined" the parts of one tar.gz.
         landmark: a name; the folder in the archive that holds it becomes ``target``.
             Empty: everything goes into ``target`` as it is.
         packing: "archive"; "archive of archives", whose inner ones are unpacked where
             they lie; "flat", whose videos are put into folders by their class;
-            "joined", parts that make one tar when they are put together.
+            "joined".
         progress: show a bar.
 
     Raises:
@@ -79,19 +72,8 @@ def unpack(
     shutil.rmtree(stage, ignore_errors=True)  # of a call that was cut short
     try:
         stage.mkdir(parents=True)
-        with _damage_told(archive):
-            _fill(archives, stage, packing, progress)
+        _fill(archives, stage, packing, progress)
         _move(_base_of(stage, landmark, archive), target)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-    return target
-
-
-@contextmanager
-def _damage_told(archive: Path) -> Iterator[None]:
-    """What libraries raise about an archive, as one kind of error."""
-    try:
-        yield
     except DatasetError:
         raise
     except Exception as error:  # BadZipFile, TarError, EOFError, zlib.error, OSError
@@ -102,6 +84,9 @@ def _damage_told(archive: Path) -> Iterator[None]:
             f"{archive}: is damaged or cut short ({error or type(error).__name__}). "
             "Delete it and fetch it again"
         ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return target
 
 
 def _fill(archives: Sequence[Path], stage: Path, packing: str, progress: bool) -> None:
@@ -109,8 +94,7 @@ def _fill(archives: Sequence[Path], stage: Path, packing: str, progress: bool) -
     with archive.open("rb") as file:
         start = file.read(8)
     if packing == "joined":
-        parts = io.BufferedReader(_Joined(archives))
-        _unpack_tar(parts, archive, stage, progress)
+        _unpack_tar(archives, stage, progress)
     elif start.startswith(b"Rar!"):
         _unpack_rar(archive, stage)
     elif start.startswith(b"PK"):
@@ -118,30 +102,26 @@ def _fill(archives: Sequence[Path], stage: Path, packing: str, progress: bool) -
     elif start.lstrip().startswith(b"<"):
         raise ValueError("it is a web page and no archive")
     else:
-        with archive.open("rb") as file:
-            _unpack_tar(file, archive, stage, progress)
+        _unpack_tar(archives, stage, progress)
     if packing == "archive of archives":
         for inner in sorted(stage.rglob("*")):
             if inner.suffix.lower() in (".rar", ".zip"):
-                with _damage_told(inner):
-                    unpack([inner], inner.parent, progress=False)
+                unpack([inner], inner.parent, progress=False)
                 inner.unlink()
     if not any(path.is_file() for path in stage.rglob("*")):
         raise ValueError("it holds no file")
 
 
-def _safe(name: str, archive: Path, is_plain: bool) -> PurePosixPath:
-    """A member's name as a path below the stage; links and devices are refused."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
+def _check_member(name: str, archive: Path, is_plain: bool) -> None:
+    """Refuse a name that leads out of its folder, a link and a device."""
     strange = "\\" in name or any(ord(letter) < 32 for letter in name)
-    leads_out = ".." in parts or name.startswith("/") or PureWindowsPath(name).drive
-    if not parts or strange or leads_out or not is_plain:
+    rooted = name.startswith("/") or PureWindowsPath(name).drive
+    if strange or rooted or ".." in name.split("/") or not is_plain:
         what = "a name that leads out of its folder" if is_plain else "a link or device"
         raise DatasetError(
             f"{archive}: holds {name!r}, {what}. It is refused whole: take the archive "
             "from its official address, and do not unpack this one by hand"
         )
-    return PurePosixPath(*parts)
 
 
 def _check_room(size: int, stage: Path, archive: Path) -> None:
@@ -153,59 +133,42 @@ def _check_room(size: int, stage: Path, archive: Path) -> None:
         )
 
 
-def _write(content: IO[bytes], goal: Path) -> None:
-    if goal.exists():
-        raise ValueError(f"it holds two files of one name: {goal.name}")
-    goal.parent.mkdir(parents=True, exist_ok=True)
-    with goal.open("xb") as out:
-        shutil.copyfileobj(content, out, 1 << 20)
-
-
 def _unpack_zip(archive: Path, stage: Path, flat: bool, progress: bool) -> None:
     with zipfile.ZipFile(archive) as packed:
-        goals = {}
-        for info in packed.infolist():
+        members = packed.infolist()
+        for info in members:
             kind = stat.S_IFMT(info.external_attr >> 16)  # a Unix mode, if any
             plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
-            path = _safe(info.filename, archive, plain)
-            if not info.is_dir():
-                goals[info] = path
-        _check_room(sum(info.file_size for info in goals), stage, archive)
+            _check_member(info.filename, archive, plain)
+        _check_room(sum(info.file_size for info in members), stage, archive)
         title = f"unpacking {archive.name}"
-        for info in tqdm(goals, desc=title, unit="file", disable=not progress):
-            path = goals[info]
-            if flat and (match := _FLAT.fullmatch(path.name)):
-                path = PurePosixPath(match[1], path.name)  # the folder of its class
-            with packed.open(info) as content:
-                _write(content, stage / path)
+        for info in tqdm(members, desc=title, unit="file", disable=not progress):
+            name = PurePosixPath(info.filename).name
+            if flat and (match := _FLAT.fullmatch(name)):
+                info.filename = f"{match[1]}/{name}"  # the folder of its class
+            packed.extract(info, stage)
 
 
-def _unpack_tar(
-    file: io.BufferedReader, archive: Path, stage: Path, progress: bool
-) -> None:
-    start = file.peek(8)
-    openers = (o for magic, o in _PACKED.items() if start.startswith(magic))
-    stream = next(openers, lambda plain: plain)(file)
-    title = f"unpacking {archive.name}"
-    with tarfile.open(fileobj=stream, mode="r|") as packed:
-        for member in tqdm(packed, desc=title, unit="file", disable=not progress):
-            if member.isdir() and member.name.strip("/") in ("", "."):
-                continue
-            plain = member.isdir() or (member.isreg() and member.sparse is None)
-            path = _safe(member.name, archive, plain)
-            if member.isreg():
-                _check_room(member.size, stage, archive)
-                _write(packed.extractfile(member), stage / path)
-    while stream.read(1 << 20):  # the packing keeps its checksum at the end
-        pass
+def _unpack_tar(parts: Sequence[Path], stage: Path, progress: bool) -> None:
+    def check(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
+        _check_member(member.name, parts[0], member.isreg() or member.isdir())
+        return tarfile.data_filter(member, path)
+
+    title = f"unpacking {parts[0].name}"
+    with gzip.open(_Joined(parts)) as stream:
+        with tarfile.open(fileobj=stream, mode="r|") as packed:
+            bar = tqdm(packed, desc=title, unit="file", disable=not progress)
+            packed.extractall(stage, bar, filter=check)
+        while stream.read(1 << 20):  # its checksum stands at the end
+            pass
 
 
-class _Joined(io.RawIOBase):
-    """The parts of one archive, read one after the other; each as it is or in a zip."""
+class _Joined:
+    """The parts of one file, read one after the other; each as it is or in a zip."""
 
     def __init__(self, parts: Sequence[Path]) -> None:
-        self._streams = (self._open(part) for part in parts)
-        self._current: IO[bytes] | None = next(self._streams)
+        self._parts = list(parts)
+        self._current: IO[bytes] = io.BytesIO()
 
     @staticmethod
     def _open(part: Path) -> IO[bytes]:
@@ -214,19 +177,12 @@ class _Joined(io.RawIOBase):
         packed = zipfile.ZipFile(part)
         return packed.open(packed.infolist()[0])
 
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def readinto(self, buffer) -> int:
-        """The next bytes, of the next part where one ends."""
-        while self._current is not None:
-            if block := self._current.read(len(buffer)):
-                buffer[: len(block)] = block
-                return len(block)
+    def read(self, size: int) -> bytes:
+        """At most so many of the next bytes; none at the end."""
+        while not (block := self._current.read(size)) and self._parts:
             self._current.close()
-            self._current = next(self._streams, None)
-        return 0
+            self._current = self._open(self._parts.pop(0))
+        return block
 
 
 def find_rar_tools() -> list[str]:
@@ -235,13 +191,14 @@ def find_rar_tools() -> list[str]:
 
 
 def _unpack_rar(archive: Path, stage: Path) -> None:
+    """``rarfile`` reads the list, and one call of a program unpacks all of it."""
+    sizes = {}
     with rarfile.RarFile(archive) as packed:
-        sizes = {}
         for info in packed.infolist():
             plain = not info.is_symlink() and not getattr(info, "file_redir", None)
-            path = _safe(info.filename, archive, plain)
+            _check_member(info.filename, archive, plain)
             if not info.is_dir():
-                sizes[path] = info.file_size
+                sizes[PurePosixPath(info.filename)] = info.file_size
     if not sizes:
         raise ValueError("it holds no file")
     _check_room(sum(sizes.values()), stage, archive)
@@ -249,13 +206,11 @@ def _unpack_rar(archive: Path, stage: Path) -> None:
     for name in find_rar_tools():
         words = {"A": archive.absolute(), "F": stage, "F/": f"{stage}{os.sep}"}
         words["-oF"] = f"-o{stage}"
-        line = [str(words.get(word, word)) for word in _RAR_TOOLS[name]]
         done = subprocess.run(
-            [name, *line],
+            [name, *(str(words.get(w, w)) for w in _RAR_TOOLS[name].split())],
             stdin=subprocess.DEVNULL,  # a question for a password gets no answer
             capture_output=True,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
-            check=False,
         )
         there = {
             PurePosixPath(path.relative_to(stage).as_posix()): path.lstat().st_size

@@ -22,7 +22,7 @@ import av
 import numpy as np
 
 from ..errors import RecipeError, VideoError
-from ..video.frame_index import check_file, refuse_picture
+from ..video.frame_index import refuse_picture
 from ..video.reading import iter_frames
 
 _CAMERA = "camera"
@@ -125,7 +125,6 @@ def open_source(video: str | os.PathLike[str], camera_size: str = "") -> FrameSo
     """
     if is_camera(video):
         return camera_source(str(video).partition(":")[2] or "0", camera_size)
-    path = check_file(video)
-    refuse_picture(path)
+    path = refuse_picture(video)
     frames = iter_frames(path)
     return FrameSource(str(path), frames, frames.fps, path)

@@ -22,7 +22,7 @@ from ..evaluation.class_order import read_class_list
 from ..recipes import DataRecipe, EvaluateRecipe, Recipe
 from ..vfl_net import VFLNet
 from ..video.clips import evaluation_views
-from ..video.frame_index import check_file, refuse_picture
+from ..video.frame_index import refuse_picture
 from ..video.reading import open_video
 from ..video.transforms import check_sides
 from ..weights import WeightsFile, load_model, read_weights
@@ -155,8 +155,7 @@ def predict_video(network: LoadedNetwork, video: str | os.PathLike[str]) -> Pred
             high.
         ModelError: outputs that are not finite, or too small frames for the network.
     """
-    path = check_file(video)
-    refuse_picture(path)
+    path = refuse_picture(video)
     with open_video(path) as reader:
         check_sides(str(path), reader.height, reader.width)
         views = evaluation_views(reader, network.data, network.evaluate)

@@ -1,19 +1,21 @@
 """Networks x data sets x splits: evaluated, each result kept, put on one page.
 
 Public names: ``open_benchmarks``, ``Benchmarks``, ``BenchmarkList``,
-``costs_of``, ``write_benchmarks``, ``run_benchmarks``.
+``ScoredNetwork``, ``costs_of``, ``write_benchmarks``.
 
-Lesson 08 and ``dvfl evaluate`` run this. Every parameter is checked before anything is
-computed. Every result is a file ``run_dir/results/<data set>/<split>/<role>.json``: one
-that is there is read, and one that was interrupted goes on from the video it was at.
+Lesson 08 and ``dvfl evaluate`` run this. Every result is a file
+``run_dir/results/<data set>/<split>/<role>.json``: one that is there is read, and one
+that was interrupted goes on from the video it was at.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,46 +23,79 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ..cost import ViewCost, view_costs
+from ..datasets import VideoDataset, create_dataset
+from ..datasets.base import dataset_info, protocols_of
+from ..datasets.leakage import TrainingList, standin_seed, why_leaks
 from ..environment import (
     commit,
     cpu_threads,
     device_name,
+    processes,
     project_root,
     shown_path,
     versions,
 )
-from ..errors import RecipeError, RunDirectoryError
+from ..errors import CheckpointError, DatasetError, RecipeError, RunDirectoryError
 from ..figures import alt_text, save_figure
 from ..files import can_write
-from ..recipes import EvaluateRecipe
+from ..recipes import DataRecipe, EvaluateRecipe
+from ..standins import write_standin
+from ..standins.scenes import action_of
 from ..video.clips import EvaluationViews
-from .class_order import swapped_classes
-from .metrics import calibration_of
-from .networks import BenchmarkList, Opening, ScoredNetwork
-from .plan import BenchmarkPlan, checked_plan, parse_views
+from ..weights.checkpoint import build_model, views_from_metadata
+from ..weights.reading import read_weights, weights_digest
+from .class_order import InClassOrder, align_classes, classes_of_file, swapped_classes
+from .plan import BenchmarkPlan, Checkpoint, WeightsInfo, parse_views, read_plan
 from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
 from .report import ReportFigure, write_final_report
-from .results import Evaluation, Views, confused_pairs
-from .tables import Measured, Place, final_rows, final_table, markdown
+from .results import Evaluation, Views
+from .tables import Measured, Place, data_name
 
 _LONG = 1000  # a list of so many videos has a bar of its own
+_UCF50_GROUPS = 25  # without which UCF50 is not whole
 
 
-# --- opening -----------------------------------------------------------------------
+# --- what there is to be scored, and on what ---------------------------------------
 
 
-def open_benchmarks(
-    *,
-    benchmarks: Sequence[str] = (),
-    data_roots: Mapping[str, str] | None = None,
-    checkpoints: Sequence[Any] = (),
-    splits: Mapping[str, Any] | None = None,
-    views: str = "4x3",
-    run_dir: str = "",
-    class_orders: Mapping[str, str] | None = None,
-    trust_unknown_training: Sequence[str] = (),
-    **options: Any,
-) -> Benchmarks:
+@dataclass(frozen=True)
+class ScoredNetwork:
+    """A network on a data set; its weights are read when they are needed."""
+
+    weights: WeightsInfo
+    model: str  # what it is called in ``vfl_net``
+    classes: tuple[str, ...]  # its own names, in the order of its outputs
+    order: tuple[int, ...]  # output for each class of the data, see ``align_classes``
+    data: DataRecipe  # frames, sampling and pixels of a view
+    short_side: int  # before cropping
+    notes: tuple[str, ...]  # what a reader of its results must know
+
+    def load(self) -> InClassOrder:
+        """The network in eval mode, on the CPU; refused if the file was changed."""
+        file = read_weights(self.weights.path)
+        if weights_digest(file.tensors) != self.weights.digest:
+            raise CheckpointError(f"{file.path} was changed meanwhile: open it again")
+        return InClassOrder(build_model(file), self.order).eval()
+
+    def views(self, views: str) -> EvaluateRecipe:
+        """Such as "4x3", with this network's pixels."""
+        return EvaluateRecipe(*parse_views(views), self.short_side)
+
+
+@dataclass(frozen=True)
+class BenchmarkList:
+    """The test side of one split, and the networks that are scored on it."""
+
+    dataset: VideoDataset
+    networks: dict[str, ScoredNetwork]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Data set and split."""
+        return self.dataset.name, self.dataset.split
+
+
+def open_benchmarks(**parameters: Any) -> Benchmarks:
     """Check every parameter, open every list, read every network; compute nothing.
 
     Args:
@@ -80,33 +115,144 @@ def open_benchmarks(
             not name their classes.
         trust_unknown_training: roles whose networks you know to be trained on the
             training list of their split, where the file does not say so.
-        options: see ``RunOptions``.
+        parameters: further ones: see ``RunOptions``.
 
     Raises:
         DVFLError: which parameter, what is wrong, what to do.
     """
-    plan = checked_plan(
-        benchmarks=tuple(benchmarks),
-        data_roots={k: v for k, v in (data_roots or {}).items() if v},
-        checkpoints=tuple(checkpoints or ()),
-        splits=splits or {},
-        views=views,
-        class_orders=class_orders or {},
-        trust_unknown_training=tuple(trust_unknown_training),
-        options=options,
-    )
-    folder = Path(run_dir or project_root() / "runs" / "benchmarks").expanduser()
-    if not can_write(folder):
+    plan = read_plan(parameters)
+    run_dir = Path(plan.run_dir or project_root() / "runs" / "benchmarks").expanduser()
+    if not can_write(run_dir):
         raise RunDirectoryError(
-            f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
+            f"run_dir: {run_dir} cannot be written. Is it read-only, a file, or on a "
             "full disk? Choose another run_dir"
         )
-    opening = Opening(plan, folder)
-    # Real data first: what is wrong with them is known before stand-ins are drawn.
-    ordered = sorted(plan.names, key=lambda name: name not in plan.data_roots)
-    found = {name: opening.lists(name) for name in ordered}
-    lists = tuple(entry for name in plan.names for entry in found[name])
-    return Benchmarks(plan, lists, folder, tuple(dict.fromkeys(opening.notes)))
+    read = cache(plan.inspect)  # each file once
+    lists, notes = [], []
+    for name in plan.names:
+        root = plan.data_roots.get(name)
+        drawing = plan.seed if root is None else standin_seed(root)
+        files = {}
+        for split in _splits(plan, name, drawing, read):
+            given = plan.files_of(name, split)
+            files[split] = [read(checkpoint) for checkpoint in given]
+            for weights in files[split]:
+                _check_leak(plan, weights, TrainingList(name, split, drawing))
+        root = root or _draw(plan, name, run_dir)
+        for split, given in files.items():
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                dataset = create_dataset(name, root, split, "test")
+            shown = [str(w.message).replace(str(root), shown_path(root)) for w in told]
+            notes += [f"{name}: {text}" for text in shown]
+            scored = {w.role: _scored(plan, w, dataset) for w in given}
+            lists.append(BenchmarkList(dataset, scored))
+    return Benchmarks(plan, tuple(lists), run_dir, tuple(dict.fromkeys(notes)))
+
+
+def _splits(
+    plan: BenchmarkPlan,
+    name: str,
+    drawing: int | None,
+    read: Callable[[Checkpoint], WeightsInfo],
+) -> tuple[str, ...]:
+    """Those asked for, or those that the networks may be scored on."""
+    if asked := plan.splits.get(name):
+        return asked
+    files = plan.files(name)
+    if named := dict.fromkeys(c.split for c in files if c.split):
+        return tuple(named)
+    lists = [read(checkpoint).trained_on for checkpoint in files]
+    place = (name, drawing)
+    trained = {t.split for t in lists if t and (t.dataset, t.drawing) == place}
+    trusted = plan.trust_unknown_training and not trained and protocols_of(name)
+    if len(trained) > 1 or trusted:
+        raise RecipeError(
+            f"splits: say on which splits of {name} the networks shall be scored; "
+            "they do not tell it, or were trained on several"
+        )
+    if trained:
+        return tuple(trained)
+    info = dataset_info(name)
+    if drawing is not None:  # drawn anew: no network has seen any of it
+        return info.standin_splits or (protocols_of(name) or (("1",),))[0]
+    # The released checkpoints, which say nothing, know all other lists of UCF50 and
+    # UCF101.
+    return ("authors",) if "authors" in info.splits else ("1",)
+
+
+def _check_leak(plan: BenchmarkPlan, weights: WeightsInfo, test: TrainingList) -> None:
+    """Refuse a network that may have learned from the videos of this test list."""
+    role, trained = weights.role, weights.trained_on
+    why = why_leaks(trained, test)
+    if not why or (trained is None and role in plan.trust_unknown_training):
+        return
+    advice = ""
+    if trained is None:
+        advice = ". If you know that it was trained on this split: "
+        advice += f"trust_unknown_training=[{role!r}]"
+        if (name := test.dataset) != "hmdb51":
+            advice += f"; for a released one: splits={{{name!r}: 'authors'}}"
+    place = f"{role} on {test.dataset}, split {test.split}"
+    raise DatasetError(f"{place}: {why}{advice}")
+
+
+def _draw(plan: BenchmarkPlan, name: str, run_dir: Path) -> Path:
+    """A small stand-in of a data set that has no folder."""
+    size, data = plan.drawn, project_root() / "data"
+    if name == "ucf50":
+        size = replace(size, groups=max(size.groups, _UCF50_GROUPS))
+    drawn = f"seed{plan.seed}_{size.groups}x{size.clips_per_group}"
+    drawn = f"{drawn}_{size.min_frames}to{size.max_frames}"
+    root = (data if can_write(data) else run_dir) / "standins" / drawn / name
+    # To start another process takes longer than to draw a few hundred clips.
+    few = size.groups * size.clips_per_group <= 2 * _UCF50_GROUPS
+    workers = 1 if few else os.cpu_count() or 1
+    with processes().main_process_first():
+        return write_standin(name, root, plan.seed, size, workers, plan.progress)
+
+
+def _scored(
+    plan: BenchmarkPlan, weights: WeightsInfo, dataset: VideoDataset
+) -> ScoredNetwork:
+    """Pair a network's classes with those of the data, by name."""
+    role, network = weights.role, weights.network
+    if network.num_classes != len(dataset.classes):
+        advice = "Use the weights of this data set"
+        if dataset.standin:
+            advice = "Stand-ins show made-up actions alone. For the real data give "
+            advice += f"data_roots={{{dataset.name!r}: <its folder>}}"
+        raise CheckpointError(
+            f"{role}: {weights.path} holds {network.name} with {network.num_classes} "
+            f"classes, and the {data_name(dataset.name, dataset.standin)} has "
+            f"{len(dataset.classes)} classes. {advice}"
+        )
+    try:
+        names, note = classes_of_file(
+            weights.kind, weights.metadata, dataset, plan.class_orders.get(role, "")
+        )
+        sides = [names, dataset.classes]
+        if dataset.standin:  # the same actions under the names of each data set
+            sides = [[action_of(name) for name in side] for side in sides]
+        order = align_classes(*sides)
+    except (CheckpointError, DatasetError) as error:
+        raise CheckpointError(f"{role}: {weights.path}: {error}") from None
+    shown = f"{role} ({shown_path(weights.path)})"
+    data, short_side, stated = views_from_metadata(weights.metadata, plan.size)
+    notes = [f"{shown}: {note}"] if note else []
+    if not stated:
+        notes.append(
+            f"{shown}: the file does not say which views it was trained with; 8 frames "
+            "of 224 pixels are taken, as in the papers."
+        )
+    if weights.trained_on is None:
+        said = "nothing says what it was trained on."
+        if role in plan.trust_unknown_training:
+            said = "that it was trained on the training list of the split it is scored "
+            said += "on is what the user says; the file does not."
+        notes.append(f"{role}: {said}")
+    model = network.name if network.name.isidentifier() else "of its own sizes"
+    return ScoredNetwork(weights, model, names, order, data, short_side, tuple(notes))
 
 
 # --- evaluating --------------------------------------------------------------------
@@ -128,32 +274,20 @@ class Benchmarks:
                 return entry
         raise RecipeError(f"{dataset}, split {split}: not among what was opened")
 
-    def evaluate(
-        self,
-        entry: BenchmarkList,
-        role: str,
-        views: str = "",
-        progress: bool | None = None,
-    ) -> Evaluation:
+    def evaluate(self, entry: BenchmarkList, role: str, views: str = "") -> Evaluation:
         """One network on one list, or what is kept of it; see ``protocol.evaluate``.
 
-        Args:
-            views: such as "4x3", where they shall not be those of the run.
-            progress: show a bar; by default for long lists.
+        ``views``: such as "4x3", where they shall not be those of the run.
         """
-        network, dataset = entry.networks[role], entry.dataset
-        options = self.plan.options
-        clips, crops = parse_views(views or self.plan.views)
-        recipe = EvaluateRecipe(clips, crops, network.short_side)
+        plan, network, dataset = self.plan, entry.networks[role], entry.dataset
+        recipe, own = network.views(views or plan.views), network.views(plan.views)
         samples = EvaluationViews(dataset.samples, network.data, recipe)
         about = EvaluationInfo(role, dataset.standin, network.model, *entry.place)
         weights = json.dumps([network.weights.digest, network.order])
-        key = evaluation_key(weights, samples, dataset.classes, options.precision)
+        key = evaluation_key(weights, samples, dataset.classes, plan.precision)
         folder = self.run_dir / "results" / dataset.name / dataset.split
-        own = (clips, crops) == parse_views(self.plan.views)
-        others = "" if own else f"_{clips}x{crops}"
-        shown = len(dataset) >= _LONG if progress is None else progress
-        workers = options.workers
+        others = "" if recipe == own else f"_{recipe.clips}x{recipe.crops}"
+        workers = plan.workers
         if workers is None:  # to start them takes longer than to read a stand-in
             workers = 0 if dataset.standin else min(8, os.cpu_count() or 1)
         with cpu_threads(1 if dataset.standin else 0):
@@ -161,16 +295,15 @@ class Benchmarks:
                 folder / f"{role}{others}.json",
                 json.dumps([key, asdict(about)]),
                 lambda half_done: evaluate(
-                    network.load(),
+                    network.load().to(plan.target),
                     samples,
                     class_names=dataset.classes,
                     about=about,
-                    batch_size=options.batch_size,
+                    batch_size=plan.batch_size,
                     workers=workers,
-                    device=options.target,
-                    precision=options.precision,
-                    max_unreadable=options.max_unreadable,
-                    progress=options.progress and shown,
+                    precision=plan.precision,
+                    max_unreadable=plan.max_unreadable,
+                    progress=plan.progress and len(dataset) >= _LONG,
                     resume_dir=half_done,
                     key=key,
                     description=f"{dataset.name} {dataset.split} {role}",
@@ -180,7 +313,7 @@ class Benchmarks:
     def evaluate_all(self) -> dict[Place, Evaluation]:
         """Every network on every list; goes on where it was interrupted."""
         todo = [(entry, role) for entry in self.lists for role in entry.networks]
-        quiet = not self.plan.options.progress
+        quiet = not self.plan.progress
         bar = tqdm(todo, desc="evaluating", unit="list", disable=quiet)
         return {(*e.place, role): self.evaluate(e, role) for e, role in bar}
 
@@ -189,25 +322,14 @@ class Benchmarks:
         found = []
         for (name, split, role), result in results.items():
             entry = self.at(name, split)
-            notes = self._notes_on(entry.networks[role], result)
-            found.append(Measured(role, result, notes, entry.dataset.missing))
+            notes = list(entry.networks[role].notes)
+            for first, second in swapped_classes(result.confusion, result.class_names):
+                notes.append(
+                    f"{role}, {result.dataset}: {first} and {second} are nearly always "
+                    "taken for each other. Is the order of the network's classes right?"
+                )
+            found.append(Measured(result, tuple(notes), entry.dataset.missing))
         return found
-
-    def _notes_on(self, network: ScoredNetwork, result: Evaluation) -> tuple[str, ...]:
-        role, notes = network.role, list(network.notes)
-        if network.trained_on is None and role in self.plan.trust_unknown_training:
-            notes.append(
-                f"{role}: that it was trained on the training list of the split it is "
-                "scored on is what the user says; the file does not."
-            )
-        elif network.trained_on is None:
-            notes.append(f"{role}: nothing says what it was trained on.")
-        for first, second in swapped_classes(result.confusion, result.class_names):
-            notes.append(
-                f"{role}, {result.dataset}: {first} and {second} are nearly always "
-                "taken for each other. Is the order of the network's classes right?"
-            )
-        return tuple(notes)
 
 
 # --- what came of it ----------------------------------------------------------------
@@ -217,11 +339,11 @@ def costs_of(
     bench: Benchmarks, entry: BenchmarkList, repeats: int = 5
 ) -> list[ViewCost]:
     """Cost of each network on a list, per view and per video, see ``view_costs``."""
-    plan, networks = bench.plan, {}
+    networks = {}
     for role, network in entry.networks.items():
-        recipe = EvaluateRecipe(*parse_views(plan.views), network.short_side)
-        networks[role] = (network.load().model, Views.of(network.data, recipe))
-    return view_costs(networks, plan.options.target, repeats)
+        views = Views.of(network.data, network.views(bench.plan.views))
+        networks[role] = (network.load().model, views)
+    return view_costs(networks, bench.plan.target, repeats)
 
 
 def write_benchmarks(
@@ -229,7 +351,7 @@ def write_benchmarks(
     results: Mapping[Place, Evaluation],
     figures: Mapping[str, Figure] | None = None,
     costs: list[ViewCost] | None = None,
-) -> tuple[Path, Path, Path]:
+) -> tuple[Path, ...]:
     """The page of all results, as Markdown, HTML and JSON, with its figures.
 
     Args:
@@ -244,50 +366,22 @@ def write_benchmarks(
         file, words = f"figures/{name}.png", alt_text(figure)
         save_figure(figure, bench.run_dir / file)
         saved.append(ReportFigure(file, f"{begin}{words}", words))
+    files: dict[str, dict[str, list[str]]] = {}  # role -> path -> its lists
+    for entry in bench.lists:
+        for role, network in entry.networks.items():
+            lists = files.setdefault(role, {})
+            path = shown_path(network.weights.path)
+            lists.setdefault(path, []).append(" ".join(entry.place))
     about = {
         "device": device_name(),
         "versions": ", ".join(f"{k} {v}" for k, v in versions().items()),
         "commit": commit() or "unknown (not run from a git checkout)",
-        **_files(bench),
     }
+    for role, lists in files.items():
+        told = [f"{path} ({', '.join(at)})" for path, at in lists.items()]
+        about[role] = "; ".join(told if len(lists) > 1 else lists)
     about |= {f"note {n}": note for n, note in enumerate(bench.notes, 1)}
-    items = results.items()
+    costs = costs_of(bench, bench.lists[0]) if costs is None else costs
     return write_final_report(
-        bench.run_dir,
-        final_rows(bench.measured(results)),
-        costs_of(bench, bench.lists[0]) if costs is None else costs,
-        {place: calibration_of(r.probabilities, r.labels) for place, r in items},
-        {place: confused_pairs(r, most=3) for place, r in items},
-        saved,
-        about,
+        bench.run_dir, bench.measured(results), costs, saved, about
     )
-
-
-def _files(bench: Benchmarks) -> dict[str, str]:
-    """role -> its file; with the lists, where it has several."""
-    places: dict[str, dict[str, list[str]]] = {}
-    for entry in bench.lists:
-        for role, network in entry.networks.items():
-            file = shown_path(network.weights.path)
-            lists = places.setdefault(role, {}).setdefault(file, [])
-            lists.append(" ".join(entry.place))
-    told = {}
-    for role, files in places.items():
-        several = len(files) > 1
-        names = [f + f" ({', '.join(at)})" * several for f, at in files.items()]
-        told[role] = "; ".join(names)
-    return told
-
-
-def run_benchmarks(**parameters: Any) -> Path:
-    """Open, evaluate and report without a notebook; prints the final table.
-
-    Takes the parameters of ``open_benchmarks``; returns the path of the HTML page.
-    """
-    bench = open_benchmarks(**parameters)
-    for note in bench.notes:
-        print(note)
-    results = bench.evaluate_all()
-    page = write_benchmarks(bench, results)[1]
-    print(markdown([final_table(final_rows(bench.measured(results)))]))
-    return page

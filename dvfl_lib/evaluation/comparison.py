@@ -3,11 +3,6 @@
 Public names: ``compare``, ``Comparison`` (two trained networks on the same videos);
 ``compare_seeds``, ``SeedComparison``, ``t_quantile`` (two ways of training, several
 seeds each); ``split_mean``, ``SplitMean`` (one network, several splits).
-
-A seed decides initial weights, order, augmentation and which labels are kept. Two
-ways trained with the same seed share all that, so their difference is taken seed by
-seed. The seed, not the video, is what is repeated: the interval says where the mean
-over *all* seeds may lie, judged by the few that were run.
 """
 
 from __future__ import annotations
@@ -16,7 +11,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import inf, isfinite, isinf, sqrt
-from numbers import Real
 
 from scipy.stats import t
 
@@ -25,7 +19,6 @@ from ..errors import DatasetError
 from .metrics import CONFIDENCE, METRICS, mcnemar_p, paired_interval
 from .results import Evaluation
 
-SIGNIFICANCE = 0.05
 _ROUNDING = 1e-12  # differences of shares that are no further apart are equal
 
 
@@ -49,23 +42,21 @@ class Comparison:
     @property
     def distinguishable(self) -> bool:
         """Whether chance alone would do this in fewer than 5 % of cases."""
-        return self.p < SIGNIFICANCE
+        return self.p < 0.05
 
     @property
     def verdict(self) -> str:
         """One plain sentence, with no more in it than the numbers carry."""
-        points = f"{100 * abs(self.difference):.1f} points"
+        points = 100 * self.difference
         if not self.distinguishable:
             return (
-                f"The difference of {100 * self.difference:+.1f} points between "
-                f"{self.b} and {self.a} is not distinguishable from noise at this "
-                f"size ({self.n} videos)."
+                f"The difference of {points:+.1f} points between {self.b} and {self.a} "
+                f"is not distinguishable from noise at this size ({self.n} videos)."
             )
-        side = "better" if self.difference > 0 else "worse"
-        return f"{self.b} is {points} {side} than {self.a}: more than noise."
+        told = f"{abs(points):.1f} points {'better' if points > 0 else 'worse'}"
+        return f"{self.b} is {told} than {self.a}: more than noise."
 
     def to_dict(self) -> dict[str, object]:
-        """Plain dictionary with units in its keys, for JSON."""
         values = asdict(self)
         for name in ("difference", "low", "high"):
             values[f"{name}_points"] = 100 * values.pop(name)
@@ -79,8 +70,9 @@ class Comparison:
 def compare(a: Evaluation, b: Evaluation) -> Comparison:
     """Paired comparison of two evaluations (top-1), b against a.
 
-    The test speaks of these two trained networks on these videos. Another seed
-    trains other networks; how far those lie apart it cannot know.
+    The test speaks of these two trained networks on these videos. Another seed trains
+    other networks; how far those lie apart it cannot know. Raises ``DatasetError``
+    where the two were not evaluated on the same list.
     """
     if a.class_names != b.class_names or a.standin != b.standin:
         raise DatasetError(
@@ -95,21 +87,22 @@ def compare(a: Evaluation, b: Evaluation) -> Comparison:
             f"videos) were not evaluated on the same list{example}; "
             "evaluate both on one list first"
         )
-    right_a, right_b = a.correct, b.correct
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    both, n = int((right_a & right_b).sum()), len(a.videos)
+    n, both = len(a.videos), int((a.correct & b.correct).sum())
+    only_a, only_b = int(a.correct.sum()) - both, int(b.correct.sum()) - both
+    low, high = paired_interval(only_a, only_b, n)
     return Comparison(
-        a.name,
-        b.name,
-        n,
-        both,
-        only_a,
-        only_b,
-        n - both - only_a - only_b,
-        (only_b - only_a) / n,
-        *paired_interval(only_a, only_b, n),
-        mcnemar_p(only_a, only_b),
-        a.standin,
+        a=a.name,
+        b=b.name,
+        n=n,
+        both=both,
+        only_a=only_a,
+        only_b=only_b,
+        neither=n - both - only_a - only_b,
+        difference=(only_b - only_a) / n,
+        low=low,
+        high=high,
+        p=mcnemar_p(only_a, only_b),
+        standin=a.standin,
     )
 
 
@@ -128,7 +121,6 @@ class SeedComparison:
 
     @property
     def n(self) -> int:
-        """Seeds."""
         return len(self.differences)
 
     @property
@@ -150,15 +142,18 @@ class SeedComparison:
         return f"{said} ({span}): not told apart from noise between seeds."
 
     def to_dict(self) -> dict[str, object]:
-        """Plain dictionary, for JSON; infinity becomes None."""
         values = asdict(self)
         for end in ("low", "high"):
-            values[end] = None if abs(values[end]) == inf else values[end]
+            values[end] = None if isinf(values[end]) else values[end]
         return values | {"interval": "95 %, paired Student's t over seeds"}
 
 
 def compare_seeds(a: Sequence[float], b: Sequence[float]) -> SeedComparison:
     """Paired comparison of two ways of training, ``b`` against ``a``.
+
+    A seed decides initial weights, order, augmentation and which labels are kept: ways
+    trained with the same seed share all that, so their difference is taken seed by
+    seed. The interval says where the mean over *all* seeds may lie.
 
     Args:
         a, b: one share per seed, in the same order of seeds.
@@ -171,13 +166,13 @@ def compare_seeds(a: Sequence[float], b: Sequence[float]) -> SeedComparison:
             f"{len(a)} and {len(b)} results cannot be paired: run both with the same "
             "seeds"
         )
-    for seed, pair in enumerate(zip(a, b, strict=True)):
-        if not all(isinstance(value, Real) and isfinite(value) for value in pair):
+    differences = tuple(y - x for x, y in zip(a, b, strict=True))
+    for seed, difference in enumerate(differences):
+        if not isfinite(difference):
             raise DatasetError(
-                f"the results of seed number {seed} are {pair[0]} and {pair[1]}: only "
+                f"the results of seed number {seed} are {a[seed]} and {b[seed]}: only "
                 "finite numbers can be compared; run that seed again"
             )
-    differences = tuple(y - x for x, y in zip(a, b, strict=True))
     mean = statistics.fmean(differences)
     if max(differences) - min(differences) <= _ROUNDING:  # a single seed, too
         return SeedComparison(differences, mean, -inf, inf)
@@ -219,18 +214,11 @@ class SplitMean:
         """Mean top-1."""
         return self.means["top1"]
 
-    @property
-    def top5(self) -> float | None:
-        """Mean top-5."""
-        return self.means["top5"]
-
     def __str__(self) -> str:
-        if self.spread is None:
-            return f"{100 * self.top1:.1f} %"
-        return f"{100 * self.top1:.1f} % ± {100 * self.spread:.1f}"
+        spread = "" if self.spread is None else f" ± {100 * self.spread:.1f}"
+        return f"{100 * self.top1:.1f} %{spread}"
 
     def to_dict(self) -> dict[str, object]:
-        """Plain dictionary with units in its keys, for JSON."""
         values = asdict(self)
         shares = values.pop("means")
         shares |= {name: values.pop(name) for name in ("spread", "low", "high")}
@@ -245,7 +233,7 @@ def split_mean(results: Sequence[Evaluation]) -> SplitMean:
 
     UCF101 and HMDB51 have three official splits, and the number of a method is the
     mean over them, each with a network of its own. What does not belong together
-    (networks, data sets, views, protocols) is refused.
+    (networks, data sets, views, protocols) is a ``DatasetError``.
     """
     if not results:
         raise DatasetError("there is no result to take a mean of")
@@ -256,22 +244,28 @@ def split_mean(results: Sequence[Evaluation]) -> SplitMean:
                 f"a mean over splits needs results of one {what}, not of "
                 f"{', '.join(sorted(map(str, found)))}"
             )
-    dataset = results[0].dataset
-    order = _protocol(dataset, [result.split for result in results])
-    kept = sorted(results, key=lambda result: order.index(result.split))
+    by_split = {result.split: result for result in results}
+    if len(by_split) < len(results):
+        raise DatasetError(f"a split is there twice: {[r.split for r in results]}")
+    protocol = protocol_of(results[0].dataset, results[0].split)
+    if not set(by_split) <= set(protocol):
+        raise DatasetError(
+            f"{results[0].dataset}: the splits {', '.join(by_split)} do not belong to "
+            "one protocol, so their mean says nothing"
+        )
+    kept = [by_split[split] for split in protocol if split in by_split]
     means: dict[str, float | None] = {}
     for name in METRICS:
         each = [result.accuracies[name] for result in kept]
-        means[name] = (
-            None if None in each else statistics.mean(a.correct / a.n for a in each)
-        )
-    tops = [result.top1.correct / result.top1.n for result in kept]
+        known = None not in each
+        means[name] = statistics.mean(a.value for a in each) if known else None
+    tops = [result.top1.value for result in kept]
     return SplitMean(
         name=kept[0].name,
-        dataset=dataset,
+        dataset=kept[0].dataset,
         standin=kept[0].standin,
         splits=tuple(result.split for result in kept),
-        whole=len(kept) == len(order),
+        whole=len(kept) == len(protocol),
         videos=sum(len(result.videos) for result in kept),
         means=means,
         spread=statistics.stdev(tops) if len(tops) > 1 else None,
@@ -280,16 +274,6 @@ def split_mean(results: Sequence[Evaluation]) -> SplitMean:
     )
 
 
-def _protocol(dataset: str, splits: list[str]) -> tuple[str, ...]:
-    """The set of splits that these belong to."""
-    if len(set(splits)) < len(splits):
-        raise DatasetError(f"{dataset}: a split is there twice: {', '.join(splits)}")
-    for protocol in protocols_of(dataset):
-        if set(splits) <= set(protocol):
-            return protocol
-    if len(splits) == 1:
-        return tuple(splits)
-    raise DatasetError(
-        f"{dataset}: the splits {', '.join(splits)} do not belong to one protocol, so "
-        "their mean says nothing"
-    )
+def protocol_of(dataset: str, split: str) -> tuple[str, ...]:
+    """The set of splits whose mean is a number of the data set; or this one alone."""
+    return next((p for p in protocols_of(dataset) if split in p), (split,))

@@ -5,10 +5,9 @@ Public names: ``METRICS``, ``Metric``, ``Accuracy``, ``wilson_interval``,
 ``family_chance``, ``mcnemar_p``, ``paired_interval``, ``CONFIDENCE``;
 ``calibration_of``, ``Calibration``, ``ConfidenceBin``.
 
-Pure functions of probabilities (N, K) and labels (N); nothing here knows of
-videos or files. Accuracies are shares in [0, 1]; only what is shown to people
-is in percent. One more metric is a function here and a row in ``METRICS``: results,
-tables and reports show what stands there.
+Pure functions of probabilities (N, K) and labels (N). Accuracies are shares in [0, 1];
+only what is shown to people is in percent. One more metric is a function here and a
+row in ``METRICS``: results, tables and reports show what stands there.
 """
 
 from __future__ import annotations
@@ -51,7 +50,6 @@ class Accuracy:
         return wilson_interval(self.correct, self.n) if self.n else None
 
     def to_dict(self) -> dict[str, object]:
-        """Plain dictionary with units in its keys, for JSON."""
         low_high = self.interval
         return {
             "percent": None if self.value is None else 100 * self.value,
@@ -61,7 +59,7 @@ class Accuracy:
         }
 
     def __str__(self) -> str:
-        if self.value is None or self.interval is None:
+        if not self.n:
             return "no video"
         low, high = self.interval
         return f"{100 * self.value:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
@@ -90,8 +88,7 @@ def accuracy_of(probabilities: np.ndarray, labels: np.ndarray, k: int) -> Accura
         average="micro",
         top_k=k,
     )
-    n = len(labels)
-    return Accuracy(correct=round(float(share) * n), n=n)
+    return Accuracy(correct=round(float(share) * len(labels)), n=len(labels))
 
 
 def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -109,12 +106,9 @@ def pair_accuracy(
 ) -> Accuracy:
     """Accuracy when only the two classes of a video's own pair compete.
 
-    Chance is one half whatever the number of classes: it asks one question
-    alone, for the stand-in "forwards or backwards?". Videos whose class is in
-    no pair are left out; a tie counts one half.
-
-    Raises:
-        DatasetError: a class that stands in two pairs.
+    Chance is one half whatever the number of classes. Videos whose class is in no
+    pair are left out; a tie counts one half. Raises ``DatasetError`` where a class
+    stands in two pairs.
     """
     rival = {a: b for a, b in pairs} | {b: a for a, b in pairs}
     if len(rival) != 2 * len(pairs):
@@ -132,10 +126,7 @@ def family_accuracy(
     """How often the top class shares a family with the true class.
 
     Families may overlap: a class is its own relative and that of every class with
-    which it stands in some family.
-
-    Raises:
-        DatasetError: a class that is in no family.
+    which it stands in some family. Raises ``DatasetError`` where a class is in none.
     """
     alike = _relatives(families, probabilities.shape[1])
     right = alike[labels, probabilities.argmax(axis=1)]
@@ -192,7 +183,6 @@ class Metric:
     interval: bool = False  # whether tables show the 95 % interval beside it
 
     def cell(self, accuracy: Accuracy | None) -> str:
-        """What a table shows."""
         if accuracy is None:
             return "not meaningful"
         return str(accuracy) if self.interval else f"{100 * accuracy.value:.1f} %"
@@ -229,25 +219,20 @@ class Calibration:
     """Bins of equal width from 0 to 1, and what follows from them.
 
     A network's *confidence* in a video is the probability of its top class. It is
-    *calibrated* if, of the videos with a confidence of 70 %, 70 % are right. The
-    expected calibration error is the mean distance between the two over bins of
-    confidence, weighted by videos (Naeini et al., AAAI 2015; Guo et al., arXiv
-    1706.04599). ``error`` is that error, a share in [0, 1]. It cannot fall to 0 on few
-    videos, even for a perfect network: the accuracy in a bin of ten is off by chance.
+    *calibrated* if, of the videos with a confidence of 70 %, 70 % are right.
     """
 
     bins: tuple[ConfidenceBin, ...]
-    error: float
+    error: float  # expected calibration error, a share, see ``calibration_of``
     confidence: float  # mean over all videos
     accuracy: Accuracy
 
     @property
     def surplus(self) -> float:
         """Mean confidence minus accuracy: above 0 the network is too sure."""
-        return self.confidence - self.accuracy.correct / self.accuracy.n
+        return self.confidence - self.accuracy.value
 
     def to_dict(self) -> dict[str, object]:
-        """Plain dictionary with units in its keys, for JSON."""
         return {
             "expected_calibration_error_points": 100 * self.error,
             "mean_confidence_percent": 100 * self.confidence,
@@ -267,7 +252,12 @@ class Calibration:
 def calibration_of(
     probabilities: np.ndarray, labels: np.ndarray, bins: int = 10
 ) -> Calibration:
-    """Confidence and accuracy of (N, K) probabilities for (N,) labels."""
+    """Confidence and accuracy of (N, K) probabilities for (N,) labels.
+
+    The expected calibration error is their mean distance over bins of confidence,
+    weighted by videos (Naeini et al., AAAI 2015; Guo et al., arXiv 1706.04599). It
+    cannot fall to 0 on few videos: the accuracy in a bin of ten is off by chance.
+    """
     # Below 1, because torchmetrics counts a confidence of exactly 1 by itself.
     kept = np.minimum(probabilities, np.nextafter(1.0, 0.0)).astype(np.float64)
     error = multiclass_calibration_error(
@@ -276,21 +266,14 @@ def calibration_of(
         num_classes=kept.shape[1],
         n_bins=bins,
     )
-    confidence = kept.max(axis=1)  # (N,)
-    right = kept.argmax(axis=1) == labels  # (N,)
+    confidence, right = kept.max(axis=1), kept.argmax(axis=1) == labels  # each (N,)
     edges = np.linspace(0, 1, bins + 1)
     place = np.searchsorted(edges, confidence, side="right") - 1  # (N,)
     parts = []
-    for k in range(bins):
+    for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
         sure, hits = confidence[place == k], right[place == k]
         mean = float(sure.mean()) if len(sure) else None
         accuracy = Accuracy(int(hits.sum()), len(hits))
-        parts.append(
-            ConfidenceBin(float(edges[k]), float(edges[k + 1]), mean, accuracy)
-        )
-    return Calibration(
-        bins=tuple(parts),
-        error=float(error),
-        confidence=float(confidence.mean()),
-        accuracy=Accuracy(int(right.sum()), len(right)),
-    )
+        parts.append(ConfidenceBin(float(low), float(high), mean, accuracy))
+    whole = Accuracy(int(right.sum()), len(right))
+    return Calibration(tuple(parts), float(error), float(confidence.mean()), whole)

@@ -1,35 +1,31 @@
 """What is to be scored, and how: checked in one place, before any work.
 
-Public names: ``BenchmarkPlan``, ``Checkpoint``, ``RunOptions``, ``checked_plan``,
-``parse_views``, ``ROLES``, ``COURSE_FILES``, ``COURSE_TRAINING``.
+Public names: ``BenchmarkPlan``, ``RunOptions``, ``Checkpoint``, ``read_plan``,
+``WeightsInfo``, ``parse_views``, ``ROLES``, ``COURSE_FILES``, ``COURSE_TRAINING``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..datasets.base import marked_standin, protocols_of
 from ..datasets.leakage import TrainingList
 from ..datasets.sources import SOURCES
 from ..environment import processes, project_root
-from ..errors import RecipeError
-from ..recipes import DataRecipe
+from ..errors import CheckpointError, RecipeError
+from ..recipes import DataRecipe, did_you_mean, said_as_ours
 from ..standins import StandinSize
+from ..weights.checkpoint import build_model
+from ..weights.loading import Network, describe_tensors, network_of
+from ..weights.reading import read_weights, weights_digest
 
 Role = Literal["student", "baseline", "teacher"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -42,53 +38,9 @@ COURSE_FILES: dict[Role, str] = {
 }
 COURSE_TRAINING = TrainingList("ucf101", "1", drawing=0)
 _STANDIN_SIZE = {"groups": 22, "clips_per_group": 1, "min_frames": 12, "max_frames": 20}
-_CHECKED = ConfigDict(frozen=True, extra="forbid")
 DatasetName = Literal[*SOURCES]  # type: ignore[valid-type]
-
-
-class RunOptions(BaseModel):
-    """How results are computed: what changes no question, and seldom an answer."""
-
-    model_config = _CHECKED
-
-    # Replaces frames, crop, short_side, sampling or stride of the checkpoints.
-    size: dict[str, int | str] = {}
-    batch_size: int = Field(12, ge=1)  # views per forward pass; changes no result
-    workers: int | None = Field(None, ge=0)  # None chooses; changes no result
-    device: str = ""  # such as "cuda"; "" takes the accelerator if there is one
-    precision: Literal["no", "bf16", "fp16"] = "no"  # "no" is float32
-    max_unreadable: float = Field(0.02, ge=0, lt=1)  # share that may be left out unread
-    standin_size: dict[str, int] = {}  # of ``StandinSize``, for those that are drawn
-    seed: int = Field(1, ge=0)  # of their scenes; the course's networks know seed 0
-    progress: bool = True  # show bars
-
-    @model_validator(mode="after")
-    def _can_be(self) -> RunOptions:
-        known = {
-            "size": ("frames", "crop", "short_side", "sampling", "stride"),
-            "standin_size": tuple(_STANDIN_SIZE),
-        }
-        for part, names in known.items():
-            if odd := [name for name in getattr(self, part) if name not in names]:
-                raise ValueError(f"{part}: {odd[0]!r} is not one of {', '.join(names)}")
-        replace(DataRecipe(), **self.size)
-        self.drawn  # noqa: B018  an impossible size is refused here
-        try:
-            torch.zeros(1, device=self.target)
-        except (RuntimeError, AssertionError) as error:
-            why = f"cannot be used here: {str(error).splitlines()[0]}"
-            raise ValueError(f"device {self.device!r} {why}") from None
-        return self
-
-    @property
-    def drawn(self) -> StandinSize:
-        """The size of the stand-ins."""
-        return StandinSize(**{**_STANDIN_SIZE, **self.standin_size})
-
-    @property
-    def target(self) -> torch.device:
-        """The device itself."""
-        return torch.device(self.device) if self.device else processes().device
+_OfView = Literal["frames", "crop", "short_side", "sampling", "stride"]
+_OfStandin = Literal["groups", "clips_per_group", "min_frames", "max_frames"]
 
 
 class Checkpoint(BaseModel):
@@ -120,106 +72,125 @@ class Checkpoint(BaseModel):
             path, dataset, split = rest, "", ""
         return {"role": role, "path": path, "dataset": dataset, "split": split}
 
-    @classmethod
-    def read(cls, value: Any) -> Checkpoint:
-        """From a dictionary or from text; ``RecipeError`` says what is wrong."""
-        try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            why = _told(error, cls.model_fields)
-            raise RecipeError(f"checkpoint {value!r}: {why}") from None
-
     @field_validator("path")
     @classmethod
     def _is_there(cls, path: Path) -> Path:
-        path = path.expanduser()
-        if not path.is_file():
+        if not path.expanduser().is_file():
             raise ValueError(f"there is no file {path}")
-        return path
+        return path.expanduser()
+
+    @classmethod
+    @said_as_ours()
+    def read(cls, value: Any) -> Checkpoint:
+        """From a dictionary or from text; ``RecipeError`` says what is wrong."""
+        return cls.model_validate(value)
 
 
-def _told(error: ValidationError, known: Iterable[str] = ()) -> str:
-    """Which parameter, and what is wrong with it."""
-    lines = []
-    for each in error.errors():
-        place = ".".join(map(str, each["loc"])).removeprefix("options.")
-        why = each["msg"].removeprefix("Value error, ")
-        if each["type"] == "extra_forbidden":
-            why = f"there is no such parameter. Known: {', '.join(known)}"
-        lines.append(f"{place}: {why}" if place not in ("", "options") else why)
-    return "; ".join(lines)
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a file says of itself, and what its tensors tell; read once."""
+
+    role: str  # "student", "baseline" or "teacher"
+    path: Path
+    kind: str  # "safetensors" or "pytorch"
+    metadata: dict[str, Any]  # what ``save_checkpoint`` wrote
+    network: Network  # its architecture
+    digest: str  # of the tensors, see ``weights_digest``
+    trained_on: TrainingList | None  # None where nothing says so
 
 
-class BenchmarkPlan(BaseModel):
+class RunOptions(BaseModel):
+    """How results are computed: what changes no question, and seldom an answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: dict[_OfView, int | str] = {}  # replaces numbers of the checkpoints
+    batch_size: int = Field(12, ge=1)  # views per forward pass; changes no result
+    workers: int | None = Field(None, ge=0)  # None chooses; changes no result
+    device: str = ""  # such as "cuda"; "" takes the accelerator if there is one
+    precision: Literal["no", "bf16", "fp16"] = "no"  # "no" is float32
+    max_unreadable: float = Field(0.02, ge=0, lt=1)  # share that may be left out unread
+    standin_size: dict[_OfStandin, int] = {}  # for those that are drawn
+    seed: int = Field(1, ge=0)  # of their scenes; the course's networks know seed 0
+    progress: bool = True  # show bars
+
+    @model_validator(mode="after")
+    def _can_be(self) -> RunOptions:
+        replace(DataRecipe(), **self.size)
+        self.drawn  # noqa: B018  an impossible size is refused here
+        try:
+            torch.zeros(1, device=self.target)
+        except (RuntimeError, AssertionError) as error:
+            why = f"cannot be used here: {str(error).splitlines()[0]}"
+            raise ValueError(f"device {self.device!r} {why}") from None
+        return self
+
+    @property
+    def drawn(self) -> StandinSize:
+        """The size of the stand-ins."""
+        return StandinSize(**{**_STANDIN_SIZE, **self.standin_size})
+
+    @property
+    def target(self) -> torch.device:
+        """The device itself."""
+        return torch.device(self.device) if self.device else processes().device
+
+
+class BenchmarkPlan(RunOptions):
     """What was asked for; see ``open_benchmarks``."""
-
-    model_config = _CHECKED
 
     benchmarks: tuple[DatasetName, ...] = ()
     data_roots: dict[DatasetName, Path] = {}
     checkpoints: tuple[Checkpoint, ...] = ()
     splits: dict[DatasetName, tuple[str, ...]] = {}
     views: str = "4x3"
+    run_dir: str = ""
     class_orders: dict[Role, str] = {}
     trust_unknown_training: tuple[Role, ...] = ()
-    options: RunOptions = RunOptions()
 
     @field_validator("data_roots")
     @classmethod
     def _are_there(cls, roots: dict[str, Path]) -> dict[str, Path]:
-        roots = {name: root.expanduser() for name, root in roots.items()}
         for name, root in roots.items():
-            if not root.is_dir():
+            if not root.expanduser().is_dir():
                 raise ValueError(f"{name}: there is no folder {root}")
-        return roots
+        return {name: root.expanduser() for name, root in roots.items()}
 
     @field_validator("splits", mode="before")
     @classmethod
-    def _each_a_list(cls, splits: Any) -> Any:
+    def _each_a_list(cls, splits: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         """One split, several, or "all"."""
-        if not isinstance(splits, Mapping):
-            return splits
         found = {}
         for name, value in splits.items():
             if value == "all":
                 value = (protocols_of(name) or (("1",),))[0]
-            elif isinstance(value, (str, int)):
-                value = (value,) if value != "" else ()
-            found[name] = tuple(map(str, value))
+            each = [value] if isinstance(value, (str, int)) else value
+            found[name] = tuple(str(split).lower() for split in each if split != "")
         return found
-
-    @field_validator("views")
-    @classmethod
-    def _two_numbers(cls, views: str) -> str:
-        parse_views(views)
-        return views
 
     @model_validator(mode="after")
     def _together(self) -> BenchmarkPlan:
-        if idle := [name for name in self.data_roots if name not in self.names]:
+        parse_views(self.views)
+        named = {
+            "data_roots": list(self.data_roots),
+            "splits": list(self.splits),
+            "checkpoints": [c.dataset for c in self.checkpoints if c.dataset],
+        }
+        for what, names in named.items():
+            if idle := [name for name in names if name not in self.names]:
+                raise ValueError(
+                    f"{what} names {', '.join(idle)}, but benchmarks leaves it out"
+                )
+        real = [name for name, r in self.data_roots.items() if not marked_standin(r)]
+        if real and not self.checkpoints:
             raise ValueError(
-                f"data_roots names {', '.join(idle)}, but benchmarks leaves them out"
+                f"data_roots gives real data for {real[0]}, but checkpoints is empty: "
+                "the small networks of the course know made-up actions only. Give "
+                "checkpoints, such as ['student=student.safetensors']"
             )
-        for name, root in self.data_roots.items():
-            if not self.checkpoints and not marked_standin(root):
-                raise ValueError(
-                    f"data_roots gives real data for {name}, but checkpoints is empty: "
-                    "the small networks of the course know made-up actions only. Give "
-                    "checkpoints, such as ['student=student.safetensors']"
-                )
         places = [(c.role, c.dataset, c.split) for c in self.checkpoints]
-        for c, place in zip(self.checkpoints, places, strict=True):
-            if c.dataset and c.dataset not in self.names:
-                raise ValueError(
-                    f"checkpoints names {c.dataset}, but benchmarks leaves it out"
-                )
-            if places.count(place) > 1:
-                raise ValueError(f"checkpoints: two files for {' '.join(place)}")
-        for name in self.names:
-            if self.checkpoints and not self.files(name):
-                raise ValueError(
-                    f"checkpoints are divided by data set, and none is for {name}"
-                )
+        if twice := [place for place in places if places.count(place) > 1]:
+            raise ValueError(f"checkpoints: two files for {' '.join(twice[0])}")
         return self
 
     @property
@@ -238,36 +209,54 @@ class BenchmarkPlan(BaseModel):
         """Those for a data set."""
         return [c for c in self.given if c.dataset in ("", name)]
 
-    def files_of(self, name: str, split: str) -> dict[str, Checkpoint]:
-        """role -> file for one split: what is said for it goes before the rest."""
+    def files_of(self, name: str, split: str) -> list[Checkpoint]:
+        """One for each role: what is said for the split goes before the rest."""
         found: dict[str, Checkpoint] = {}
-        for role in dict.fromkeys(c.role for c in self.files(name)):
-            mine = [c for c in self.files(name) if c.role == role]
-            fitting = [c for c in mine if c.split in ("", split)]
-            if not fitting:
-                others = ", ".join(c.split for c in mine)
-                raise RecipeError(
-                    f"checkpoints: {role} has files for the splits {others} of {name}, "
-                    f"and none for split {split}"
-                )
-            found[role] = max(fitting, key=lambda c: (c.split, c.dataset))
-        return found
+        for c in sorted(self.files(name), key=lambda c: (c.split, c.dataset)):
+            if c.split in ("", split):
+                found[c.role] = c
+        roles = {c.role: c for c in self.files(name)}
+        if not found or len(found) < len(roles):
+            lone = " and ".join(role for role in roles if role not in found)
+            raise RecipeError(
+                f"checkpoints: none for {name}, split {split}{lone and ': '}{lone}"
+            )
+        return [found[role] for role in roles]
+
+    def inspect(self, checkpoint: Checkpoint) -> WeightsInfo:
+        """Read a file; refuse it unless it is a whole network, and that of ``arch``."""
+        role, arch = checkpoint.role, checkpoint.arch
+        file = read_weights(checkpoint.path)
+        try:
+            build_model(file)  # what does not fit is better known now
+        except CheckpointError as error:
+            raise CheckpointError(f"{role}: {error}") from None
+        network, digest = network_of(file.tensors), weights_digest(file.tensors)
+        if arch not in ("", network.name):
+            what = describe_tensors(file.tensors)
+            raise CheckpointError(f"{role}: {file.path} holds {what}, not {arch}")
+        trained = None if self.checkpoints else COURSE_TRAINING
+        if told := file.metadata.get("trained_on"):
+            trained = TrainingList.from_dict(told)
+        known = (file.path, file.kind, file.metadata, network, digest, trained)
+        return WeightsInfo(role, *known)
 
 
-def checked_plan(**parameters: Any) -> BenchmarkPlan:
+@said_as_ours()
+def read_plan(parameters: Mapping[str, Any]) -> BenchmarkPlan:
     """The plan; ``RecipeError`` says which parameter is wrong."""
-    try:
-        return BenchmarkPlan(**parameters)
-    except ValidationError as error:
-        raise RecipeError(_told(error, RunOptions.model_fields)) from None
+    known = BenchmarkPlan.model_fields
+    for name in parameters:
+        if name not in known:
+            raise RecipeError(
+                f"there is no parameter {name!r}.{did_you_mean(name, known)} Known: "
+                f"{', '.join(known)}"
+            )
+    return BenchmarkPlan(**{k: v for k, v in parameters.items() if v is not None})
 
 
 def parse_views(views: str) -> tuple[int, int]:
-    """ "4x3" -> (4 clips in time, 3 crops in space).
-
-    Raises:
-        RecipeError: another form, no clip, or crops other than 1 and 3.
-    """
+    """ "4x3" -> (4 clips in time, 3 crops in space); ``RecipeError`` for others."""
     match = re.fullmatch(r"([1-9]\d?) ?x ?([13])", views)
     if match is None:
         raise RecipeError(

@@ -4,10 +4,9 @@ Public names: ``RunSummary``, ``NetworkResult``, ``ReportFigure``, ``write_repor
 ``write_final_report``, ``FORMAT``.
 
 What a page says stands in ``templates/run.j2`` and ``templates/benchmarks.j2``, how
-its parts are written in ``md.j2`` and ``html.j2``: so the two files cannot tell
-different stories. Whatever is put in is text: it is escaped, never taken for markup.
-The HTML holds its pictures and asks nothing of a network. Published numbers share no
-column with measured ones.
+its parts are written in ``md.j2`` and ``html.j2``: the two files cannot tell different
+stories. Whatever is put in is text: it is escaped, never taken for markup. The HTML
+holds its pictures and asks nothing of a network.
 """
 
 from __future__ import annotations
@@ -26,40 +25,52 @@ from ..cost import ViewCost
 from ..errors import DVFLError, RunDirectoryError
 from ..files import read_bytes, write_whole
 from .comparison import compare
-from .metrics import Calibration, family_accuracy, family_chance, pair_accuracy
-from .published import PUBLISHED_PARAMETERS, PUBLISHED_RESULTS
-from .results import ConfusedPair, Evaluation
+from .metrics import calibration_of
+from .results import Evaluation, confused_pairs
 from .tables import (
-    FinalRow,
-    Place,
+    PUBLISHED_PARAMETERS,
+    PUBLISHED_RESULTS,
+    Measured,
     Table,
     accuracy_cells,
-    accuracy_titles,
     cost_table,
     data_name,
+    final_rows,
     final_table,
     markdown,
+    marked,
     plain,
     source_table,
-    split_table,
 )
 
 FORMAT = "dvfl_lib benchmarks 1"
+_IN_TEMPLATES = (
+    Table,
+    accuracy_cells,
+    cost_table,
+    data_name,
+    final_table,
+    marked,
+    source_table,
+)
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def _pages(folder: Path, name: str, **content: Any) -> dict[str, str]:
-    """A page as Markdown and as HTML."""
+def _write_pages(
+    folder: Path, name: str, template: str, json_text: str = "", **content: Any
+) -> tuple[Path, ...]:
+    """A page as Markdown, as HTML, and its JSON; all are made before one is written."""
     pages = {}
     for writer in ("md", "html"):
         env = Environment(
             loader=PackageLoader("dvfl_lib.evaluation"),
             autoescape=writer == "html",  # in Markdown, the filter "plain" escapes
             undefined=StrictUndefined,
+            extensions=["jinja2.ext.do"],
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        env.globals["Table"] = Table
+        env.globals |= {each.__name__: each for each in _IN_TEMPLATES}
         env.filters |= {
             "plain": plain,
             "markdown": lambda table: markdown([table]).strip(),
@@ -69,10 +80,15 @@ def _pages(folder: Path, name: str, **content: Any) -> dict[str, str]:
             "png": lambda file: _picture(folder / file),
         }
         w = env.get_template(f"{writer}.j2").module
-        body = env.get_template(f"{name}.j2").render(w=w, **content)
+        body = env.get_template(template).render(w=w, **content)
         pages[writer] = str(w.page(content["title"], body))
-    text = re.sub(r"\n{3,}", "\n\n", pages["md"]).strip()
-    return {"md": text + "\n", "html": pages["html"] + "\n"}
+    pages["md"] = re.sub(r"\n{3,}", "\n\n", pages["md"]).strip()
+    pages = {kind: f"{page}\n" for kind, page in pages.items()}
+    if json_text:
+        pages["json"] = json_text
+    for kind, page in pages.items():
+        write_whole(folder / f"{name}.{kind}", page.encode())
+    return tuple(folder / f"{name}.{kind}" for kind in pages)
 
 
 def _unbroken(text: object) -> str:
@@ -82,8 +98,7 @@ def _unbroken(text: object) -> str:
 
 def _fence(text: str) -> str:
     """Longer than any run of backticks in it."""
-    runs = [len(run) for run in re.findall("`+", text)]
-    return "`" * max([3, *(length + 1 for length in runs)])
+    return "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
 
 
 def _picture(path: Path) -> str:
@@ -144,21 +159,14 @@ class RunSummary:
     unreadable: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: Sequence[str] = ()  # further sentences
 
-    @property
-    def title(self) -> str:
-        """The page's title; it says where the data is a stand-in."""
-        data = f"stand-in data in the form of {self.dataset}"
-        return f"Distilling VFL-Net on {data if self.standin else self.dataset}"
 
-
-def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
+def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, ...]:
     """Write ``report.md`` and ``report.html`` into the run directory.
 
     Raises:
         RunDirectoryError: a figure is missing or damaged, or nothing can be written.
         DVFLError: results on real data and on stand-ins together.
     """
-    run_dir = Path(run_dir)
     networks = [summary.teacher, summary.baseline, summary.student]
     results = [network.evaluation for network in networks]
     for result in results:
@@ -168,74 +176,25 @@ def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, Path]:
                 f"the run is said to be on {data[summary.standin]}, but {result.name} "
                 f"was evaluated on {data[result.standin]}; a report never mixes the two"
             )
-    pages = _pages(
-        run_dir,
-        "run",
-        title=summary.title,
+    form = "stand-in data in the form of " if summary.standin else ""
+    return _write_pages(
+        Path(run_dir),
+        "report",
+        "run.j2",
+        title=f"Distilling VFL-Net on {form}{summary.dataset}",
         run=summary,
         views=", ".join(dict.fromkeys(str(r.views) for r in results)),
         classes=len(results[0].class_names),
-        networks=_networks_table(networks, summary),
+        networks=networks,
         gain=compare(results[1], results[2]),
-        unreadable=_unreadable_table(summary, results),
         recipe=json.dumps(summary.recipe, indent=2, ensure_ascii=False, default=str),
+        parameters=PUBLISHED_PARAMETERS,
         published=[
-            (row, PUBLISHED_PARAMETERS[row.network])
+            row
             for row in PUBLISHED_RESULTS
             if row.benchmark == "ucf101" and row.network in PUBLISHED_PARAMETERS
         ],
     )
-    return _written(run_dir, "report", pages)
-
-
-def _written(folder: Path, name: str, contents: dict[str, str]) -> tuple[Path, ...]:
-    """All are made before one is written: what is missing leaves no half."""
-    for kind, content in contents.items():
-        write_whole(folder / f"{name}.{kind}", content.encode())
-    return tuple(folder / f"{name}.{kind}" for kind in contents)
-
-
-def _networks_table(networks: list[NetworkResult], summary: RunSummary) -> Table:
-    columns = ["role", "model", "parameters", "GMACs per view"]
-    columns += accuracy_titles()
-    columns += ["within pairs"] * bool(summary.pairs)
-    columns += ["right family"] * bool(summary.families)
-    rows = []
-    for network in networks:
-        result, gmacs = network.evaluation, network.gmacs
-        shares = result.probabilities, result.labels
-        row = [network.role, result.model, f"{network.parameters:,}"]
-        row.append("not measured" if gmacs is None else f"{gmacs:.3g}")
-        row += accuracy_cells(result)
-        if summary.pairs:
-            row.append(str(pair_accuracy(*shares, summary.pairs)))
-        if summary.families:
-            row.append(str(family_accuracy(*shares, summary.families)))
-        views = result.views.clips * result.views.crops
-        rows.append([*row, str(len(result.videos)), str(views)])
-    caption = (
-        f"{'Stand-in data. ' if summary.standin else ''}Measured in this run. "
-        "In brackets: 95 % interval (Wilson). Clips cut from one recording resemble "
-        "each other, so the true intervals are somewhat wider."
-    )
-    if summary.pairs:
-        caption += " Within pairs: only the two classes of a pair compete; chance 50 %."
-    if summary.families:
-        first = networks[0].evaluation
-        classes = len(first.class_names)
-        chance = 100 * family_chance(first.labels, summary.families, classes)
-        caption += f" Right family: chance {chance:.0f} %."
-    return Table([*columns, "videos", "views"], rows, caption)
-
-
-def _unreadable_table(summary: RunSummary, results: list[Evaluation]) -> Table | None:
-    lists = [(*told, str(len(told[1]))) for told in summary.unreadable.items()]
-    for r in results:
-        number = f"{len(r.unreadable)} ({100 * r.unreadable_share:.2f} %)"
-        lists.append((f"test, {r.name}", r.unreadable, number))
-    rows = [[phase, number, "; ".join(them)] for phase, them, number in lists if them]
-    caption = "Left out of the score, or in training replaced by the next video."
-    return Table(["phase", "number", "videos"], rows, caption) if rows else None
 
 
 # --- all data sets -----------------------------------------------------------------
@@ -243,92 +202,60 @@ def _unreadable_table(summary: RunSummary, results: list[Evaluation]) -> Table |
 
 def write_final_report(
     run_dir: Path,
-    rows: Sequence[FinalRow],
+    measured: Sequence[Measured],
     costs: Sequence[ViewCost] = (),
-    calibrations: Mapping[Place, Calibration] | None = None,
-    confusions: Mapping[Place, Sequence[ConfusedPair]] | None = None,
     figures: Sequence[ReportFigure] = (),
-    about: Mapping[str, Any] | None = None,
-) -> tuple[Path, Path, Path]:
+    about: Mapping[str, str] | None = None,
+) -> tuple[Path, ...]:
     """Write ``benchmarks.md``, ``benchmarks.html`` and ``benchmarks.json``.
 
     Args:
-        rows: see ``tables.final_rows``; then further tables, where there are any.
         figures: PNG files below ``run_dir``.
         about: device, versions and the like, as a table and in the JSON.
 
     Raises:
-        RunDirectoryError: no row; a figure is missing.
+        RunDirectoryError: nothing measured; a figure is missing.
     """
-    if not rows:
+    if not measured:
         raise RunDirectoryError(f"{run_dir}: nothing was evaluated, nothing to report")
-    calibrations, confusions, about = calibrations or {}, confusions or {}, about or {}
+    rows, about = final_rows(measured), about or {}
     standins = {row.mean.dataset: row.mean.standin for row in rows}
     marks = set(standins.values())
     title = "Benchmarks, some on stand-in data" if True in marks else "Benchmarks"
     title = "Benchmarks, on stand-in data" if marks == {True} else title
-    pages = _pages(
-        run_dir,
-        "benchmarks",
-        title=title,
-        drawn=", ".join(data_name(d, s) for d, s in standins.items() if s),
-        about=Table(["what", "value"], [[k, str(v)] for k, v in about.items()]),
-        tables=[final_table(rows), source_table(rows)],
-        notes=list(dict.fromkeys(n for r in rows for n in r.notes)),
-        splits=split_table(rows),
-        closer={
-            "Cost": costs and cost_table(list(costs)),
-            "Calibration": calibrations and _calibrations(calibrations, standins),
-            "Most confused pairs": confusions and _mistakes(confusions, standins),
-        },
-        figures=figures,
-    )
-    pairs = {p: {"pairs": [c.to_dict() for c in cs]} for p, cs in confusions.items()}
+    results = [m.result for m in measured]
+    sure = [(r, calibration_of(r.probabilities, r.labels)) for r in results]
+    pairs = [(r, confused_pairs(r, most=3)) for r in results]
     values = {
         "format": FORMAT,
         "title": title,
         "standin": standins,
         "rows": [row.to_dict() for row in rows],
         "costs": [cost.to_dict() for cost in costs],
-        "calibration": _placed(
-            {place: each.to_dict() for place, each in calibrations.items()}, standins
-        ),
-        "confused_pairs": _placed(pairs, standins),
-        "about": dict(about),
+        "calibration": [_place(r) | found.to_dict() for r, found in sure],
+        "confused_pairs": [
+            _place(r) | {"pairs": [p.to_dict() for p in found]} for r, found in pairs
+        ],
+        "about": about,
     }
-    pages["json"] = json.dumps(values, indent=1, ensure_ascii=False)
-    return _written(run_dir, "benchmarks", pages)
+    return _write_pages(
+        run_dir,
+        "benchmarks",
+        "benchmarks.j2",
+        json.dumps(values, indent=1, ensure_ascii=False),
+        title=title,
+        drawn=[data_name(d, s) for d, s in standins.items() if s],
+        about=about,
+        rows=rows,
+        notes=list(dict.fromkeys(n for r in rows for n in r.notes)),
+        costs=costs,
+        calibrations=sure,
+        confusions=pairs,
+        figures=figures,
+    )
 
 
-def _placed(found: Mapping[Place, dict], standins: Mapping[str, bool]) -> list[dict]:
-    """For JSON: what was found at each place, with the place."""
-    return [
-        {"benchmark": d, "standin": standins[d], "split": split, "network": role} | each
-        for (d, split, role), each in found.items()
-    ]
-
-
-def _calibrations(
-    found: Mapping[Place, Calibration], standins: Mapping[str, bool]
-) -> Table:
-    columns = ["data", "split", "network", "mean confidence", "top-1"]
-    rows = []
-    for (data, split, role), each in found.items():
-        sure, off = f"{100 * each.confidence:.1f} %", f"{100 * each.error:.1f} points"
-        row = [data_name(data, standins[data]), split, role, sure, str(each.accuracy)]
-        rows.append([*row, off])
-    caption = f"{len(each.bins)} bins of equal width."
-    return Table([*columns, "expected calibration error"], rows, caption)
-
-
-def _mistakes(
-    found: Mapping[Place, Sequence[ConfusedPair]], standins: Mapping[str, bool]
-) -> Table:
-    columns = ["data", "split", "network", "true", "said", "videos", "names"]
-    rows = []
-    for (data, split, role), pairs in found.items():
-        for pair in pairs:
-            row = [data_name(data, standins[data]), split, role, pair.true, pair.said]
-            number = f"{pair.count} of {pair.of}"
-            rows.append([*row, number, "; ".join(pair.videos[:3])])
-    return Table(columns, rows, "Up to three videos of each pair are named.")
+def _place(result: Evaluation) -> dict[str, object]:
+    """What a result is about, for JSON."""
+    place = {"benchmark": result.dataset, "standin": result.standin}
+    return place | {"split": result.split, "network": result.name}

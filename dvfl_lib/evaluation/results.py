@@ -3,9 +3,8 @@
 Public names: ``Evaluation``, ``ClassAccuracy``, ``Views``, ``FORMAT``;
 ``concatenate``; ``confused_pairs``, ``ConfusedPair``.
 
-An evaluation is stored as two files: ``name.json`` with every number, to be
-read by people, and ``name.safetensors`` with the probabilities, from which
-``load`` computes every number anew. Neither can carry code.
+It is stored as ``name.json``, every number, to be read by people, and
+``name.safetensors``, the probabilities, from which ``load`` computes all anew.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
@@ -45,7 +43,6 @@ class Views:
 
     @classmethod
     def of(cls, data: DataRecipe, evaluate: EvaluateRecipe) -> Views:
-        """The views that these two parts of a recipe ask for."""
         sides = evaluate.short_side, data.crop
         return cls(evaluate.clips, evaluate.crops, data.frames, data.sampling, *sides)
 
@@ -72,11 +69,7 @@ class ClassAccuracy:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A network's probabilities for every video of a list.
-
-    Raises:
-        DatasetError: parts that do not fit together.
-    """
+    """A network's probabilities for every video of a list."""
 
     name: str  # what the network is called in tables, such as "teacher"
     model: str  # its architecture, such as "vfl_net_nano"
@@ -95,12 +88,9 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         n, k = len(self.videos), len(self.class_names)
-        if n == 0 or k < 2:
-            raise DatasetError(
-                f"{self.name}: nothing to score with {n} videos and {k} classes"
-            )
         shapes = self.probabilities.shape, self.labels.shape
-        if shapes != ((n, k), (n,)) or not np.isfinite(self.probabilities).all():
+        finite = np.isfinite(self.probabilities).all()
+        if n == 0 or shapes != ((n, k), (n,)) or not finite:
             raise DatasetError(
                 f"{self.name}: {n} videos and {k} classes do not go with "
                 f"probabilities and labels of {shapes[0]} and {shapes[1]} numbers"
@@ -121,8 +111,7 @@ class Evaluation:
     @cached_property
     def accuracies(self) -> dict[str, Accuracy | None]:
         """One for each of ``metrics.METRICS``; None where it says nothing."""
-        found = (m.of(self.probabilities, self.labels) for m in METRICS.values())
-        return dict(zip(METRICS, found, strict=True))
+        return {k: m.of(self.probabilities, self.labels) for k, m in METRICS.items()}
 
     def accuracies_dict(self) -> dict[str, object]:
         """The same for JSON, with units in its keys."""
@@ -130,7 +119,6 @@ class Evaluation:
 
     @property
     def top1(self) -> Accuracy:
-        """Share of videos whose top class is the true one."""
         return self.accuracies["top1"]
 
     @property
@@ -146,11 +134,8 @@ class Evaluation:
     @cached_property
     def per_class(self) -> tuple[ClassAccuracy, ...]:
         """K entries, in the order of the classes."""
-        totals = self.confusion.sum(axis=1)  # (K,)
-        return tuple(
-            ClassAccuracy(name, int(self.confusion[c, c]), int(totals[c]))
-            for c, name in enumerate(self.class_names)
-        )
+        columns = np.diag(self.confusion).tolist(), self.confusion.sum(axis=1).tolist()
+        return tuple(map(ClassAccuracy, self.class_names, *columns))
 
     @property
     def unreadable_share(self) -> float:
@@ -172,6 +157,9 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Every number with its unit, as plain types."""
         names = ("name", "model", "dataset", "split", "subset", "standin")
+        shares = [c.accuracy and 100 * c.accuracy for c in self.per_class]
+        columns = self.videos, self.labels.tolist(), self.predictions.tolist()
+        keys = ("name", "label", "predicted")
         return {
             "format": FORMAT,
             **{name: getattr(self, name) for name in names},
@@ -184,9 +172,8 @@ class Evaluation:
                 "videos": list(self.unreadable),
             },
             "per_class": [
-                asdict(c)
-                | {"percent": None if c.accuracy is None else 100 * c.accuracy}
-                for c in self.per_class
+                asdict(c) | {"percent": share}
+                for c, share in zip(self.per_class, shares, strict=True)
             ],
             "confusion": {
                 "rows": "true class",
@@ -196,10 +183,7 @@ class Evaluation:
             },
             "class_names": list(self.class_names),
             "videos": [
-                {"name": name, "label": int(y), "predicted": int(p)}
-                for name, y, p in zip(
-                    self.videos, self.labels, self.predictions, strict=True
-                )
+                dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)
             ],
         }
 
@@ -230,31 +214,30 @@ class Evaluation:
                 raise KeyError("format")
             # Only a name beside the JSON is followed, never a path out of it.
             beside = path.parent / Path(values["probabilities"]["file"]).name
-            digest = values["probabilities"]["sha256"]
+            tensors = read_bytes(beside)
+            if hashlib.sha256(tensors).hexdigest() != values["probabilities"]["sha256"]:
+                raise RunDirectoryError(
+                    f"{beside} does not belong to {path.name}; delete both and "
+                    "evaluate again"
+                )
             known = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+            videos = values["videos"]
             known |= {
                 "class_names": tuple(values["class_names"]),
-                "videos": tuple(v["name"] for v in values["videos"]),
-                "labels": np.array([v["label"] for v in values["videos"]], np.int64),
+                "videos": tuple(video["name"] for video in videos),
+                "labels": np.array([video["label"] for video in videos], np.int64),
+                "probabilities": load_tensors(tensors)["probabilities"],
                 "unreadable": tuple(values["unreadable"]["videos"]),
                 "views": Views(**values["views"]),
             }
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as bad:
+            return cls(**known)
+        except RunDirectoryError:
+            raise
+        except Exception as bad:  # of many kinds, whatever the file may hold
             raise RunDirectoryError(
                 f"{path} is not a result of this library ({bad}); "
                 "delete it and evaluate again"
             ) from None
-        tensors = read_bytes(beside)
-        if hashlib.sha256(tensors).hexdigest() != digest:
-            raise RunDirectoryError(
-                f"{beside} does not belong to {path.name}; delete both and evaluate "
-                "again"
-            )
-        try:
-            known["probabilities"] = load_tensors(tensors)["probabilities"]
-            return cls(**known)
-        except (SafetensorError, KeyError, TypeError, DatasetError) as bad:
-            raise RunDirectoryError(f"{path} contradicts itself: {bad}") from None
 
 
 def concatenate(results: Sequence[Evaluation]) -> Evaluation:
@@ -296,7 +279,6 @@ class ConfusedPair:
     videos: tuple[str, ...]  # their names, the surest mistake first
 
     def to_dict(self) -> dict[str, object]:
-        """Plain dictionary, for JSON."""
         return {
             "true": self.true,
             "said": self.said,
@@ -309,7 +291,7 @@ class ConfusedPair:
 def confused_pairs(result: Evaluation, most: int = 5) -> list[ConfusedPair]:
     """The most frequent confusions; of equal ones, in the order of the classes."""
     wrong = result.confusion - np.diag(np.diag(result.confusion))  # (K, K)
-    order = np.argsort(-wrong, axis=None, kind="stable")[: max(0, most)]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
     pairs = []
     for true, said in (divmod(int(cell), len(wrong)) for cell in order):
         if wrong[true, said]:

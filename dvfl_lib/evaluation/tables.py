@@ -1,29 +1,31 @@
 """Results as tables: one run, several splits, measured beside published.
 
-Public names: ``Table``, ``markdown``; ``result_table``, ``accuracy_cells``,
-``accuracy_titles``;
-``Measured``, ``FinalRow``, ``final_rows``, ``final_table``, ``split_table``,
-``source_table``; ``cost_table``, ``list_accuracies``, ``Place``, ``data_name``,
-``plain``.
+Public names: ``Table``, ``markdown``, ``plain``; ``result_table``, ``accuracy_cells``,
+``cost_table``, ``list_accuracies``, ``data_name``, ``Place``; ``PublishedResult``,
+``PUBLISHED_RESULTS``, ``PUBLISHED_PARAMETERS``, ``published_for``, ``differences``;
+``Measured``, ``FinalRow``, ``final_rows``, ``final_table``, ``source_table``,
+``marked``.
 
-Measured and published numbers stand in columns of their own.
+Measured and published numbers stand in columns of their own. What was published stands
+in ``published.toml``, with its sources.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from ..cost import ViewCost
-from ..datasets.base import protocols_of
 from ..datasets.sources import SOURCES
-from .comparison import SplitMean, split_mean
+from .comparison import SplitMean, protocol_of, split_mean
 from .metrics import METRICS
-from .published import PublishedResult, differences, published_for
 from .results import Evaluation
 
 Place = tuple[str, str, str]  # data set, split, role
+_FEW = 0.01  # share of missing or unreadable videos that moves no result
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,12 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, object]], caption: str = "") -> Table:
+        """From rows that say column -> cell, all the same columns."""
+        cells = [[str(cell) for cell in row.values()] for row in rows]
+        return cls(list(rows[0]) if rows else [], cells, caption)
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -64,27 +72,47 @@ def data_name(dataset: str, standin: bool) -> str:
     return f"stand-in for {title}" if standin else title
 
 
-def accuracy_cells(result: Evaluation) -> list[str]:
-    """One cell for each of ``METRICS``."""
-    return [m.cell(result.accuracies[name]) for name, m in METRICS.items()]
-
-
-def accuracy_titles() -> list[str]:
-    """The columns of these cells."""
-    return [metric.title for metric in METRICS.values()]
+def accuracy_cells(result: Evaluation) -> dict[str, str]:
+    """Column -> cell, for each of ``METRICS``."""
+    return {m.title: m.cell(result.accuracies[name]) for name, m in METRICS.items()}
 
 
 def result_table(evaluations: Sequence[Evaluation]) -> Table:
     """One row per network; the caption says where the data is a stand-in."""
     rows = [
-        [e.name, e.model, *accuracy_cells(e), str(len(e.videos)), str(e.views)]
+        {"network": e.name, "model": e.model}
+        | accuracy_cells(e)
+        | {"videos": len(e.videos), "clips x crops": e.views}
         for e in evaluations
     ]
-    caption = "Top-1 with its 95 % interval (Wilson)."
-    if any(e.standin for e in evaluations):
-        caption = "Stand-in data. " + caption
-    columns = ["network", "model", *accuracy_titles(), "videos", "clips x crops"]
-    return Table(columns, rows, caption)
+    mark = "Stand-in data. " if any(e.standin for e in evaluations) else ""
+    return Table.of(rows, f"{mark}Top-1 with its 95 % interval (Wilson).")
+
+
+def cost_table(costs: Sequence[ViewCost], measured: bool = True) -> Table:
+    """A row per network; with the seconds, which are other ones each time, or not."""
+    caption = "GMACs: 10^9 multiply-accumulates of matrix products and convolutions."
+    rows = []
+    for cost in costs:
+        number, each = cost.views_per_video, 1e3 * cost.seconds
+        row = {
+            "network": cost.name,
+            "parameters": f"{cost.parameters:,}",
+            "views": f"{cost.views.clips} x {cost.views.crops}",
+            "GMACs per view": f"{cost.macs / 1e9:.3g}",
+            "GMACs per video": f"{cost.macs * number / 1e9:.3g}",
+        }
+        if measured:
+            row["measured: ms per view"] = f"{each:.3g}"
+            row["ms per video"] = f"{each * number:.3g}"
+        rows.append(row)
+    if measured:
+        where = ", ".join(dict.fromkeys(cost.device for cost in costs))
+        caption += (
+            f" Milliseconds: median of {costs[0].repeats} on this machine ({where}), "
+            "one view at a time, without decoding; elsewhere they are others."
+        )
+    return Table.of(rows, caption)
 
 
 def list_accuracies(
@@ -103,14 +131,109 @@ def list_accuracies(
     return found
 
 
+# --- what was published ------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedResult:
+    """One network on one data set, as its authors state it; None is not stated."""
+
+    benchmark: str  # the data set's name in ``datasets``
+    role: str  # "teacher", "baseline" (VFL-Net, on labels alone), "student" (DVFL-Net)
+    network: str  # the authors' name
+    model: str  # the name in ``vfl_net``
+    top1: float | None = None  # per cent
+    top5: float | None = None
+    split: str  # the name in ``datasets``; "" where no such split can be had
+    clips: int | None = None
+    crops: int | None = None
+    frames: int | None = None
+    crop: int | None = None
+    source: str  # where it stands
+    split_rule: str  # the list of test videos, in words
+
+    @property
+    def address(self) -> str:
+        """The page to read."""
+        if self.source.startswith("arXiv "):
+            return f"https://arxiv.org/abs/{self.source.split()[1].rstrip(':')}"
+        return f"https://{self.source.partition(',')[0]}"
+
+    @property
+    def views(self) -> str:
+        """Clips x crops, or that they are not stated."""
+        known = f"{self.clips} x {self.crops} views"
+        return "views not stated" if self.clips is None else known
+
+    def to_dict(self) -> dict[str, object]:
+        values = asdict(self)
+        for name in ("top1", "top5"):
+            values[f"{name}_percent"] = values.pop(name)
+        return values | {"address": self.address}
+
+
+_TOLD = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
+# Network -> how many, as the page says that has its numbers on UCF101.
+PUBLISHED_PARAMETERS: dict[str, str] = _TOLD["parameters"]
+PUBLISHED_RESULTS: tuple[PublishedResult, ...] = tuple(
+    PublishedResult(**page, **row, **_TOLD["networks"][row["network"]])
+    for page in _TOLD["page"]
+    for row in page.pop("rows")
+)
+
+
+def published_for(benchmark: str, role: str, model: str) -> PublishedResult | None:
+    """What to set beside a measured result: the same role, the same network if any.
+
+    A teacher of another size is set beside the Base network, which taught in the
+    paper; ``differences`` says that it is another network.
+    """
+    place = (benchmark, role)
+    found = [row for row in PUBLISHED_RESULTS if (row.benchmark, row.role) == place]
+    same = [row for row in found if row.model == model]
+    return next(iter([*same, *found]), None)
+
+
+def differences(
+    published: PublishedResult, measured: Evaluation, missing: int | None = 0
+) -> list[str]:
+    """Why the two numbers must not be compared; an empty list where they may be.
+
+    ``missing``: as in ``Measured``.
+    """
+    if published.top1 is None:
+        return ["no published number is known"]
+    why, views = [], measured.views
+    seen = (views.clips, views.crops, views.frames, views.crop)
+    stated = (published.clips, published.crops, published.frames, published.crop)
+    if measured.standin:
+        why.append("stand-in data")
+    if measured.dataset != published.benchmark:
+        why.append(f"another benchmark ({measured.dataset})")
+    if measured.model != published.model:
+        why.append("another network")
+    if measured.split != published.split or measured.subset != "test":
+        why.append("another test list")
+    if published.clips is None:
+        why.append("published views not stated")
+    elif seen != stated or views.sampling != "segments":
+        why.append("other views")
+    if missing is None:
+        why.append("no list says how many videos are missing")
+    out = (missing or 0) + len(measured.unreadable)
+    share = out / (out + len(measured.videos))
+    if share > _FEW:
+        why.append(f"{100 * share:.1f} % of the listed videos missing or unreadable")
+    return why
+
+
 # --- measured beside published -----------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A result, and what a reader must know of it."""
+    """A result of a "teacher", "baseline" or "student", and what to know of it."""
 
-    role: str  # "teacher", "baseline" or "student"
     result: Evaluation
     notes: tuple[str, ...] = ()  # such as where the order of classes was taken from
     missing: int | None = 0  # videos not on the disk; None where no list says it
@@ -126,29 +249,22 @@ class FinalRow:
     why_not: tuple[str, ...]  # why the two must not be compared; empty if they may
 
     @property
-    def first(self) -> Evaluation:
-        """The result on the first split."""
-        return self.measured[0].result
+    def data(self) -> str:
+        """What tables call the data set."""
+        return data_name(self.mean.dataset, self.mean.standin)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """The notes of all its results, each once."""
         return tuple(dict.fromkeys(n for m in self.measured for n in m.notes))
 
-    @property
-    def comparable(self) -> str:
-        """ "yes", or "no" and why."""
-        if self.published is None:
-            return "nothing to compare"
-        return f"no: {', '.join(self.why_not)}" if self.why_not else "yes"
-
     def to_dict(self) -> dict[str, object]:
-        """Plain dictionary, for JSON; measured and published stay apart."""
+        """For JSON; measured and published stay apart."""
         return {
             "benchmark": self.mean.dataset,
             "standin": self.mean.standin,
-            "role": self.measured[0].role,
-            "model": self.first.model,
+            "role": self.mean.name,
+            "model": self.measured[0].result.model,
             "measured": {
                 "mean": self.mean.to_dict(),
                 "splits": [
@@ -173,52 +289,54 @@ class FinalRow:
 def final_rows(measured: Sequence[Measured]) -> list[FinalRow]:
     """One row per data set, network and protocol, in the order they come."""
     groups: dict[tuple, list[Measured]] = {}
-    for entry in measured:
-        name, split = entry.result.dataset, entry.result.split
-        protocol = next((p for p in protocols_of(name) if split in p), (split,))
-        groups.setdefault((name, entry.role, protocol), []).append(entry)
+    for m in measured:
+        name, split = m.result.dataset, m.result.split
+        groups.setdefault((name, m.result.name, protocol_of(name, split)), []).append(m)
     rows = []
     for (name, role, _), group in groups.items():
-        results = [entry.result for entry in group]
-        published = published_for(name, role, results[0].model)
+        published = published_for(name, role, group[0].result.model)
         why_not: dict[str, None] = {}
-        if published is not None:
-            for m in group:
-                why_not |= dict.fromkeys(differences(published, m.result, m.missing))
-        mean = split_mean(results)
+        for m in group if published else ():
+            why_not |= dict.fromkeys(differences(published, m.result, m.missing))
+        mean = split_mean([m.result for m in group])
         rows.append(FinalRow(tuple(group), mean, published, tuple(why_not)))
     return rows
 
 
 def final_table(rows: Sequence[FinalRow]) -> Table:
     """The final table: measured left, published right, and whether they compare."""
-    columns = ["data", "network", "measured top-1 / top-5", "measured on"]
-    columns += ["published top-1 / top-5", "published on", "comparable"]
     caption = (
         "Brackets: 95 % interval (Wilson). ±: standard deviation over the splits. "
         "Measured here on the left, stated by the authors on the right; where no "
         "readable source has a number, its place is blank."
     )
-    return Table(columns, [_cells(row) for row in rows], _marked(rows, caption))
+    return Table.of([_cells(row) for row in rows], marked(rows, caption))
 
 
-def _cells(row: FinalRow) -> list[str]:
-    mean, published = row.mean, row.published
-    top1 = str(row.first.top1) if len(mean.splits) == 1 else str(mean)
-    top5 = "not meaningful" if mean.top5 is None else f"{100 * mean.top5:.1f} %"
-    cells = [data_name(mean.dataset, mean.standin), mean.name, f"{top1} / {top5}"]
-    cells.append(_measured_on(row))
-    if published is None or published.top1 is None:
-        return [*cells, "", "", row.comparable]
-    numbers = [f"{n:.1f} %" for n in (published.top1, published.top5) if n is not None]
-    told = f"{published.network}: {' / '.join(numbers)}"
-    where = f"{published.split_rule}; {published.views}"
-    return [*cells, told, where, row.comparable]
+def _cells(row: FinalRow) -> dict[str, str]:
+    mean, published, told, where = row.mean, row.published, "", ""
+    top1 = str(mean if len(mean.splits) > 1 else row.measured[0].result.top1)
+    top5 = mean.means["top5"]
+    top5 = "not meaningful" if top5 is None else f"{100 * top5:.1f} %"
+    if published is not None and published.top1 is not None:
+        numbers = [f"{n:.1f} %" for n in (published.top1, published.top5) if n]
+        told = f"{published.network}: {' / '.join(numbers)}"
+        where = f"{published.split_rule}; {published.views}"
+    comparable = f"no: {', '.join(row.why_not)}" if row.why_not else "yes"
+    return {
+        "data": row.data,
+        "network": mean.name,
+        "measured top-1 / top-5": f"{top1} / {top5}",
+        "measured on": _measured_on(row),
+        "published top-1 / top-5": told,
+        "published on": where,
+        "comparable": "nothing to compare" if published is None else comparable,
+    }
 
 
 def _measured_on(row: FinalRow) -> str:
     """Splits, how many videos of how many, and views."""
-    mean, views = row.mean, row.first.views
+    mean, views = row.mean, row.measured[0].result.views
     shown = f"{mean.videos} videos"
     if any(m.missing is None for m in row.measured):
         shown += ", of an unknown number"
@@ -234,60 +352,27 @@ def _measured_on(row: FinalRow) -> str:
     return f"mean of splits {names}{partly}; {shown}"
 
 
-def split_table(rows: Sequence[FinalRow]) -> Table:
-    """Every split by itself, with its interval; the mean stands in the final table."""
-    columns = ["data", "split", "network", *accuracy_titles()]
-    columns += ["videos", "missing", "unreadable"]
-    cells = []
-    for m in (m for row in rows for m in row.measured):
-        r, missing = m.result, "unknown" if m.missing is None else str(m.missing)
-        row = [data_name(r.dataset, r.standin), r.split, f"{r.name} ({r.model})"]
-        row += [*accuracy_cells(r), str(len(r.videos)), missing, str(len(r.unreadable))]
-        cells.append(row)
-    caption = "Brackets: 95 % interval (Wilson), which takes videos for independent."
-    return Table(columns, cells, _marked(rows, caption))
-
-
 def source_table(rows: Sequence[FinalRow]) -> Table:
     """Where the published numbers of the final table stand."""
-    names: dict[tuple[str, str, str], dict[str, None]] = {}
+    places: dict[tuple[str, str, str], dict[str, None]] = {}
     for p in (row.published for row in rows if row.published is not None):
         place = (data_name(p.benchmark, False), p.source, p.address)
-        names.setdefault(place, {})[p.network] = None
-    cells = [[data, ", ".join(n), *where] for (data, *where), n in names.items()]
-    columns = ["benchmark", "published for", "source", "address"]
-    return Table(columns, cells, "Stated by the authors; none of it reproduced here.")
+        places.setdefault(place, {})[p.network] = None
+    cells = [
+        {
+            "benchmark": data,
+            "published for": ", ".join(networks),
+            "source": source,
+            "address": address,
+        }
+        for (data, source, address), networks in places.items()
+    ]
+    return Table.of(cells, "Stated by the authors; none of it reproduced here.")
 
 
-def _marked(rows: Sequence[FinalRow], caption: str) -> str:
+def marked(rows: Sequence[FinalRow], caption: str) -> str:
+    """The caption of a table of these; it says whether the data is a stand-in."""
     marks = {row.mean.standin for row in rows}
     if marks == {True}:
         return f"Stand-in data. {caption}"
     return f"Rows of stand-in data say so. {caption}" if True in marks else caption
-
-
-def cost_table(costs: list[ViewCost], measured: bool = True) -> Table:
-    """A row per network.
-
-    Args:
-        measured: with the seconds, which are other ones each time.
-    """
-    columns = ["network", "parameters", "views", "GMACs per view", "GMACs per video"]
-    caption = "GMACs: 10^9 multiply-accumulates of matrix products and convolutions."
-    if measured:
-        columns += ["measured: ms per view", "ms per video"]
-        where = ", ".join(dict.fromkeys(cost.device for cost in costs))
-        caption += (
-            f" Milliseconds: median of {costs[0].repeats} on this machine ({where}), "
-            "one view at a time, without decoding; elsewhere they are others."
-        )
-    rows = []
-    for cost in costs:
-        views, number = cost.views, cost.views_per_video
-        row = [cost.name, f"{cost.parameters:,}", f"{views.clips} x {views.crops}"]
-        row += [f"{cost.macs / 1e9:.3g}", f"{cost.macs * number / 1e9:.3g}"]
-        if measured:
-            each = 1e3 * cost.seconds
-            row += [f"{each:.3g}", f"{each * number:.3g}"]
-        rows.append(row)
-    return Table(columns, rows, caption)

@@ -5,15 +5,13 @@ Public names: ``StudyRow``, ``study_figure``.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import GREY, MARKERS, PALETTE, chance_line, new_figure, percent
+from .style import GREY, MARKERS, PALETTE, in_percent, new_figure, percent
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,6 @@ def study_figure(
     title: str,
     rows: Sequence[StudyRow],
     *,
-    chance: float | None = None,
     standin: bool = False,
 ) -> Figure:
     """Left every seed's top-1, a marker per seed; right differences with intervals.
@@ -51,54 +48,37 @@ def study_figure(
     figure, (left, right) = new_figure(
         f"{title}: {many}", standin, height, columns=2, widths=(1.25, 1)
     )
-    places = range(len(rows))
-    _draw_seeds(left, rows, chance)
-    _draw_differences(right, rows)
-    left.set_yticks(places, [row.label for row in rows])
+    for place, row in enumerate(rows):
+        mean = statistics.fmean(row.values)
+        left.plot([mean, mean], [place - 0.3, place + 0.3], color="black", lw=1.6)
+        style = {"color": PALETTE["baseline"], "mfc": "none", "alpha": 0.9, "ms": 5}
+        for seed, value in enumerate(row.values):
+            left.plot(value, place, MARKERS[seed % len(MARKERS)], **style)
+    left.set_xlabel("top-1, a marker per seed\nbar: mean")
+    percent(left.xaxis)
+    right.axvline(0, color=GREY, linewidth=0.8)
+    for place, row in enumerate(rows):
+        if row.versus:
+            colour = PALETTE["student"] if row.told_apart else GREY
+            ends = [100 * row.low, 100 * row.high]  # endless ones are not drawn
+            right.plot(ends, [place, place], color=colour, linewidth=1.4)
+            fill = colour if row.told_apart else "white"
+            right.plot(100 * row.mean, place, "o", ms=6, mec=colour, mfc=fill)
+    right.set_xlabel("difference in points\nline: 95 % interval")
+    left.set_yticks(range(len(rows)), [row.label for row in rows])
     versus = [f"against {row.versus}" if row.versus else "" for row in rows]
-    right.set_yticks(places, versus)
+    right.set_yticks(range(len(rows)), versus)
     for axis in (left, right):
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         axis.set_axisbelow(True)
-    figure.set_label(_words(title, rows, many))
+    figure.set_label(f"{title}, {many}. {'; '.join(map(_words, rows))}.")
     return figure
 
 
-def _draw_seeds(axis: Axes, rows: Sequence[StudyRow], chance: float | None) -> None:
-    for place, row in enumerate(rows):
-        mean = statistics.fmean(row.values)
-        axis.plot([mean, mean], [place - 0.3, place + 0.3], color="black", lw=1.6)
-        for seed, value in enumerate(row.values):
-            style = {"color": PALETTE["baseline"], "mfc": "none", "alpha": 0.9}
-            axis.plot(value, place, MARKERS[seed % len(MARKERS)], ms=5, **style)
-    axis.set_xlabel("top-1, a marker per seed\nbar: mean")
-    percent(axis.xaxis)
-    if chance is not None:
-        chance_line(axis, chance, upright=True)
-
-
-def _draw_differences(axis: Axes, rows: Sequence[StudyRow]) -> None:
-    axis.axvline(0, color=GREY, linewidth=0.8)
-    for place, row in enumerate(rows):
-        if not row.versus:
-            continue
-        colour = PALETTE["student"] if row.told_apart else GREY
-        if math.isfinite(row.low):
-            ends = [100 * row.low, 100 * row.high]
-            axis.plot(ends, [place, place], color=colour, linewidth=1.4)
-        fill = colour if row.told_apart else "white"
-        axis.plot(100 * row.mean, place, "o", ms=6, mec=colour, mfc=fill)
-    axis.set_xlabel("difference in points\nline: 95 % interval")
-
-
-def _words(title: str, rows: Sequence[StudyRow], many: str) -> str:
-    """The figure for who cannot see it."""
-    said = []
-    for row in rows:
-        text = f"{row.label}: mean {100 * statistics.fmean(row.values):.1f} %"
-        if row.versus:
-            sign = "more than noise" if row.told_apart else "within noise"
-            text += f", {100 * row.mean:+.1f} points against {row.versus}, {sign}"
-        said.append(text)
-    return f"{title}, {many}. {'; '.join(said)}."
+def _words(row: StudyRow) -> str:
+    text = f"{row.label}: mean {in_percent(statistics.fmean(row.values))}"
+    if row.versus:
+        sign = "more than noise" if row.told_apart else "within noise"
+        text += f", {100 * row.mean:+.1f} points against {row.versus}, {sign}"
+    return text

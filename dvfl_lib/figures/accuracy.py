@@ -21,8 +21,10 @@ from .style import (
     chance_line,
     colour_of,
     columns_of,
+    in_percent,
     legend_below,
     name_axes,
+    name_rows,
     new_figure,
     percent,
 )
@@ -37,30 +39,27 @@ _LISTED = 15  # confusions told in words where rows bear numbers only
 def training_curves(
     logs: Mapping[str, Sequence[Mapping[str, Any]]],
     *,
-    step_key: str = "step",
-    loss_key: str = "loss",
-    score_key: str = "held_out.top1",
     chance: float | None = None,
     standin: bool = False,
 ) -> Figure:
     """Training loss and held-out top-1 by optimiser step, a colour per network.
 
     Args:
-        logs: network -> rows; a row may lack the loss or the score.
-        step_key, loss_key, score_key: the names of the values in a row; "a.b" is
-            the value b of the dictionary a. The defaults read ``log.jsonl``.
+        logs: network -> lines of its ``log.jsonl``; a line may lack loss or score.
         chance: accuracy of guessing, drawn as a dotted line.
     """
     figure, (left, right) = new_figure("Training", standin, height=3.4, columns=2)
     lasts: list[str] = []
     for place, (name, rows) in enumerate(logs.items()):
         colour = colour_of(name, place)
-        steps, losses = _series(rows, step_key, loss_key)
+        lost = [(r["step"], r["loss"]) for r in rows if r.get("loss") is not None]
+        steps, losses = columns_of(lost)
         left.plot(steps, losses, color=colour, alpha=0.25, linewidth=0.8)
         left.plot(steps, _running_mean(losses), color=colour, label=name)
-        steps, scores = _series(rows, step_key, score_key)
+        held = [(r["step"], r["held_out"]["top1"]) for r in rows if r.get("held_out")]
+        steps, scores = columns_of(held)
         right.plot(steps, scores, color=colour, marker=MARKERS[place % 8], ms=3.5)
-        lasts += [f"{name} ends at {100 * score:.1f} %" for score in scores[-1:]]
+        lasts += [f"{name} ends at {in_percent(score)}" for score in scores[-1:]]
     left.set(xlabel="optimiser step", ylabel="training loss (own objective)")
     right.set(xlabel="optimiser step", ylabel="top-1 on held-out groups")
     percent(right.yaxis)
@@ -73,20 +72,6 @@ def training_curves(
         f"held-out groups. {'; '.join(lasts)}."
     )
     return figure
-
-
-def _series(rows: Sequence[Mapping[str, Any]], x: str, y: str) -> np.ndarray:
-    """The two values of each row that has both: (2, N)."""
-    points = [(_value(row, x), _value(row, y)) for row in rows]
-    return columns_of(point for point in points if None not in point)
-
-
-def _value(row: Mapping[str, Any], key: str) -> Any:
-    """The value under a dotted key, or None where the row has none."""
-    value: Any = row
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
 
 
 def _running_mean(values: np.ndarray) -> np.ndarray:
@@ -155,9 +140,6 @@ def accuracy_bars(
     Args:
         networks: network -> (top-1, low, high), shares in [0, 1].
         end: where the axis ends, for bars that are all short; it begins at 0.
-
-    Raises:
-        DVFLError: a value outside [0, 1], as when percent are passed.
     """
     _check_shares(networks)
     figure, (axis,) = new_figure(title, standin, 1.3 + 0.5 * len(networks))
@@ -165,16 +147,14 @@ def accuracy_bars(
         axis.barh(row, top1, height=0.55, color=colour_of(name, row), alpha=0.85)
         axis.plot([low, high], [row, row], color="white", linewidth=4.5)
         axis.plot([low, high], [row, row], color="#444444", linewidth=1.8, marker="|")
-        words = f"{100 * top1:.1f} %"
-        axis.text(high + 0.015 * end, row, words, va="center", fontsize=10)
-    axis.set_yticks(range(len(networks)), list(networks))
-    axis.invert_yaxis()
+        axis.text(high + 0.015 * end, row, in_percent(top1), va="center", fontsize=10)
+    name_rows(axis, list(networks))
     ticks = np.linspace(0, end, 6 if end == 1 else 5)
     axis.set(xlim=(0, 1.12 * end), xticks=ticks, xlabel="top-1")
     percent(axis.xaxis)
     if chance is not None:
         chance_line(axis, chance, upright=True)
-    told = [f"{name} {100 * top1:.1f} %" for name, (top1, *_) in networks.items()]
+    told = [f"{name} {in_percent(top1)}" for name, (top1, *_) in networks.items()]
     figure.set_label(f"Top-1 accuracy with 95 % intervals: {', '.join(told)}.")
     return figure
 
@@ -202,9 +182,6 @@ def benchmarks_figure(
         chance: accuracy of guessing, as a dotted line; left out where the axis begins
             above it.
         from_zero: begin the axis at 0; else at the tenth below the lowest interval.
-
-    Raises:
-        DVFLError: a value outside [0, 1], as when percent are passed.
     """
     networks = list(next(iter(accuracies.values())))
     for row in accuracies.values():
@@ -224,8 +201,8 @@ def benchmarks_figure(
             label = network if number == 0 else None
             mark = {"marker": MARKERS[place % 8], "linestyle": "", "ms": 5.5}
             axis.plot(top1, y, color=colour, label=label, **mark)
-            words = f"{100 * top1:.1f} %"
-            axis.text(1 + 0.025 * (1 - start), y, words, fontsize=8, va="center")
+            beside = 1 + 0.025 * (1 - start)
+            axis.text(beside, y, in_percent(top1), fontsize=8, va="center")
     axis.set_yticks(range(len(accuracies)), list(accuracies))
     axis.set_ylim(len(accuracies) - 0.4, -0.6)
     ticks = np.linspace(start, 1, 6 if from_zero else 3)
@@ -237,7 +214,7 @@ def benchmarks_figure(
     legend_below(figure, len(networks))
     told = []
     for name, row in accuracies.items():
-        shares = [f"{network} {100 * row[network][0]:.1f} %" for network in networks]
+        shares = [f"{network} {in_percent(row[network][0])}" for network in networks]
         told.append(f"{name}: {', '.join(shares)}")
     begin = f" The axis begins at {100 * start:.0f} %." if start else ""
     figure.set_label(f"Top-1 accuracy with 95 % intervals. {'; '.join(told)}.{begin}")
@@ -256,16 +233,9 @@ def confusion_figure(
     With more than 30 classes rows and columns are numbered, and the most frequent
     confusions are listed by name beside the matrix.
 
-    Args:
-        confusion: (K, K) counts; class_names: K names.
-
-    Raises:
-        DVFLError: the two do not go together.
+    ``confusion``: (K, K) counts, in the order of the K ``class_names``.
     """
-    counts = np.asarray(confusion)
-    size = len(class_names)
-    if counts.shape != (size, size):
-        raise DVFLError(f"{size} class names do not go with counts {counts.shape}")
+    counts, size = np.asarray(confusion), len(class_names)
     totals = counts.sum(axis=1, keepdims=True)  # (K, 1)
     shares = np.divide(counts, totals, where=totals > 0, out=np.zeros((size, size)))
     worst = _worst(counts)
@@ -273,8 +243,8 @@ def confusion_figure(
         figure, (axes,) = new_figure(title, standin, height=min(7.1, 3.2 + 0.3 * size))
         _named_axes(axes, class_names, totals[:, 0])
     else:
-        figure, (axes, beside) = new_figure(title, standin, 6.2, 1, 2, (2.3, 1))
-        _list_worst(beside, class_names, counts)
+        figure, (axes, beside) = new_figure(title, standin, 6.2, 1, 2, widths=(2.3, 1))
+        _list_worst(beside, class_names, counts, worst[:_LISTED])
         axes.set(xlabel="predicted class (number)", ylabel="true class (number)")
     # A square-root scale shows single confusions in a row of many videos.
     scale = PowerNorm(0.5, vmin=0, vmax=1)
@@ -317,12 +287,13 @@ def _named_axes(axes: Axes, names: Sequence[str], totals: np.ndarray) -> None:
     axes.set(xlabel="predicted class", ylabel="true class (videos)")
 
 
-def _list_worst(axes: Axes, names: Sequence[str], counts: np.ndarray) -> None:
-    worst = _worst(counts)
+def _list_worst(
+    axes: Axes, names: Sequence[str], counts: np.ndarray, worst: list[tuple[int, int]]
+) -> None:
     axes.set_axis_off()
     axes.set_title("Most frequent confusions", fontsize=10, loc="left")
     axes.set(xlim=(0, 1), ylim=(_LISTED - 0.3, -0.6))
-    for row, (i, j) in enumerate(worst[:_LISTED]):
+    for row, (i, j) in enumerate(worst):
         times = f"{counts[i, j]} of {counts[i].sum()}"
         line = f"{i} {_short(names[i])}\n   as {j} {_short(names[j])}: {times}"
         axes.text(0, row, line, fontsize=7.5, va="center", linespacing=1.15)
@@ -351,8 +322,7 @@ def reliability_figure(
             ``error``, ``confidence`` and ``surplus``, as ``evaluation.Calibration``.
     """
     columns = len(networks)
-    figure, axes = new_figure(title, standin, 4.2, rows=2, columns=columns)
-    axes[0].get_gridspec().set_height_ratios([3, 1])
+    figure, axes = new_figure(title, standin, 4.2, 2, columns, heights=(3, 1))
     most = max(part.accuracy.n for c in networks.values() for part in c.bins)
     told = []
     for place, (name, found) in enumerate(networks.items()):

@@ -25,24 +25,18 @@ _WIDE = WIDTH - _MARGIN - 0.12
 _BAR = 0.15  # inches that the bar of time is high
 _GAP = 0.36  # between the bar and the frames
 _STYLES = ("-", "--", ":")
+_MOST = 8  # frames side by side
 
 
-def clip_strip(
-    clip: Any, title: str = "", *, per_row: int = 8, standin: bool = False
-) -> Figure:
-    """The frames of a clip in their order, ``per_row`` to a row.
+def clip_strip(clip: Any, title: str = "", *, standin: bool = False) -> Figure:
+    """The frames of a clip in their order, eight to a row.
 
-    Args:
-        clip: uint8, or float in [0, 1], of shape (T, 3, H, W).
+    ``clip``: uint8, or float in [0, 1], of shape (T, 3, H, W).
     """
     frames = _pictures(clip, ndim=4)  # (T, H, W, 3)
-    return _picture_grid(
-        [list(frames[i : i + per_row]) for i in range(0, len(frames), per_row)],
-        [""] * -(-len(frames) // per_row),
-        title,
-        standin,
-        f"{len(frames)} frames of a clip in a row. {title}",
-    )
+    rows = [list(frames[i : i + _MOST]) for i in range(0, len(frames), _MOST)]
+    alt = f"{len(frames)} frames of a clip in a row. {title}"
+    return _picture_grid(rows, [""] * len(rows), title, standin, alt)
 
 
 def views_figure(
@@ -51,20 +45,19 @@ def views_figure(
     title: str = "Views of one video",
     *,
     what: str = "views of one video",
-    most_frames: int = 8,
     standin: bool = False,
 ) -> Figure:
     """One row per view of a video, its frames from left to right.
 
     Args:
-        views: uint8, or float in [0, 1], of shape (V, T, 3, H, W).
+        views: uint8, or float in [0, 1], of shape (V, T, 3, H, W). Of long clips,
+            eight evenly spaced frames are shown.
         names: V names, such as "clip 1, left".
         what: what the rows are, for the description in words.
-        most_frames: of longer clips, this many evenly spaced frames are shown.
     """
     rows = _pictures(views, ndim=5)  # (V, T, H, W, 3)
-    shown = np.linspace(0, rows.shape[1] - 1, min(most_frames, rows.shape[1]))
-    chosen = rows[:, shown.round().astype(int)]  # (V, <= most_frames, H, W, 3)
+    shown = np.linspace(0, rows.shape[1] - 1, min(_MOST, rows.shape[1]))
+    chosen = rows[:, shown.round().astype(int)]  # (V, <= 8, H, W, 3)
     alt = f"{len(rows)} {what}, one per row: {', '.join(names)}.".replace("\n", " ")
     return _picture_grid([list(r) for r in chosen], names, title, standin, alt)
 
@@ -208,7 +201,8 @@ def crops_figure(
     tall, wide = picture.shape[:2]
     widths = [wide, *(box[3] for box in boxes.values())]
     height = (WIDTH - 0.3) * max(tall, *(b[2] for b in boxes.values())) / sum(widths)
-    figure, axes = new_figure(title, standin, height + 0.65, 1, len(widths), widths)
+    sizes = {"columns": len(widths), "widths": widths}
+    figure, axes = new_figure(title, standin, height + 0.65, **sizes)
     axes[0].imshow(picture, interpolation="none")
     axes[0].set_title(f"the frame, {wide} x {tall}", fontsize=9, color=GREY)
     for axis, style, (name, box) in zip(axes[1:], _STYLES, boxes.items(), strict=False):

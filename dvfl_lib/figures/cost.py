@@ -14,14 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .style import GREY, PALETTE, SIX, legend_below, new_figure, percent
+from .style import GREY, PALETTE, SIX, legend_below, name_rows, new_figure, percent
 
 Cost = float | tuple[float, float]  # (of which temporal, total)
-_BLOCK = re.compile(r"layers\.(\d+)\.blocks\.(\d+)\.(.+)")
 _FILLED, _TEMPORAL, _OTHER = (PALETTE[key] for key in ("space", "time", "gate"))
 _SMALLEST_TOLD = 0.07  # of the picture's width: a narrower part holds no number
 Spread = tuple[float, float, float]  # (median, lower quartile, upper quartile)
 _OTHERS = "other classes"
+_MEASURED = "as measured on this machine"
 CENTRED = {"ha": "center", "va": "center"}
 
 
@@ -40,42 +40,32 @@ def cost_bars(
         machine: panels that depend on the machine; their numbers stand in the
             picture but not in its description.
     """
-    names = list(next(iter(panels.values()), {}))
+    names = list(next(iter(panels.values())))
     height = 1.2 + 0.34 * len(names)
     figure, axes = new_figure(title, False, height, columns=len(panels))
-    told = []
-    for place, (panel, costs) in enumerate(panels.items()):
-        axis = axes[place]
-        pairs = [c if isinstance(c, tuple) else (0.0, c) for c in costs.values()]
-        split = any(isinstance(c, tuple) for c in costs.values())
-        _bars(axis, pairs, _FILLED if split else GREY)
+    told, any_split = [], False
+    for axis, (panel, costs) in zip(axes, panels.items(), strict=True):
+        pairs = {n: c if isinstance(c, tuple) else (0.0, c) for n, c in costs.items()}
+        split = any(isinstance(cost, tuple) for cost in costs.values())
+        most = max(total for _, total in pairs.values()) or 1.0
+        for row, (part, total) in enumerate(pairs.values()):
+            axis.barh(row, part, height=0.6, color=_TEMPORAL)
+            rest = {"left": part, "color": _FILLED if split else GREY}
+            axis.barh(row, total - part, height=0.6, **rest)
+            end = total + 0.03 * most
+            axis.text(end, row, f"{total:.3g}", va="center", fontsize=9)
+        name_rows(axis, names if axis is axes[0] else [""] * len(names))
+        axis.set(xlim=(0, 1.3 * most), xticks=[])
+        axis.spines["bottom"].set_visible(False)
         axis.set_title(panel, fontsize=9, color=GREY, loc="left")
-        axis.set_yticks(range(len(names)), names if place == 0 else [""] * len(names))
-        numbers = [
-            f"{n} {total:.4g}" for n, (_, total) in zip(names, pairs, strict=True)
-        ]
-        measured = panel in machine
-        said = (
-            ", as measured on this machine" if measured else f": {', '.join(numbers)}"
-        )
-        told.append(panel + said)
-    if any(isinstance(c, tuple) for costs in panels.values() for c in costs.values()):
+        numbers = ", ".join(f"{n} {total:.4g}" for n, (_, total) in pairs.items())
+        said = f", {_MEASURED}" if panel in machine else f": {numbers}"
+        told.append(f"{panel}{said}")
+        any_split |= split
+    if any_split:
         _legend(figure, {"temporal branch": _TEMPORAL, "everything else": _FILLED})
     figure.set_label(f"{title or 'Costs'}, bars per network. {'; '.join(told)}.")
     return figure
-
-
-def _bars(axis: Axes, pairs: Sequence[tuple[float, float]], colour: str) -> None:
-    """Bars from the top down, the temporal part first, the total at the end."""
-    most = max(total for _, total in pairs) or 1.0
-    for row, (part, total) in enumerate(pairs):
-        axis.barh(row, part, height=0.6, color=_TEMPORAL)
-        axis.barh(row, total - part, left=part, height=0.6, color=colour)
-        end = total + 0.03 * most
-        axis.text(end, row, f"{total:.3g}", va="center", fontsize=9)
-    axis.invert_yaxis()
-    axis.set(xlim=(0, 1.3 * most), xticks=[])
-    axis.spines["bottom"].set_visible(False)
 
 
 def filling_figure(filled: Sequence[str], left_random: Sequence[str]) -> Figure:
@@ -90,22 +80,12 @@ def filling_figure(filled: Sequence[str], left_random: Sequence[str]) -> Figure:
     blocks: dict[str, dict[str, str]] = {}
     others: dict[str, dict[str, str]] = {}
     for name, colour in colours.items():
-        if place := _BLOCK.fullmatch(name):
-            stage, block, tensor = place.groups()
-            row = f"stage {int(stage) + 1}, block {int(block) + 1}"
-            blocks.setdefault(row, {})[tensor] = colour
-        else:
-            row, _, tensor = name.rpartition(".")
-            if row.endswith((".proj", ".norm")) or row.startswith("patch_embed"):
-                row, _, part = row.rpartition(".")
-                tensor = f"{part}.{tensor}"
-            if place := re.fullmatch(r"layers\.(\d+)\.downsample", row):
-                row = f"merge after stage {int(place[1]) + 1}"
-            others.setdefault(row, {})[tensor] = colour
+        row, column = _place_of(name)
+        table = blocks if row.startswith("stage") else others
+        table.setdefault(row, {})[column] = colour
     rows = max(len(blocks), len(others))
-    figure, (left, right) = new_figure(
-        "Tensors filled from the file", False, 2.2 + 0.24 * rows, 1, 2, (2.7, 1)
-    )
+    title, height = "Tensors filled from the file", 2.2 + 0.24 * rows
+    figure, (left, right) = new_figure(title, False, height, columns=2, widths=(2.7, 1))
     _squares(left, blocks, "in the blocks", rows)
     _squares(right, others, "outside of them", rows)
     kinds = {"filled": _FILLED, "temporal, left random": _TEMPORAL}
@@ -116,6 +96,20 @@ def filling_figure(filled: Sequence[str], left_random: Sequence[str]) -> Figure:
         f"temporal ones and {len(left_random) - temporal} others left random."
     )
     return figure
+
+
+def _place_of(name: str) -> tuple[str, str]:
+    """The row and the column of a tensor."""
+    if place := re.fullmatch(r"layers\.(\d+)\.blocks\.(\d+)\.(.+)", name):
+        stage, block, tensor = place.groups()
+        return f"stage {int(stage) + 1}, block {int(block) + 1}", tensor
+    row, _, tensor = name.rpartition(".")
+    if row.endswith((".proj", ".norm")) or row.startswith("patch_embed"):
+        row, _, part = row.rpartition(".")
+        tensor = f"{part}.{tensor}"
+    if place := re.fullmatch(r"layers\.(\d+)\.downsample", row):
+        row = f"merge after stage {int(place[1]) + 1}"
+    return row, tensor
 
 
 def _squares(
@@ -144,19 +138,13 @@ def _legend(figure: Figure, kinds: Mapping[str, str]) -> None:
 
 
 def ratio_bars(
-    ratios: Mapping[str, Spread],
-    reference: str,
-    *,
-    title: str = "",
-    machine: bool = True,
+    ratios: Mapping[str, Spread], reference: str, *, title: str = "Speed"
 ) -> Figure:
-    """A bar per contestant: how many times as fast as the reference.
+    """A bar per contestant: how many times as fast as the reference, here and now.
 
     Args:
         ratios: contestant -> median and quartiles of the ratios; the reference too.
         reference: the contestant at 1; its bar is grey.
-        machine: the numbers were measured here and now: they stand in the picture but
-            not in its description.
     """
     figure, (axis,) = new_figure(title, False, 1.0 + 0.36 * len(ratios))
     most = max(high for _, _, high in ratios.values())
@@ -165,17 +153,13 @@ def ratio_bars(
         axis.barh(row, median, height=0.6, color=colour)
         axis.plot([low, high], [row, row], color="black", linewidth=1.2)
         axis.text(high + 0.02 * most, row, f"{median:.2f}", va="center", fontsize=9)
-    axis.set_yticks(range(len(ratios)), list(ratios))
-    axis.invert_yaxis()
+    name_rows(axis, list(ratios))
     axis.axvline(1, color=GREY, linewidth=0.8, linestyle=":")
     axis.set(xlim=(0, 1.15 * most))
     axis.set_xlabel(f"times as fast as {reference}; line: quartiles", fontsize=9)
-    told = ", ".join(f"{name} {value[0]:.2f}" for name, value in ratios.items())
-    said = "as measured on this machine" if machine else told
-    names = ", ".join(ratios)
     figure.set_label(
-        f"{title or 'Speed'}: a bar per way of computing ({names}), times as fast as "
-        f"{reference}: {said}."
+        f"{title}: a bar per way of computing ({', '.join(ratios)}), times as fast as "
+        f"{reference}: {_MEASURED}."
     )
     return figure
 
@@ -183,18 +167,14 @@ def ratio_bars(
 def share_bars(
     shares: Mapping[str, Mapping[str, float]],
     *,
-    title: str = "",
-    unit: str = "",
-    machine: bool = True,
+    unit: str,
+    title: str = "Shares of the time",
 ) -> Figure:
     """A bar per network, cut into kinds of work; large ones show their share of it.
 
-    Args:
-        shares: network -> kind -> amount. Bars are as long as the sum of the amounts.
-        unit: of the amounts; "" for shares in [0, 1], shown in percent.
-        machine: as in ``ratio_bars``.
+    ``shares``: network -> kind -> amount, in ``unit``, as measured here and now.
     """
-    kinds: Sequence[str] = list(next(iter(shares.values())))
+    kinds = list(next(iter(shares.values())))
     figure, (axis,) = new_figure(title, False, 1.4 + 0.45 * len(shares))
     longest = max(sum(parts.values()) for parts in shares.values())
     for row, parts in enumerate(shares.values()):
@@ -209,20 +189,12 @@ def share_bars(
                 share = f"{100 * value / whole:.0f} %"
                 axis.text(left + value / 2, row, share, size=9, **CENTRED)
             left += value
-    axis.set_yticks(range(len(shares)), list(shares))
-    axis.invert_yaxis()
+    name_rows(axis, list(shares))
     axis.set_xlabel(unit, fontsize=9)
-    if not unit:
-        percent(axis.xaxis)
     legend_below(figure, len(kinds), fontsize=9)
-    told = []
-    for name, parts in shares.items():
-        amounts = ", ".join(f"{kind} {value:.3g}" for kind, value in parts.items())
-        told.append(f"{name}: {amounts}")
-    said = "as measured on this machine" if machine else "; ".join(told)
     figure.set_label(
-        f"{title or 'Shares of the time'}: bars for {', '.join(shares)}, cut into "
-        f"{', '.join(kinds)}; {said}."
+        f"{title}: bars for {', '.join(shares)}, cut into {', '.join(kinds)}; "
+        f"{_MEASURED}."
     )
     return figure
 
@@ -230,10 +202,9 @@ def share_bars(
 def stream_figure(
     probabilities: np.ndarray,
     classes: Sequence[str],
-    spans: Sequence[tuple[int, int, str]] = (),
+    spans: Sequence[tuple[int, int, str]],
     *,
-    threshold: float = 0.0,
-    title: str = "",
+    title: str = "Probabilities over time",
     standin: bool = False,
 ) -> Figure:
     """A line per class over the frames; what was really shown as bands below.
@@ -243,7 +214,6 @@ def stream_figure(
         classes: K names. Classes that are neither in ``spans`` nor ever likeliest are
             drawn thin and grey.
         spans: (first frame, frame after the last, class shown), in order.
-        threshold: below it there is no decision; drawn if above 0.
     """
     table = np.asarray(probabilities, dtype=float)
     shown = [name for _, _, name in spans]
@@ -251,8 +221,7 @@ def stream_figure(
     winners = {classes[int(k)] for k in table[answered].argmax(axis=1)}
     named = list(dict.fromkeys([*shown, *(c for c in classes if c in winners)]))
     colours = {name: SIX[place % 6] for place, name in enumerate(named)}
-    figure, (axis, band) = new_figure(title, standin, 3.4, rows=2)
-    axis.get_gridspec().set_height_ratios((9, 1))
+    figure, (axis, band) = new_figure(title, standin, 3.4, rows=2, heights=(9, 1))
     axis.set_xticks([])
     band.spines[:].set_visible(False)
     for place, name in enumerate(classes):
@@ -262,8 +231,6 @@ def stream_figure(
             stroke = ("-", "--", ":", "-.")[named.index(name) // 6 % 4]
             style = dict(color=colours[name], linewidth=1.8, ls=stroke, label=name)
         axis.plot(np.arange(len(table)), table[:, place], **style)
-    if threshold:
-        axis.axhline(threshold, color="black", linewidth=0.8, linestyle=":")
     axis.set(xlim=(0, len(table)), ylim=(0, 1.02), ylabel="probability")
     percent(axis.yaxis)
     # Shade the frames before the first answer, and say so where it fits.
@@ -305,4 +272,4 @@ def _told_of_a_stream(
             answer = f"likeliest is {often} in {100 * share:.0f} % of the answers"
         said.append(f"frames {first} to {after - 1} show {name}, {answer}")
     what = f"{len(table)} frames, a line for each of {len(classes)} classes"
-    return f"{title or 'Probabilities over time'}: {what}. {'; '.join(said)}."
+    return f"{title}: {what}. {'; '.join(said)}."

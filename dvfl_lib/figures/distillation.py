@@ -25,7 +25,6 @@ from .style import (
     new_figure,
 )
 
-_LIGHT = "#D9D9D9"
 # White on black: a frame that stands out from every colour of the matrices' scale.
 _STROKE = [withStroke(linewidth=3.2, foreground="black")]
 # Of the triangle of three classes.
@@ -64,7 +63,7 @@ def opinion_bars(
         axis.set(xlim=(0, 1.05 * top), ylim=(len(class_names) - 0.5, -0.5), yticks=[])
         axis.set_title(name, fontsize=9.5, color=GREY)
         name_axes(axis, "probability")
-        axis.spines["left"].set_color(_LIGHT)
+        axis.spines["left"].set_color("#D9D9D9")
     axes[0].set_yticks(rows, class_names, fontsize=9)
     for label in axes[0].get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == true_class else "normal")

@@ -9,7 +9,7 @@ white at zero. Both keep their order for colour-blind eyes and in grey print.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,7 +22,6 @@ from ..errors import DVFLError
 from .style import GREY, PALETTE, WIDTH, bare, colour_bar, name_row, new_figure
 
 AMOUNT, SIGNED = "cividis", "PuOr_r"
-Shared = Literal["all", "row", "none"]
 
 
 def heat_maps(
@@ -33,7 +32,7 @@ def heat_maps(
     title: str = "",
     signed: bool = False,
     numbers: bool = False,
-    shared: Shared = "all",
+    shared: str = "all",
     mark: tuple[int, int] | None = None,
     tokens: tuple[int, int] | None = None,
     standin: bool = False,
@@ -100,7 +99,7 @@ def _scales(
     row: list[np.ndarray | None],
     grid: list[list[np.ndarray | None]],
     signed: bool,
-    shared: Shared,
+    shared: str,
 ) -> list[Normalize | None]:
     """A scale for each map of a row; the same object where they share one."""
 
@@ -147,7 +146,7 @@ def _add_bars(
     axes: np.ndarray,
     grid: list[list[np.ndarray | None]],
     scales: list[list[Normalize | None]],
-    shared: Shared,
+    shared: str,
     colours: str,
 ) -> None:
     """One bar beside the maps that it belongs to."""

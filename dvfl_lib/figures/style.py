@@ -1,9 +1,7 @@
 """What all figures share: colours, titles, descriptions, and saving them.
 
 Public names: ``PALETTE``, ``colour_of``, ``line_figure``, ``alt_text``,
-``save_figure``; for the other files of this folder ``new_figure``, ``bare``,
-``name_row``, ``name_axes``, ``columns_of``, ``percent``, ``chance_line``,
-``colour_bar``, ``legend_below``, ``MARKERS``.
+``save_figure``. The others are for the files of this folder.
 """
 
 from __future__ import annotations
@@ -60,11 +58,14 @@ def new_figure(
     height: float,
     rows: int = 1,
     columns: int = 1,
+    *,
     widths: Sequence[float] | None = None,
+    heights: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
     """A figure 8 inches wide with quiet axes, row by row, and its title."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = list(figure.subplots(rows, columns, squeeze=False, width_ratios=widths).flat)
+    ratios = {"width_ratios": widths, "height_ratios": heights}
+    axes = list(figure.subplots(rows, columns, squeeze=False, **ratios).flat)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=9, color=GREY)
@@ -78,6 +79,17 @@ def new_figure(
 def percent(axis: Axis) -> None:
     """Show shares in [0, 1] as percent."""
     axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+
+
+def in_percent(share: float) -> str:
+    """0.5 as "50.0 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def name_rows(axis: Axes, names: Sequence[str]) -> None:
+    """The names of bars, from the top down."""
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
 
 
 def chance_line(axes: Axes, chance: float, upright: bool) -> None:
@@ -185,19 +197,12 @@ def alt_text(figure: Figure) -> str:
     return str(figure.get_label())
 
 
-def save_figure(
-    figure: Figure, path: str | Path, *, alt: str = "", dpi: int = 160
-) -> Path:
+def save_figure(figure: Figure, path: str | Path) -> Path:
     """Write a PNG whole, with its description as metadata ("Description").
 
     The same figure gives the same bytes: no date and no version is stored.
-
-    Raises:
-        RunDirectoryError: the folder cannot be written.
     """
-    path = Path(path)
-    metadata = {"Description": alt or alt_text(figure), "Software": None}
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi, metadata=metadata)
-    write_whole(path, picture.getvalue())
-    return path
+    picture, words = io.BytesIO(), {"Description": alt_text(figure), "Software": None}
+    figure.savefig(picture, format="png", dpi=160, metadata=words)
+    write_whole(Path(path), picture.getvalue())
+    return Path(path)

@@ -34,6 +34,7 @@ from ..sweep import SweepPoint, sweep
 from ..training import open_run
 from .ablation_grid import LABELS, Setting, Study, grid_for, reduced_grid
 
+_GRIDS = {"full": grid_for, "reduced": reduced_grid}
 _ORIGIN = ("command", "commit", "commits of the runs", "date", "machine")
 
 
@@ -63,26 +64,24 @@ class Ablation:
     def rows(self, study: str) -> list[StudyRow]:
         """A row per setting, for ``figures.study_figure``."""
         varied, found = self.studies[study], []
-        for setting in varied.settings:
-            reference = varied.reference_of(setting.name)
-            versus = "" if reference == setting.name else varied.label_of(reference)
-            gain = self.against(study, setting.name)
-            ends = (gain.mean, gain.low, gain.high)
-            values = self.values(setting.name)
-            found.append(StudyRow(setting.label, values, *ends, versus))
+        labels = {setting.name: setting.label for setting in varied.settings}
+        for name, label in labels.items():
+            reference = varied.reference_of(name)
+            versus = "" if reference == name else labels[reference]
+            gain, values = self.against(study, name), self.values(name)
+            row = StudyRow(label, values, gain.mean, gain.low, gain.high, versus)
+            found.append(row)
         return found
 
-    def comparisons(self) -> list[tuple[list[str], SeedComparison]]:
-        """Each pair of settings once: (study, setting, reference) and difference."""
-        found = {}
+    def comparisons(self) -> list[tuple[list[str], StudyRow]]:
+        """Each pair of settings once: (study, setting, reference) and their row."""
+        found: dict[frozenset[str], tuple[list[str], StudyRow]] = {}
         for name, study in self.studies.items():
-            for setting in study.settings:
-                reference = study.reference_of(setting.name)
-                if reference != setting.name:
-                    words = [study.title, setting.label, study.label_of(reference)]
-                    pair = frozenset((setting.name, reference))
-                    gain = self.against(name, setting.name)
-                    found.setdefault(pair, (words, gain))
+            for setting, row in zip(study.settings, self.rows(name), strict=True):
+                pair = frozenset((setting.name, study.reference_of(setting.name)))
+                if row.versus:
+                    words = [study.title, row.label, row.versus]
+                    found.setdefault(pair, (words, row))
         return list(found.values())
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,8 +98,7 @@ class Ablation:
 def stored_ablation() -> tuple[Ablation, dict[str, Any]]:
     """The full grid as ``benchmarks.studies`` stored it, and its origin.
 
-    Raises:
-        LessonError: it was stored with other settings than today's grid.
+    It is refused where it was stored with other settings than today's grid.
     """
     path = project_root() / "benchmarks" / "results" / "ablation.json"
     stored = json.loads(path.read_text("utf-8"))
@@ -126,49 +124,41 @@ def run_ablation(
     split: str = "1",
     overrides: Mapping[str, Any] | None = None,
     jobs: int = 0,
-    progress: bool = True,
 ) -> Ablation:
     """Run every setting of a grid with every seed; go on where it was stopped.
 
     Args:
         grid: "full", or "reduced" for labels alone and one teacher.
         studies: names of some of the grid's; all if empty.
-        seeds: at least one; three or more for intervals that say something.
+        seeds: three or more for intervals that say something.
         folder: takes the runs, their logs and one JSON per run.
         profile, dataset, data_root, split: as for ``open_run``.
         overrides: of the recipe, for all runs; a setting's own come on top.
         jobs: runs at the same time; 0 for one per core, or one where there is a GPU.
 
-    Raises:
-        LessonError: no seed, an unknown grid or study.
-        RunDirectoryError: the folder holds results of other parameters.
-        DVFLError: a parameter or the data, before any training; or runs that failed,
-            with the reason of each.
+    Wrong parameters and data are refused before any run; of runs that fail, the
+    others are finished first (``DVFLError``).
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise LessonError(f"seeds must be different whole numbers, not {list(seeds)}")
-    grids, overrides = {"full": grid_for, "reduced": reduced_grid}, overrides or {}
-    whole = _named(grids, grid, "grid")(recipe_for(profile, dict(overrides)))
-    names = studies or whole.studies
-    chosen = {name: _named(whole.studies, name, f"{grid} grid") for name in names}
-    folder = Path(folder).absolute()
+    overrides, folder = dict(overrides or {}), Path(folder).absolute()
+    whole = _chosen(_GRIDS, [grid], "grid")[grid](recipe_for(profile, overrides))
+    chosen = _chosen(whole.studies, studies or [*whole.studies], f"{grid} grid")
     data = dict(profile=profile, dataset=dataset, data_root=data_root, split=split)
 
     def point(setting: Setting, seed: int, role: str) -> SweepPoint:
-        run, teacher = (
-            folder / "runs" / f"{name}_seed{seed}"
-            for name in (setting.name, setting.teacher)
-        )
-        weights = teacher / "teacher" / "best.safetensors"
+        runs, own = folder / "runs", {**whole.common, **overrides, **setting.overrides}
+        teacher = runs / f"{setting.teacher}_seed{seed}/teacher/best.safetensors"
+        name = f"{setting.name}_seed{seed}"
         arguments = {
             **data,
             "role": role,
             "seed": seed,
-            "run_dir": str(run),
-            "weights_file": str(weights) if setting.teacher else "",
-            "overrides": {**whole.common, **overrides, **setting.overrides},
+            "run_dir": str(runs / name),
+            "weights_file": str(teacher) if setting.teacher else "",
+            "overrides": own,
         }
-        return SweepPoint(run.name, "lessons.ablation:run_point", arguments)
+        return SweepPoint(name, "lessons.ablation:run_point", arguments)
 
     # Refuse wrong parameters here; write stand-in and frames before many want them.
     first = dict(point(LABELS, seeds[0], "baseline").arguments)
@@ -180,22 +170,24 @@ def run_ablation(
     found = {}
     for name in sorted({s.teacher for s in settings.values()} - {""}):
         own = Setting(name, name, whole.teachers[name], teacher="")
-        teachers = [point(own, seed, "teacher") for seed in seeds]
-        found |= sweep(teachers, folder, jobs, progress)
+        found |= sweep([point(own, s, "teacher") for s in seeds], folder, jobs)
     # Seed by seed: what is finished first is a complete comparison.
     points = [
         point(setting, seed, "student" if setting.teacher else "baseline")
         for seed in seeds
         for setting in settings.values()
     ]
-    found |= sweep(points, folder, jobs, progress)
+    found |= sweep(points, folder, jobs)
     return Ablation(chosen, tuple(seeds), found)
 
 
-def _named(known: Mapping[str, Any], name: str, what: str) -> Any:
-    if name not in known:
-        raise LessonError(f"{what}: there is no {name!r}; known: {', '.join(known)}")
-    return known[name]
+def _chosen(known: Mapping[str, Any], names: Sequence[str], what: str) -> dict:
+    """Those of these names; unknown ones are refused."""
+    for name in names:
+        if name not in known:
+            known_names = ", ".join(known)
+            raise LessonError(f"{what}: there is no {name!r}; known: {known_names}")
+    return {name: known[name] for name in names}
 
 
 def run_point(
@@ -217,10 +209,10 @@ def run_point(
     result, listed = run.evaluate(role), run.train_list
     found = {
         "role": role,
-        "seed": run.settings.seed,
+        "seed": run.seed,
         "standin": listed.standin,
-        "dataset": run.settings.dataset,
-        "split": run.settings.split,
+        "dataset": run.dataset,
+        "split": run.split,
         "profile": run.recipe.profile,
         "top1": result.top1.value,
         "videos": result.top1.n,
@@ -261,16 +253,13 @@ def ablation_figure(ablation: Ablation, study: str) -> Figure:
 
 def verdicts_markdown(ablation: Ablation) -> str:
     """Every comparison whose interval leaves out zero, largest first, each once."""
+    told = [(words, row) for words, row in ablation.comparisons() if row.told_apart]
     rows = []
-    for words, gain in ablation.comparisons():
-        if gain.distinguishable:
-            mean, low, high = (
-                f"{100 * v:+.1f}" for v in (gain.mean, gain.low, gain.high)
-            )
-            rows.append((-abs(gain.mean), [*words, f"{mean} ({low} to {high})"]))
+    for words, row in sorted(told, key=lambda pair: (-abs(pair[1].mean), pair[0])):
+        mean, low, high = (f"{100 * v:+.1f}" for v in (row.mean, row.low, row.high))
+        rows.append([*words, f"{mean} ({low} to {high})"])
     columns = ["varied", "setting", "against", "points (95 % interval)"]
-    cells = [cells for _, cells in sorted(rows)]
-    return markdown([Table(columns, cells, _caption(ablation))])
+    return markdown([Table(columns, rows, _caption(ablation))])
 
 
 def count_told_apart(ablation: Ablation) -> tuple[int, int, float]:
@@ -281,23 +270,22 @@ def count_told_apart(ablation: Ablation) -> tuple[int, int, float]:
     that share a reference share its noise, so these are not independent; the expected
     number holds all the same.
     """
-    gains = [gain for _, gain in ablation.comparisons()]
-    told = sum(gain.distinguishable for gain in gains)
-    return len(gains), told, (1 - CONFIDENCE) * len(gains)
+    told = [row.told_apart for _, row in ablation.comparisons()]
+    return len(told), sum(told), (1 - CONFIDENCE) * len(told)
 
 
 def write_ablation(
     ablation: Ablation, folder: str | Path, figures: Mapping[str, Figure]
 ) -> list[Path]:
     """``ablation.json``, ``ablation.md`` and the figures, in ``folder``."""
-    paths = [Path(folder) / "ablation.json", Path(folder) / "ablation.md"]
+    folder = Path(folder)
     pages = "\n".join(study_markdown(ablation, name) for name in ablation.studies)
-    write_whole(paths[0], (json.dumps(ablation.to_dict(), indent=1) + "\n").encode())
-    write_whole(paths[1], pages.encode())
-    pictures = {Path(folder) / f"{name}.png": each for name, each in figures.items()}
-    for path, figure in pictures.items():
-        save_figure(figure, path)
-    return [*paths, *pictures]
+    texts = {"ablation.json": json.dumps(ablation.to_dict(), indent=1) + "\n"}
+    texts["ablation.md"] = pages
+    for name, text in texts.items():
+        write_whole(folder / name, text.encode())
+    pictures = [save_figure(f, folder / f"{n}.png") for n, f in figures.items()]
+    return [*(folder / name for name in texts), *pictures]
 
 
 def _caption(ablation: Ablation) -> str:

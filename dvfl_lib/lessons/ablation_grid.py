@@ -1,7 +1,7 @@
 """What the ablation of lesson 09 varies, one thing at a time.
 
 Public names: ``Setting``, ``Study``, ``Grid``, ``grid_for``, ``reduced_grid``,
-``VIEWS``.
+``LABELS``.
 
 A *setting* is one way of training a student. A *study* varies one thing and compares
 its settings with one of them, the *reference*. What is not varied is as the recipe
@@ -51,10 +51,6 @@ class Study:
         """What a setting is compared with."""
         return self.references.get(name, self.reference)
 
-    def label_of(self, name: str) -> str:
-        """What a setting is called here."""
-        return next(s.label for s in self.settings if s.name == name)
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -74,6 +70,43 @@ LABELS = Setting("labels", "labels alone", teacher="")
 KL = Setting("kl", "forward KL")
 
 
+def grid_for(recipe: Recipe) -> Grid:
+    """The full grid around a recipe.
+
+    Where the recipe mixes clips (MixUp, CutMix), logits cannot be stored and every
+    clip needs its label: students then see new views in every epoch, and the studies
+    of stored views and of label shares are left out.
+    """
+    own, common = recipe.distil, {}
+    alphas = _series(KL, "distil.alpha", ALPHAS, own.alpha, "alpha")
+    heats = _series(KL, "distil.temperature", TEMPERATURES, own.temperature, "t")
+    studies = {
+        # With alpha 0 the teacher has no say: labels alone.
+        "alpha": Study("alpha", (replace(LABELS, label="0"), *alphas), "labels"),
+        "temperature": Study("temperature T", tuple(heats), "kl"),
+        "loss": Study("loss", (LABELS, KL, *_losses()), "kl"),
+        "released": Study("the released code", (LABELS, KL, *_released()), "labels"),
+        "drop_path": _drop_paths(recipe.student.drop_path),
+        "teacher": Study("the teacher", (LABELS, *_teachers(recipe)), "labels"),
+    }
+    if not (recipe.augment.mixup > 0 or recipe.augment.cutmix > 0):
+        title, key = "share of clips with a label", "distil.label_share"
+        shares = _in_pairs(title, key, LABEL_SHARES, own.label_share, "share")
+        studies["label_share"] = shares
+        views = min(VIEWS, recipe.optim.epochs)
+        studies["views"] = Study("views of a clip", _views(views), "views_0")
+        common["distil.stored_views"] = views
+    return Grid(studies, {"teacher": {}, **_short_teachers(recipe)}, common)
+
+
+def reduced_grid(recipe: Recipe) -> Grid:
+    """One question only: does a teacher help? With one that was stopped early."""
+    *_, name = _short_teachers(recipe)
+    taught = Setting(f"kl_{name}", "forward KL", {}, name)
+    study = Study("a teacher", (LABELS, taught), "labels")
+    return replace(grid_for(recipe), studies={"reduced": study})
+
+
 def _kl(name: str, label: str, **numbers: Any) -> Setting:
     """Forward KL with other numbers of ``distil``."""
     return Setting(name, label, {f"distil.{k}": v for k, v in numbers.items()})
@@ -84,7 +117,7 @@ def _series(
 ) -> list[Setting]:
     """A setting per value of a number; the recipe's own value is ``base`` itself."""
     found = []
-    for value in sorted(values):
+    for value in sorted(values | {own}):
         setting = replace(base, label=f"{label}{value:g}")
         if value != own:
             overrides = {**base.overrides, key: value}
@@ -93,25 +126,23 @@ def _series(
     return found
 
 
-def _losses() -> Study:
+def _losses() -> list[Setting]:
     # The released formula has a study of its own.
     others = [n for n in KD_LOSSES if n not in ("forward_kl", "released_code")]
     rows = [_kl(name, KD_LOSSES[name].title, loss=name) for name in others]
-    rows += [
-        _kl(f"match_{kind}", f"forward KL and {kind}", match=kind, live_teacher=True)
-        for kind in ("features", "modulators")
-    ]
-    return Study("loss", (LABELS, KL, *rows), "kl")
+    for kind in ("features", "modulators"):
+        label = f"forward KL and {kind}"
+        rows.append(_kl(f"match_{kind}", label, match=kind, live_teacher=True))
+    return rows
 
 
-def _released() -> Study:
+def _released() -> list[Setting]:
     random = {"random_head": True, "live_teacher": True}
-    rows = (
+    return [
         _kl("kl_random_head", "forward KL, random head", **random),
         _kl("released", "released formula", loss="released_code"),
         _kl("released_head", "both, as released", loss="released_code", **random),
-    )
-    return Study("the released code", (LABELS, KL, *rows), "labels")
+    ]
 
 
 def _in_pairs(title: str, key: str, values: set[float], own: float, mark: str) -> Study:
@@ -125,14 +156,14 @@ def _in_pairs(title: str, key: str, values: set[float], own: float, mark: str) -
 
 
 def _drop_paths(own: float) -> Study:
-    rates = DROP_PATHS - {own}
-    study = _in_pairs("drop-path", "student.drop_path", rates, own, "drop")
-    pairs = {**study.references, "kl": "labels"}
-    if rates == DROP_PATHS:
+    study = _in_pairs("drop-path", "student.drop_path", DROP_PATHS, own, "drop")
+    pairs = dict(study.references)
+    if own not in DROP_PATHS:
         # The authors' configurations: 0.2 without the teacher, 0.1 with it.
         pairs["kl_drop_0.1"] = "labels_drop_0.2"
-    first = (replace(s, label=f"{s.label}, {own:g}") for s in (LABELS, KL))
-    return replace(study, settings=(*first, *study.settings), references=pairs)
+    # What the recipe has stands first.
+    order = sorted(study.settings, key=lambda s: s.name not in ("labels", "kl"))
+    return replace(study, settings=tuple(order), references=pairs)
 
 
 def _short_teachers(recipe: Recipe) -> dict[str, dict[str, Any]]:
@@ -148,59 +179,17 @@ def _short_teachers(recipe: Recipe) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _teachers(recipe: Recipe) -> Study:
-    rows = [
-        Setting(f"kl_{name}", f"teacher of {name.split('_')[1]} epochs", {}, name)
-        for name in _short_teachers(recipe)
+def _teachers(recipe: Recipe) -> list[Setting]:
+    label = "teacher of {} epochs"
+    short = [
+        Setting(f"kl_{name}", label.format(numbers["teacher_optim.epochs"]), {}, name)
+        for name, numbers in _short_teachers(recipe).items()
     ]
-    full = replace(KL, label=f"teacher of {recipe.teacher_optim.epochs} epochs")
-    return Study("the teacher", (LABELS, *rows, full), "labels")
+    return [*short, replace(KL, label=label.format(recipe.teacher_optim.epochs))]
 
 
-def _views(own: int) -> Study:
+def _views(own: int) -> tuple[Setting, ...]:
     """What stored logits cost in accuracy: fewer views of a clip."""
-    rows = [
-        _kl(f"views_{count}", f"{count}" if count else "new ones", stored_views=count)
-        for count in STORED_VIEWS
-        if count < own
-    ]
-    return Study("views of a clip", (*rows, replace(KL, label=f"{own}")), "views_0")
-
-
-def grid_for(recipe: Recipe) -> Grid:
-    """The full grid around a recipe.
-
-    Where the recipe mixes clips (MixUp, CutMix), logits cannot be stored and every
-    clip needs its label: students then see new views in every epoch, and the studies
-    of stored views and of label shares are left out.
-    """
-    own = recipe.distil
-    alphas = _series(KL, "distil.alpha", ALPHAS | {own.alpha}, own.alpha, "alpha")
-    heats = TEMPERATURES | {own.temperature}
-    ts = _series(KL, "distil.temperature", heats, own.temperature, "t")
-    studies = {
-        # With alpha 0 the teacher has no say: labels alone.
-        "alpha": Study("alpha", (replace(LABELS, label="0"), *alphas), "labels"),
-        "temperature": Study("temperature T", tuple(ts), "kl"),
-        "loss": _losses(),
-        "released": _released(),
-        "drop_path": _drop_paths(recipe.student.drop_path),
-        "teacher": _teachers(recipe),
-    }
-    common = {}
-    if not (recipe.augment.mixup > 0 or recipe.augment.cutmix > 0):
-        shares, key = LABEL_SHARES | {own.label_share}, "distil.label_share"
-        title = "share of clips with a label"
-        studies["label_share"] = _in_pairs(title, key, shares, own.label_share, "share")
-        views = min(VIEWS, recipe.optim.epochs)
-        studies["views"] = _views(views)
-        common["distil.stored_views"] = views
-    return Grid(studies, {"teacher": {}, **_short_teachers(recipe)}, common)
-
-
-def reduced_grid(recipe: Recipe) -> Grid:
-    """One question only: does a teacher help? With one that was stopped early."""
-    *_, name = _short_teachers(recipe)
-    taught = Setting(f"kl_{name}", "forward KL", {}, name)
-    study = Study("a teacher", (LABELS, taught), "labels")
-    return replace(grid_for(recipe), studies={"reduced": study})
+    fewer = [count for count in STORED_VIEWS if count < own]
+    rows = [_kl(f"views_{n}", str(n or "new ones"), stored_views=n) for n in fewer]
+    return (*rows, replace(KL, label=str(own)))

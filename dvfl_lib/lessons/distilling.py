@@ -1,4 +1,4 @@
-"""What lesson 06 measures of losses and networks, and a reader need not read.
+"""What lesson 06 measures of losses and networks.
 
 Public names: ``DrawnAnswers``, ``answers_to_drawn_clips``, ``loss_gradient``,
 ``SimplexField``, ``simplex_field``, ``mean_softmax``, ``profile_correlation``,
@@ -11,7 +11,6 @@ because every network that is any good has it large.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,6 @@ import torch
 from torch import Tensor
 
 from ..distillation import kd_loss
-from ..errors import LessonError
 from ..standins import TEST_GROUPS
 from ..vfl_net import VFLNet
 from ..video.transforms import normalise
@@ -49,7 +47,7 @@ def answers_to_drawn_clips(
     """Draw ``len(groups) * len(clips)`` clips per class, and ask every network.
 
     The clips are those of ``lesson_clip``, class by class in the order of
-    ``classes``; drawing takes about a tenth of a second each.
+    ``classes``.
     """
     labels, logits, features = [], {n: [] for n in networks}, {n: [] for n in networks}
     places = [(c, g, k) for c in range(len(classes)) for g in groups for k in clips]
@@ -76,9 +74,9 @@ def loss_gradient(
     temperature: float,
     labels: Tensor | None = None,
 ) -> Tensor:
-    """The gradient of each clip's own loss by the student's logits: (B, K).
+    """The gradient of each clip's own ``distillation.kd_loss`` by the student's logits.
 
-    Arguments and errors as ``distillation.kd_loss``.
+    Logits and gradient are (B, K).
     """
     student = student_logits.detach().clone().requires_grad_()
     with torch.enable_grad():
@@ -109,17 +107,11 @@ def simplex_field(
     Args:
         name: one of ``KD_LOSSES``; ``decoupled_kd`` takes the teacher's most likely
             class as target.
-        teacher: three positive probabilities.
+        teacher: three positive probabilities of sum one.
         steps: points along a side; points on the border itself, where a logit is
             infinite, are moved inside.
-
-    Raises:
-        LessonError: not three positive probabilities that sum to one.
-        RecipeError: an unknown loss, or a temperature that is not positive.
     """
     p = torch.tensor(list(teacher), dtype=torch.float64)
-    if p.shape != (3,) or (p <= 0).any() or not math.isclose(p.sum().item(), 1.0):
-        raise LessonError(f"three positive probabilities of sum one, not {teacher}")
     counts = [
         (i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)
     ]
@@ -157,10 +149,7 @@ def likeness_within_classes(
     """The correlation of two networks' wrong log-probabilities, class means removed.
 
     Profiles can be alike because the classes are as they are. What is left after
-    each class's mean is subtracted speaks of single clips.
-
-    Args:
-        first, second: logits (N, K); labels: (N,).
+    each class's mean is subtracted speaks of single clips. Logits are (N, K).
     """
     wrong = torch.ones_like(first, dtype=torch.bool)
     wrong.scatter_(1, labels.unsqueeze(1), False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,12 @@ from ..training import ROLES, FitResult, Pipeline
 from ..video.clips import EvaluationViews
 from ..video.transforms import denormalise
 
-_HEAD = (
+COLAB = "https://colab.research.google.com"
+_LESSONS = "| Lesson | Goal | Minutes, CPU | Minutes, GPU | |\n|---|---|---|---|---|"
+_DATA_SETS = (
     "| Data set | Classes | Clips | Divided by | Training / test clips | Files | "
     "Source of the numbers |\n|---|---|---|---|---|---|---|"
 )
-COLAB = "https://colab.research.google.com"
 _NAMES = {
     "teacher": "teacher",
     "baseline": "student, not distilled",
@@ -58,6 +59,11 @@ _CAPTIONS = {
     "confusion": "What the distilled student takes for what.",
     "classes": "Accuracy per class.",
 }
+
+
+def _table(head: str, rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose cells may hold links, which ``markdown`` would escape."""
+    return "\n".join([head, *(f"| {' | '.join(cells)} |" for cells in rows)]) + "\n"
 
 
 def lesson_files(root: Path) -> list[Path]:
@@ -83,28 +89,20 @@ def lesson_table(root: Path, *, links_from: str = "notebooks/") -> str:
 
     ``links_from`` is the folder in a link: "notebooks/" for README, "" for a lesson.
     """
-    rows = [
-        "| Lesson | Goal | Minutes, CPU | Minutes, GPU | |",
-        "|---|---|---|---|---|",
-    ]
+    address, rows = project_address(root), []
     for path in lesson_files(root):
         told = json.loads(path.read_text("utf-8"))["metadata"]["dvfl"]
+        name = f"[{path.stem[:2]} {told['title']}]({links_from}{path.name})"
         minutes = [told["minutes_cpu"], told["minutes_gpu"]]
-        cells = (
-            f"[{path.stem[:2]} {told['title']}]({links_from}{path.name})",
-            told["goal"],
-            *("not measured" if m is None else f"{m:g}" for m in minutes),
-            badge(project_address(root), path.name),
-        )
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n"
+        words = ["not measured" if m is None else f"{m:g}" for m in minutes]
+        rows.append([name, told["goal"], *words, badge(address, path.name)])
+    return _table(_LESSONS, rows)
 
 
 def benchmarks_markdown() -> str:
     """The five benchmarks: published numbers with their sources; none measured here."""
-    rows = [_HEAD]
-    for known in SOURCES.values():
-        cells = (
+    rows = [
+        (
             f"[{known.title}]({known.page})",
             str(known.classes),
             f"{known.clips:,}" if known.clips else "differs from copy to copy",
@@ -113,14 +111,15 @@ def benchmarks_markdown() -> str:
             known.container,
             known.cited,
         )
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows) + "\n"
+        for known in SOURCES.values()
+    ]
+    return _table(_DATA_SETS, rows)
 
 
 def _sides(known: DataSource) -> str:
     """ "9,537 / 3,783" for each official split; equal ones once."""
-    counts = {s: pair for s, pair in known.counts.items() if s != "authors"}
-    pairs = [known.list_lines] if known.list_lines else list(counts.values())
+    counts = [pair for split, pair in known.counts.items() if split != "authors"]
+    pairs = [known.list_lines] if known.list_lines else counts
     told = [f"{train:,} / {test:,}" for train, test in pairs]
     if len(told) > 1 and len(set(told)) == 1:
         return f"{told[0]} in each"
@@ -131,19 +130,14 @@ def folder_sketch(root: str | Path) -> str:
     """One line for each thing that lies directly in a data set's folder.
 
     A folder's line is the path of its first file, and how many more it holds.
-
-    Raises:
-        DatasetError: it cannot be listed.
     """
     root, lines = Path(root), []
     for entry in list_folder(root):
-        if not entry.is_dir():
-            lines.append(entry.name)
-            continue
-        files = list(walk_data(Path(entry.path)))
-        first = files[0].relative_to(root).as_posix() if files else f"{entry.name}/"
+        files = list(walk_data(Path(entry.path))) if entry.is_dir() else []
+        first = files[0].relative_to(root).as_posix() if files else entry.name
+        empty = "/" if entry.is_dir() and not files else ""
         rest = f"   and {len(files) - 1:,} more" if len(files) > 1 else ""
-        lines.append(f"{first}{rest}")
+        lines.append(f"{first}{empty}{rest}")
     return "\n".join(lines)
 
 
@@ -153,11 +147,7 @@ def role_name(role: str) -> str:
 
 
 def first_clip_of(dataset: VideoDataset, class_name: str) -> Tensor:
-    """uint8 (T, 3, H, W): the first clip of a class, at the centres of its parts.
-
-    Raises:
-        DatasetError: the list has no such class, or no clip of it.
-    """
+    """uint8 (T, 3, H, W): the first clip of a class, at the centres of its parts."""
     for index, sample in enumerate(dataset.samples):
         if dataset.classes[sample.label] == class_name:
             return dataset[index][0]
@@ -169,23 +159,21 @@ def mistake_clips(
 ) -> list[Tensor]:
     """What the network saw of a pair's first videos: each (T, 3, H, W) in [0, 1].
 
-    One clip in the middle, the central crop.
-
-    Raises:
-        DatasetError: no list of the data set has such a video, or it cannot be read.
+    One clip in the middle, the central crop. ``DatasetError`` where a video can no
+    longer be read.
     """
     entries = [entry for entry in bench.lists if entry.dataset.name == dataset]
     samples = {s.name: s for entry in entries for s in entry.dataset.samples}
-    wanted = [samples.get(name) for name in pair.videos[:most]]
-    if None in wanted:
-        raise DatasetError(f"{dataset}: {pair.videos[:most]} are not all in its lists")
     network = entries[0].networks[role]
     one_view = EvaluateRecipe(1, 1, network.short_side)
+    wanted = [samples[name] for name in pair.videos[:most]]
+    clips = []
     views = EvaluationViews(wanted, network.data, one_view)
-    items = [views[number] for number in range(len(wanted))]
-    if unreadable := [line for item in items for line in item["unreadable"]]:
-        raise DatasetError("; ".join(unreadable))
-    return [denormalise(item["views"][0]) for item in items]
+    for item in (views[number] for number in range(len(wanted))):
+        if item["unreadable"]:
+            raise DatasetError("; ".join(item["unreadable"]))
+        clips.append(denormalise(item["views"][0]))
+    return clips
 
 
 def results_markdown(results: Mapping[str, Evaluation]) -> str:
@@ -200,7 +188,7 @@ def save_run_figures(
     saved = []
     for name, figure in figures.items():
         file = f"figures/{name}.png"
-        save_figure(figure, run.settings.run_dir / file)
+        save_figure(figure, run.run_dir / file)
         saved.append(ReportFigure(file, _CAPTIONS.get(name, name), alt_text(figure)))
     return saved
 
@@ -210,21 +198,16 @@ def seeds_markdown() -> str:
     file = project_root() / "benchmarks" / "results" / "distillation_seeds.json"
     stored = json.loads(file.read_text("utf-8"))
     columns = ["seed", *map(role_name, ROLES), "gain, points"]
-    parts = []
+    tables = []
     for regime in stored["regimes"]:
-        tops = [[run[role]["top1"] for role in ROLES] for run in regime["runs"]]
-        names = [str(run["seed"]) for run in regime["runs"]]
-        tops.append([sum(column) / len(tops) for column in zip(*tops, strict=True)])
-        rows = [
-            [
-                name,
-                *(f"{100 * t:.1f} %" for t in row),
-                f"{100 * (row[2] - row[1]):+.1f}",
-            ]
-            for name, row in zip([*names, "mean"], tops, strict=True)
-        ]
-        parts.append(Table(columns, rows, f"{regime['title']} {stored['data']}"))
-    return markdown(parts)
+        tops = {r["seed"]: [r[role]["top1"] for role in ROLES] for r in regime["runs"]}
+        means = [sum(each) / len(tops) for each in zip(*tops.values(), strict=True)]
+        rows = []
+        for name, row in {**tops, "mean": means}.items():
+            gain = f"{100 * (row[2] - row[1]):+.1f}"
+            rows.append([str(name), *(f"{100 * top:.1f} %" for top in row), gain])
+        tables.append(Table(columns, rows, f"{regime['title']} {stored['data']}"))
+    return markdown(tables)
 
 
 def log_rows(fits: Mapping[str, FitResult | None]) -> dict[str, list[dict[str, Any]]]:
@@ -239,7 +222,7 @@ def summarise(
     figures: list[ReportFigure],
 ) -> RunSummary:
     """All that the one-page report tells of a finished run."""
-    settings, recipe = run.settings, run.recipe
+    recipe = run.recipe
     classes, standin = run.train_list.classes, run.train_list.standin
     networks = {}
     for role in ROLES:
@@ -253,12 +236,12 @@ def summarise(
     seconds = {f"training {r}": round(f.seconds, 1) for r, f in fits.items() if f}
     seconds |= {f"evaluating {r}": round(e.seconds, 1) for r, e in results.items()}
     return RunSummary(
-        name=settings.run_dir.name,
+        name=run.run_dir.name,
         profile=recipe.profile,
-        dataset=settings.dataset,
-        split=settings.split,
+        dataset=run.dataset,
+        split=run.split,
         standin=standin,
-        seed=settings.seed,
+        seed=run.seed,
         device=device_name(),
         versions=versions(),
         commit=commit(),
@@ -275,11 +258,12 @@ def summarise(
 
 def _notes(run: Pipeline) -> list[str]:
     """What a reader must know to read the numbers rightly."""
-    share, notes = run.recipe.distil.label_share, []
+    notes = []
     if run.labelled is not None:
         notes.append(
             f"The students may use the labels of {len(run.labelled)} of the "
-            f"{len(run.fit_samples)} training clips ({share:.0%}); the teacher used "
+            f"{len(run.fit_samples)} training clips "
+            f"({run.recipe.distil.label_share:.0%}); the teacher used "
             "all of them. The distilled student also hears what the teacher says "
             "about the clips without a label; the other student learns nothing from "
             "those."
@@ -288,7 +272,7 @@ def _notes(run: Pipeline) -> list[str]:
         f"The best epoch was chosen on {len(run.held_out_samples)} clips of held-out "
         "groups of the training list."
     )
-    if run.settings.teacher_weights.endswith((".pth", ".pt")):
+    if run.teacher_weights.endswith((".pth", ".pt")):
         notes.append(
             "The teacher is a given file. The UCF101 checkpoints that the authors "
             "released were trained on clips of all three official test lists: on "

@@ -1,12 +1,10 @@
 """A small trained network, and clips that it has never seen, without any download.
 
 Public names: ``trained_network``, ``trained_student``, ``lesson_clip``, ``Asset``,
-``STUDENT``, ``BASELINE``, ``TEACHER``, ``ASSETS``.
+``ASSETS``, ``STUDENT``, ``assets_folder``.
 
 The networks are part of the repository, in ``data/assets/``; ``assets.json`` beside
 them holds their hashes and how they were made (``make assets``).
-The clips are drawn when asked for: those of the stand-in's test groups, before they
-were encoded.
 """
 
 from __future__ import annotations
@@ -48,9 +46,11 @@ class Asset:
 
 
 STUDENT = Asset("student", "vfl_net_lab_student_64.safetensors")
-BASELINE = Asset("baseline", "vfl_net_lab_student_64_baseline.safetensors")
-TEACHER = Asset("teacher", "vfl_net_lab_teacher_64.safetensors")
-ASSETS = {"student": STUDENT, "baseline": BASELINE, "teacher": TEACHER}
+ASSETS = {
+    "student": STUDENT,
+    "baseline": Asset("baseline", "vfl_net_lab_student_64_baseline.safetensors"),
+    "teacher": Asset("teacher", "vfl_net_lab_teacher_64.safetensors"),
+}
 
 
 def assets_folder() -> Path:
@@ -69,33 +69,25 @@ def trained_network(
     Args:
         name: "student" (distilled), "baseline" (the same student, trained on labels
             alone) or "teacher".
-        folder: where the file and ``assets.json`` are; ``data/assets`` if None.
+        folder: of the file and ``assets.json``; ``data/assets`` if None.
 
     Returns the network and its metadata: ``classes``, ``recipe``, ``standin`` (True),
     ``test`` (top-1 on the stand-in's test list), ``command`` and more.
-
-    Raises:
-        LessonError: no such network; a file is missing, or is not the one that
-            ``assets.json`` names.
     """
     _check("network", name, ASSETS)
-    folder = assets_folder() if folder is None else Path(folder)
-    path, again = folder / ASSETS[name].file, "Take data/assets from the repository "
-    again += "again ('git checkout data/assets'), or train anew: 'make assets'"
+    path = (folder or assets_folder()) / ASSETS[name].file
     try:
-        entries = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
-        wanted = entries[path.name]["sha256"]
+        manifest = json.loads(path.with_name(MANIFEST).read_text("utf-8"))
+        wanted = manifest["files"][path.name]["sha256"]
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest != wanted:
+            raise ValueError(f"its SHA-256 is {digest}, not {wanted}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        files = f"{shown_path(path)} and {MANIFEST} beside it"
         raise LessonError(
-            f"{files} cannot be read ({type(error).__name__}: {error}). {again}"
+            f"{shown_path(path)} is not there, or is not what {MANIFEST} beside it "
+            f"names ({type(error).__name__}: {error}). 'git checkout data/assets' "
+            "brings both back, 'make assets' trains anew"
         ) from error
-    if digest != wanted:
-        raise LessonError(
-            f"{shown_path(path)} is not the file that {MANIFEST} names: its SHA-256 "
-            f"begins with {digest[:12]}, not with {str(wanted)[:12]}. {again}"
-        )
     return load_model(path)
 
 
@@ -105,9 +97,9 @@ def _check(what: str, name: Any, known: Iterable[Any]) -> None:
         raise LessonError(f"there is no {what} {name!r}; known: {names}")
 
 
-def trained_student(folder: Path | None = None) -> tuple[VFLNet, dict[str, Any]]:
-    """The distilled student: ``trained_network("student", folder)``."""
-    return trained_network("student", folder)
+def trained_student() -> tuple[VFLNet, dict[str, Any]]:
+    """The distilled student: ``trained_network("student")``."""
+    return trained_network("student")
 
 
 def lesson_clip(
@@ -116,18 +108,15 @@ def lesson_clip(
     """A clip of the stand-in's test groups, drawn here and now: uint8 (8, 3, H, W).
 
     One frame from the centre of each of 8 segments, resized and cropped in the
-    centre as in the evaluation of the trained student: 64 x 64 pixels. Only the video
-    file between drawing and reading is left out.
+    centre as in the evaluation of the trained student. Only the video file between
+    drawing and reading is left out.
 
     Args:
         action: one of the stand-in's twelve, such as "Approaching".
         group: a test group, 1 to 7; each looks different.
         clip: 1 to 4, another motion in the same scene.
         seed: of the stand-in.
-        side: pixels per side; 0 for those the student was trained with.
-
-    Raises:
-        LessonError: no such action, group or clip.
+        side: pixels per side; 0 for the 64 that the student was trained with.
     """
     _check("action", action, ACTIONS)
     _check("test group", group, TEST_GROUPS[STUDENT.split])

@@ -1,6 +1,7 @@
 """The same twelve actions in the layouts and under the names of five benchmarks.
 
-Public names: ``PLANS``, ``PlannedClip``, ``StandinPlan``, ``TEST_GROUPS``.
+Public names: ``PLANS``, ``list_standins``, ``plan_standin``, ``PlannedClip``,
+``StandinPlan``, ``TEST_GROUPS``.
 
 For one more benchmark: a function from ``StandinSize`` to ``StandinPlan``, and a line
 in ``PLANS``.
@@ -12,7 +13,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import DatasetError
 from ..video.writing import FRAME_RATE, FRAME_SIZE
@@ -40,7 +41,7 @@ class StandinPlan:
     frame_rate: int = FRAME_RATE
 
 
-# --- UCF101: 25 groups, three splits, lists with CR LF ---
+# --- UCF101: 25 groups, three splits ---
 
 TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}  # as in UCF101
 
@@ -51,32 +52,27 @@ def _ucf_clip(top: str, action: str, name: str, group: int, clip: int) -> Planne
 
 
 def _plan_ucf101(size: StandinSize) -> StandinPlan:
-    """The files of ``UCF-101`` and ``ucfTrainTestlist``."""
+    """The files of ``UCF-101`` and ``ucfTrainTestlist``, whose lines end with CR LF."""
     clips = [
         _ucf_clip("UCF-101", action, action, group, clip)
         for action in ACTIONS
         for group, clip in size.numbers
     ]
-    return StandinPlan("ucf101", clips, _ucf101_lists(clips))
-
-
-def _ucf101_lists(clips: list[PlannedClip]) -> dict[str, bytes]:
-    """The class index and the three pairs of lists, with CR LF as in UCF101."""
-    files = {"classInd.txt": [f"{n} {a}" for n, a in enumerate(ACTIONS, start=1)]}
+    lists = {"classInd.txt": [f"{n} {a}" for n, a in enumerate(ACTIONS, start=1)]}
     for split, test_groups in TEST_GROUPS.items():
-        train, test = [], []
+        train = lists[f"trainlist0{split}.txt"] = []
+        test = lists[f"testlist0{split}.txt"] = []
         for clip in clips:
             line = clip.path.removeprefix("UCF-101/")
             if clip.group in test_groups:
                 test.append(line)
             else:
                 train.append(f"{line} {ACTIONS.index(clip.action) + 1}")
-        files[f"trainlist0{split}.txt"] = train
-        files[f"testlist0{split}.txt"] = test
-    return {
+    files = {
         f"ucfTrainTestlist/{name}": "\r\n".join([*lines, ""]).encode("ascii")
-        for name, lines in files.items()
+        for name, lines in lists.items()
     }
+    return StandinPlan("ucf101", clips, files)
 
 
 # --- UCF50: folders without a list, and odd names ---
@@ -88,19 +84,13 @@ _LONGER = "Approaching"
 
 
 def _plan_ucf50(size: StandinSize) -> StandinPlan:
-    """The files of ``UCF50``.
-
-    Raises:
-        DatasetError: fewer than 25 groups, which every class of UCF50 has.
-    """
+    """The files of ``UCF50``, every class of which has 25 groups or more."""
     if size.groups < 25:
         raise DatasetError("a stand-in for UCF50 needs 25 groups or more")
     clips = []
     for action in sorted(ACTIONS):
-        numbers = size.numbers
-        if action == _LONGER:
-            more = range(1, size.clips_per_group + 1)
-            numbers = [*numbers, *((size.groups + 1, clip) for clip in more)]
+        groups = size.groups + (action == _LONGER)
+        numbers = replace(size, groups=groups).numbers
         prefix = _PREFIXES.get(action, action)
         clips += [_ucf_clip("UCF50", action, prefix, *number) for number in numbers]
     return StandinPlan("ucf50", clips, {})
@@ -194,9 +184,9 @@ def _plan_ssv2(size: StandinSize) -> StandinPlan:
             lists[side].append(_ssv2_entry(clip_id, action))
     names = sorted(t.replace("[", "").replace("]", "") for t in SSV2_NAMES.values())
     labels = {name: str(label) for label, name in enumerate(names)}
-    content = {"labels": labels, **lists}
     files = {
-        f"{name}.json": json.dumps(told).encode() for name, told in content.items()
+        f"{name}.json": json.dumps(told).encode()
+        for name, told in {"labels": labels, **lists}.items()
     }
     return StandinPlan("ssv2", clips, files)
 
@@ -222,13 +212,6 @@ def _youtube_id(action: str, group: int) -> str:
     return "-" + name[1:] if group % 5 == 0 else name
 
 
-def _kinetics_row(action: str, name: str, start: int, side: str) -> str:
-    """A line of a list, which quotes labels of several words."""
-    label = KINETICS_NAMES[action]
-    label = f'"{label}"' if " " in label else label
-    return f"{label},{name},{start},{start + 10},{side}"
-
-
 def _plan_kinetics400(size: StandinSize) -> StandinPlan:
     """The files of ``train``, ``val`` and ``annotations``.
 
@@ -237,11 +220,12 @@ def _plan_kinetics400(size: StandinSize) -> StandinPlan:
     """
     clips, files = [], {}
     rows = {side: ["label,youtube_id,time_start,time_end,split"] for side in _SIDES}
-    for action in sorted(ACTIONS, key=KINETICS_NAMES.__getitem__):
+    for action, label in sorted(KINETICS_NAMES.items(), key=lambda item: item[1]):
+        quoted = f'"{label}"' if " " in label else label  # those of several words
         for group, clip in size.numbers:
             side = "val" if group in TEST_GROUPS[1] else "train"
             name, start = _youtube_id(action, group), 3 * group + 20 * clip
-            rows[side].append(_kinetics_row(action, name, start, side))
+            rows[side].append(f"{quoted},{name},{start},{start + 10},{side}")
             path = f"{side}/{name}_{start:06d}_{start + 10:06d}.mp4"
             if clip == 1 and (action, group) == _DAMAGED:
                 files[path] = _CUT_SHORT
@@ -259,3 +243,22 @@ PLANS: dict[str, Callable[[StandinSize], StandinPlan]] = {
     "ucf101": _plan_ucf101,
     "ucf50": _plan_ucf50,
 }
+
+
+def list_standins() -> list[str]:
+    """The data sets that have a stand-in."""
+    return sorted(PLANS)
+
+
+def plan_standin(name: str, size: StandinSize) -> StandinPlan:
+    """Which files a stand-in of that size has.
+
+    Raises:
+        DatasetError: unknown name.
+    """
+    plan = PLANS.get(name.lower())
+    if plan is None:
+        raise DatasetError(
+            f"there is no stand-in for {name!r}. Known: {', '.join(list_standins())}"
+        )
+    return plan(size)

@@ -93,26 +93,10 @@ KINETICS_NAMES: dict[str, str] = {
     "Swelling": "swelling (not approaching)",
     "Vanishing": "vanishing",
 }
-# Which pairs share a change: a teacher should find these wrong answers likely.
+# Which actions share a change: a teacher should find these wrong answers likely.
 FAMILIES: dict[str, tuple[str, ...]] = {
-    "height": ("Rising", "Sinking", "RiseToFront", "SinkToBack"),
-    "spread": (
-        "RiseToFront",
-        "SinkToBack",
-        "Approaching",
-        "Receding",
-        "Scattering",
-        "Gathering",
-    ),
-    "size": (
-        "RiseToFront",
-        "SinkToBack",
-        "Approaching",
-        "Receding",
-        "Swelling",
-        "Shrinking",
-    ),
-    "visibility": ("Appearing", "Vanishing"),
+    kind: tuple(a for pair, much in _CHANGES.items() if much[k] >= 0.5 for a in pair)
+    for k, kind in enumerate(("height", "spread", "size", "visibility"))
 }
 
 
@@ -193,15 +177,8 @@ def render_clip(
     opacity = np.broadcast_to(opacity, (frames,)) * rng.uniform(0.85, 1.0)
     pan = np.outer(2 * t - 1, rng.uniform(-10, 10, 2)) + 12  # (frames, 2) pixels
     spin = rng.uniform(0, 2 * np.pi)
-    clip = np.stack(
-        [
-            _render_frame(
-                scene, (centre_row[i], centre_col[i]), spreads[i], sizes[i],
-                opacity[i], pan[i], spin,
-            )
-            for i in range(frames)
-        ]
-    )  # fmt: skip
+    states = zip(centre_row, centre_col, spreads, sizes, opacity, pan, strict=True)
+    clip = np.stack([_render_frame(scene, spin, *state) for state in states])
     clip += np.float32(0.012) * rng.standard_normal(clip.shape, np.float32)
     clip = (np.clip(clip, 0, 1) * 255).round().astype(np.uint8)
     return clip[::-1].copy() if backwards else clip
@@ -217,13 +194,7 @@ def _distance(dy: np.ndarray, dx: np.ndarray, exponent: float) -> np.ndarray:
 
 
 def _render_frame(
-    scene: Scene,
-    centre: tuple[float, float],
-    spread: float,
-    size: float,
-    opacity: float,
-    pan: np.ndarray,
-    spin: float,
+    scene: Scene, spin: float, row0, col0, spread, size, opacity, pan
 ) -> np.ndarray:
     """One frame (120, 160, 3) in [0, 1]: the panned ground, then each shape."""
     top, left = np.clip(pan.round().astype(int), 0, 24)
@@ -232,7 +203,7 @@ def _render_frame(
     cols = np.arange(WIDTH, dtype=np.float32)[None, :]
     turn = np.array([[np.cos(spin), -np.sin(spin)], [np.sin(spin), np.cos(spin)]])
     for k, place in enumerate(scene.places @ turn.T):
-        row, col = centre[0] + spread * place[0], centre[1] + spread * place[1]
+        row, col = row0 + spread * place[0], col0 + spread * place[1]
         wide = size * scene.aspects[k]
         # Only the window that the shape can reach is computed.
         ys = slice(max(0, int(row - size - 4)), max(0, int(row + size + 5)))
@@ -247,14 +218,6 @@ def _render_frame(
         window = image[ys, xs]
         window += cover[..., None].astype(np.float32) * (colour - window)
     return image
-
-
-# Each benchmark names classes in its own way; these are all the names of an action,
-# without regard to case, spaces and punctuation.
-_NAMES: dict[str, tuple[str, ...]] = {
-    action: (action, HMDB51_NAMES[action], SSV2_NAMES[action], KINETICS_NAMES[action])
-    for action in ACTIONS
-}
 
 
 @dataclass(frozen=True)
@@ -294,19 +257,21 @@ def _plain(name: str) -> str:
 def action_of(class_name: str) -> str:
     """The drawn action that a stand-in's class shows, whatever the benchmark calls it.
 
+    Names are compared without regard to case, spaces and punctuation.
+
     Raises:
         DatasetError: it is of no stand-in.
     """
-    for action, names in _NAMES.items():
-        if _plain(class_name) in map(_plain, names):
+    for action in ACTIONS:
+        others = (names[action] for names in (HMDB51_NAMES, SSV2_NAMES, KINETICS_NAMES))
+        if _plain(class_name) in map(_plain, (action, *others)):
             return action
     raise DatasetError(f"the class {class_name!r} is not one of the stand-ins' actions")
 
 
 def _labels(classes: Sequence[str]) -> dict[str, int]:
     labels = {action_of(name): label for label, name in enumerate(classes)}
-    missing = [action for action in ACTIONS if action not in labels]
-    if missing:
+    if missing := [action for action in ACTIONS if action not in labels]:
         raise DatasetError(f"the stand-in lacks the actions {', '.join(missing)}")
     return labels
 

@@ -1,6 +1,6 @@
 """From the plan of a stand-in to files on the disk.
 
-Public names: ``write_plan``.
+Public names: ``write_standin``, ``write_plan``.
 
 A folder is marked as ours before anything else is put into it (``UNFINISHED.json``),
 and again when it is complete (``STANDIN.json``). A folder that holds the benchmark's
@@ -16,6 +16,7 @@ import os
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -24,11 +25,40 @@ from ..datasets.base import STANDIN_FILE
 from ..errors import DatasetError
 from ..files import write_whole
 from ..video.writing import SUFFIXES, encode_clip
-from .layouts import StandinPlan
+from .layouts import StandinPlan, plan_standin
 from .scenes import StandinSize, clip_frames
 
 _FORMAT = 1  # raised whenever the same seed would give other frames
 _UNFINISHED = "UNFINISHED.json"
+
+
+def write_standin(
+    name: str,
+    root: str | os.PathLike[str],
+    seed: int = 0,
+    size: StandinSize | None = None,
+    workers: int = 2,
+    progress: bool = True,
+) -> Path:
+    """Write a benchmark of twelve drawn actions; go on with an unfinished one.
+
+    The same seed and size give the same files, byte for byte with the same encoder
+    and to within rounding of single pixels elsewhere.
+
+    Args:
+        name: see ``list_standins``.
+        root: gets the benchmark's own folders; ``create_dataset(name, root)`` reads
+            them. It is returned.
+        seed: of scenes and motions.
+        size: how many groups, clips and frames.
+        workers: processes that draw and encode; changes no file.
+
+    Raises:
+        DatasetError: unknown name; the folder holds something else.
+        RunDirectoryError: it cannot be written.
+    """
+    size = size or StandinSize()
+    return write_plan(root, plan_standin(name, size), seed, size, workers, progress)
 
 
 def write_plan(
@@ -39,11 +69,7 @@ def write_plan(
     workers: int = 2,
     progress: bool = True,
 ) -> Path:
-    """Write the files of a plan; see ``write_standin``.
-
-    Raises:
-        DatasetError: the folder holds something else, or cannot be written.
-    """
+    """Write the files of a plan; see ``write_standin``."""
     root = Path(root).expanduser()
     what = {"standin_for": plan.benchmark, "format": _FORMAT, "seed": seed}
     what |= asdict(size)
@@ -55,9 +81,9 @@ def write_plan(
     folders = {(root / clip.path).parent for clip in plan.clips}
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    shape = (plan.frame_size, plan.frame_rate)
+    look = (plan.frame_size, plan.frame_rate)
     jobs = [
-        (root / clip.path, shape, seed, size, clip.action, clip.group, clip.clip)
+        (root / clip.path, look, seed, size, clip.action, clip.group, clip.clip)
         for clip in lost
     ]
     _write_clips(jobs, workers, progress)
@@ -81,8 +107,11 @@ def _is_ours(root: Path, what: dict, plan: StandinPlan) -> bool:
     marks = [root / STANDIN_FILE, root / _UNFINISHED]
     mark = next(filter(os.path.exists, marks), None)
     if mark is None:
-        paths = [*(clip.path for clip in plan.clips), *plan.lists]
-        if any((root / top).exists() for top in {path.split("/")[0] for path in paths}):
+        tops = {
+            path.split("/")[0]
+            for path in (*plan.lists, *(clip.path for clip in plan.clips))
+        }
+        if any((root / top).exists() for top in tops):
             raise DatasetError(
                 f"{root} holds a data set that is not a stand-in; it is left "
                 "untouched. Choose another folder for the stand-in."
@@ -98,8 +127,8 @@ def _is_ours(root: Path, what: dict, plan: StandinPlan) -> bool:
 
 
 def _write_one(job: tuple) -> None:
-    path, (frame_size, frame_rate), *what = job
-    encode_clip(path, clip_frames(*what), frame_size, frame_rate)
+    path, look, *what = job
+    encode_clip(path, clip_frames(*what), *look)
 
 
 def _end_with_parent() -> None:
@@ -110,17 +139,14 @@ def _end_with_parent() -> None:
 
 def _write_clips(jobs: list[tuple], workers: int, progress: bool) -> None:
     """In processes of their own, or in this one where ``workers`` is 1."""
-    bar = tqdm(
-        total=len(jobs), desc="writing stand-in", unit="clip", disable=not progress
-    )
+    looks = dict(total=len(jobs), desc="writing stand-in", unit="clip")
+    bar = partial(tqdm, **looks, disable=not progress)
     if workers == 1:
-        with bar:
-            for job in jobs:
-                _write_one(job)
-                bar.update()
+        for job in bar(jobs):
+            _write_one(job)
         return
     # New interpreters: a fork of a process with running threads can hang.
     spawn = multiprocessing.get_context("spawn")
-    with bar, ProcessPoolExecutor(workers, spawn, _end_with_parent) as pool:
-        for _ in pool.map(_write_one, jobs, chunksize=2):
-            bar.update()
+    with ProcessPoolExecutor(workers, spawn, _end_with_parent) as pool:
+        for _ in bar(pool.map(_write_one, jobs, chunksize=2)):
+            pass

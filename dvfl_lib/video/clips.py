@@ -51,15 +51,13 @@ def _way_to_open(
     cache: FrameCache | None, short_side: int
 ) -> Callable[[Path], VideoReader]:
     """``open_video``, or a cache whose frames are of the wanted size."""
-    if cache is None:
-        return open_video
-    if cache.short_side != short_side:
+    if cache and cache.short_side != short_side:
         raise RecipeError(
             f"the frame cache {cache.folder} holds frames of short side "
             f"{cache.short_side}, but {short_side} is wanted: make one with "
             f"FrameCache(folder, short_side={short_side})"
         )
-    return cache.reader
+    return cache.reader if cache else open_video
 
 
 class TrainingClips(Dataset):
@@ -111,10 +109,9 @@ class TrainingClips(Dataset):
             index = (key.index + step) % len(self.samples)
             try:
                 clip, label = self._make(key._replace(index=index))
+                return dict(clip=clip, label=label, index=index, unreadable=unreadable)
             except VideoError as error:
                 unreadable.append(str(error))
-                continue
-            return dict(clip=clip, label=label, index=index, unreadable=unreadable)
         raise DatasetError(
             f"none of the {len(self.samples)} training videos can be read; the first "
             f"says: {unreadable[0]}"
@@ -123,14 +120,12 @@ class TrainingClips(Dataset):
     def _make(self, key: ClipKey) -> tuple[Tensor, int]:
         """The clip of one key, float32 (T, 3, crop, crop), and its label."""
         sample, data = self.samples[key.index], self.data
-        choose, shape = self._sampling.draw, (data.frames, data.stride)
         with self._open(sample.path) as video:
             # The default generator, seeded just here, draws frames and pixels.
             with fixed_rng(self.seed, "clip", key.epoch, key.index, key.view):
-                frames = video.read(
-                    choose(video.num_frames, *shape, torch.default_generator)
-                )
-                return self._transform(frames, sample.label)
+                shape = video.num_frames, data.frames, data.stride
+                numbers = self._sampling(*shape, torch.default_generator)
+                return self._transform(video.read(numbers), sample.label)
 
 
 class EvaluationViews(Dataset):
@@ -161,12 +156,12 @@ class EvaluationViews(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = self.samples[index]
-        unreadable: list[str] = []
+        unreadable = []
         try:
             with self._open(sample.path) as video:
                 views = evaluation_views(video, self.data, self.evaluate)
         except VideoError as error:
-            unreadable.append(str(error))
+            unreadable = [str(error)]
             count, side = self.evaluate.clips * self.evaluate.crops, self.data.crop
             views = torch.zeros(count, self.data.frames, 3, side, side)
         return dict(views=views, label=sample.label, index=index, unreadable=unreadable)
@@ -175,11 +170,7 @@ class EvaluationViews(Dataset):
 def evaluation_views(
     video: VideoReader, data: DataRecipe, evaluate: EvaluateRecipe
 ) -> Tensor:
-    """All views of an open video, float32 (V, T, 3, crop, crop), clip-major.
-
-    Raises:
-        VideoError: it cannot be decoded.
-    """
+    """All views of an open video, float32 (V, T, 3, crop, crop), clip-major."""
     clips = view_indices(
         video.num_frames, data.frames, evaluate.clips, data.sampling, data.stride
     )

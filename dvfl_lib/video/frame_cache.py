@@ -77,11 +77,7 @@ class FrameCache:
         self.folder, self.short_side = Path(folder), short_side
 
     def file_of(self, path: str | os.PathLike[str]) -> Path:
-        """Where the frames of a video lie, or will.
-
-        Raises:
-            VideoError: the video is missing or empty.
-        """
+        """Where the frames of a video lie, or will."""
         path = check_file(path)
         stat = path.stat()
         parts = (
@@ -89,17 +85,12 @@ class FrameCache:
             *(self.short_side, _resize_fingerprint(), decoder_version()),
         )
         digest = hashlib.sha256(os.fsencode("\n".join(map(str, parts)))).hexdigest()
-        # Names are limited in bytes, and a sign takes up to four of them.
+        # Names are limited in bytes.
         stem = os.fsencode(path.stem)[:80].decode("utf-8", "ignore")
         return self.folder / f"{stem}-{digest[:20]}.npy"
 
     def reader(self, path: str | os.PathLike[str]) -> VideoReader:
-        """The frames of one video; decodes and keeps them if they are not there.
-
-        Raises:
-            VideoError: the video cannot be read.
-            RunDirectoryError: its frames cannot be written.
-        """
+        """The frames of one video; decodes and keeps them if they are not there."""
         file = self.file_of(path)
         return _load(Path(path), file) or self._build(Path(path), file)
 
@@ -131,19 +122,18 @@ class FrameCache:
                     report.bytes += size
                 bar.update()
                 bar.set_postfix_str(f"{report.bytes / 2**30:.2f} GiB")
-        report.unreadable = dict(sorted(report.unreadable.items()))
         return report
 
     def _ensure(self, path: Path) -> tuple[bool, int] | VideoError:
         """(whether it had to be decoded, bytes on disk), or why it cannot be."""
         try:
             file = self.file_of(path)
-            ready = _load(path, file) is not None
-            if not ready:
+            missing = _load(path, file) is None
+            if missing:
                 self._build(path, file)
         except VideoError as error:
             return error
-        return not ready, file.stat().st_size
+        return missing, file.stat().st_size
 
     def _build(self, path: Path, file: Path) -> CachedReader:
         """Decode, resize and write one video; the note last, for it means 'whole'."""

@@ -5,8 +5,8 @@ Public names: ``FrameIndex``, ``index_frames``, ``check_file``, ``refuse_picture
 
 What decodes is the truth, a header is a hint. Frames are numbered as PyAV shows them.
 Where container and codec keep one frame in a packet, and the packets' time stamps are
-sound, the packets are counted and the file may be entered at a key frame (*exact*).
-Any other file is decoded from its beginning, always.
+sound, the packets are counted and the file may be entered at a key frame. Any other
+file is decoded from its beginning, always.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import av
@@ -41,11 +43,10 @@ _OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"
 
 # (container, codec) that keep one frame in a packet, each with a time of its own.
 _MP4, _MKV = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
-_DECORD = {
-    *(("avi", "mpeg4"), (_MP4, "mpeg4"), (_MP4, "h264")),
-    *((_MKV, "h264"), (_MKV, "vp9")),
+_COUNTED = {
+    *(("avi", "mpeg4"), (_MP4, "mpeg4"), (_MP4, "h264"), (_MP4, "hevc")),
+    *((_MKV, "h264"), (_MKV, "hevc"), (_MKV, "vp9")),
 }
-_COUNTED = {*_DECORD, (_MP4, "hevc"), (_MKV, "hevc")}
 # MPEG-4 packets this small hold no picture ("not coded"); encoders that pack two
 # frames into one packet leave them behind, and they may not come out as frames.
 _EMPTY_PACKET_BYTES = 16
@@ -68,9 +69,10 @@ class FrameIndex:
     stream: int = 0  # number of the video's stream in the file
     times: tuple[int | None, ...] = ()  # time stamp of each frame
     time_base: Fraction = Fraction(1)  # seconds of one unit of the time stamps
-    keys: tuple[int, ...] = (0,)  # frames that can be decoded without earlier ones
-    exact: bool = False  # frames are known by their times, and keys can be entered
-    decord: bool = False  # exact, and of a kind that decord may read
+    # Frames, known by their times, at which the file can be entered; () for a file
+    # that is always decoded from its beginning.
+    keys: tuple[int, ...] = ()
+    plain: bool = False  # of a kind that decord may read
 
     @property
     def seconds(self) -> tuple[float, ...]:
@@ -94,12 +96,9 @@ def damaged(path: Path, what: str, error: Exception | None = None) -> VideoError
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:
-    """The absolute path of a file that exists and is not empty.
+    """The absolute path of a file that exists and is not empty, else ``VideoError``.
 
     Absolute, because FFmpeg takes a relative name such as "file:a.mp4" for an address.
-
-    Raises:
-        VideoError: missing, a folder, or zero bytes long.
     """
     path = Path(path).absolute()
     if not os.path.isfile(path):
@@ -142,15 +141,17 @@ def _moving(container: InputContainer) -> list[av.VideoStream]:
     return [s for s in container.streams.video if not s.disposition & covers]
 
 
-def refuse_picture(path: Path) -> None:
-    """Refuse a file that is one still picture, which says nothing about an action.
+def refuse_picture(path: str | os.PathLike[str]) -> Path:
+    """The absolute path of a video; a still picture says nothing about an action.
 
     Raises:
-        VideoError: it is one, or no video at all.
+        VideoError: missing or empty, one still picture, or no video at all.
     """
+    path = check_file(path)
     with open_container(path) as container:
         if container.format.name in _PICTURES:
             raise VideoError(f"{path}: is a picture, not a video")
+    return path
 
 
 class _Packet(NamedTuple):
@@ -181,9 +182,8 @@ def _index(path: Path, size: int, mtime_ns: int) -> FrameIndex:
     with open_container(path) as container:
         every, end, cut = _packets(path, container)
         stream = _choose(path, container, every)
-        number, time_base, codec = stream.index, stream.time_base, stream.codec_context
-        packets, kind = every[number], (container.format.name, codec.name)
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        number, codec = stream.index, stream.codec_context
+        packets = every[number]
         # Matroska, WebM, FLV and WMV state no count, but the longest stream's duration.
         seconds = (container.duration or 0) / av.time_base
         share = end / seconds if seconds else 1.0
@@ -192,26 +192,25 @@ def _index(path: Path, size: int, mtime_ns: int) -> FrameIndex:
         if share < MIN_DECODABLE and (cut or _ends_early(path, size, stream)):
             there = f"{share:.0%} of it is there ({len(packets)} frames)"
             raise damaged(path, f"is cut short: {there}")
+        times, keys = None, ()
+        if (container.format.name, codec.name) in _COUNTED:
+            reorders, avi = bool(codec.has_b_frames), container.format.name == "avi"
+            times, keys = _presentation(packets, reorders, avi)
+        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        known = dict(stream=number, time_base=stream.time_base)
         # Of several streams decord may choose another; more than eight bits are made
         # eight by the two versions of FFmpeg in two ways.
         pixels = codec.format.components if codec.format else ()
         plain = len(every) == 1 and all(part.bits == 8 for part in pixels)
-        times, keys = _presentation(packets, bool(codec.has_b_frames))
-    exact = kind in _COUNTED and times is not None and all(p.plain for p in packets)
-    doubtful = not exact or any(p.size <= _EMPTY_PACKET_BYTES for p in packets)
-    shape, seen = _decode(path, number, len(packets), to_the_end=doubtful)
-    exact = exact and (len(seen) == len(packets) or not doubtful)
-    times = times if exact else seen
+        plain = plain and codec.name != "hevc"
+        proven = stream.frames in (0, len(packets))
+    proven = proven and times is not None and _even(times)
+    proven = proven and all(p.size > _EMPTY_PACKET_BYTES for p in packets)
+    shape, seen = _decode(path, number, len(packets), to_the_end=not proven)
+    if not proven and times != seen:
+        times, keys = seen, ()
     return FrameIndex(
-        len(times),
-        fps,
-        *shape,
-        stream=number,
-        times=times,
-        time_base=time_base,
-        keys=keys if exact else (0,),
-        exact=exact,
-        decord=exact and plain and kind in _DECORD,
+        len(times), fps, *shape, **known, times=times, keys=keys, plain=plain
     )
 
 
@@ -315,22 +314,33 @@ def _ebml_number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _presentation(
-    packets: list[_Packet], reorders: bool
+    packets: list[_Packet], reorders: bool, avi: bool
 ) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
     """Rising times and key frames; no times where they cannot be trusted.
 
-    An AVI file stores no presentation times. For a codec with B-frames the demuxer
-    then hands out times in the order of decoding, which is not that of showing. Nor
-    can a file be entered where frames behind a key frame are shown before it.
+    An AVI file stores no presentation times: with B-frames, which are not stored in
+    the order of showing, the demuxer only guesses them; and times in the order of
+    storing are none of showing in any container. Nor can a file be entered where
+    frames behind a key frame are shown before it.
     """
     stamps = [packet.time for packet in packets]
-    if None in stamps or len(set(stamps)) != len(stamps) or not packets[0].key:
-        return None, (0,)
-    order = sorted(stamps)
+    order = sorted(set(stamps) - {None})
     keys = tuple(i for i, packet in enumerate(packets) if packet.key)
-    if any(order[i] != stamps[i] for i in keys) or (reorders and stamps == order):
-        return None, (0,)
+    if (
+        len(order) < len(stamps)
+        or not packets[0].key
+        or not all(packet.plain for packet in packets)
+        or (reorders and (avi or stamps == order))
+        or any(order[i] != stamps[i] for i in keys)
+    ):
+        return None, ()
     return tuple(order), keys
+
+
+def _even(times: tuple[int, ...]) -> bool:
+    """Whether no frame is missing between these: a lost one leaves a gap behind."""
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    return not steps or max(steps) < 1.5 * median(steps)
 
 
 def _decode(

@@ -3,14 +3,11 @@
 Public names: ``open_video``, ``iter_frames``, ``VideoReader``, ``decoder_version``,
 ``VIDEO_SUFFIXES``, ``BACKENDS``, ``BACKEND_VARIABLE``.
 
-PyAV reads every file. decord reads files of a few kinds that can be entered exactly,
-after its frame count and times were compared with those of the packets; elsewhere it
-gives other frames without a word. All this is a property of the file, so a run always
-reads a file in the same way, and a frame read alone equals the same frame among
-others.
-
-Pixels of both are equal, but for AVI files written by Xvid: there the two FFmpeg
-versions inside differ in the inverse transform, by at most 2 of 255 levels.
+PyAV reads every file. decord is there by name, for files of a few kinds, where its
+frame count and times are those of the packets; elsewhere it gives other frames without
+a word, and of a damaged stream it shows other pixels. For wanted frames it is no
+faster. Pixels of both are equal, but for AVI files written by Xvid: there the two
+FFmpeg versions inside differ in the inverse transform, by at most 2 of 255 levels.
 """
 
 from __future__ import annotations
@@ -76,7 +73,7 @@ class VideoReader(AbstractContextManager):
         self._frames: Iterator[av.VideoFrame] = iter(())
         self._latest: av.VideoFrame | None = None
         self._at = -1  # its number
-        self._jumps = index.exact
+        self._jumps = bool(index.keys)
         self._numbers = {time: number for number, time in enumerate(index.times)}
 
     def read(self, indices: Sequence[int]) -> Tensor:
@@ -112,7 +109,7 @@ class VideoReader(AbstractContextManager):
             frames[number] = self._to_array()
         else:
             return frames
-        if self._jumps:  # a frame is not where its time says: from the beginning, then
+        if self._jumps:  # damaged, or not where its time says: from the beginning, then
             self._jumps = False
             self.close()
             return self._decode(wanted)
@@ -136,9 +133,17 @@ class VideoReader(AbstractContextManager):
         opened = self._container is not None
         if not opened or number <= self._at or key > self._at + _SEEK_GAIN:
             self._enter(key if key >= _SEEK_GAIN else 0)
-        for _ in self._guarded():
-            if self._at >= number:
-                break
+        try:
+            while self._at < number and (frame := next(self._frames, None)):
+                self.frames_decoded += 1
+                self._latest, self._at = frame, self._at + 1
+                if self._jumps:  # by its time: the file may be entered anywhere
+                    self._at = self._numbers.get(frame.pts, self.num_frames)
+                    if frame.is_corrupt:  # mended by what came before
+                        self._at = self.num_frames
+        except av.FFmpegError as error:
+            stop = f"decoding stops after frame {self._at} of {self.num_frames}"
+            raise damaged(self.path, f"is damaged; {stop}", error) from error
 
     def _enter(self, key: int) -> None:
         if key == 0 or self._container is None:
@@ -148,19 +153,6 @@ class VideoReader(AbstractContextManager):
         if key:
             self._container.seek(self.index.times[key], stream=stream, backward=True)
         self._frames, self._at = self._container.decode(stream), -1
-
-    def _guarded(self) -> Iterator[None]:
-        """Take frames from the decoder; FFmpeg's errors become ``VideoError``."""
-        try:
-            for frame in self._frames:
-                self.frames_decoded += 1
-                self._latest, self._at = frame, self._at + 1
-                if self._jumps:  # by its time: the file may be entered anywhere
-                    self._at = self._numbers.get(frame.pts, self.num_frames)
-                yield
-        except av.FFmpegError as error:
-            stop = f"decoding stops after frame {self._at} of {self.num_frames}"
-            raise damaged(self.path, f"is damaged; {stop}", error) from error
 
     def _to_array(self) -> np.ndarray:
         """The latest frame, upright RGB (H, W, 3), of the size of the first one."""
@@ -208,14 +200,15 @@ class _DecordReader(VideoReader):
         return bool((abs(theirs - theirs[0] - ours) < step / 3).all())
 
     def _decode(self, wanted: list[int]) -> dict[int, np.ndarray]:
-        try:
-            batch = self._video.get_batch(wanted)
-        except self._unable:
-            # decord does not say what is wrong; PyAV does, or reads the file.
-            return super()._decode(wanted)
-        # torch tensors where someone has set decord's bridge
-        array = batch.numpy() if isinstance(batch, Tensor) else batch.asnumpy()
-        return dict(zip(wanted, array, strict=True))
+        if self._video is not None:
+            with suppress(*self._unable):
+                batch = self._video.get_batch(wanted)
+                # torch tensors where someone has set decord's bridge
+                array = batch.numpy() if isinstance(batch, Tensor) else batch.asnumpy()
+                return dict(zip(wanted, array, strict=True))
+        # decord does not say what is wrong; PyAV does, or reads the file.
+        self._video = None
+        return super()._decode(wanted)
 
     def close(self) -> None:
         super().close()
@@ -223,17 +216,16 @@ class _DecordReader(VideoReader):
 
 
 def _chosen(backend: str) -> str:
-    """decord or PyAV: what is asked for, by the environment too, and is here."""
+    """ "decord" or "pyav": what is asked for, by the environment too."""
     if backend == "auto":
         backend = os.environ.get(BACKEND_VARIABLE) or "auto"
     if backend not in BACKENDS:
         raise VideoError(f"backend must be one of {BACKENDS}, not {backend!r}")
-    has_decord = find_spec("decord") is not None
-    if backend == "decord" and not has_decord:
+    if backend == "decord" and find_spec("decord") is None:
         raise VideoError(
             "decord is not installed here; `pip install decord`, or use backend='pyav'"
         )
-    return "decord" if has_decord and backend != "pyav" else "pyav"
+    return "decord" if backend == "decord" else "pyav"
 
 
 def decoder_version() -> str:
@@ -246,10 +238,10 @@ def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoRead
     """Open a video file for reading chosen frames.
 
     Args:
-        backend: ``"pyav"``; or ``"auto"``: decord where it is installed and proven to
-            read this file's frames right, else PyAV; or ``"decord"``: the same, and
-            an error where it is not installed. The reader's ``backend`` says which it
-            is. The environment variable ``DVFL_VIDEO_BACKEND`` decides for ``"auto"``.
+        backend: ``"pyav"``; or ``"decord"``, where that counts and times this file's
+            frames right, else PyAV: the reader's ``backend`` says which it is. With
+            ``"auto"`` the environment variable ``DVFL_VIDEO_BACKEND`` decides, and
+            PyAV without it.
 
     Raises:
         VideoError: missing, empty, damaged or not a video; unknown backend; decord
@@ -258,7 +250,7 @@ def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoRead
     chosen = _chosen(backend)
     index = index_frames(path)
     path = Path(path).absolute()  # FFmpeg takes "file:a.mp4" for an address
-    if index.decord and chosen == "decord":
+    if chosen == "decord" and index.keys and index.plain:
         with suppress(VideoError):
             reader = _DecordReader(path, index)
             if reader.is_right():

@@ -49,9 +49,8 @@ def denormalise(frames: Tensor) -> Tensor:
 def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
     """uint8 (T, 3, H, W) scaled so that min(H, W) is ``short_side`` pixels.
 
-    The one resize of this library: the frame cache stores its output, so cached
-    and freshly decoded clips are equal bit for bit. Frames of the right size are
-    returned as they are.
+    The one resize of this library: the frame cache stores its output, so cached and
+    freshly decoded clips are equal bit for bit.
     """
     if min(frames.shape[-2:]) == short_side:
         return frames
@@ -59,11 +58,7 @@ def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
 
 
 def check_sides(name: str, height: int, width: int) -> None:
-    """Refuse frames that are far longer than high, before they are scaled.
-
-    Raises:
-        VideoError: one side is more than 50 times as long as the other.
-    """
+    """``VideoError`` for a side over 50 times as long as the other, before scaling."""
     short, long = sorted((height, width))
     if long > _LONGEST * short:
         raise VideoError(
@@ -73,10 +68,7 @@ def check_sides(name: str, height: int, width: int) -> None:
 
 
 class _FlipWithLabel(nn.Module):
-    """Horizontal flip with probability ``p``, and the label of what is then seen.
-
-    Draws what ``v2.RandomHorizontalFlip`` draws, whatever the label.
-    """
+    """``v2.RandomHorizontalFlip``, draw for draw, and the label of what is seen."""
 
     def __init__(self, p: float, flip_labels: Mapping[int, int | None]) -> None:
         super().__init__()
@@ -97,13 +89,11 @@ def labelled_transform(
 ) -> Callable[[Tensor, int], tuple[Tensor, int]]:
     """The augmentation of a recipe, on a clip together with its label.
 
-    The result takes uint8 (T, 3, H, W) and a label, and gives float32
-    (T, 3, crop, crop) and the label of what that shows.
-
-    Short side to ``data.short_side``, a random area and aspect ratio resized to
-    ``data.crop``, horizontal flip, colour jitter, grey, ImageNet normalisation.
-    Steps whose strength is 0 are left out. Source of the order: facts of the
-    released training code, DVFL-Net ``datasets/build.py``.
+    From uint8 (T, 3, H, W) and a label to float32 (T, 3, crop, crop) and the label of
+    what that shows. Short side to ``data.short_side``, a random area and aspect ratio
+    resized to ``data.crop``, horizontal flip, colour jitter, grey, ImageNet
+    normalisation. Steps whose strength is 0 are left out. Source of the order: facts of
+    the released training code, DVFL-Net ``datasets/build.py``.
 
     Args:
         flip_labels: label -> label of the mirror image, for the classes that a flip
@@ -132,7 +122,8 @@ def training_transform(
     data: DataRecipe, augment: AugmentRecipe
 ) -> Callable[[Tensor], Tensor]:
     """``labelled_transform`` of a clip alone: uint8 to float32 (T, 3, crop, crop)."""
-    return functools.partial(_clip_alone, labelled_transform(data, augment))
+    labelled = labelled_transform(data, augment)
+    return lambda frames: labelled(frames, 0)[0]
 
 
 def _augmented(
@@ -141,12 +132,6 @@ def _augmented(
     clip = tv_tensors.Image(resize_short_side(frames, short_side))
     clip, label = chain(clip, label)  # v2 hands a plain number through
     return normalise(clip.as_subclass(Tensor)), label
-
-
-def _clip_alone(
-    transform: Callable[[Tensor, int], tuple[Tensor, int]], frames: Tensor
-) -> Tensor:
-    return transform(frames, 0)[0]
 
 
 def evaluation_crops(
@@ -182,17 +167,11 @@ def mix_clips(
 ) -> tuple[Tensor, Tensor]:
     """MixUp or CutMix over a batch, then label smoothing.
 
-    Args:
-        clips: float (B, T, 3, H, W).
-        labels: int64 (B,).
-
-    Returns:
-        The mixed clips, and soft labels (B, num_classes) of rows that sum to one.
-
-    Where both are switched on, each batch takes one of them with equal chance, as
-    the released code does. A whole clip is mixed with a whole clip: the same
-    weight, or the same box, in all frames. With both off the clips come back
-    untouched. Draws come from torch's global CPU generator.
+    From float (B, T, 3, H, W) and int64 labels (B,) to the mixed clips, and soft labels
+    (B, num_classes) of rows that sum to one. Where both are switched on, each batch
+    takes one of them with equal chance, as the released code does. A whole clip is
+    mixed with a whole clip: the same weight, or the same box, in all frames. With both
+    off the clips come back untouched. Draws come from torch's global CPU generator.
     """
     choices = []
     if augment.mixup > 0:

@@ -15,9 +15,9 @@ import pytest
 from archives import tar_bytes, zip_bytes
 from bad_server import BadServer, serve
 from dvfl_lib.datasets.check import check_dataset
-from dvfl_lib.datasets.get import get_dataset
 from dvfl_lib.datasets.sources import SOURCES, Archive, DataSource
 from rar_files import FakeUnrar, fake_unrar
+from small_benchmark import get
 from small_standins import write_small
 
 pytestmark = pytest.mark.nightly
@@ -76,12 +76,6 @@ def assert_loads(name: str, root: Path, standin: Path) -> None:
     assert report.good, report.text()
 
 
-def get(known: DataSource, root: Path) -> Path:
-    return get_dataset(
-        known.name, root, source=known, progress=False, say=lambda _: None
-    )
-
-
 def test_ucf101_from_its_zips(server, tmp_path):
     """The videos from the copy that has them all in one folder."""
     standin = write_small("ucf101", tmp_path / "standin")
@@ -94,7 +88,8 @@ def test_ucf101_from_its_zips(server, tmp_path):
         ),
     }
     known = served_here(SOURCES["ucf101"], server, content)
-    root = get(known, tmp_path / "to")
+    root = tmp_path / "to"
+    get(known, root)
     assert_loads("ucf101", root, standin)
 
 
@@ -117,7 +112,8 @@ def test_the_rars_of_ucf(
     members[f"{folder}/{landmark}/x"] = b""
     content = {archive: raring(program, tmp_path, archive, members)}
     known = served_here(SOURCES[name], server, content)
-    root = get(known, tmp_path / "to")
+    root = tmp_path / "to"
+    get(known, root)
     shutil.rmtree(root / folder / landmark)
     if name == "ucf101":
         shutil.copytree(standin / "ucfTrainTestlist", root / "ucfTrainTestlist")
@@ -150,7 +146,8 @@ def test_hmdb51_from_its_rar_of_rars(server, tmp_path, monkeypatch):
             ("test_train_splits.rar", splits),
         )
     }
-    root = get(served_here(SOURCES["hmdb51"], server, content), tmp_path / "to")
+    root = tmp_path / "to"
+    get(served_here(SOURCES["hmdb51"], server, content), root)
     for place in (root, standin):
         shutil.rmtree(place / "hmdb51_org" / "brush_hair")
         (place / lists.name / "brush_hair_test_split1.txt").unlink()
@@ -172,7 +169,8 @@ def test_ssv2_from_parts_that_lie_there(tmp_path):
     lists.pop("labels/STANDIN.json")
     package = SOURCES["ssv2"].parts[1].choices[0].name
     (archives / package).write_bytes(zip_bytes(lists))
-    root = get(SOURCES["ssv2"], tmp_path / "to")
+    root = tmp_path / "to"
+    get(SOURCES["ssv2"], root)
     for path in (root / "labels").iterdir():  # where the stand-in has them
         path.rename(root / path.name)
     (root / "labels").rmdir()
@@ -197,7 +195,8 @@ def test_kinetics400_from_its_lists_of_archives(server, tmp_path):
         "train",
         "val",
     ]
-    root = get(known, tmp_path / "to")
+    root = tmp_path / "to"
+    get(known, root)
     assert_loads("kinetics400", root, standin)
 
 

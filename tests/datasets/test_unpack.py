@@ -26,7 +26,7 @@ MEMBERS = {"top/a/1.avi": b"one", "top/b/2.avi": b"two"}
 INSIDE = {"a/1.avi": b"one", "b/2.avi": b"two"}
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz", "zip"])
+@pytest.mark.parametrize("mode", ["w:gz", "zip"])
 def test_every_packing_is_unpacked_from_where_the_landmark_lies(tmp_path, mode):
     content = zip_bytes(MEMBERS) if mode == "zip" else tar_bytes(MEMBERS, mode=mode)
     quietly(write(tmp_path / "x", content), tmp_path / "to", landmark="a")
@@ -47,7 +47,7 @@ def test_an_archive_without_its_landmark_is_another_one(tmp_path):
 
 def test_a_folder_that_is_there_is_added_to(tmp_path):
     for name, member in (("1", "a/1"), ("2", "b/2")):
-        packed = write(tmp_path / name, tar_bytes({member: name.encode()}))
+        packed = write(tmp_path / name, tar_bytes({member: name.encode()}, mode="w:gz"))
         quietly(packed, tmp_path / "to")
     assert content_of(tmp_path / "to") == {"a/1": b"1", "b/2": b"2"}
 
@@ -87,7 +87,9 @@ def test_a_name_that_leads_out_is_refused(tmp_path, name, kind):
     if kind == "zip":
         packed = write_zip(inside / "x", {"good": b"1", name: b"evil"})
     elif kind == "tar":
-        packed = write(inside / "x", tar_bytes({"good": b"1", name: b"evil"}))
+        packed = write(
+            inside / "x", tar_bytes({"good": b"1", name: b"evil"}, mode="w:gz")
+        )
     else:
         packed = write_rar(inside / "x", {"good": b"1", name: b"evil"})
     with pytest.raises(DatasetError, match="refused whole|damaged|program"):
@@ -107,7 +109,7 @@ def test_a_name_that_leads_out_is_refused(tmp_path, name, kind):
     ids=lambda member: f"{member.name} {member.type}",
 )
 def test_links_and_devices_in_a_tar_are_refused(tmp_path, member):
-    packed = write(tmp_path / "x", tar_bytes({"good": b"1"}, member))
+    packed = write(tmp_path / "x", tar_bytes({"good": b"1"}, member, mode="w:gz"))
     with pytest.raises(DatasetError, match="a link or device"):
         quietly(packed, tmp_path / "to")
     assert everything(tmp_path) == {"x"}
@@ -131,7 +133,7 @@ def test_a_link_in_a_zip_or_a_rar_is_refused(tmp_path):
         zip_bytes(MEMBERS)[:-30],
         zip_bytes(MEMBERS).replace(b"one", b"ono"),
         tar_bytes(MEMBERS, mode="w:gz")[:-9],
-        tar_bytes(MEMBERS)[:700],
+        gzip.compress(tar_bytes(MEMBERS)[:700]),
         gzip.compress(b"no tar"),
         b"<html>no archive</html>",
         b"Rar!\x1a\x07\x01\x00",
@@ -148,15 +150,12 @@ def test_damage_is_one_sentence_and_leaves_nothing(tmp_path, content):
     assert everything(tmp_path) == {"x"}
 
 
-def test_a_locked_zip_and_two_files_of_one_name_are_refused(tmp_path):
+def test_a_locked_zip_is_refused(tmp_path):
     content = bytearray(zip_bytes({"a": b"1"}))
     content[6] |= 1  # the flag "encrypted", in both headers
     content[content.index(b"PK\x01\x02") + 8] |= 1
-    for name, bad in (("x", bytes(content)), ("y", tar_bytes({"a": b"1"}))):
-        if name == "y":
-            bad = bad[:1024] + bad[:1024] + bytes(1024)
-        with pytest.raises(DatasetError, match="damaged"):
-            quietly(write(tmp_path / name, bad), tmp_path / "to")
+    with pytest.raises(DatasetError, match="damaged.*encrypted"):
+        quietly(write(tmp_path / "x", bytes(content)), tmp_path / "to")
 
 
 def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):

@@ -97,7 +97,6 @@ def test_what_is_finished_is_read_and_not_run_again(executed):
         folder=executed / "run",
         data_root=str(executed / "data"),
         overrides=OVERRIDES,
-        progress=False,
     )
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     for seed in (0, 1):

@@ -82,18 +82,6 @@ def test_what_has_no_partner_is_named_and_refused(network, data, told):
     assert all(text in str(refused.value) for text in told), refused.value
 
 
-def test_other_names_need_a_mapping_and_a_whole_one():
-    partner = {"rise": "Rising", "sink": "Sinking"}
-    network = ("Sinking", "Rising")
-    with pytest.raises(CheckpointError, match="only the network has"):
-        align_classes(network, ("rise", "sink"))
-    assert align_classes(network, ("rise", "sink"), partner) == (1, 0)
-    with pytest.raises(CheckpointError, match="lacks the data set's 'fall'"):
-        align_classes(network, ("rise", "fall"), partner)
-    with pytest.raises(CheckpointError, match="several classes"):
-        align_classes(network, ("rise", "sink"), dict.fromkeys(partner, "Rising"))
-
-
 def test_released_checkpoints_have_the_order_of_their_repository(real_data):
     """Our order of UCF101, made theirs, is the order of their file of labels."""
     lists = real_data / "annotations"

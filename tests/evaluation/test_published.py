@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dvfl_lib.evaluation import Views
-from dvfl_lib.evaluation.published import (
+from dvfl_lib.evaluation.tables import (
     PUBLISHED_RESULTS,
     differences,
     published_for,

@@ -16,9 +16,6 @@ from dvfl_lib.evaluation import (
     ReportFigure,
     RunSummary,
     Views,
-    calibration_of,
-    confused_pairs,
-    final_rows,
     write_report,
 )
 from dvfl_lib.evaluation.report import write_final_report
@@ -238,19 +235,17 @@ def test_stand_in_and_real_results_are_never_mixed(read):
 def written(tmp_path):
     """A report with all its parts."""
     measured = [
-        Measured("student", on_split(split, right))
+        Measured(on_split(split, right))
         for split, right in zip("123", (8, 9, 7), strict=True)
     ]
-    measured[0] = Measured("student", measured[0].result, ("The order is assumed.",))
-    first = measured[0].result
-    place = ("ucf101", "1", "student")
+    gone = on_split("1", 8, unreadable=("v: gone",))
+    measured[0] = Measured(gone, ("The order is assumed.",), missing=2)
+    measured[1] = Measured(measured[1].result, missing=None)
     save_figure(accuracy_bars({"a": (0.5, 0.4, 0.6)}), tmp_path / "figures/a.png")
     return write_final_report(
         tmp_path,
-        final_rows(measured),
+        measured,
         costs=[ViewCost("student", FULL, 1000, 2_000_000, 0.004, 5, "cpu")],
-        calibrations={place: calibration_of(first.probabilities, first.labels)},
-        confusions={place: confused_pairs(first)},
         figures=[ReportFigure("figures/a.png", "Stand-in data. Bars.", "bars")],
         about={"device": "cpu"},
     )
@@ -266,7 +261,15 @@ def test_all_files_say_stand_in(written):
         assert part["standin"] is True
     # Every row of results names the data, and the data is called a stand-in.
     rows = [line for line in text.splitlines() if line.startswith("| stand-in for UCF")]
-    assert len(rows) == 1 + 3 + 1 + len(told["confused_pairs"][0]["pairs"])
+    pairs = sum(len(entry["pairs"]) for entry in told["confused_pairs"])
+    assert len(rows) == 1 + 3 + 3 + pairs
+    splits = [line.split(" | ") for line in rows[1:4]]
+    assert [cells[1] for cells in splits] == ["1", "2", "3"]
+    assert [cells[-2:] for cells in splits] == [
+        ["2", "1 |"],
+        ["unknown", "0 |"],
+        ["0", "0 |"],
+    ]
 
 
 def test_the_page_holds_every_part(written):

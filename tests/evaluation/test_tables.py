@@ -12,7 +12,6 @@ from dvfl_lib.evaluation.tables import (
     final_table,
     result_table,
     source_table,
-    split_table,
 )
 from dvfl_lib.vfl_net import create_model
 from small_results import on_split, one_hot, result
@@ -20,9 +19,9 @@ from small_results import on_split, one_hot, result
 FULL = Views(4, 3, 8, "segments", 224, 224)
 
 
-def ucf101(role="student", name="student", rights=(8, 9, 7), **changes):
+def ucf101(name="student", rights=(8, 9, 7), **changes):
     return [
-        Measured(role, on_split(split, right, name=name, **changes))
+        Measured(on_split(split, right, name=name, **changes))
         for split, right in zip("123", rights, strict=True)
     ]
 
@@ -31,7 +30,7 @@ def k400(**changes):
     """The Base teacher on real data, as the authors evaluate it."""
     values = {"dataset": "kinetics400", "model": "video_focalnet_base"}
     values |= {"standin": False, "views": FULL, "name": "teacher"}
-    return Measured("teacher", on_split("1", 8, **(values | changes)))
+    return Measured(on_split("1", 8, **(values | changes)))
 
 
 def cells(table, row=0):
@@ -62,7 +61,7 @@ def test_the_same_thing_on_the_same_list_is_comparable():
 
 def test_a_number_that_is_not_known_stays_blank():
     entry = k400(name="student", model="vfl_net_nano")
-    (row,) = final_rows([Measured("student", entry.result)])
+    (row,) = final_rows([Measured(entry.result)])
     shown = cells(final_table([row]))
     assert shown["published top-1 / top-5"] == shown["published on"] == ""
     assert shown["comparable"] == "no: no published number is known"
@@ -80,29 +79,22 @@ def test_one_split_shows_its_interval_and_a_part_says_so():
 
 def test_videos_that_were_left_out_are_counted():
     entry = k400(unreadable=("v: gone",))
-    (row,) = final_rows([Measured("teacher", entry.result, (), missing=2)])
+    (row,) = final_rows([Measured(entry.result, (), missing=2)])
     shown = cells(final_table([row]))
     assert shown["measured on"].startswith("split 1; 10 of 13 listed videos; 4 x 3")
     told = "no: 23.1 % of the listed videos missing or unreadable"
     assert shown["comparable"] == told
-    split = cells(split_table([row]))
-    assert (split["videos"], split["missing"], split["unreadable"]) == ("10", "2", "1")
-    (row,) = final_rows([Measured("teacher", entry.result, (), missing=None)])
+    (row,) = final_rows([Measured(entry.result, (), missing=None)])
     assert "10 videos, of an unknown number" in cells(final_table([row]))["measured on"]
-    assert cells(split_table([row]))["missing"] == "unknown"
 
 
-def test_every_split_is_shown_by_itself_and_another_protocol_is_another_row():
-    table = split_table(final_rows(ucf101()))
-    assert [row[1] for row in table.rows] == ["1", "2", "3"]
-    assert all(row[0] == "stand-in for UCF101" for row in table.rows)
-    assert table.caption.startswith("Stand-in data.")
-    rows = final_rows([*ucf101(), Measured("student", on_split("authors", 9))])
+def test_another_protocol_is_another_row():
+    rows = final_rows([*ucf101(), Measured(on_split("authors", 9))])
     assert [row.mean.splits for row in rows] == [("1", "2", "3"), ("authors",)]
 
 
 def test_every_published_number_has_its_address():
-    rows = final_rows([*ucf101(), *ucf101("baseline", "baseline"), k400()])
+    rows = final_rows([*ucf101(), *ucf101("baseline"), k400()])
     table = source_table(rows)
     assert [row[:2] for row in table.rows] == [
         ["UCF101", "DVFL-Net, VFL-Net"],
@@ -196,8 +188,7 @@ def test_one_more_metric_is_one_more_row(monkeypatch):
     monkeypatch.setitem(METRICS, "top2", top2)
     entry = on_split("1", 5)
     assert entry.to_json()["top2"]["percent"] == 10
-    (row,) = final_rows([Measured("student", entry)])
+    (row,) = final_rows([Measured(entry)])
     assert row.mean.to_dict()["top2_percent"] == 10
     assert row.to_dict()["measured"]["splits"][0]["top2"]["n"] == 10
-    for table in (result_table([entry]), split_table([row])):
-        assert cells(table)["top-2"].startswith("10.0 % [")
+    assert cells(result_table([entry]))["top-2"].startswith("10.0 % [")

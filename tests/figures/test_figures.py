@@ -136,7 +136,7 @@ def test_words_are_clear_of_each_other_and_the_figure_is_described(figure):
 
 def test_clips_are_shown_pixel_for_pixel():
     clip = torch.arange(10 * 3 * 4 * 4).reshape(10, 3, 4, 4).to(torch.uint8)
-    axes = figures.clip_strip(clip, per_row=8).axes
+    axes = figures.clip_strip(clip).axes
     shown = [image.get_array() for axis in axes for image in axis.images]
     assert len(shown) == 10
     assert np.array_equal(shown[9], clip[9].permute(1, 2, 0).numpy())
@@ -204,8 +204,6 @@ def test_confusion_shows_shares_of_rows_and_copes_with_an_empty_class():
     assert "HandstandPushups1 taken for HandstandPushups2 4 times" in (
         figures.alt_text(figure)
     )
-    with pytest.raises(DVFLError, match="do not go with"):
-        figures.confusion_figure(np.eye(3), ["a", "b"])
 
 
 def test_many_classes_are_numbered_and_the_worst_confusion_is_named():
@@ -222,11 +220,11 @@ def test_classes_are_sorted_by_the_last_network_and_empty_ones_come_last():
 
 
 def test_long_views_show_first_and_last_frame():
-    pixels = np.zeros((1, 16, 3, 4, 4), np.uint8)
-    pixels[0, :, 0] = np.arange(16)[:, None, None]
-    figure = figures.views_figure(pixels, ["only"], most_frames=4)
+    pixels = np.zeros((1, 22, 3, 4, 4), np.uint8)
+    pixels[0, :, 0] = np.arange(22)[:, None, None]
+    figure = figures.views_figure(pixels, ["only"])
     shown = [int(axis.images[0].get_array()[0, 0, 0]) for axis in figure.axes]
-    assert shown == [0, 5, 10, 15]
+    assert shown == [0, 3, 6, 9, 12, 15, 18, 21]
 
 
 def test_saved_png_is_whole_described_and_the_same_every_time(tmp_path):
@@ -238,9 +236,6 @@ def test_saved_png_is_whole_described_and_the_same_every_time(tmp_path):
         assert "student, distilled 60.0 %" in picture.text["Description"]
         assert "Software" not in picture.text
     assert len(list(first.parent.iterdir())) == 2
-    told = figures.save_figure(bars(), tmp_path / "c.png", alt="three bars")
-    with Image.open(told) as picture:
-        assert picture.text["Description"] == "three bars"
 
 
 ROWS = {

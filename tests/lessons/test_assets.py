@@ -77,8 +77,8 @@ def test_a_changed_file_is_refused(copy):
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    with pytest.raises(LessonError, match="SHA-256 begins with.*'make assets'"):
-        trained_student(copy)
+    with pytest.raises(LessonError, match="its SHA-256 is.*'make assets'"):
+        trained_network("student", copy)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_a_missing_or_damaged_file_is_named(copy, name, text):
     (copy / name).unlink()
     if text:
         (copy / name).write_text(text)
-    with pytest.raises(LessonError, match=f"{name}.* cannot be read.*'make assets'"):
-        trained_student(copy)
+    with pytest.raises(LessonError, match=f"not there, or.*{name}.*'make assets'"):
+        trained_network("student", copy)
 
 
 @pytest.mark.parametrize("side, short_side", [(64, 72), (80, 90), (33, 37)])
@@ -156,7 +156,7 @@ class FakeRun:
         self.model = create_model("vfl_net_lab_student", len(ACTIONS))
         self.other = create_model("vfl_net_lab_teacher", len(ACTIONS))
         self.recipe = recipe_for("demo", assets.OVERRIDES)
-        self.settings = SimpleNamespace(seed=assets.SEED, split="1")
+        self.seed, self.split = assets.SEED, "1"
         self.train_list = SimpleNamespace(standin=True, classes=ACTIONS)
         self.test_list = range(336)
         self.fit_samples, self.held_out_samples = range(768), range(96)
@@ -199,7 +199,7 @@ def test_the_command_trains_with_these_settings_and_exports(fake, tmp_path, caps
     assert fake.asked["run_dir"] == str(tmp_path / "run")
     assert fake.run.trained_roles == ["teacher", "student", "baseline"]
     path = tmp_path / "assets" / STUDENT.file
-    model, metadata = trained_student(path.parent)
+    model, metadata = trained_network("student", path.parent)
     for name, value in fake.run.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])
     assert metadata["test"]["top1"] == 0.876543

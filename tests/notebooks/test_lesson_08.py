@@ -6,8 +6,8 @@ import re
 import pytest
 import yaml
 
-from dvfl_lib.evaluation import PUBLISHED_RESULTS, open_benchmarks
-from dvfl_lib.evaluation.plan import RunOptions
+from dvfl_lib.evaluation import PUBLISHED_RESULTS
+from dvfl_lib.evaluation.plan import BenchmarkPlan, RunOptions
 from dvfl_lib.lessons.trained import ASSETS, assets_folder
 from dvfl_lib.weights import read_metadata
 from lesson_code import Outputs
@@ -49,7 +49,7 @@ def test_the_parameters_are_those_of_the_library():
     (cell,) = [c for c in LESSON.cells if "parameters" in c["metadata"].get("tags", [])]
     tree = ast.parse("".join(cell["source"]))
     names = {statement.targets[0].id for statement in tree.body}
-    taken = set(open_benchmarks.__kwdefaults__)
+    taken = set(BenchmarkPlan.model_fields) - set(RunOptions.model_fields)
     assert names == taken | {"options", "more_views"}
     known = set(RunOptions.model_fields)
     assert {"device", "batch_size", "workers", "precision"} <= known

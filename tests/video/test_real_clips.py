@@ -35,11 +35,12 @@ def awkward(real_data) -> Path:
     return folder
 
 
+@needs_decord
 @pytest.mark.parametrize("name", AWKWARD)
 def test_awkward_files_give_what_a_player_shows(awkward, name):
     """All frames; one alone as among others; and the same from both backends."""
     path = awkward / name
-    with open_video(path, "auto") as one, open_video(path, "pyav") as other:
+    with open_video(path, "decord") as one, open_video(path, "pyav") as other:
         count = one.num_frames
         assert count == other.num_frames == AWKWARD[name]
         frames = one.read(range(count))
@@ -89,11 +90,11 @@ def test_real_clips_are_numbered_as_ffmpeg_shows_them(real_data):
         truth = by_hand(path)
         with open_video(path, "pyav") as video:
             assert video.num_frames == len(truth), path
-            for number in (len(truth) - 1, len(truth) // 2):
+            for number in range(len(truth) - 1, 0, -max(1, len(truth) // 9)):
                 assert torch.equal(video.read([number])[0], truth[number]), path
 
 
-@pytest.mark.parametrize("backend", ["auto", "pyav"])
+@pytest.mark.parametrize("backend", ["decord", "pyav"])
 def test_damage_in_the_middle_is_an_error_for_frames_behind_it(real_data, backend):
     path = real_data / "real_clips/other/decord_tests/corrupted.mp4"
     with open_video(path, backend) as video:
