@@ -200,8 +200,8 @@ def load_kinetics400(root: Path, split: str, subset: str) -> VideoDataset:
     for side in SUBSETS:
         places = [root / "annotations", root]
         files = [place / f"{name}.csv" for place in places for name in _NAMES[side]]
-        if found := [file for file in files if file.is_file()]:
-            lists[side] = read_csv(found[0], classes, side)
+        if file := next((file for file in files if file.is_file()), None):
+            lists[side] = read_csv(file, classes, side)
     refuse_shared(lists, "clips", root / "annotations", _WHERE)
     listed = lists.get(subset)
     disk = _scan(videos, classes, listed is not None)
