@@ -149,8 +149,8 @@ def _run(options: argparse.Namespace) -> int:
     parameters = _parameters(options)
     # Checked here too, so that a mistake is one line and not a notebook's traceback.
     run = open_run(**parameters)
-    parameters["run_dir"] = str(run.settings.run_dir.absolute())
-    executed = run.settings.run_dir / notebook.name
+    parameters["run_dir"] = str(run.run_dir.absolute())
+    executed = run.run_dir / notebook.name
     try:
         papermill.execute_notebook(
             str(notebook),
@@ -166,7 +166,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"\ndvfl: {error.ename}: {error.evalue}", file=sys.stderr)
         print(f"dvfl: the notebook up to there is {executed}", file=sys.stderr)
         return 1
-    print(f"\nThe report: {run.settings.run_dir / 'report.html'}")
+    print(f"\nThe report: {run.run_dir / 'report.html'}")
     return 0
 
 
@@ -183,13 +183,19 @@ def _train(options: argparse.Namespace) -> int:
         for role in ROLES:
             result = run.evaluate(role)
             print(f"{role_name(role):<24} top-1 {result.top1}")
-        print(f"The same parameters for notebook 07 report on {run.settings.run_dir}")
+        print(f"The same parameters for notebook 07 report on {run.run_dir}")
     processes().wait_for_everyone()
     return 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from ..evaluation import run_benchmarks
+    from ..evaluation import (
+        final_rows,
+        final_table,
+        markdown,
+        open_benchmarks,
+        write_benchmarks,
+    )
 
     given: dict[str, Any] = {}
     for name, value in _settings(options.set).items():
@@ -200,7 +206,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             given[name] = value
     for name in ("device", "precision", "batch_size", "workers"):
         given.setdefault(name, getattr(options, name))
-    page = run_benchmarks(
+    bench = open_benchmarks(
         benchmarks=options.dataset,
         data_roots=_pairs(options.data_root, "--data-root"),
         checkpoints=_checkpoints(options),
@@ -214,6 +220,11 @@ def _evaluate(options: argparse.Namespace) -> int:
         trust_unknown_training=options.trust_unknown_training,
         **given,
     )
+    for note in bench.notes:
+        print(note)
+    results = bench.evaluate_all()
+    page = write_benchmarks(bench, results)[1]
+    print(markdown([final_table(final_rows(bench.measured(results)))]))
     print(f"\nThe page: {page}")
     return 0
 
@@ -232,7 +243,7 @@ def _by_role(texts: list[str]) -> dict[str, str]:
 
 def _checkpoints(options: argparse.Namespace) -> list[Any]:
     """One shape, from the shell or from a JSON file."""
-    from ..evaluation.plan import read_checkpoint
+    from ..evaluation.plan import Checkpoint
 
     entries: list[Any] = []
     for text in options.checkpoint:
@@ -244,7 +255,7 @@ def _checkpoints(options: argparse.Namespace) -> list[Any]:
         except (OSError, ValueError, TypeError) as error:
             raise RecipeError(f"--checkpoint: {text}: {error}") from None
     arch = _by_role(options.arch)
-    checked = [read_checkpoint(entry) for entry in entries]
+    checked = [Checkpoint.read(entry) for entry in entries]
     return [
         c.model_copy(update={"arch": c.arch or arch.get(c.role, "")}) for c in checked
     ]
