@@ -34,6 +34,7 @@ Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+MatchingKind = Literal["features", "modulators"]  # see distillation.features
 Pair = Annotated[tuple[Positive, Positive], Field(strict=False)]
 
 
@@ -169,7 +170,7 @@ class DistilRecipe:
     loss: str = "forward_kl"  # a name of distillation.KD_LOSSES
     # The teacher's head drawn anew in every process, as the released code does.
     random_head: bool = False
-    match: str = ""  # distillation.MatchingKind; "" matches logits alone
+    match: Literal[MatchingKind, ""] = ""  # insides too; "" matches logits alone
     match_weight: Positive = 1.0
     # K > 0: both students see K augmentations of each clip in turn, and the teacher's
     # logits of these are stored: K passes of the teacher serve all epochs.
@@ -257,6 +258,11 @@ class Recipe:
 
         All changes are made at once: two values may only be right together.
         """
+        if not isinstance(overrides, Mapping):
+            raise RecipeError(
+                "overrides takes a dictionary such as {'optim.epochs': 2}, not "
+                f"{overrides!r}"
+            )
         values = self.to_dict()
         parts = {name: part for name, part in values.items() if name != "profile"}
         known = [f"{name}.{key}" for name, part in parts.items() for key in part]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from dvfl_lib.recipes import AugmentRecipe, DataRecipe
+from dvfl_lib.recipes import AugmentRecipe, DataRecipe, Recipe
 from dvfl_lib.training.devices import make_accelerator
 from dvfl_lib.training.teacher_logits import StoredTeacher
 from dvfl_lib.video.clips import ClipKey, Sample
-from tiny_training import MemoryClips, tiny_model
+from tiny_training import MemoryClips, tiny_model, tiny_recipe
 
 NAMES = ("jump", "run", "sit", "walk")
 
@@ -71,7 +71,11 @@ def opened(
 ) -> StoredTeacher:
     """Filled and checked."""
     data = DataRecipe(workers=workers, max_unreadable=max_unreadable)
-    given = (folder, teacher or Counted(), clips, classes, precision, batch_size, data)
+    optim = tiny_recipe(
+        precision=precision, batch_size=batch_size, micro_batch=batch_size
+    )
+    recipe = Recipe(data=data, optim=optim)
+    given = (folder, teacher or Counted(), clips, classes, recipe)
     stored = StoredTeacher(*given, show=False)
     stored.open(make_accelerator(precision))
     return stored
@@ -79,4 +83,5 @@ def opened(
 
 def content(folder: Path) -> dict[str, bytes]:
     """Every view's file."""
-    return {path.name: path.read_bytes() for path in folder.glob("view_*")}
+    files = folder.rglob("view_*")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}

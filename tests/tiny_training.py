@@ -101,16 +101,15 @@ def run(
     clips = clips or MemoryClips()
     optim = optim or tiny_recipe()
     data = DataRecipe(max_unreadable=max_unreadable, workers=workers)
-    if cache is not None:
-        names = [str(number) for number in range(CLASSES)]
-        size = optim.micro_batch
-        stored = (cache, config["teacher"], clips, names, optim.precision, size, data)
-        config["stored"] = StoredTeacher(*stored, show=False)
     recipe = Recipe(
         data=data, augment=augment, optim=optim, distil=distil or DistilRecipe()
     )
+    if cache is not None:
+        names = [str(number) for number in range(CLASSES)]
+        asked = (cache, config["teacher"], clips, names, recipe)
+        config["stored"] = StoredTeacher(*asked, show=False)
     values = dict(num_classes=CLASSES, seed=0, name="tiny", progress=False)
-    config = TrainConfig(recipe, run_dir=run_dir, **{**values, **config})
+    config = TrainConfig(recipe, optim, run_dir=run_dir, **{**values, **config})
     return fit(tiny_model() if model is None else model, clips, config)
 
 

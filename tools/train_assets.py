@@ -92,7 +92,7 @@ def _told(run: Pipeline, fits: dict[str, FitResult], role: str) -> dict[str, Any
     """How one was made and how good it is; no times, so the same each time."""
     result = run.evaluate(role)
     test = {
-        "list": f"stand-in for UCF101, test list {run.settings.split}",
+        "list": f"stand-in for UCF101, test list {run.split}",
         "views": str(result.views),
         "top1": round(result.top1.value, 6),
     }
@@ -104,7 +104,7 @@ def _told(run: Pipeline, fits: dict[str, FitResult], role: str) -> dict[str, Any
         "standin": run.train_list.standin,
         "what": f"{WHAT[role]}, trained on the stand-in",
         "command": COMMAND,
-        "seed": run.settings.seed,
+        "seed": run.seed,
         "clips": {
             "trained on": len(run.fit_samples),
             "held out to choose the epoch": len(run.held_out_samples),

@@ -21,57 +21,48 @@ from pathlib import Path
 def add_data_commands(parser: argparse.ArgumentParser) -> None:
     """Give a parser the commands; each sets ``call`` to what runs it."""
     commands = parser.add_subparsers(required=True, metavar="what")
-    listing = commands.add_parser("list", help="the benchmarks, and how to get them")
-    listing.set_defaults(call=_list)
-    get = commands.add_parser("get", help="fetch a benchmark and unpack it")
-    get.add_argument("name")
-    get.add_argument("root", nargs="?", default="", help="default: data/NAME")
-    get.add_argument("--only", action="append", default=[], metavar="PART")
-    get.add_argument(
-        "--from", dest="prefer", default="", metavar="ARCHIVE", help="which of several"
-    )
-    get.add_argument(
-        "--discard", action="store_true", help="delete archives that are unpacked"
-    )
-    get.set_defaults(call=_get)
-    check = commands.add_parser("check", help="look a data set over")
-    check.add_argument("name")
-    check.add_argument("root")
-    check.add_argument(
-        "--quick", action="store_true", help="read the beginning of each file only"
-    )
-    check.add_argument("--split", action="append", default=None, help="default: all")
-    check.add_argument("--json", default="", metavar="FILE", help="write it all there")
-    check.set_defaults(call=_check)
-    show = commands.add_parser("show", help="describe a data set that is on disk")
-    show.add_argument("name")
-    show.add_argument("root")
-    show.add_argument("--split", default=None, help="default: its first")
-    show.set_defaults(call=_show)
-    standin = commands.add_parser("standin", help="write a small one of drawn actions")
-    standin.add_argument("name")
-    standin.add_argument("root", help="folder to write it to")
-    standin.add_argument("--seed", type=int, default=0)
-    standin.set_defaults(call=_standin)
+
+    def command(name: str, call, words: str, **root):
+        made = commands.add_parser(name, help=words)
+        made.set_defaults(call=call)
+        if call is not _list:
+            made.add_argument("name")
+            made.add_argument("root", **root)
+        return made.add_argument
+
+    command("list", _list, "the benchmarks, and how to get them")
+    default = dict(nargs="?", default="", help="default: data/NAME")
+    add = command("get", _get, "fetch a benchmark and unpack it", **default)
+    add("--only", action="append", default=[], metavar="PART")
+    words = "which of several"
+    add("--from", dest="prefer", default="", metavar="ARCHIVE", help=words)
+    add("--discard", action="store_true", help="delete archives that are unpacked")
+    add = command("check", _check, "look a data set over")
+    add("--quick", action="store_true", help="read the beginning of each file only")
+    add("--split", action="append", help="default: all")
+    add("--json", default="", metavar="FILE", help="write it all there")
+    add = command("show", _show, "describe a data set that is on disk")
+    add("--split", help="default: its first")
+    words = "write a small one of drawn actions"
+    add = command("standin", _standin, words, help="folder to write it to")
+    add("--seed", type=int, default=0)
 
 
 def _list(options: argparse.Namespace) -> int:
     from ..datasets.sources import SOURCES
     from ..standins import list_standins
 
-    for name, benchmark in SOURCES.items():
-        clips = (
-            f"{benchmark.clips:,} clips" if benchmark.clips else "as many as are left"
-        )
-        how = "fetch by hand, then get" if benchmark.by_hand else "get"
+    for name, source in SOURCES.items():
+        clips = f"{source.clips:,} clips" if source.clips else "as many as are left"
+        how = "fetch by hand, then get" if source.by_hand else "get"
         standin = "stand-in" if name in list_standins() else "no stand-in"
         parts = ", ".join(
             f"{part.name} (only if asked for)" if part.optional else part.name
-            for part in benchmark.parts
+            for part in source.parts
         )
-        print(f"{name}: {benchmark.title}, {benchmark.classes} classes, {clips}")
+        print(f"{name}: {source.title}, {source.classes} classes, {clips}")
         print(f"    {how}; {standin}; parts: {parts}")
-        print(f"    {benchmark.page}")
+        print(f"    {source.page}")
     print("folder: your own videos; the layouts are in dvfl_lib/datasets/folder.py")
     return 0
 

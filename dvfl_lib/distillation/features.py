@@ -14,16 +14,15 @@ A signal is (B, N, C): N = T * H * W tokens in the order frame, row, column.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from ..recipes import MatchingKind
 from ..vfl_net import Stage, VFLNet
 from .common import at_least_float32
-
-MatchingKind = Literal["features", "modulators"]
 
 
 class MatchedStudent(nn.Module):

@@ -1,8 +1,8 @@
 """The losses of distillation, one function each; their list; the whole loss.
 
 Public names: ``forward_kl``, ``reverse_kl``, ``jensen_shannon``, ``squared_error``,
-``released_code``, ``random_head``, ``KDLoss``, ``KD_LOSSES``, ``kd_loss``,
-``soft_cross_entropy``, ``distillation_loss``.
+``released_code``, ``random_head``, ``KDLoss``, ``KD_LOSSES``, ``loss_named``,
+``kd_loss``, ``soft_cross_entropy``, ``distillation_loss``.
 
 A new loss is a function here, called as ``forward_kl``, and its entry in
 ``KD_LOSSES``: recipes, the ablation and the lessons find it by its name there.
@@ -180,6 +180,16 @@ KD_LOSSES: dict[str, KDLoss] = {
 }
 
 
+def loss_named(name: str) -> KDLoss:
+    """The loss that ``distil.loss`` of a recipe names; RecipeError if there is none."""
+    if name not in KD_LOSSES:
+        raise RecipeError(
+            f"distil.loss: there is no {name!r}.{did_you_mean(name, KD_LOSSES)} "
+            f"Known: {', '.join(KD_LOSSES)}"
+        )
+    return KD_LOSSES[name]
+
+
 def kd_loss(
     name: str,
     student: Tensor,
@@ -200,12 +210,7 @@ def kd_loss(
     Raises:
         RecipeError: an unknown name; or as ``forward_kl``.
     """
-    if name not in KD_LOSSES:
-        raise RecipeError(
-            f"there is no distillation loss {name!r}.{did_you_mean(name, KD_LOSSES)} "
-            f"Known: {', '.join(KD_LOSSES)}"
-        )
-    loss = KD_LOSSES[name]
+    loss = loss_named(name)
     third = (labels,) if loss.takes_labels else ()
     return loss.function(student, teacher, *third, temperature, reduction="none")
 

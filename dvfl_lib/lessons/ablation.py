@@ -209,10 +209,10 @@ def run_point(
     result, listed = run.evaluate(role), run.train_list
     found = {
         "role": role,
-        "seed": run.settings.seed,
+        "seed": run.seed,
         "standin": listed.standin,
-        "dataset": run.settings.dataset,
-        "split": run.settings.split,
+        "dataset": run.dataset,
+        "split": run.split,
         "profile": run.recipe.profile,
         "top1": result.top1.value,
         "videos": result.top1.n,

@@ -188,7 +188,7 @@ def save_run_figures(
     saved = []
     for name, figure in figures.items():
         file = f"figures/{name}.png"
-        save_figure(figure, run.settings.run_dir / file)
+        save_figure(figure, run.run_dir / file)
         saved.append(ReportFigure(file, _CAPTIONS.get(name, name), alt_text(figure)))
     return saved
 
@@ -222,7 +222,7 @@ def summarise(
     figures: list[ReportFigure],
 ) -> RunSummary:
     """All that the one-page report tells of a finished run."""
-    settings, recipe = run.settings, run.recipe
+    recipe = run.recipe
     classes, standin = run.train_list.classes, run.train_list.standin
     networks = {}
     for role in ROLES:
@@ -236,12 +236,12 @@ def summarise(
     seconds = {f"training {r}": round(f.seconds, 1) for r, f in fits.items() if f}
     seconds |= {f"evaluating {r}": round(e.seconds, 1) for r, e in results.items()}
     return RunSummary(
-        name=settings.run_dir.name,
+        name=run.run_dir.name,
         profile=recipe.profile,
-        dataset=settings.dataset,
-        split=settings.split,
+        dataset=run.dataset,
+        split=run.split,
         standin=standin,
-        seed=settings.seed,
+        seed=run.seed,
         device=device_name(),
         versions=versions(),
         commit=commit(),
@@ -272,7 +272,7 @@ def _notes(run: Pipeline) -> list[str]:
         f"The best epoch was chosen on {len(run.held_out_samples)} clips of held-out "
         "groups of the training list."
     )
-    if run.settings.teacher_weights.endswith((".pth", ".pt")):
+    if run.teacher_weights.endswith((".pth", ".pt")):
         notes.append(
             "The teacher is a given file. The UCF101 checkpoints that the authors "
             "released were trained on clips of all three official test lists: on "

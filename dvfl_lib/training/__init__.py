@@ -1,22 +1,20 @@
 """Training: the loop, and the whole run from data to evaluation.
 
-Public names: ``open_run``, ``Pipeline``, ``RunSettings``, ``ROLES``, ``fit``,
+Public names: ``open_run``, ``Pipeline``, ``ROLES``, ``fit``,
 ``TrainConfig``, ``FitResult``.
 
 A step is read in this order: ``opening``, ``pipeline``, ``loop``, ``batches``,
 ``objective``, ``teacher_logits`` where answers are stored, ``checkpointing``.
 """
 
-from .config import FitResult, TrainConfig
-from .loop import fit
+from .loop import FitResult, TrainConfig, fit
 from .opening import open_run
-from .pipeline import ROLES, Pipeline, RunSettings
+from .pipeline import ROLES, Pipeline
 
 __all__ = [
     "ROLES",
     "FitResult",
     "Pipeline",
-    "RunSettings",
     "TrainConfig",
     "fit",
     "open_run",

@@ -21,7 +21,9 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ..datasets.base import first_few
 from ..errors import DatasetError, RecipeError
+from ..recipes import OptimRecipe
 from ..seeding import derive_seed
 from ..video.clips import ClipKey, collate_clips
 
@@ -46,73 +48,60 @@ def _epoch_order(clips: int, seed: int, epoch: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The clips of every step of a run.
+    """The clips of every step of a run, and the share of process ``rank`` of ``world``.
 
     Every epoch goes through a new permutation of the clips. What does not fill a
     last batch is left out: other clips in every epoch.
     """
 
     clips: int
-    batch_size: int
-    micro_batch: int
-    epochs: int
+    optim: OptimRecipe
     seed: int
+    world: int = 1
+    rank: int = 0
 
     def __post_init__(self) -> None:
-        if self.clips < self.batch_size:
+        size, micro = self.optim.batch_size, self.optim.micro_batch
+        if self.clips < size:
             raise DatasetError(
-                f"{self.clips} training clips do not fill one batch of "
-                f"{self.batch_size}: set batch_size to {self.clips} or less, or give "
-                "more clips"
+                f"{self.clips} training clips do not fill one batch of {size}: set "
+                f"batch_size to {self.clips} or less, or give more clips"
+            )
+        if size // micro % self.world:
+            raise RecipeError(
+                f"the {size // micro} micro-batches of a step (batch_size {size} / "
+                f"micro_batch {micro}) cannot be shared equally by {self.world} "
+                f"processes: make batch_size a multiple of {self.world} * micro_batch"
             )
 
     @property
     def steps_per_epoch(self) -> int:
-        return self.clips // self.batch_size
+        return self.clips // self.optim.batch_size
 
     @property
     def total_steps(self) -> int:
-        return self.epochs * self.steps_per_epoch
+        return self.optim.epochs * self.steps_per_epoch
 
-    def epoch_of(self, step: int) -> int:
-        """The epoch that step ``step`` belongs to, from 0."""
-        return step // self.steps_per_epoch
+    @property
+    def share(self) -> int:
+        """Micro-batches of one process in one step."""
+        return self.optim.batch_size // self.optim.micro_batch // self.world
 
     def step_indices(self, step: int) -> tuple[int, ...]:
         """The ``batch_size`` clips of an optimiser step, over all processes."""
-        order = _epoch_order(self.clips, self.seed, self.epoch_of(step))
-        first = (step % self.steps_per_epoch) * self.batch_size
-        return order[first : first + self.batch_size]
+        epoch, place = divmod(step, self.steps_per_epoch)
+        first = place * self.optim.batch_size
+        order = _epoch_order(self.clips, self.seed, epoch)
+        return order[first : first + self.optim.batch_size]
 
-    def micro_batches(self, step: int, rank: int, world: int) -> list[MicroBatch]:
-        """The share of process ``rank`` of ``world`` in a step, in order."""
-        per_process = self.share_of_each(world)
-        indices, size = self.step_indices(step), self.micro_batch
+    def micro_batches(self, step: int) -> list[MicroBatch]:
+        """What this process does in a step, in order."""
+        epoch, size = step // self.steps_per_epoch, self.optim.micro_batch
+        indices = self.step_indices(step)
         return [
-            MicroBatch(self.epoch_of(step), step, n, indices[n * size : (n + 1) * size])
-            for n in range(rank * per_process, (rank + 1) * per_process)
+            MicroBatch(epoch, step, n, indices[n * size : (n + 1) * size])
+            for n in range(self.rank * self.share, (self.rank + 1) * self.share)
         ]
-
-    def share_of_each(self, world: int) -> int:
-        """Micro-batches of one process in one step.
-
-        Raises:
-            RecipeError: they cannot be shared equally; the message says what would do.
-        """
-        count = self.batch_size // self.micro_batch
-        if count % world == 0:
-            return count // world
-        advice = f"make batch_size a multiple of {world}"
-        if self.batch_size % world == 0:
-            share = self.batch_size // world
-            # No larger than asked for: a larger one might not fit into memory.
-            fits = max(m for m in range(1, self.micro_batch + 1) if share % m == 0)
-            advice = f"micro_batch {fits} would fit"
-        raise RecipeError(
-            f"the {count} micro-batches of a step (batch_size {self.batch_size} / "
-            f"micro_batch {self.micro_batch}) cannot be shared equally by {world} "
-            f"processes: {advice}"
-        )
 
 
 def clip_loader(
@@ -120,9 +109,8 @@ def clip_loader(
 ) -> Iterator[dict[str, Any]]:
     """Batches of clips, each a list of keys, in that order.
 
-    Yields:
-        A dict with ``clip`` float32 (B, T, 3, H, W), ``label`` and ``index`` int64
-        (B,), and ``unreadable``, names of videos.
+    Yields dictionaries: ``clip`` float32 (B, T, 3, H, W), ``label`` and ``index`` int64
+    (B,), and ``unreadable``, names of videos.
     """
     yield from DataLoader(
         clips,
@@ -139,21 +127,20 @@ def clip_loader(
 
 
 def step_loader(
-    clips: Dataset, plan: BatchPlan, start: int, rank: int, world: int, workers: int
+    clips: Dataset, plan: BatchPlan, start: int, workers: int
 ) -> Iterator[tuple[MicroBatch, dict[str, Any]]]:
-    """The micro-batches of one process, from step ``start`` to the end of the run.
+    """The plan's micro-batches from step ``start`` to the end, each with its clips.
 
     One loader serves all epochs, so its workers live as long as the run and read
-    ahead over the epochs' borders. Yields the plan's entry, and what ``clip_loader``
-    gives for it.
+    ahead over the epochs' borders.
     """
 
-    def mine() -> Iterator[MicroBatch]:
+    def planned() -> Iterator[MicroBatch]:
         for step in range(start, plan.total_steps):
-            yield from plan.micro_batches(step, rank, world)
+            yield from plan.micro_batches(step)
 
-    keys = ([ClipKey(micro.epoch, i) for i in micro.indices] for micro in mine())
-    yield from zip(mine(), clip_loader(clips, keys, plan.seed, workers), strict=True)
+    keys = ([ClipKey(micro.epoch, i) for i in micro.indices] for micro in planned())
+    yield from zip(planned(), clip_loader(clips, keys, plan.seed, workers), strict=True)
 
 
 def note_unreadable(
@@ -173,10 +160,9 @@ def note_unreadable(
             known.append(message)
             logger.warning("skipped: %s", message)
     if len(known) / videos > allowed:
-        more = f"; and {len(known) - 10} more" if len(known) > 10 else ""
         raise DatasetError(
             f"{len(known)} of {videos} {kind} videos cannot be read, more than "
-            f"data.max_unreadable ({allowed:.1%}) allows: {'; '.join(known[:10])}"
-            f"{more}. Fetch them again, or take them off the list. If so many may be "
-            "missing, raise data.max_unreadable"
+            f"data.max_unreadable ({allowed:.1%}) allows: {first_few(known)}. Fetch "
+            "them again, or take them off the list. If so many may be missing, raise "
+            "data.max_unreadable"
         )

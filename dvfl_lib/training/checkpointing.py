@@ -1,7 +1,7 @@
 """A run's files: where it stands, whose it is, its log, one process at a time.
 
-Public names: ``RunDirectory``, ``Progress``, ``fingerprint``, ``differences``,
-``weights_digest``, ``locked``, ``on_main``.
+Public names: ``RunDirectory``, ``Progress``, ``fingerprint``, ``locked``,
+``model_digest``.
 
 * ``last.safetensors``   weights, the optimiser's state and ``Progress``: all that
   going on needs
@@ -19,22 +19,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..errors import DVFLError, RunDirectoryError
+from ..datasets.base import first_few
+from ..errors import RunDirectoryError
 from ..files import write_whole
+from ..weights.reading import tensors_digest
 
 # Parts of the data recipe that change speed, or when to give up, but no result.
 NO_EFFECT = ("data.workers", "data.cache_frames", "data.max_unreadable")
@@ -42,25 +42,18 @@ _KEY = "dvfl-training"  # the one metadata entry, holding JSON
 _PATIENCE = 10.0  # seconds; what a killed notebook leaves running needs a few
 
 
-def weights_digest(model: nn.Module | None) -> str | None:
-    """The first 16 hex digits of the SHA-256 of all names and values."""
+def model_digest(model: nn.Module | None) -> str | None:
+    """16 hex digits of all names and values, in the order of the network."""
     if model is None:
         return None
-    digest = hashlib.sha256()
-    # Some buffers are not in the state dict.
-    for name, value in {**dict(model.named_buffers()), **model.state_dict()}.items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        flat = value.detach().cpu().contiguous().flatten()
-        digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
+    return tensors_digest(model.state_dict().items())[:16]
 
 
 def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
     """A flat dictionary of everything that decides a run's result.
 
-    Args:
-        values: name -> plain value, or recipe, which is taken apart field by field.
-        clips: the training clips, of which the rest is taken.
+    ``values`` are plain, or recipes, which are taken apart field by field; the rest is
+    told by the training ``clips``.
     """
     names = "\n".join(str((sample.name, sample.label)) for sample in clips.samples)
     flips = getattr(clips, "flip_labels", None) or {}
@@ -83,55 +76,27 @@ def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
     return json.loads(json.dumps(found))  # as from a file: lists for tuples
 
 
-def differences(there: dict[str, Any], here: dict[str, Any]) -> str:
-    """The fields in which two descriptions differ, as one text, not too long."""
-    found = [
-        f"{name} ({there.get(name)} there, {here.get(name)} now)"
-        for name in sorted(there.keys() | here.keys())
-        if there.get(name) != here.get(name)
-    ]
-    more = f" and {len(found) - 6} more" if len(found) > 6 else ""
-    return "; ".join(found[:6]) + more
-
-
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
     """Make the folder and hold its lock inside the block; a killed process lets go.
 
     ``doing`` is what another process that holds the lock is doing.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=_PATIENCE)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise RunDirectoryError(
             f"another process is {doing} in {folder}: wait until it is done, end it, "
             "or choose another folder"
         ) from None
-    except OSError as trouble:
-        raise RunDirectoryError(
-            f"{folder} cannot be written: {trouble.strerror}. Choose another folder, "
-            "or mend its permissions"
-        ) from None
-    with lock:
+    try:
         for leftover in folder.glob(".*.tmp"):  # of a process killed while it wrote
             leftover.unlink(missing_ok=True)
         yield
-
-
-def on_main(accelerator: Accelerator, call: Callable[[], Any]) -> Any:
-    """Call on the first process, and tell all what it returned or raised."""
-    told: list[Any] = [None]
-    if accelerator.is_main_process:
-        try:
-            told = [call()]
-        except DVFLError as error:
-            told = [error]  # the other processes must stop as well
-    broadcast_object_list(told)
-    if isinstance(told[0], DVFLError):
-        raise told[0]
-    return told[0]
+    finally:
+        lock.release()
 
 
 @dataclass
@@ -164,15 +129,6 @@ class RunDirectory:
         self.last = path / "last.safetensors"
         self.best = path / "best.safetensors"
         self.final = path / "final.safetensors"
-
-    def open(
-        self, fingerprint: dict[str, Any], held: ExitStack
-    ) -> tuple[Progress, dict[str, Tensor], dict[str, Any]]:
-        """Lock the folder and load; what follows from the checkpoint is made anew."""
-        held.enter_context(locked(self.path, "training"))
-        found = self.load(fingerprint)
-        self.write_log(found[0])
-        return found
 
     def save(
         self,
@@ -216,24 +172,32 @@ class RunDirectory:
                 meta = json.loads(file.metadata()[_KEY])
                 # A copy: a tensor of a file may lie at any address, and the last bit
                 # of vectorised arithmetic can depend on it.
-                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
+                values = {name: file.get_tensor(name).clone() for name in file.keys()}
         except (SafetensorError, OSError, KeyError, TypeError) as error:
             raise RunDirectoryError(
                 f"{self.last} is no checkpoint of a training run, or is damaged "
                 f"({type(error).__name__}: {error}). Delete {self.path} to begin "
                 "anew, or choose another run_dir"
             ) from None
-        if other := differences(meta["fingerprint"], fingerprint):
+        there = meta["fingerprint"]
+        if there != fingerprint:
+            names = sorted(there.keys() | fingerprint.keys())
+            differ = [
+                f"{name} ({there.get(name)} there, {fingerprint.get(name)} now)"
+                for name in names
+                if there.get(name) != fingerprint.get(name)
+            ]
             raise RunDirectoryError(
                 f"{self.path} holds a run that was begun otherwise. What differs: "
-                f"{other}. Choose another run_dir, delete that folder, or start with "
-                "what it was begun with"
+                f"{first_few(differ, 6)}. Choose another run_dir, delete that folder, "
+                "or start with what it was begun with"
             )
-        weights, state = {}, {}
-        for name, value in {**tensors, **meta["plain"]}.items():
+        parts: dict[str, dict[str, Any]] = {}
+        for name, value in {**values, **meta["plain"]}.items():
             part, _, key = name.partition("/")
-            of = weights if part == "weights" else state.setdefault(int(part), {})
-            of[key] = value
+            parts.setdefault(part, {})[key] = value
+        weights = parts.pop("weights")
+        state = {int(number): values for number, values in parts.items()}
         groups = {"state": state, "param_groups": meta["groups"]}
         return Progress(**meta["progress"]), weights, groups
 

@@ -1,4 +1,4 @@
-"""The loss of one micro-batch: mix, ask the teacher, ask the student, compare.
+"""The loss of one micro-batch: mix, ask the student, ask the teacher, compare.
 
 Public names: ``Objective``, ``seeded``.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +15,16 @@ from torch import Tensor, nn
 from ..distillation import (
     distillation_loss,
     matching_loss,
+    random_head,
     soft_cross_entropy,
     teacher_signals,
 )
-from ..recipes import AugmentRecipe, DistilRecipe
 from ..seeding import derive_seed
 from ..video.transforms import mix_clips
 from .batches import MicroBatch
-from .teacher_logits import StoredTeacher
+
+if TYPE_CHECKING:
+    from .loop import TrainConfig
 
 
 @contextmanager
@@ -38,43 +39,24 @@ def seeded(device: torch.device, *parts: int | str) -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
 class Objective:
     """Distillation with a teacher, plain cross-entropy without one.
 
     L = alpha KD + (1 - alpha) CE + match_weight * matching, see ``DistilRecipe``.
-
-    Attributes:
-        labelled: indices of clips whose label may be used; None for all.
-        batch_size: clips of one optimiser step, over all processes.
-        teacher: asked at every step; None where there is none, or ``stored`` answers.
-        stored: the teacher's logits about stored views; not together with mixing.
     """
 
-    num_classes: int
-    seed: int
-    batch_size: int
-    augment: AugmentRecipe
-    distil: DistilRecipe | None
-    teacher: nn.Module | None
-    labelled: frozenset[int] | None
-    stored: StoredTeacher | None = None
-
-    @property
-    def matches(self) -> bool:
-        """Whether the insides of both networks are compared as well."""
-        return self.distil is not None and bool(self.distil.match)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What a call returns, in that order."""
-        return ("loss", "ce", "kd", *(("match",) if self.matches else ()))
+    def __init__(self, config: TrainConfig, rank: int = 0) -> None:
+        self.config, self.distil = config, config.distil
+        self.matches = self.distil is not None and bool(self.distil.match)
+        # Asked at every step; None where there is none, or stored logits answer.
+        self.teacher = None if config.stored is not None else config.teacher
+        if self.teacher is not None and self.distil.random_head:
+            self.teacher = random_head(self.teacher, config.seed, rank)
 
     def count_labelled(self, indices: tuple[int, ...]) -> int:
         """How many clips of a global step have a label; known without loading any."""
-        if self.labelled is None:
-            return len(indices)
-        return sum(index in self.labelled for index in indices)
+        known = self.config.labelled
+        return len(indices if known is None else known & set(indices))
 
     def __call__(
         self,
@@ -83,7 +65,7 @@ class Objective:
         batch: dict[str, Any],
         step_labels: int,
         autocast: AbstractContextManager,
-    ) -> tuple[Tensor, ...]:
+    ) -> dict[str, Tensor]:
         """This micro-batch's share of the step's loss.
 
         Args:
@@ -92,56 +74,54 @@ class Objective:
             step_labels: ``count_labelled`` of the whole step.
             autocast: of the teacher; the student has its own from Accelerate.
 
-        Returns:
-            The scalars that ``names`` lists: their sums over all micro-batches of the
-            step are the means over its clips.
+        Returns scalars ``loss``, ``ce``, ``kd``, and ``match`` where insides are
+        matched: summed over the micro-batches of a step, means over its clips.
         """
+        config, distil = self.config, self.distil
+        augment = config.recipe.augment
         clip, label = batch["clip"], batch["label"]
         place = (micro.epoch, micro.step, micro.number)
-        with seeded(clip.device, self.seed, "mix", *place):
-            clip, target = mix_clips(clip, label, self.num_classes, self.augment)
-        with seeded(clip.device, self.seed, "forward", *place):
+        with seeded(clip.device, config.seed, "mix", *place):
+            clip, target = mix_clips(clip, label, config.num_classes, augment)
+        with seeded(clip.device, config.seed, "forward", *place):
             answer = student(clip)
         logits, projected = answer if self.matches else (answer, None)
-        target, labelled = target.to(logits.device), self._labelled(micro, batch)
-        if self.distil is None:
+        labelled = self._labelled(micro, batch["index"])
+        if distil is None:
             ce = soft_cross_entropy(logits, target, labelled, step_labels)
-            return ce, ce, torch.zeros_like(ce)
-        if self.stored is not None:
-            opinion = self.stored.logits(batch["index"], micro.epoch).to(clip.device)
-        else:
-            with torch.no_grad(), autocast:
-                if self.matches:
-                    asked = (self.teacher, clip, self.distil.match)
-                    opinion, signals = teacher_signals(*asked)
-                else:
-                    opinion = self.teacher(clip)
-        mixed = self.augment.mixes
+            return {"loss": ce, "ce": ce, "kd": torch.zeros_like(ce)}
+        with torch.no_grad(), autocast:
+            if config.stored is not None:
+                opinion = config.stored.logits(batch["index"], micro.epoch)
+            elif self.matches:
+                opinion, signals = teacher_signals(self.teacher, clip, distil.match)
+            else:
+                opinion = self.teacher(clip)
+        # A mixture has no label that could be named.
+        hard = label.where(labelled & (not augment.mixes), -1)
         loss, ce, kd = distillation_loss(
             logits,
-            opinion,
+            opinion.to(clip.device),
             target,
-            alpha=self.distil.alpha,
-            temperature=self.distil.temperature,
+            alpha=distil.alpha,
+            temperature=distil.temperature,
             labelled=labelled,
-            # -1 where the label is withheld or the clip mixed
-            labels=torch.full_like(label, -1) if mixed else label.where(labelled, -1),
-            loss=self.distil.loss,
-            normalise_by=(self.batch_size, step_labels),
+            labels=hard,
+            loss=distil.loss,
+            normalise_by=(config.optim.batch_size, step_labels),
         )
-        if not self.matches:
-            return loss, ce, kd
-        match = matching_loss(projected, signals).sum() / self.batch_size
-        return loss + self.distil.match_weight * match, ce, kd, match
+        found = {"loss": loss, "ce": ce, "kd": kd}
+        if self.matches:
+            match = matching_loss(projected, signals).sum() / config.optim.batch_size
+            found |= {"loss": loss + distil.match_weight * match, "match": match}
+        return found
 
-    def _labelled(self, micro: MicroBatch, batch: dict[str, Any]) -> Tensor:
+    def _labelled(self, micro: MicroBatch, index: Tensor) -> Tensor:
         """Whether a clip's label may be used: bool (B,)."""
-        found = batch["index"]
-        if self.labelled is None:
-            return torch.ones(len(found), dtype=torch.bool, device=found.device)
+        known = self.config.labelled
+        if known is None:
+            return torch.ones_like(index, dtype=torch.bool)
         # A replacement of an unreadable video has a label of its own to withhold.
-        allowed = [
-            wanted in self.labelled and got in self.labelled
-            for wanted, got in zip(micro.indices, found.tolist(), strict=True)
-        ]
-        return torch.tensor(allowed, dtype=torch.bool, device=found.device)
+        pairs = zip(micro.indices, index.tolist(), strict=True)
+        allowed = [wanted in known and found in known for wanted, found in pairs]
+        return torch.tensor(allowed, dtype=torch.bool, device=index.device)

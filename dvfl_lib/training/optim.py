@@ -1,18 +1,15 @@
 """The optimiser of a recipe, and the learning rate of every step.
 
-Public names: ``parameter_groups``, ``build_optimizer``, ``learning_rate``.
+Public names: ``build_optimizer``, ``learning_rate``.
 
-The rules are those of the released Video-FocalNets training code
-(``optimizer.py``, ``lr_scheduler.py``, which wrap timm): SGD with Nesterov momentum,
-weight decay on matrices and kernels only; a linear warm-up per iteration, then a
-cosine. Another optimiser is one more branch here and one more word in
-``recipes.OptimRecipe.name``: a checkpoint keeps whatever state it has.
+The rules are those of the released Video-FocalNets training code (``optimizer.py``,
+``lr_scheduler.py``, which wrap timm). Another optimiser is one more branch here and
+one more word in ``recipes.OptimRecipe.name``: a checkpoint keeps whatever state it has.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
@@ -20,23 +17,20 @@ from torch import nn
 from ..recipes import OptimRecipe
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups for an optimiser: with weight decay, and without.
+def build_optimizer(model: nn.Module, recipe: OptimRecipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser over what is not frozen; ``lr`` is set at every step.
 
-    Biases and the scales of norms (all parameters of one dimension or none) are
-    not decayed: pulling them to zero restrains no capacity, it only shifts
-    activations. Frozen parameters are in neither group.
+    Weight decay is for matrices and kernels only. Biases and the scales of norms (one
+    dimension or none) are in a group without: pulling them to zero restrains no
+    capacity, it only shifts activations.
     """
     trained = [p for p in model.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    kernels = [p for p in trained if p.ndim > 1]
+    others = [p for p in trained if p.ndim <= 1]
+    groups = [
+        {"params": kernels, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
-
-
-def build_optimizer(model: nn.Module, recipe: OptimRecipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over ``parameter_groups``; ``lr`` is set at every step."""
-    groups = [g for g in parameter_groups(model, recipe.weight_decay) if g["params"]]
     rate, momentum = recipe.warmup_lr * recipe.lr_scale, recipe.momentum
     if recipe.name == "adamw":
         return torch.optim.AdamW(groups, lr=rate, betas=(momentum, 0.999))

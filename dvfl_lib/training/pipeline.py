@@ -1,7 +1,6 @@
 """The whole run: data, teacher, student without and with distillation, evaluation.
 
-Public names: ``Pipeline``, ``RunSettings``, ``ROLES``, ``Role``,
-``optim_of``.
+Public names: ``Pipeline``, ``ROLES``, ``Role``.
 
 Three networks are trained: the *teacher*, the *baseline* (the student's network on
 labels alone) and the *student*, which is distilled. Baseline and student begin with
@@ -15,12 +14,10 @@ list; the test list is only ever evaluated.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -31,11 +28,13 @@ from torch import nn
 from ..datasets import VideoDataset, create_dataset
 from ..datasets.leakage import training_list
 from ..environment import cpu_threads, processes
-from ..errors import CheckpointError
+from ..errors import (
+    CheckpointError,
+)
 from ..evaluation import Evaluation, EvaluationInfo, cached_evaluation, evaluate
 from ..evaluation.class_order import align_classes, released_classes
 from ..evaluation.protocol import evaluation_key
-from ..recipes import EvaluateRecipe, NetworkRecipe, Recipe
+from ..recipes import EvaluateRecipe, NetworkRecipe, OptimRecipe, Recipe
 from ..seeding import derive_seed, fixed_rng
 from ..vfl_net import VFLNet, create_model
 from ..video.clips import EvaluationViews, Sample, TrainingClips
@@ -50,17 +49,16 @@ from ..weights import (
 )
 from ..weights.reading import weights_digest
 from .batches import note_unreadable
-from .config import FitResult, TrainConfig
-from .loop import fit
-from .teacher_logits import StoredTeacher, logits_key
+from .loop import FitResult, TrainConfig, fit
+from .teacher_logits import StoredTeacher
 
 Role = Literal["teacher", "baseline", "student"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
-@dataclass(frozen=True)
-class RunSettings:
-    """What a run is: recipe, data, seed, and where its files go."""
+@dataclass(eq=False)
+class Pipeline:
+    """The steps of a run, each callable again; raises children of ``DVFLError``."""
 
     recipe: Recipe
     dataset: str  # and data_root, split: see datasets.create_dataset
@@ -73,34 +71,24 @@ class RunSettings:
     seed: int = 0  # of initial weights, order, augmentation and held-out groups
     teacher_weights: str = ""  # a checkpoint of the teacher; "" trains one
     progress: bool = True  # show bars
-    track: str = ""  # "csv", "tensorboard" or "wandb", see TrainConfig
-
-
-class Pipeline:
-    """The steps of a run, each callable again; raises children of ``DVFLError``."""
-
-    def __init__(self, settings: RunSettings) -> None:
-        self.settings = settings
-        self.recipe = settings.recipe
-        self.seconds: dict[str, float] = {}  # phase -> wall-clock time
+    track: str = ""  # "csv", "tensorboard" or "wandb"
+    seconds: dict[str, float] = field(default_factory=dict, init=False)  # of phases
 
     # --- data ----------------------------------------------------------------
 
     @cached_property
     def train_list(self) -> VideoDataset:
         """The official training list."""
-        s = self.settings
-        return create_dataset(s.dataset, s.data_root, s.split, "train")
+        return create_dataset(self.dataset, self.data_root, self.split, "train")
 
     @cached_property
     def test_list(self) -> VideoDataset:
         """The official test list: evaluated at the end, never chosen by."""
-        s = self.settings
-        return create_dataset(s.dataset, s.data_root, s.split, "test")
+        return create_dataset(self.dataset, self.data_root, self.split, "test")
 
     @cached_property
     def _divided(self) -> tuple[list[Sample], list[Sample]]:
-        seed = derive_seed(self.settings.seed, "held out groups")
+        seed = derive_seed(self.seed, "held out groups")
         return self.train_list.hold_out_groups(self.recipe.data.holdout_share, seed)
 
     @property
@@ -125,7 +113,7 @@ class Pipeline:
         chosen: set[int] = set()
         for label in range(len(self.train_list.classes)):
             mine = [i for i, s in enumerate(self.fit_samples) if s.label == label]
-            with fixed_rng(self.settings.seed, "labels", label):
+            with fixed_rng(self.seed, "labels", label):
                 order = torch.randperm(len(mine)).tolist()
             chosen.update(mine[k] for k in order[: max(1, round(share * len(mine)))])
         return chosen
@@ -134,7 +122,7 @@ class Pipeline:
         """Where decoded frames of that size are kept, if the recipe wants it."""
         if not self.recipe.data.cache_frames:
             return None
-        return FrameCache(self.settings.cache_dir / f"frames_{short_side}", short_side)
+        return FrameCache(self.cache_dir / f"frames_{short_side}", short_side)
 
     def fill_cache(self) -> None:
         """Decode and shrink every video once, where the recipe asks for it.
@@ -144,22 +132,21 @@ class Pipeline:
             RunDirectoryError: the frames cannot be written.
         """
         begun, recipe = time.monotonic(), self.recipe
-        lists = [
-            ("training", recipe.data.short_side, self.fit_samples),
-            ("held-out", recipe.evaluate.short_side, self.held_out_samples),
-            ("test", recipe.evaluate.short_side, self.test_list.samples),
-        ]
+        lists = {
+            "training": (recipe.data.short_side, self.fit_samples),
+            "held-out": (recipe.evaluate.short_side, self.held_out_samples),
+            "test": (recipe.evaluate.short_side, self.test_list.samples),
+        }
+        paths: dict[int, list[Path]] = {}  # of frames of one size
+        for side, samples in lists.values():
+            paths.setdefault(side, []).extend(sample.path for sample in samples)
         unreadable: dict[str, str] = {}  # path -> message
         if recipe.data.cache_frames and processes().is_main_process:
-            workers, show = os.cpu_count() or 1, self.settings.progress
-            for side in dict.fromkeys(side for _, side, _ in lists):
-                paths = [
-                    s.path for _, size, some in lists if size == side for s in some
-                ]
-                report = self.cache(side).fill(paths, workers=workers, progress=show)
-                unreadable |= report.unreadable
+            options = {"workers": os.cpu_count() or 1, "progress": self.progress}
+            for side, videos in paths.items():
+                unreadable |= self.cache(side).fill(videos, **options).unreadable
         processes().wait_for_everyone()
-        for kind, _, samples in lists:
+        for kind, (_, samples) in lists.items():
             found = [unreadable[p] for s in samples if (p := str(s.path)) in unreadable]
             note_unreadable([], found, len(samples), recipe.data.max_unreadable, kind)
         self.seconds["decoding (last call)"] = round(time.monotonic() - begun, 2)
@@ -170,7 +157,7 @@ class Pipeline:
             self.fit_samples,
             self.recipe.data,
             self.recipe.augment,
-            derive_seed(self.settings.seed, "clips", network_of(role)),
+            derive_seed(self.seed, "clips", network_of(role)),
             self.cache(self.recipe.data.short_side),
             self.train_list.flip_labels,
             views=0 if role == "teacher" else self.recipe.distil.stored_views,
@@ -182,10 +169,14 @@ class Pipeline:
         """Which network plays this role."""
         return getattr(self.recipe, network_of(role))
 
+    def optim_of(self, role: Role) -> OptimRecipe:
+        """What trains this role."""
+        return self.recipe.teacher_optim if role == "teacher" else self.recipe.optim
+
     def _create(self, role: Role) -> VFLNet:
         """The network of a role with its random weights."""
         part, classes = self.recipe_of(role), len(self.train_list.classes)
-        with fixed_rng(self.settings.seed, "initial weights", network_of(role)):
+        with fixed_rng(self.seed, "initial weights", network_of(role)):
             return create_model(part.model, classes, part.drop_path, init=part.init)
 
     def new_network(self, role: Role) -> tuple[VFLNet, LoadReport | None]:
@@ -196,7 +187,7 @@ class Pipeline:
         model, part = self._create(role), self.recipe_of(role)
         if not part.image_weights:
             return model, None
-        folder = self.settings.cache_dir / "weights"
+        folder = self.cache_dir / "weights"
         with processes().main_process_first():
             path = fetch_image_weights(part.image_weights, folder)
         return model, load_image_weights(model, path)
@@ -235,67 +226,60 @@ class Pipeline:
         )
 
     def _weights_of(self, role: Role) -> Path:
-        if role == "teacher" and self.settings.teacher_weights:
-            return Path(self.settings.teacher_weights).expanduser()
-        return self.settings.run_dir / role / "best.safetensors"
+        if role == "teacher" and self.teacher_weights:
+            return Path(self.teacher_weights).expanduser()
+        return self.run_dir / role / "best.safetensors"
 
     # --- training ------------------------------------------------------------
 
     def train(self, role: Role) -> FitResult | None:
         """Train one network, or go on with it; None for a teacher that was given."""
-        if role == "teacher" and self.settings.teacher_weights:
+        if role == "teacher" and self.teacher_weights:
             self.trained(role)  # refuses a file that does not fit, before any work
             return None
-        s, clips = self.settings, self.training_clips(role)
-        teacher = self.trained("teacher") if role == "student" else None
+        recipe, classes = self.recipe, self.train_list.classes
+        clips, teacher, stored = self.training_clips(role), None, None
+        if role == "student":
+            teacher = self.trained("teacher")
+            if recipe.distil.stores_logits:
+                shared = self.cache_dir / "teacher_logits"  # by all that ask the same
+                asked = (shared, teacher, clips, classes, recipe, self.progress)
+                stored = StoredTeacher(*asked)
         config = TrainConfig(
-            self.recipe,
-            num_classes=len(self.train_list.classes),
+            recipe,
+            self.optim_of(role),
+            num_classes=len(classes),
             seed=clips.seed,
-            run_dir=s.run_dir,
+            run_dir=self.run_dir,
             name=role,
-            optim=optim_of(role),
             teacher=teacher,
-            stored=None if teacher is None else self._stored(teacher, clips),
+            stored=stored,
             labelled=None if role == "teacher" else self.labelled,
             validate=self._held_out_score,
-            progress=s.progress,
+            progress=self.progress,
             about=self._about_weights(),
-            track=s.track,
+            track=self.track,
         )
-        with cpu_threads(config.optim_recipe.cpu_threads):
+        with cpu_threads(config.optim.cpu_threads):
             return fit(self.new_network(role)[0], clips, config)
 
-    def _stored(self, teacher: VFLNet, clips: TrainingClips) -> StoredTeacher | None:
-        """The teacher behind its stored logits, where the recipe asks for these."""
-        if not self.recipe.distil.stores_logits:
-            return None
-        optim, s, classes = self.recipe.optim, self.settings, self.train_list.classes
-        key = sorted(logits_key(teacher, clips, classes, optim.precision).items())
-        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        folder = s.cache_dir / "teacher_logits" / digest[:16]  # for all that ask this
-        asked = (teacher, clips, classes, optim.precision, optim.micro_batch)
-        return StoredTeacher(folder, *asked, self.recipe.data, s.progress)
-
     def _about_weights(self) -> dict[str, Any]:
-        """What an evaluation of the weights must know, wherever they are taken to."""
-        data, evaluated = asdict(self.recipe.data), asdict(self.recipe.evaluate)
-        views = {name: data[name] for name in ("frames", "sampling", "stride", "crop")}
-        views |= {name: evaluated[name] for name in ("short_side", "clips", "crops")}
+        """What an evaluation must know, wherever the weights are taken to."""
+        numbers = asdict(self.recipe.data) | asdict(self.recipe.evaluate)
+        told = ("frames", "sampling", "stride", "crop", "short_side", "clips", "crops")
         return {
             "classes": list(self.train_list.classes),
             "trained_on": training_list(self.train_list).to_dict(),
-            "views": views,
+            "views": {name: numbers[name] for name in told},
         }
 
     # --- evaluation ----------------------------------------------------------
 
     def _held_out_score(self, model: nn.Module) -> dict[str, Any]:
         """One central view of each held-out video."""
-        e = self.recipe.evaluate
-        one_view = EvaluateRecipe(1, 1, e.short_side, e.batch_size)
+        one_view = replace(self.recipe.evaluate, clips=1, crops=1)
         views = self._views(self.held_out_samples, one_view)
-        result = self._score(model, views, ("held-out groups", "", "train"))
+        result = self._score(model, views, "held-out groups", "", "train")
         return {"top1": result.top1.value, "unreadable": list(result.unreadable)}
 
     def evaluate(self, role: Role) -> Evaluation:
@@ -303,14 +287,23 @@ class Pipeline:
         file = read_weights(self._weights_of(role))
         model = self.trained(role, file).to(processes().device)
         views = self._views(self.test_list.samples, self.recipe.evaluate)
-        precision = getattr(self.recipe, optim_of(role)).precision
-        about = (role, self.recipe_of(role).model, "test")
+        precision = self.optim_of(role).precision
         digest = weights_digest(file.tensors)
-        return cached_evaluation(
-            self.settings.run_dir / "results" / f"{role}.json",
-            evaluation_key(digest, views, self.test_list.classes, precision),
-            lambda half_done: self._score(model, views, about, precision, half_done),
-        )
+        key = evaluation_key(digest, views, self.test_list.classes, precision)
+
+        def score(half_done: Path) -> Evaluation:
+            on_cpu = processes().device.type == "cpu"
+            return self._score(
+                model,
+                views,
+                *(role, self.recipe_of(role).model, "test"),
+                precision="no" if on_cpu else precision,
+                progress=self.progress,
+                resume_dir=half_done,
+            )
+
+        kept = self.run_dir / "results" / f"{role}.json"
+        return cached_evaluation(kept, key, score)
 
     def _views(self, samples: list[Sample], recipe: EvaluateRecipe) -> EvaluationViews:
         cache = self.cache(recipe.short_side)
@@ -320,32 +313,28 @@ class Pipeline:
         self,
         model: nn.Module,
         views: EvaluationViews,
-        about: tuple[str, str, str],  # name, kind and list
-        precision: str = "no",
-        resume_dir: Path | None = None,
+        name: str,
+        kind: str,
+        subset: str,
+        progress: bool = False,
+        **options: Any,
     ) -> Evaluation:
-        s, data, (name, kind, subset) = self.settings, self.recipe.data, about
-        standin = self.train_list.standin
+        data, standin = self.recipe.data, self.train_list.standin
+        place = (self.dataset, self.split, subset)
         return evaluate(
             model,
             views,
             class_names=self.train_list.classes,
-            about=EvaluationInfo(name, standin, kind, s.dataset, s.split, subset),
+            about=EvaluationInfo(name, standin, kind, *place),
             batch_size=views.evaluate.batch_size,
             # Small frames from the cache are read faster than workers are started.
             workers=0 if data.cache_frames else data.workers,
-            precision="no" if processes().device.type == "cpu" else precision,
             max_unreadable=data.max_unreadable,
-            progress=s.progress and subset == "test",
-            resume_dir=resume_dir,
+            progress=progress,
+            **options,
         )
 
 
 def network_of(role: Role) -> str:
     """The recipe's part that says which network plays a role."""
     return "teacher" if role == "teacher" else "student"
-
-
-def optim_of(role: Role) -> str:
-    """The recipe's part that trains a role."""
-    return "teacher_optim" if role == "teacher" else "optim"

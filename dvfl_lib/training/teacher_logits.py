@@ -1,6 +1,6 @@
 """The teacher's logits about stored views, kept on disk instead of made at each step.
 
-Public names: ``StoredTeacher``, ``logits_key``.
+Public names: ``StoredTeacher``.
 
 Where a recipe has ``distil.stored_views`` K > 0, the augmentation is a function of
 (seed, view, clip) with view = epoch mod K: K passes of the teacher then serve all
@@ -9,9 +9,9 @@ augmentation: Shen and Xing, "A Fast Knowledge Distillation Framework for Visual
 Recognition", arXiv 2112.01528.)
 
 ``view_KKK.safetensors`` holds float32 (clips, classes) and the key of what decides
-them; a clip that could not be read is a row of NaN. Files are written whole, and what
-is wrong with one is said, never mended by itself: logits that do not belong to the
-clip would train a network and show nowhere.
+them; a clip that could not be read is a row of NaN. The folder is named after the key,
+so other clips or another teacher never meet these files. A damaged one is said, never
+mended by itself: wrong logits would train a network and show nowhere.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,12 @@ from tqdm import tqdm
 from ..environment import versions
 from ..errors import ModelError, RunDirectoryError
 from ..files import write_whole
-from ..recipes import DataRecipe
+from ..recipes import Recipe
 from ..video.clips import ClipKey
 from ..video.reading import BACKEND_VARIABLE
 from .batches import clip_loader, note_unreadable
-from .checkpointing import differences, fingerprint, locked, on_main, weights_digest
+from .checkpointing import fingerprint, locked, model_digest
+from .devices import on_main
 
 _META = "dvfl-teacher-logits"  # the one metadata entry, holding JSON
 # Of the recipes: what does not change a training clip.
@@ -52,42 +54,44 @@ _IDLE = (
 )
 
 
-def logits_key(
-    teacher: nn.Module, clips: Any, classes: Sequence[str], precision: str
-) -> dict[str, Any]:
-    """Everything that decides a stored logit, as a flat dictionary.
-
-    What a student does with the logits is not part of it: several may share them.
-    """
-    paths = [sample.path for sample in clips.samples]
-    sizes = [path.stat().st_size if path.is_file() else None for path in paths]
-    values = {
-        "teacher weights": weights_digest(teacher),
-        "precision": precision,
-        "classes": list(classes),
-        "augment": getattr(clips, "augment", None),
-        "sizes of the files": hashlib.sha256(json.dumps(sizes).encode()).hexdigest(),
-        "reader": os.environ.get(BACKEND_VARIABLE, "auto"),
-        "versions": versions(),
-    }
-    key = fingerprint(values, clips)
-    return {name: value for name, value in key.items() if name not in _IDLE}
-
-
 @dataclass
 class StoredTeacher:
-    """A teacher whose logits about the clips' stored views lie in ``folder``."""
+    """A teacher whose logits about the clips' stored views lie in a folder of its own.
 
-    folder: Path  # made if need be; on several machines, on a disk that they share
+    What a student does with the logits is not part of the key: several may share them.
+    """
+
+    parent: Path  # of the folder; on several machines, on a disk that they share
     teacher: nn.Module  # clip (B, T, 3, H, W) -> logits (B, K); asked in eval mode
     clips: Any  # the training clips, with ``views`` stored views each
     classes: Sequence[str]  # names in the order of the logits
-    precision: str
-    batch_size: int  # clips per forward pass of the filling
-    data: DataRecipe  # for the loader's workers and ``max_unreadable``
+    recipe: Recipe  # ``optim`` of the students says precision and clips per forward
     show: bool = True  # show a bar while filling
-    _key: dict[str, Any] = field(default_factory=dict, init=False)
     _held: tuple[int, Tensor] | None = field(default=None, init=False)  # view read last
+
+    @cached_property
+    def key(self) -> dict[str, Any]:
+        """Everything that decides a stored logit, as a flat dictionary."""
+        paths = [sample.path for sample in self.clips.samples]
+        sizes = [path.stat().st_size if path.is_file() else None for path in paths]
+        digest = hashlib.sha256(json.dumps(sizes).encode()).hexdigest()
+        values = {
+            "teacher weights": model_digest(self.teacher),
+            "precision": self.recipe.optim.precision,
+            "classes": list(self.classes),
+            "augment": getattr(self.clips, "augment", None),
+            "sizes of the files": digest,
+            "reader": os.environ.get(BACKEND_VARIABLE, "auto"),
+            "versions": versions(),
+        }
+        key = fingerprint(values, self.clips)
+        return {name: value for name, value in key.items() if name not in _IDLE}
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the files are; made when they are."""
+        text = json.dumps(sorted(self.key.items()))
+        return self.parent / hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def open(self, accelerator: Accelerator) -> None:
         """Fill what is missing, and check all of it; on every process at once.
@@ -96,7 +100,6 @@ class StoredTeacher:
         first view that is missing. Call it inside ``deterministic``. Raises children
         of ``DVFLError``, on every process.
         """
-        self._key = logits_key(self.teacher, self.clips, self.classes, self.precision)
         with ExitStack() as held:
             missing = on_main(accelerator, lambda: self._begin(held))
             self.teacher.to(accelerator.device).eval()
@@ -126,16 +129,17 @@ class StoredTeacher:
         self, accelerator: Accelerator, view: int, messages: list[str]
     ) -> list[tuple[list[int], Tensor]]:
         """The teacher's logits about all clips in one view, batch by batch."""
-        count, size = len(self.clips), self.batch_size
+        count, size = len(self.clips), self.recipe.optim.micro_batch
         batches = [list(range(i, min(i + size, count))) for i in range(0, count, size)]
         mine = batches[accelerator.process_index :: accelerator.num_processes]
         keys = [[ClipKey(view, index) for index in wanted] for wanted in mine]
-        loader = clip_loader(self.clips, keys, self.clips.seed, self.data.workers)
-        rows, most = [], self.data.max_unreadable
+        data = self.recipe.data
+        loader = clip_loader(self.clips, keys, self.clips.seed, data.workers)
+        rows, limit = [], (count, data.max_unreadable)
         for wanted, batch in zip(mine, loader, strict=True):
-            note_unreadable(messages, batch["unreadable"], count, most)
+            note_unreadable(messages, batch["unreadable"], *limit)
             rows.append((wanted, self._answers(accelerator, batch, wanted)))
-        note_unreadable(messages, sorted(set(gather_object(messages))), count, most)
+        note_unreadable(messages, sorted(set(gather_object(messages))), *limit)
         return gather_object(rows)
 
     def _answers(
@@ -165,27 +169,26 @@ class StoredTeacher:
         logits = torch.empty(len(self.clips), len(self.classes))
         for wanted, part in rows:
             logits[wanted] = part
-        told = {"key": self._key, "view": view, "sha256": _digest(logits)}
-        text = {_META: json.dumps(told)}
+        text = {_META: json.dumps(self._about(view, logits))}
         write_whole(self._path(view), save({"logits": logits}, metadata=text))
+
+    def _about(self, view: int, logits: Tensor) -> dict[str, Any]:
+        digest = hashlib.sha256(logits.contiguous().numpy().tobytes()).hexdigest()
+        return {"key": self.key, "view": view, "sha256": digest}
 
     def _read(self, view: int) -> Tensor:
         """One view, float32 (clips, classes), after all checks."""
         path = self._path(view)
-        advice = "Delete it to have the teacher asked anew, or name another folder"
         try:
             with safe_open(path, framework="pt") as file:
                 told = json.loads(file.metadata()[_META])
                 logits = file.get_tensor("logits")
-            if (told["view"], told["sha256"]) != (view, _digest(logits)):
+            if told != self._about(view, logits):
                 raise ValueError("its numbers are not those written under this name")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise RunDirectoryError(f"{path} is damaged ({error}). {advice}") from None
-        if other := differences(told["key"], self._key):
             raise RunDirectoryError(
-                f"the teacher's logits in {self.folder} are stale: they are of "
-                f"something else. What differs: {other}. {advice}"
-            )
+                f"{path} is damaged ({error}). Delete it to have the teacher asked anew"
+            ) from None
         return logits
 
     def logits(self, indices: Tensor, epoch: int) -> Tensor:
@@ -206,7 +209,3 @@ class StoredTeacher:
                 "teacher was asked, and can be read now. Delete that file"
             )
         return found
-
-
-def _digest(logits: Tensor) -> str:
-    return hashlib.sha256(logits.contiguous().numpy().tobytes()).hexdigest()

@@ -1,7 +1,7 @@
 """From a file to named tensors: read once and safely, or refused with the reason.
 
 Public names: ``WeightsFile``, ``read_weights``, ``METADATA_KEY``,
-``DIGEST_KEY``, ``own_digest``, ``weights_digest``.
+``DIGEST_KEY``, ``own_digest``, ``weights_digest``, ``tensors_digest``.
 
 A ``.pth`` file is a pickle, and a pickle is a small program. PyTorch's restricted
 reader (``weights_only=True``) builds tensors and plain containers of it and calls
@@ -18,7 +18,7 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,8 +139,13 @@ def own_digest(metadata: dict[str, Any], tensors: Mapping[str, Tensor]) -> str:
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of a state dict: names, kinds, shapes and values."""
+    return tensors_digest(sorted(tensors.items()))
+
+
+def tensors_digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """The same of tensors in the order that they come in."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
+    for name, tensor in tensors:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         flat = tensor.detach().cpu().contiguous().flatten()
         digest.update(flat.view(torch.uint8).numpy().data)

@@ -13,7 +13,7 @@ from dvfl_lib.datasets import VideoDataset
 from dvfl_lib.datasets.ssv2 import flip_labels
 from dvfl_lib.recipes import AugmentRecipe, DataRecipe, recipe_for
 from dvfl_lib.seeding import fixed_rng
-from dvfl_lib.training import RunSettings, pipeline
+from dvfl_lib.training import pipeline
 from dvfl_lib.training.checkpointing import fingerprint
 from dvfl_lib.video.clips import ClipKey, Sample, TrainingClips
 from dvfl_lib.video.frame_cache import FrameCache
@@ -163,7 +163,7 @@ def test_the_pipeline_trains_with_the_pairs_of_its_data_set(
     monkeypatch.setattr(
         pipeline, "fit", lambda model, clips, config: given.append(clips)
     )
-    settings = RunSettings(
+    run = pipeline.Pipeline(
         recipe=recipe_for("demo"),
         dataset="x",
         data_root=tmp_path,
@@ -172,5 +172,5 @@ def test_the_pipeline_trains_with_the_pairs_of_its_data_set(
         cache_dir=tmp_path / "cache",
     )
     for role in ("teacher", "baseline"):
-        pipeline.Pipeline(settings).train(role)
+        run.train(role)
     assert [clips.flip_labels for clips in given] == [PAIR, PAIR]

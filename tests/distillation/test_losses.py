@@ -5,6 +5,7 @@ with the library.
 """
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ from dvfl_lib.distillation.losses import (
     squared_error,
 )
 from dvfl_lib.errors import ModelError, RecipeError
-from dvfl_lib.recipes import AugmentRecipe, DistilRecipe
-from dvfl_lib.training import objective
+from dvfl_lib.recipes import OptimRecipe, Recipe
+from dvfl_lib.training import TrainConfig, objective
 from tests.lesson_code import run_cells
 
 pytestmark = pytest.mark.quick
@@ -370,12 +371,15 @@ def test_the_loss_that_lesson_07_shows_is_the_one_that_training_calls(monkeypatc
 
     monkeypatch.setattr(objective, "distillation_loss", listening)
     networks = [create_model(f"vfl_net_lab_{n}", 3) for n in ("student", "teacher")]
-    ask = objective.Objective(
-        3, 0, 2, AugmentRecipe(), DistilRecipe(), networks[1].eval(), None
-    )
+    recipe = Recipe(optim=OptimRecipe(batch_size=2, micro_batch=2))
+    nowhere = dict(run_dir=Path("."), name="step", teacher=networks[1].eval())
+    config = TrainConfig(recipe, recipe.optim, num_classes=3, seed=0, **nowhere)
+    ask = objective.Objective(config)
     batch = {"clip": torch.randn(2, 2, 3, 16, 16), "label": torch.tensor([0, 2])}
     batch["index"] = torch.arange(2)
     micro = objective.MicroBatch(0, 0, 0, (0, 1))
     found = ask(networks[0], micro, batch, 2, torch.no_grad())
     assert len(seen) == 1
-    assert all(ours is theirs for ours, theirs in zip(found, seen[0], strict=True))
+    assert all(
+        ours is theirs for ours, theirs in zip(found.values(), seen[0], strict=True)
+    )

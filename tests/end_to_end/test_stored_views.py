@@ -47,7 +47,7 @@ def command(run_dir: Path, cache: Path, *launcher: str) -> list[str]:
 
 def views(cache: Path) -> dict[str, bytes]:
     """The logits alone."""
-    return {path.name: path.read_bytes() for path in cache.glob("view_*.safetensors")}
+    return {path.name: path.read_bytes() for path in cache.rglob("view_*.safetensors")}
 
 
 def difference(one: Path, other: Path) -> float:
@@ -79,13 +79,14 @@ def kill_when(run_dir: Path, cache: Path, due: Callable[[], bool]) -> None:
 
 def test_killed_while_filling_it_goes_on_at_the_first_missing_view(whole, tmp_path):
     run_dir, cache = tmp_path / "run", tmp_path / "cache"
-    kill_when(run_dir, cache, (cache / "view_000.safetensors").exists)
+    kill_when(run_dir, cache, lambda: bool(views(cache)))
     assert len(views(cache)) == 1
-    before = (cache / "view_000.safetensors").stat().st_mtime_ns
+    [first] = cache.rglob("view_000.safetensors")
+    before = first.stat().st_mtime_ns
     stored_run(run_dir, cache, **OPTIONS)
     assert views(cache) == views(whole / "cache")
-    assert (cache / "view_000.safetensors").stat().st_mtime_ns == before
-    assert not list(cache.glob(".*.tmp")), "leftovers of the kill"
+    assert first.stat().st_mtime_ns == before
+    assert not list(cache.rglob(".*.tmp")), "leftovers of the kill"
     ours, theirs = (
         (folder / "tiny" / "final.safetensors").read_bytes()
         for folder in (run_dir, whole / "run")
@@ -107,7 +108,8 @@ def test_killed_while_training_it_reads_the_cache_again(whole, tmp_path):
 def test_two_processes_fill_one_cache_and_train_as_one(whole, tmp_path):
     run_dir, cache = tmp_path / "run", tmp_path / "cache"
     shutil.copytree(whole / "cache", cache)
-    (cache / "view_001.safetensors").unlink()  # as if interrupted, on one process
+    [second] = cache.rglob("view_001.safetensors")
+    second.unlink()  # as if interrupted, on one process
     done = subprocess.run(
         command(run_dir, cache, *TORCHRUN),
         env=ENVIRONMENT,
@@ -126,7 +128,7 @@ def test_two_processes_fill_one_cache_and_train_as_one(whole, tmp_path):
 def test_a_stale_cache_stops_both_processes(whole, tmp_path):
     cache = tmp_path / "cache"
     shutil.copytree(whole / "cache", cache)
-    victim = cache / "view_001.safetensors"
+    [victim] = cache.rglob("view_001.safetensors")
     victim.write_bytes(victim.read_bytes()[:-8])
     done = subprocess.run(
         command(tmp_path / "run", cache, *TORCHRUN),

@@ -156,7 +156,7 @@ class FakeRun:
         self.model = create_model("vfl_net_lab_student", len(ACTIONS))
         self.other = create_model("vfl_net_lab_teacher", len(ACTIONS))
         self.recipe = recipe_for("demo", assets.OVERRIDES)
-        self.settings = SimpleNamespace(seed=assets.SEED, split="1")
+        self.seed, self.split = assets.SEED, "1"
         self.train_list = SimpleNamespace(standin=True, classes=ACTIONS)
         self.test_list = range(336)
         self.fit_samples, self.held_out_samples = range(768), range(96)

@@ -1,14 +1,17 @@
 """The batch plan: complete, repeatable, shared fairly, entered anywhere."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from dvfl_lib.errors import DatasetError, RecipeError
 from dvfl_lib.training.batches import BatchPlan, step_loader
-from tiny_training import MemoryClips
+from tiny_training import MemoryClips, tiny_recipe
 
 pytestmark = pytest.mark.quick
-PLAN = BatchPlan(clips=26, batch_size=8, micro_batch=2, epochs=3, seed=5)
+OPTIM = tiny_recipe(batch_size=8, micro_batch=2, epochs=3)
+PLAN = BatchPlan(26, OPTIM, seed=5)
 
 
 def epoch_clips(plan: BatchPlan, epoch: int) -> list[int]:
@@ -29,16 +32,18 @@ def test_an_epoch_takes_every_clip_at_most_once_and_drops_the_rest():
 
 
 def test_order_is_a_function_of_the_seed():
-    again = BatchPlan(clips=26, batch_size=8, micro_batch=4, epochs=9, seed=5)
-    other = BatchPlan(clips=26, batch_size=8, micro_batch=2, epochs=3, seed=6)
+    again = BatchPlan(26, replace(OPTIM, micro_batch=4, epochs=9), seed=5)
+    other = BatchPlan(26, OPTIM, seed=6)
     assert epoch_clips(again, 1) == epoch_clips(PLAN, 1)
     assert epoch_clips(other, 1) != epoch_clips(PLAN, 1)
 
 
 @pytest.mark.parametrize("world", [1, 2, 4])
 def test_processes_share_the_same_micro_batches(world):
-    whole = PLAN.micro_batches(4, 0, 1)
-    shares = [PLAN.micro_batches(4, rank, world) for rank in range(world)]
+    whole = PLAN.micro_batches(4)
+    shares = [
+        replace(PLAN, world=world, rank=rank).micro_batches(4) for rank in range(world)
+    ]
     assert [micro for share in shares for micro in share] == whole
     assert len({len(share) for share in shares}) == 1
     assert [micro.number for micro in whole] == [0, 1, 2, 3]
@@ -46,42 +51,34 @@ def test_processes_share_the_same_micro_batches(world):
     assert together == PLAN.step_indices(4)
 
 
-def test_unfair_shares_are_refused_with_a_size_that_fits():
-    plan = BatchPlan(clips=48, batch_size=24, micro_batch=8, epochs=1, seed=0)
-    assert plan.share_of_each(3) == 1
-    with pytest.raises(RecipeError, match="micro_batch 6 would fit"):
-        plan.share_of_each(2)  # 24 / 2 = 12 clips each; 6 divides them, 8 does not
-    with pytest.raises(RecipeError, match="multiple of 5"):
-        plan.share_of_each(5)
-
-
-def test_fewer_clips_than_a_batch():
+def test_unfair_shares_and_too_few_clips_are_refused():
+    three = tiny_recipe(batch_size=24, micro_batch=8)
+    assert BatchPlan(48, three, seed=0, world=3).share == 1
+    with pytest.raises(RecipeError, match="by 2 processes: .* a multiple of 2 .*micro"):
+        BatchPlan(48, three, seed=0, world=2)
     with pytest.raises(DatasetError, match="do not fill one batch of 8"):
-        BatchPlan(clips=7, batch_size=8, micro_batch=2, epochs=1, seed=0)
+        BatchPlan(7, OPTIM, seed=0)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_loader_enters_the_plan_anywhere(workers):
     """From step 4, in the middle of epoch 1, it yields what a run from 0 would."""
     clips = MemoryClips(26)
-
-    everything = list(step_loader(clips, PLAN, 0, 0, 1, 0))
-    late = list(step_loader(clips, PLAN, 4, 0, 1, workers))
+    everything = list(step_loader(clips, PLAN, 0, 0))
+    late = list(step_loader(clips, PLAN, 4, workers))
     assert len(everything) == 9 * 4 and len(late) == 5 * 4
     for (micro, batch), (expected, wanted) in zip(late, everything[16:], strict=True):
         assert micro == expected
         assert batch["index"].tolist() == list(micro.indices)
         assert torch.equal(batch["clip"], wanted["clip"])
         assert torch.equal(batch["label"], wanted["label"])
-    second = [batch["index"] for _, batch in step_loader(clips, PLAN, 4, 1, 2, 0)]
+    second = list(step_loader(clips, replace(PLAN, world=2, rank=1), 4, 0))
     halves = [everything[16 + 4 * step + part] for step in range(5) for part in (2, 3)]
-    assert all(
-        torch.equal(index, batch["index"])
-        for index, (_, batch) in zip(second, halves, strict=True)
-    )
+    for (_, batch), (_, wanted) in zip(second, halves, strict=True):
+        assert torch.equal(batch["index"], wanted["index"])
 
 
 def test_loading_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    next(step_loader(MemoryClips(26), PLAN, start=0, rank=0, world=1, workers=0))
+    next(step_loader(MemoryClips(26), PLAN, start=0, workers=0))
     assert torch.equal(before, torch.get_rng_state())

@@ -197,7 +197,7 @@ def test_a_precision_that_the_device_lacks(monkeypatch):
         raise ValueError("fp16 mixed precision requires a GPU")
 
     monkeypatch.setattr(devices, "Accelerator", refuse)
-    with pytest.raises(RecipeError, match="'fp16' does not work on this device"):
+    with pytest.raises(RecipeError, match="'fp16' does not work: fp16 mixed"):
         devices.make_accelerator("fp16")
 
 
@@ -211,13 +211,6 @@ def test_deterministic_mode_is_left_as_it_was(tmp_path):
 
     run(tmp_path, validate=validate)
     assert all(seen) and not torch.are_deterministic_algorithms_enabled()
-
-
-@pytest.mark.quick
-def test_a_mixture_of_labelled_and_unlabelled_clips_is_refused(tmp_path):
-    with pytest.raises(RecipeError, match="augment.mixup=0 and augment.cutmix=0"):
-        run(tmp_path / "new", augment=MIXING, labelled={1})
-    assert not (tmp_path / "new").exists()
 
 
 class Unreadable(MemoryClips):
@@ -260,10 +253,10 @@ class Poisoned(MemoryClips):
 def test_a_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tmp_path):
     model = tiny_model()
     with pytest.raises(
-        RecipeError, match=r"loss is no longer finite at step [345]"
+        RecipeError, match=r"loss or gradient is no longer finite at step [345]"
     ) as e:
         run(tmp_path, model, clips=Poisoned(), checkpoint_seconds=0)
-    assert "v3" in str(e.value) and "learning rate" in str(e.value)
+    assert "learning rate" in str(e.value)
     assert all(torch.isfinite(p).all() for p in model.parameters())
     assert (tmp_path / "tiny" / "last.safetensors").exists()
     # Mended clips have the same names: the run goes on behind the last good step.

@@ -11,7 +11,7 @@ from dvfl_lib.distillation import KD_LOSSES, MatchingKind
 from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.recipes import DistilRecipe
 from dvfl_lib.training import objective
-from dvfl_lib.training.checkpointing import weights_digest
+from dvfl_lib.training.checkpointing import model_digest
 from dvfl_lib.weights import load_checkpoint
 from tiny_training import MIXING, StopAfter, run, tiny_model, tiny_recipe
 
@@ -49,7 +49,7 @@ def test_each_loss_trains_in_its_own_way(tmp_path, name, trained):
 def weights_digest_of(path) -> str:
     model = tiny_model(7)
     load_checkpoint(model, path)
-    return weights_digest(model)
+    return model_digest(model)
 
 
 def test_a_withheld_label_does_not_reach_the_decoupled_loss(tmp_path, monkeypatch):
@@ -70,11 +70,11 @@ def test_a_withheld_label_does_not_reach_the_decoupled_loss(tmp_path, monkeypatc
 
 def test_a_random_head_is_a_copy_of_its_own(tmp_path):
     teacher = tiny_model(2, width=16)
-    before = weights_digest(teacher)
+    before = model_digest(teacher)
     plain = distilled(tmp_path / "a", teacher=teacher)
     anew = distilled(tmp_path / "b", teacher=teacher, random_head=True)
     again = distilled(tmp_path / "c", teacher=teacher, random_head=True)
-    assert weights_digest(teacher) == before
+    assert model_digest(teacher) == before
     assert anew.history[0]["kd"] != plain.history[0]["kd"]
     assert anew.final.read_bytes() == again.final.read_bytes()
     with pytest.raises(RunDirectoryError, match="distil.random_head"):

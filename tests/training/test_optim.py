@@ -5,11 +5,7 @@ import torch
 from timm.scheduler import CosineLRScheduler
 
 from dvfl_lib.recipes import OptimRecipe
-from dvfl_lib.training.optim import (
-    build_optimizer,
-    learning_rate,
-    parameter_groups,
-)
+from dvfl_lib.training.optim import build_optimizer, learning_rate
 from tiny_training import tiny_model
 
 pytestmark = pytest.mark.quick
@@ -51,7 +47,7 @@ def test_every_rate_equals_timms_scheduler():
 
 def test_no_decay_on_one_dimensional_parameters():
     model = tiny_model()
-    decayed, others = parameter_groups(model, 1e-4)
+    decayed, others = build_optimizer(model, PAPER).param_groups
     assert decayed["weight_decay"] == 1e-4 and others["weight_decay"] == 0.0
     names = {id(p): name for name, p in model.named_parameters()}
     kernels = {names[id(p)] for p in decayed["params"]}
