@@ -248,10 +248,8 @@ def read_plan(parameters: Mapping[str, Any]) -> BenchmarkPlan:
     known = BenchmarkPlan.model_fields
     for name in parameters:
         if name not in known:
-            raise RecipeError(
-                f"there is no parameter {name!r}.{did_you_mean(name, known)} Known: "
-                f"{', '.join(known)}"
-            )
+            near = did_you_mean(name, known)
+            raise RecipeError(f"there is no parameter {name!r}.{near}")
     return BenchmarkPlan(**{k: v for k, v in parameters.items() if v is not None})
 
 
