@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -39,7 +38,7 @@ from ..errors import ModelError, RunDirectoryError
 from ..files import write_whole
 from ..recipes import Recipe
 from ..video.clips import ClipKey
-from ..video.reading import BACKEND_VARIABLE
+from ..video.reading import decoder_version
 from .batches import clip_loader, note_unreadable
 from .checkpointing import fingerprint, locked, model_digest
 from .devices import on_main
@@ -81,7 +80,7 @@ class StoredTeacher:
             "classes": list(self.classes),
             "augment": getattr(self.clips, "augment", None),
             "sizes of the files": digest,
-            "reader": os.environ.get(BACKEND_VARIABLE, "auto"),
+            "reader": decoder_version(),
             "versions": versions(),
         }
         key = fingerprint(values, self.clips)

@@ -211,7 +211,7 @@ def test_nor_does_another_teacher(cache, clips, options):
 
 def test_nor_another_library(cache, clips, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setenv(teacher_logits.BACKEND_VARIABLE, "pyav")
+        patch.setattr(teacher_logits, "decoder_version", lambda: "PyAV 99")
         assert_asked_anew(cache, clips)
     monkeypatch.setattr(teacher_logits, "versions", lambda: {"torch": "99"})
     teacher = Counted()
