@@ -247,7 +247,7 @@ class Recipe:
     @classmethod
     @said_as_ours()
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """The inverse of ``to_dict``, after JSON too; what is absent has its default."""
+        """The inverse of ``to_dict``; what is absent has its default."""
         return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:

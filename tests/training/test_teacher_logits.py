@@ -125,7 +125,7 @@ def test_a_replacement_meets_the_logits_of_itself(tmp_path):
 def test_a_teacher_that_is_not_finite(tmp_path, clips):
     broken = Counted()
     broken.network.head.bias.data[1] = float("inf")
-    with pytest.raises(ModelError, match="logits for one of v0.* are not finite"):
+    with pytest.raises(ModelError, match="logits for v0 are not finite"):
         opened(tmp_path / "b", clips, broken)
     assert not content(tmp_path / "b")
 
