@@ -10,22 +10,12 @@ does not keep the others from running; the exit status then is 1.
 import subprocess
 import sys
 
-SHOWING = ("speed", "speed --sizes", "memory", "peers", "agreement")
-WITHOUT_SHOW = ("teacher_logits", "reading")  # their tables are in README.md
-
-
-def main(show: bool) -> int:
-    """Run all; 1 if one of them failed."""
-    failed = []
-    for line in SHOWING if show else (*SHOWING, *WITHOUT_SHOW):
-        print(f"== {line}", flush=True)
-        command = [sys.executable, "-m", *f"benchmarks.{line}".split()]
-        if subprocess.run([*command, *["--show"] * show], check=False).returncode:
-            failed.append(line)
-    if failed:
-        print(f"failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main("--show" in sys.argv[1:]))
+ALL = "speed", "speed --sizes", "memory", "peers", "agreement", "teacher_logits"
+failed = []
+for line in (*ALL, "reading"):
+    print(f"== {line}", flush=True)
+    command = [sys.executable, "-m", *f"benchmarks.{line}".split(), *sys.argv[1:]]
+    if subprocess.run(command, check=False).returncode:
+        failed.append(line)
+if failed:
+    sys.exit(f"failed: {', '.join(failed)}")

@@ -11,11 +11,10 @@ stand-in: generated videos of made-up actions. The result is
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +31,19 @@ from dvfl_lib.deployment.int8 import (
 from dvfl_lib.deployment.onnx import export, open_onnx
 from dvfl_lib.errors import DVFLError
 from dvfl_lib.lessons import trained_network
+from dvfl_lib.lessons.trained import STUDENT
 from dvfl_lib.standins import TEST_GROUPS, StandinSize, clip_frames
 from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.sampling import segment_indices
 from dvfl_lib.video.transforms import evaluation_crops
 
 from .forms import Call, Missing, compiled, openvino_call, with_precision
-from .stored import measure_or_show
+from .stored import measure_or_show, options_of
 
 NAME = "agreement"
 BATCH = 16
 CALIBRATION = (12, 48, 96)  # clips
-SIDE, SHORT_SIDE, FRAMES = 64, 72, 8  # as the student was trained
 _TRAINING_GROUPS = range(8, 26)  # of the stand-in's list 1; the others are for tests
-INT8 = "ONNX, int8, {} calibration clips"
-OPENVINO = "OpenVINO, int8, {} calibration clips"
 
 Place = tuple[str, int, int]  # action, group, clip
 
@@ -55,9 +52,9 @@ def drawn(place: Place) -> Tensor:
     """One clip (T, 3, H, W), normalised as in the evaluation, but for the video file
     between drawing and reading."""
     video = clip_frames(0, StandinSize(), *place)  # (T, H, W, 3)
-    chosen = torch.from_numpy(video[segment_indices(len(video), FRAMES)])
+    chosen = torch.from_numpy(video[segment_indices(len(video), STUDENT.frames)])
     frames = chosen.permute(0, 3, 1, 2)  # (T, 3, H, W)
-    return evaluation_crops(frames, SHORT_SIDE, SIDE)[0]
+    return evaluation_crops(frames, STUDENT.short_side, STUDENT.crop)[0]
 
 
 def test_places(clips: Iterable[int] = (1, 2, 3, 4)) -> list[Place]:
@@ -73,34 +70,36 @@ def calibration_places(count: int) -> list[Place]:
         for turn in range(4 * len(groups))
         for k, action in enumerate(ACTIONS)
     )
-    return [place for place, _ in zip(turns, range(count), strict=False)]
+    return [*islice(turns, count)]
 
 
 def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]:
     """The student in every arithmetic, float32 first."""
     student, _ = trained_network("student")
-    batch = torch.zeros(BATCH, FRAMES, 3, SIDE, SIDE)
+    side, frames = STUDENT.crop, STUDENT.frames
+    batch = torch.zeros(BATCH, frames, 3, side, side)
     found: dict[str, Call | Missing] = {
-        "float32": with_precision(student, batch.device, False),
-        "bf16": with_precision(student, batch.device, True),
+        "float32": with_precision(student, batch.device),
+        "bf16": with_precision(student, batch.device, half=True),
         "bf16, weights too": in_bfloat16(student),
-        "bf16, compiled and frozen": compiled(student, batch, True, frozen=True),
+        "bf16, compiled and frozen": compiled(student, batch, half=True, frozen=True),
     }
     try:
-        made = export(student, folder / "float32.onnx", side=SIDE, frames=FRAMES)
+        made = export(student, folder / "float32.onnx", side=side, frames=frames)
         found["ONNX, float32"] = open_onnx(made.path)
         for count in calibration:  # two programs run the same file
             clips = [drawn(place) for place in calibration_places(count)]
             path = quantise(made.path, folder / f"int8_{count}.onnx", clips)
-            found[INT8.format(count)] = open_onnx(path)
-            found[OPENVINO.format(count)] = openvino_call(path, batch)
+            kind = f"int8, {count} calibration clips"
+            found[f"ONNX, {kind}"] = open_onnx(path)
+            found[f"OpenVINO, {kind}"] = openvino_call(path, batch)
     except DVFLError as error:
         found["ONNX"] = Missing(str(error))
     return found
 
 
 def measure(
-    places: list[Place], calibration: Iterable[int] = CALIBRATION
+    places: Sequence[Place], calibration: Iterable[int] = CALIBRATION
 ) -> dict[str, Any]:
     """How each form's answers compare with those in float32.
 
@@ -115,11 +114,10 @@ def measure(
         calls = {n: f for n, f in asked.items() if not isinstance(f, Missing)}
         found = compare_outputs(calls, clips, labels, batch_size=BATCH)
     missing = {n: f.reason for n, f in asked.items() if isinstance(f, Missing)}
-    rows = {name: asdict(row) for name, row in found.items()}
-    return {"rows": rows, "missing": missing}
+    return {"rows": {n: asdict(row) for n, row in found.items()}, "missing": missing}
 
 
-def table(found: dict[str, Any]) -> str:
+def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown."""
     rows = {name: Agreement(**row) for name, row in found["rows"].items()}
     lines = agreement_markdown(rows, standin=True)
@@ -130,9 +128,9 @@ def table(found: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     data = "Stand-in data; the distilled student of data/assets."
-    measure_or_show(NAME, lambda _: measure(test_places()), table, parser, data)
+    places = test_places()
+    measure_or_show(NAME, lambda _: measure(places), table, options_of(__doc__), data)
 
 
 if __name__ == "__main__":

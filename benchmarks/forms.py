@@ -1,8 +1,8 @@
 """The ways in which one network can answer and train, as calls; all of one weights.
 
-Public names: ``Call``, ``Missing``, ``Sizes``, ``answering_forms``, ``onnx_forms``,
-``openvino_call``, ``with_precision``, ``compiled``, ``training_steps``,
-``distillation_steps``.
+Public names: ``Call``, ``Missing``, ``Sizes``, ``answering_forms``, ``export_onnx``,
+``openvino_call``, ``with_precision``, ``compiled``, ``plain_form``,
+``training_steps``, ``distillation_steps``.
 
 What cannot run here is a ``Missing`` that says why. ``openvino`` is no part of the
 project: it takes a quarter of a gigabyte and nothing but this measurement wants it
@@ -16,6 +16,7 @@ import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -37,8 +38,7 @@ Steps = dict[str, Callable[[], object]]
 CLASSES = 101
 STRAIGHTFORWARD, READABLE, FAST = "straightforward", "readable", "fast"
 FROZEN = "fast, compiled and frozen, bf16"
-ONNX = {"ONNX Runtime, float32": "float32.onnx", "ONNX Runtime, int8": "int8.onnx"}
-OPENVINO = {"OpenVINO, float32": "float32.onnx", "OpenVINO, int8": "int8.onnx"}
+ONNX = ("ONNX Runtime, float32", "ONNX Runtime, int8")
 # Compiled forms and OpenVINO's are made for clips of one size.
 TAKES_MORE = (FAST, "fast, bf16", *ONNX)
 LIVE = "straightforward, teacher asked"
@@ -93,7 +93,7 @@ class Sizes:
         return model.to(self.device).eval()
 
 
-def with_precision(model: Call, device: torch.device, half: bool) -> Call:
+def with_precision(model: Call, device: torch.device, half: bool = False) -> Call:
     """The call, under autocast to bfloat16 if ``half``; without derivatives."""
 
     def call(clip: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ def with_precision(model: Call, device: torch.device, half: bool) -> Call:
 
 
 def compiled(
-    model: nn.Module, clip: Tensor, half: bool, frozen: bool = False
+    model: nn.Module, clip: Tensor, half: bool = False, frozen: bool = False
 ) -> Call | Missing:
     """The network through ``torch.compile``, compiled for clips of this shape.
 
@@ -143,52 +143,60 @@ def plain_form(model: VFLNet) -> nn.Module:
     return straightforward(model).to(next(model.parameters()).device)
 
 
-def readable_form(model: VFLNet) -> VFLNet:
+def _readable(model: VFLNet) -> VFLNet:
     """What the lessons show; the library's own form is the fast one."""
     return set_form(copy.deepcopy(model), "readable")
 
 
 def answering_forms(
     model: VFLNet, clip: Tensor, folder: Path
-) -> dict[str, Call | Missing]:
-    """Every way to answer, the straightforward one first.
+) -> dict[str, Callable[[], Call | Missing]]:
+    """What makes each way to answer, the straightforward one first.
 
     Args:
         model: in the fast form, on the clip's device, in evaluation mode.
         clip: (B, T, 3, H, W), as it will be asked.
-        folder: takes the exported files.
+        folder: of the files of ``export_onnx``.
     """
-    device = clip.device
-    exported = onnx_forms(model, clip, folder)
-    others = {n: openvino_call(folder / file, clip) for n, file in OPENVINO.items()}
+    plain = partial(with_precision, device=clip.device)
+    quick = partial(compiled, model, clip)
     return {
-        STRAIGHTFORWARD: with_precision(plain_form(model), device, False),
-        READABLE: with_precision(readable_form(model), device, False),
-        FAST: with_precision(model, device, False),
-        "fast, compiled": compiled(model, clip, False),
-        "fast, bf16": with_precision(model, device, True),
-        "fast, compiled, bf16": compiled(model, clip, True),
-        FROZEN: compiled(model, clip, True, frozen=True),
-        **exported,
-        **others,
+        STRAIGHTFORWARD: lambda: plain(plain_form(model)),
+        READABLE: lambda: plain(_readable(model)),
+        FAST: lambda: plain(model),
+        "fast, compiled": quick,
+        "fast, bf16": lambda: plain(model, half=True),
+        "fast, compiled, bf16": partial(quick, half=True),
+        FROZEN: partial(quick, half=True, frozen=True),
+        ONNX[0]: partial(_onnx_call, folder / "float32.onnx"),
+        ONNX[1]: partial(_onnx_call, folder / "int8.onnx"),
+        "OpenVINO, float32": partial(openvino_call, folder / "float32.onnx", clip),
+        "OpenVINO, int8": partial(openvino_call, folder / "int8.onnx", clip),
     }
 
 
-def onnx_forms(model: VFLNet, clip: Tensor, folder: Path) -> dict[str, Call | Missing]:
-    """The network exported to ONNX, in float32 and quantised to 8 bits."""
+def export_onnx(model: VFLNet, clip: Tensor, folder: Path) -> None:
+    """``float32.onnx`` and ``int8.onnx``; on a GPU and without the extra, nothing."""
     if clip.device.type != "cpu":
-        return dict.fromkeys(ONNX, Missing("the export is measured on CPUs"))
+        return  # the export is measured on CPUs
     try:
         from dvfl_lib.deployment.int8 import quantise
-        from dvfl_lib.deployment.onnx import export, open_onnx
+        from dvfl_lib.deployment.onnx import export
 
         _, frames, _, side, _ = clip.shape
         export(model, folder / "float32.onnx", frames=frames, side=side)
         clips = torch.randn(_CALIBRATION_CLIPS, *clip.shape[1:])  # (N, T, 3, H, W)
         quantise(folder / "float32.onnx", folder / "int8.onnx", clips)
     except DVFLError as error:
-        return dict.fromkeys(ONNX, Missing(str(error)))
-    return {name: open_onnx(folder / file) for name, file in ONNX.items()}
+        print(f"no export: {error}")
+
+
+def _onnx_call(path: Path) -> Call | Missing:
+    if not path.exists():
+        return Missing("there is no export here")
+    from dvfl_lib.deployment.onnx import open_onnx
+
+    return open_onnx(path)
 
 
 def openvino_call(path: Path, clip: Tensor) -> Call | Missing:
@@ -198,7 +206,7 @@ def openvino_call(path: Path, clip: Tensor) -> Call | Missing:
     except ImportError:
         return Missing("no OpenVINO (pip install openvino)")
     if not path.exists():
-        return Missing("it reads the export, which is not there")
+        return Missing("there is no export here")
     core = openvino.Core()
     graph = core.read_model(path)
     graph.reshape(list(clip.shape))
@@ -217,7 +225,7 @@ def training_steps(student: VFLNet, clip: Tensor) -> Steps:
     """The student trained on labels alone; ``clip``: (B, T, 3, H, W)."""
     return {
         STRAIGHTFORWARD: _step(plain_form(student), clip),
-        READABLE: _step(readable_form(student), clip),
+        READABLE: _step(_readable(student), clip),
         FAST: _step(copy.deepcopy(student), clip),
         "fast, bf16": _step(copy.deepcopy(student), clip, half=True),
     }
@@ -229,20 +237,19 @@ def distillation_steps(student: VFLNet, teacher: VFLNet, clip: Tensor) -> Steps:
     "Logits given" stands for stored logits of the teacher: reading them takes next to
     no time beside a step (``benchmarks.teacher_logits`` reads real ones).
     """
-    asked = with_precision(teacher, clip.device, False)
-    logits = asked(clip)  # (B, K)
-    plain = with_precision(plain_form(teacher), clip.device, False)
-    readable = with_precision(readable_form(teacher), clip.device, False)
-    fast = copy.deepcopy
-    return {
+    asked, plain, readable = (
+        with_precision(form, clip.device)
+        for form in (teacher, plain_form(teacher), _readable(teacher))
+    )
+    logits, fast = asked(clip), copy.deepcopy  # (B, K)
+    steps = {
         LIVE: _step(plain_form(student), clip, plain),
-        "readable, teacher asked": _step(readable_form(student), clip, readable),
+        "readable, teacher asked": _step(_readable(student), clip, readable),
         "fast, teacher asked": _step(fast(student), clip, asked),
         "fast, logits given": _step(fast(student), clip, lambda _: logits),
-        "fast, bf16, logits given": _step(
-            fast(student), clip, lambda _: logits, half=True
-        ),
     }
+    half = _step(fast(student), clip, lambda _: logits, half=True)
+    return steps | {"fast, bf16, logits given": half}
 
 
 def _step(

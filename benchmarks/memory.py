@@ -7,7 +7,7 @@ what its tensors took at most. Weights do not count, nor Python and PyTorch; gra
 and what the optimiser remembers do. Compiling is left out: the compiler would be
 measured, not the network. The result is ``benchmarks/results/network_memory.json``.
 
-Public names: ``measure``, ``table``, ``print_growth``, ``give_back_what_is_free``.
+Public names: ``measure``, ``table``, ``contestant``, ``print_growth``, ``growth_of``.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dvfl_lib.cost import most_resident_bytes, number_from_process
 from dvfl_lib.errors import DVFLError
-from dvfl_lib.fast import set_form
 
 from .forms import (
     FAST,
@@ -36,15 +35,13 @@ from .forms import (
     ONNX,
     READABLE,
     STRAIGHTFORWARD,
-    Missing,
     Sizes,
+    answering_forms,
     distillation_steps,
-    onnx_forms,
-    plain_form,
+    export_onnx,
     training_steps,
-    with_precision,
 )
-from .stored import measure_or_show, place
+from .stored import measure_or_show, options_of, place, table_lines
 
 NAME = "network_memory"
 GROUPS = {
@@ -59,24 +56,8 @@ GROUPS = {
 }
 
 
-def give_back_what_is_free() -> None:
-    """What building needed for a while must neither hide nor raise what follows.
-
-    On Linux, the one system where the kernel forgets a process's peak when it is told.
-    """
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5", "ascii")  # see proc(5)
-
-
 def contestant(sizes: Sizes, group: str, form: str, folder: str) -> Callable:
-    """What is called, with everything built that it needs.
-
-    Args:
-        group, form: of ``GROUPS``.
-        folder: of the exported files.
-    """
+    """What is called, with all that it needs built; ``folder`` has exported files."""
     student = sizes.network(sizes.student)
     if group == "training":
         return training_steps(student, sizes.clip(sizes.train_batch))[form]
@@ -84,68 +65,68 @@ def contestant(sizes: Sizes, group: str, form: str, folder: str) -> Callable:
         clip = sizes.clip(sizes.distil_batch)
         return distillation_steps(student, sizes.network(sizes.teacher), clip)[form]
     clip = sizes.clip(1)
-    call = _answering(student, form, folder, clip.device)
+    call = answering_forms(student, clip, Path(folder))[form]()
     return lambda: call(clip)
 
 
-def _answering(
-    student: nn.Module, form: str, folder: str, device: torch.device
-) -> Callable[[Tensor], Tensor]:
-    if form in ONNX:
-        from dvfl_lib.deployment.onnx import open_onnx
+def growth_of(build: str, what: str) -> int:
+    """Bytes that a call needs at most beyond what is there before it.
 
-        return open_onnx(Path(folder) / ONNX[form])
-    if form == STRAIGHTFORWARD:
-        student = plain_form(student)
-    elif form == READABLE:
-        student = set_form(student, "readable")
-    return with_precision(student, device, "bf16" in form)
+    ``build`` is an expression, with the modules of this folder, whose value is called
+    in a fresh process. Raises as ``number_from_process``.
+    """
+    modules = "from benchmarks import memory, peers; from benchmarks.forms import Sizes"
+    call = f"memory.print_growth(lambda: {build}, {torch.get_num_threads()})"
+    return number_from_process(f"{modules}; {call}", what)
 
 
-def print_growth(
-    group: str, form: str, folder: str, threads: int, sizes: Sizes | None = None
-) -> None:
+def print_growth(build: Callable[[], Callable], threads: int) -> None:
     """Print what two calls need at most, in bytes; for a fresh process.
 
     Two, because the second step finds what the optimiser remembers of the first. What
-    PyTorch loads at its first convolution and product comes before, with small ones.
+    PyTorch loads at its first convolutions and product comes before, with small ones.
     """
     torch.set_num_threads(threads)
-    sizes = sizes or Sizes.here()
     nn.Conv2d(3, 8, 3)(torch.randn(1, 3, 16, 16)).sum().backward()
+    nn.Conv3d(3, 8, 3)(torch.randn(1, 3, 4, 16, 16))
     nn.Linear(8, 8)(torch.randn(4, 8)).sum().backward()
-    call = contestant(sizes, group, form, folder)
-    if torch.cuda.is_available():
+    call = build()
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
     else:
-        give_back_what_is_free()
+        # What building needed for a while must neither hide nor raise what follows.
+        gc.collect()
+        if sys.platform == "linux":  # where the kernel can forget a process's peak
+            ctypes.CDLL(None).malloc_trim(0)
+            Path("/proc/self/clear_refs").write_text("5", "ascii")  # see proc(5)
         before = psutil.Process().memory_info().rss
     call()
     call()
-    if torch.cuda.is_available():
-        print(torch.cuda.max_memory_allocated() - before)
-    else:
-        print(most_resident_bytes() - before)
+    most = torch.cuda.max_memory_allocated if on_gpu else most_resident_bytes
+    print(most() - before)
 
 
-def measure(sizes: Sizes, groups: dict[str, Sequence[str]] = GROUPS) -> dict[str, Any]:
+def measure(
+    sizes: Sizes, groups: Mapping[str, Sequence[str]] = GROUPS
+) -> dict[str, Any]:
     """Bytes of every form, or why there are none."""
-    threads = torch.get_num_threads()
-    found: dict[str, dict[str, int | str]] = {}
+    found: dict[str, dict[str, int | str]] = {group: {} for group in groups}
     with tempfile.TemporaryDirectory() as folder:
-        exported = onnx_forms(sizes.network(sizes.student), sizes.clip(1), Path(folder))
-        missing = {n: f.reason for n, f in exported.items() if isinstance(f, Missing)}
+        export_onnx(sizes.network(sizes.student), sizes.clip(1), Path(folder))
         for group, forms in groups.items():
-            found[group] = {
-                form: missing.get(form) or _bytes(group, form, folder, threads, sizes)
-                for form in forms
-            }
+            for form in forms:
+                build = f"memory.contestant({sizes!r}, {group!r}, {form!r}, {folder!r})"
+                try:
+                    found[group][form] = growth_of(build, f"{group}: {form}")
+                except DVFLError as error:
+                    found[group][form] = str(error)
     return {
         "clip": [sizes.frames, sizes.side, sizes.side],
         "student": sizes.student,
         "teacher": sizes.teacher,
-        "threads": threads,
+        "threads": torch.get_num_threads(),
         "batches": {
             "answers": 1,
             "training": sizes.train_batch,
@@ -155,18 +136,7 @@ def measure(sizes: Sizes, groups: dict[str, Sequence[str]] = GROUPS) -> dict[str
     }
 
 
-def _bytes(group: str, form: str, folder: str, threads: int, sizes: Sizes) -> int | str:
-    arguments = f"{group!r}, {form!r}, {folder!r}, {threads}, {sizes!r}"
-    code = "from benchmarks.memory import Sizes, print_growth\n"
-    try:
-        return number_from_process(
-            f"{code}print_growth({arguments})", f"{group}: {form}"
-        )
-    except DVFLError as error:
-        return str(error)
-
-
-def table(found: dict[str, Any]) -> str:
+def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown, a table for each group; the first form is 1.00."""
     clip = " x ".join(map(str, found["clip"]))
     titles = {
@@ -176,28 +146,27 @@ def table(found: dict[str, Any]) -> str:
     }
     lines = [f"`{found['student']}`, {clip}, on {place(found)}."]
     for group, forms in found["bytes"].items():
-        batch = found["batches"][group]
-        lines += ["", f"{titles[group]}, batch {batch}:", ""]
-        lines += ["| | memory, first form = 1 | MB |", "|---|---|---|"]
         first = next(iter(forms.values()))
+        rows = {}
         for form, count in forms.items():
             if isinstance(count, str):
-                lines.append(f"| {form} | not measured: {count} | |")
-                continue
-            ratio = f"{count / first:.2f}" if isinstance(first, int) else ""
-            lines.append(f"| {form} | {ratio} | {count / 1e6:.0f} |")
+                rows[form] = [f"not measured: {count}", ""]
+            else:
+                ratio = f"{count / first:.2f}" if isinstance(first, int) else ""
+                rows[form] = [ratio, f"{count / 1e6:.0f}"]
+        lines += ["", f"{titles[group]}, batch {found['batches'][group]}:", ""]
+        lines += table_lines(["memory, first form = 1", "MB"], rows)
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 
     def run(options: argparse.Namespace) -> dict[str, Any]:
         torch.set_num_threads(os.cpu_count() or 1)
         return measure(Sizes.here())
 
-    measure_or_show(NAME, run, table, parser)
+    measure_or_show(NAME, run, table, options_of(__doc__))
 
 
 if __name__ == "__main__":

@@ -7,42 +7,35 @@ one size. Contestants take turns in one process, one clip at a time, with all co
 on the GPU where there is one. Weights are random: nothing is said about accuracy. Work
 is counted in three ways; ``thop`` is no part of the project (its last release is of
 2022), and its column is filled where it is installed. Peak memory is what a fresh
-process needs for one answer beyond the weights, or the GPU for the answer's tensors.
+process needs for an answer beyond the weights, or the GPU for the answer's tensors.
 The result is ``benchmarks/results/peers.json``.
 
 Sources: torchvision's weights of each network name its clips (``clip_len`` and
 ``crop_size``); ours work on 8 frames of 224 x 224 (arXiv 2307.06947, arXiv 2507.12426).
 
-Public names: ``Peer``, ``PEERS``, ``build``, ``count_work``, ``print_growth``,
-``measure``, ``table``.
+Public names: ``Peer``, ``PEERS``, ``answer``, ``count_work``, ``measure``, ``table``.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import psutil
 import torch
 import torchvision.models.video
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from dvfl_lib.cost import (
-    count_macs,
-    count_parameters,
-    most_resident_bytes,
-    number_from_process,
-)
+from dvfl_lib.cost import count_macs, count_parameters
 from dvfl_lib.vfl_net import create_model, list_models
 
 from .forms import CLASSES
-from .memory import give_back_what_is_free
-from .stored import measure_or_show, place
+from .memory import growth_of
+from .stored import measure_or_show, options_of, place, table_lines
 from .straightforward import straightforward
 from .timing import Row, interleave, latency_rows, missing_row, speed_table, with_sync
 
@@ -50,32 +43,17 @@ NAME = "peers"
 OWN = "own clips"
 COMMON = ((8, 224), (16, 224))  # frames and side of the clips that all are given
 COUNTS = ("GMACs, dvfl_lib.cost", "GFLOPs, torch", "GMACs, thop")
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A network and its clips.
-
-    Attributes:
-        name: of ``create_model``, or of ``torchvision.models.video``.
-        frames, side: of the clips it was published with.
-        fixed_frames: it takes no other number of frames than ``frames``.
-    """
+    """A network of ``create_model`` or ``torchvision.models.video``, and its clips."""
 
     name: str
-    frames: int
+    frames: int  # of the clips it was published with
     side: int
-    fixed_frames: bool = False
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is built by this library."""
-        return self.name in list_models()
-
-    def clip(self, frames: int, side: int) -> Tensor:
-        """Noise as the network takes it: frames before channels if it is ours."""
-        shape = (frames, 3) if self.ours else (3, frames)
-        return torch.randn(1, *shape, side, side)
+    fixed_frames: bool = False  # it takes no other number of frames
 
 
 PEERS = (
@@ -92,13 +70,6 @@ PEERS = (
 )
 
 
-def build(name: str) -> nn.Module:
-    """The network with random weights, in evaluation mode; ours in the fast form."""
-    if name in list_models():
-        return create_model(name, CLASSES).eval()
-    return getattr(torchvision.models.video, name)(num_classes=CLASSES).eval()
-
-
 class _FramesFirst(nn.Module):
     """A network of torchvision's that takes clips as ours do."""
 
@@ -111,28 +82,30 @@ class _FramesFirst(nn.Module):
         return self.network(clip.transpose(1, 2))
 
 
-def print_growth(name: str, frames: int, side: int, threads: int) -> None:
-    """Print by how many bytes this process grows at most while ``name`` answers.
-
-    For a fresh process: what it needs for its weights, the clip, Python and PyTorch
-    does not count. What is loaded at a first convolution or matrix product does not,
-    either, for small ones come before.
-    """
-    torch.set_num_threads(threads)
-    peer = Peer(name, frames, side)
-    with torch.no_grad():
-        nn.Conv3d(3, 8, 3)(torch.randn(1, 3, 4, 16, 16))
-        build("vfl_net_lab_student")(torch.randn(1, 1, 3, 32, 32))
-        network, clip = build(name), peer.clip(frames, side)
-        give_back_what_is_free()
-        before = psutil.Process().memory_info().rss
-        network(clip)
-    print(most_resident_bytes() - before)
+def build(name: str) -> nn.Module:
+    """The network with random weights, in evaluation mode; ours in the fast form."""
+    if name in list_models():
+        return create_model(name, CLASSES).eval()
+    network = getattr(torchvision.models.video, name)(num_classes=CLASSES)
+    return _FramesFirst(network).eval()
 
 
-def size_name(frames: int, side: int) -> str:
-    """The size of a clip in words."""
-    return f"{frames} x {side} x {side}"
+def answer(
+    name: str, frames: int, side: int, network: nn.Module | None = None
+) -> Callable[[], object]:
+    """One answer as a call, with everything built that it needs."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = build(name).to(device) if network is None else network
+    # Frames first for ours; torchvision's get them as they lie best for them.
+    shape = (frames, 3) if name in list_models() else (3, frames)
+    clip = torch.randn(1, *shape, side, side, device=device)
+    clip = clip if name in list_models() else clip.transpose(1, 2)
+
+    def call() -> object:
+        with torch.no_grad():
+            return network(clip)
+
+    return with_sync(call)
 
 
 def count_work(name: str, frames: int, side: int) -> dict[str, int | str]:
@@ -143,11 +116,8 @@ def count_work(name: str, frames: int, side: int) -> dict[str, int | str]:
     the work is done by PyTorch's own layers.
     """
     with torch.device("meta"):
-        network = layers = build(name)
-        if name in list_models():
-            layers = straightforward(network)
-        else:
-            network = layers = _FramesFirst(network)
+        network = build(name)
+        layers = straightforward(network) if name in list_models() else network
         clip = torch.empty(1, frames, 3, side, side)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(clip)
@@ -166,33 +136,8 @@ def _thop_macs(network: nn.Module, clip: Tensor) -> int | str:
         return int(profile(network, inputs=(clip,), verbose=False)[0])
 
 
-def _answers(peer: Peer, network: nn.Module, frames: int, side: int) -> Callable:
-    """One answer as a call."""
-    clip = peer.clip(frames, side).to(next(network.parameters()).device)
-
-    def answer() -> object:
-        with torch.no_grad():
-            return network(clip)
-
-    return with_sync(answer)
-
-
-def _peak_memory(name: str, frames: int, side: int, answer: Callable) -> int:
-    """Bytes that one answer needs at most."""
-    if torch.cuda.is_available():
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        answer()
-        return torch.cuda.max_memory_allocated() - before
-    call = f"print_growth({name!r}, {frames}, {side}, {torch.get_num_threads()})"
-    code = f"from benchmarks.peers import print_growth; {call}"
-    return number_from_process(code, f"measuring {name}")
-
-
 def measure(
-    peers: Sequence[Peer] = PEERS,
-    common: Sequence[tuple[int, int]] = COMMON,
-    rounds: int = 10,
+    peers: Sequence[Peer] = PEERS, common: Sequence[Size] = COMMON, rounds: int = 10
 ) -> dict[str, Any]:
     """Every network at its own size and at the common ones; the first is 1.00.
 
@@ -203,59 +148,44 @@ def measure(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     networks = {peer.name: build(peer.name).to(device) for peer in peers}
     groups = {OWN: {peer.name: (peer.frames, peer.side) for peer in peers}}
-    for frames, side in common:
-        groups[size_name(frames, side)] = {
-            peer.name: (frames, side)
-            for peer in peers
-            if not peer.fixed_frames or peer.frames == frames
-        }
+    for size in common:
+        takes = [p.name for p in peers if not p.fixed_frames or p.frames == size[0]]
+        groups[_words(size)] = dict.fromkeys(takes, size)
     asked = {
-        (peer.name, sizes[peer.name]): _answers(
-            peer, networks[peer.name], *sizes[peer.name]
-        )
+        (name, size): answer(name, *size, networks[name])
         for sizes in groups.values()
-        for peer in peers
-        if peer.name in sizes
+        for name, size in sizes.items()
     }
     facts = {
         (name, size): {
-            "clip": size_name(*size),
+            "clip": _words(size),
             **count_work(name, *size),
-            "peak_bytes": _peak_memory(name, *size, answer),
+            "peak_bytes": growth_of(f"peers.answer({name!r}, *{size})", name),
         }
-        for (name, size), answer in asked.items()
+        for name, size in asked
     }
     times = interleave({str(key): call for key, call in asked.items()}, rounds)
+    rows: dict[str, dict[str, Row]] = {}
+    for group, sizes in groups.items():
+        mine = {key[0]: times[str(key)] for key in sizes.items()}
+        timed = latency_rows(mine, peers[0].name)
+        rows[group] = {
+            p.name: timed[p.name] | facts[p.name, sizes[p.name]]
+            if p.name in sizes
+            else missing_row(f"it takes {p.frames} frames alone")
+            for p in peers
+        }
     return {
-        "parameters": {
-            name: count_parameters(network)["total"]
-            for name, network in networks.items()
-        },
-        "groups": {
-            group: _group(peers, sizes, facts, times) for group, sizes in groups.items()
-        },
+        "parameters": {n: count_parameters(m)["total"] for n, m in networks.items()},
+        "groups": rows,
         "threads": torch.get_num_threads(),
         "rounds": rounds,
         "seconds": times,
     }
 
 
-def _group(
-    peers: Sequence[Peer],
-    sizes: dict[str, tuple[int, int]],
-    facts: dict[tuple[str, tuple[int, int]], dict[str, Any]],
-    times: dict[str, list[float]],
-) -> dict[str, Any]:
-    """The rows of one group; a network that does not take its clips says so."""
-    mine = {name: times[str((name, size))] for name, size in sizes.items()}
-    rows = latency_rows(mine, peers[0].name)
-    found = {}
-    for peer in peers:
-        if peer.name in sizes:
-            found[peer.name] = rows[peer.name] | facts[peer.name, sizes[peer.name]]
-        else:
-            found[peer.name] = missing_row(f"it takes {peer.frames} frames alone")
-    return found
+def _words(size: Size) -> str:
+    return f"{size[0]} x {size[1]} x {size[1]}"
 
 
 def _giga(kind: str, row: Row) -> str:
@@ -263,17 +193,14 @@ def _giga(kind: str, row: Row) -> str:
     return count if isinstance(count, str) else f"{count / 1e9:.1f}"
 
 
-def table(found: dict[str, Any]) -> str:
+def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown: a table for each size of clips."""
+    sizes = {n: [f"{count / 1e6:.1f}"] for n, count in found["parameters"].items()}
     lines = [
         f"One clip at a time on {place(found)}; {found['rounds']} rounds. Random "
         "weights: nothing here is about accuracy.",
         "",
-        "| | parameters, millions |",
-        "|---|---|",
-    ]
-    lines += [
-        f"| {name} | {count / 1e6:.1f} |" for name, count in found["parameters"].items()
+        *table_lines(["parameters, millions"], sizes),
     ]
     more: dict[str, Callable[[Row], str]] = {
         "clip": lambda row: row["clip"],
@@ -288,14 +215,12 @@ def table(found: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=10)
 
     def run(options: argparse.Namespace) -> dict[str, Any]:
         torch.set_num_threads(os.cpu_count() or 1)
         return measure(rounds=options.rounds)
 
-    measure_or_show(NAME, run, table, parser)
+    measure_or_show(NAME, run, table, options_of(__doc__, rounds=10))
 
 
 if __name__ == "__main__":

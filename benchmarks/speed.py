@@ -14,7 +14,7 @@ kernel size 1, which computes the same, to another library.
 Results: ``network_speed.json``, ``network_speed_2.json``, ``variants.json``.
 
 Public names: ``measure``, ``table``, ``side_by_side``, ``measure_sizes``,
-``sizes_table``, ``measure_rates``, ``operator_shares``, ``kind_of``, ``KINDS``.
+``sizes_table``, ``operator_shares``, ``kind_of``, ``KINDS``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import argparse
 import os
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,12 @@ from .forms import (
     Sizes,
     answering_forms,
     distillation_steps,
+    export_onnx,
     plain_form,
     training_steps,
     with_precision,
 )
-from .stored import RESULTS, measure_or_show, place, read_result
+from .stored import measure_or_show, options_of, place, read_result, table_lines
 from .timing import Row, interleave, latency_rows, missing_row, speed_table, with_sync
 
 NAME, SECOND, SIZES = "network_speed", "network_speed_2", "variants"
@@ -110,14 +111,11 @@ def operator_shares(
     }
 
 
-def measure_rates(device: torch.device, macs: int, rounds: int = 20) -> dict[str, Any]:
-    """How fast the machine multiplies: ``rates`` in MACs per second by way of asking.
-
-    ``macs``: of the network that these rates are for; ``least_ms`` is what it takes at
-    the better rate.
-    """
-    a = torch.randn(_ROWS, _CHANNELS, device=device)
-    b = torch.randn(_CHANNELS, _CHANNELS, device=device)
+def _rates(sizes: Sizes, rounds: int = 20) -> dict[str, Any]:
+    """How fast the machine multiplies: ``rates`` in MACs per second by way of asking,
+    and the milliseconds that the student takes at least at the better rate."""
+    a = torch.randn(_ROWS, _CHANNELS, device=sizes.device)
+    b = torch.randn(_CHANNELS, _CHANNELS, device=sizes.device)
     pixels = a.view(1, _ROWS, 1, _CHANNELS).permute(0, 3, 1, 2)  # (1, C, N, 1)
     kernel = b.T[..., None, None]  # (C, C, 1, 1)
     asked: dict[str, Callable[[], object]] = {
@@ -128,11 +126,11 @@ def measure_rates(device: torch.device, macs: int, rounds: int = 20) -> dict[str
         times = interleave(asked, rounds, warm_up=3)
     each = _ROWS * _CHANNELS**2
     rates = {name: each / statistics.median(took) for name, took in times.items()}
-    least = 1000 * macs / max(rates.values())
-    return {"rates": rates, "macs": macs, "least_ms": least}
+    macs = count_macs(create_model(sizes.student, CLASSES), sizes.frames, sizes.side)
+    return {"rates": rates, "macs": macs, "least_ms": 1000 * macs / max(rates.values())}
 
 
-def _rates_line(found: dict[str, Any]) -> str:
+def _rates_line(found: Mapping[str, Any]) -> str:
     if "multiplying" not in found:
         return ""
     found = found["multiplying"]
@@ -150,17 +148,25 @@ def _asks(call: Call, sizes: Sizes, batch: int = 1) -> Callable[[], object]:
     return with_sync(lambda: call(clip))
 
 
-def measure_answers(sizes: Sizes, folder: Path) -> dict[str, Any]:
-    """One clip, one answer; and how far each answer is from the straightforward."""
+def _all_forms(sizes: Sizes, folder: Path) -> dict[str, Call | Missing]:
+    """The student in every form to answer in."""
     model, clip = sizes.network(sizes.student), sizes.clip(1)
-    forms = answering_forms(model, clip, folder)
-    calls = {name: f for name, f in forms.items() if not isinstance(f, Missing)}
-    told = calls[STRAIGHTFORWARD](clip)  # (1, K)
-    times = interleave({n: _asks(f, sizes) for n, f in calls.items()}, sizes.rounds)
-    rows = latency_rows(times, STRAIGHTFORWARD)
-    for name, call in calls.items():
-        difference = (call(clip).float() - told).abs().max().item()
-        rows[name]["logit_difference"] = float(f"{difference:.3g}")
+    export_onnx(model, clip, folder)
+    return {n: make() for n, make in answering_forms(model, clip, folder).items()}
+
+
+def _answers(sizes: Sizes) -> dict[str, Any]:
+    """One clip, one answer; and how far each answer is from the straightforward."""
+    clip = sizes.clip(1)
+    with tempfile.TemporaryDirectory() as folder:
+        forms = _all_forms(sizes, Path(folder))
+        calls = {name: f for name, f in forms.items() if not isinstance(f, Missing)}
+        told = calls[STRAIGHTFORWARD](clip)  # (1, K)
+        times = interleave({n: _asks(f, sizes) for n, f in calls.items()}, sizes.rounds)
+        rows = latency_rows(times, STRAIGHTFORWARD)
+        for name, call in calls.items():
+            difference = (call(clip).float() - told).abs().max().item()
+            rows[name]["logit_difference"] = float(f"{difference:.3g}")
     return {
         "rows": {n: rows.get(n) or missing_row(f.reason) for n, f in forms.items()},
         "largest_logit": round(told.abs().max().item(), 3),
@@ -170,26 +176,19 @@ def measure_answers(sizes: Sizes, folder: Path) -> dict[str, Any]:
     }
 
 
-def measure_steps(sizes: Sizes) -> dict[str, Any]:
-    """Optimiser steps: ``training`` on labels alone, ``distillation``."""
-    student, teacher = sizes.network(sizes.student), sizes.network(sizes.teacher)
-    clip, few = sizes.clip(sizes.train_batch), sizes.clip(sizes.distil_batch)
-    groups = {}
-    for name, steps, batch, reference in (
-        ("training", training_steps(student, clip), len(clip), STRAIGHTFORWARD),
-        ("distillation", distillation_steps(student, teacher, few), len(few), LIVE),
-    ):
-        timed = {form: with_sync(step) for form, step in steps.items()}
-        times = interleave(timed, sizes.step_rounds)
-        rows = latency_rows(times, reference, batch)
-        counts = {"batch": batch, "rounds": sizes.step_rounds}
-        groups[name] = {"rows": rows, **counts, "seconds": times}
-    return groups
+def _steps(
+    steps: Mapping[str, Callable[[], object]], reference: str, batch: int, rounds: int
+) -> dict[str, Any]:
+    """Optimiser steps against each other."""
+    timed = {form: with_sync(step) for form, step in steps.items()}
+    times = interleave(timed, rounds)
+    rows = latency_rows(times, reference, batch)
+    return {"rows": rows, "batch": batch, "rounds": rounds, "seconds": times}
 
 
-def measure_batches(sizes: Sizes) -> dict[str, Any]:
+def _batches(sizes: Sizes) -> dict[str, Any]:
     """Clips per second of the fast form, by batch; ratios are per clip."""
-    call = with_precision(sizes.network(sizes.student), sizes.device, False)
+    call = with_precision(sizes.network(sizes.student), sizes.device)
     counts = {f"batch {batch}": batch for batch in sizes.batches}
     asked = {name: _asks(call, sizes, batch) for name, batch in counts.items()}
     times = interleave(asked, sizes.step_rounds)
@@ -199,12 +198,12 @@ def measure_batches(sizes: Sizes) -> dict[str, Any]:
 
 def measure(sizes: Sizes) -> dict[str, Any]:
     """All groups, as they are stored."""
-    macs = count_macs(create_model(sizes.student, CLASSES), sizes.frames, sizes.side)
-    rates = measure_rates(sizes.device, macs)
-    with tempfile.TemporaryDirectory() as folder:
-        answers = measure_answers(sizes, Path(folder))
-    model = sizes.network(sizes.student)
-    forms = {STRAIGHTFORWARD: plain_form(model), FAST: model}
+    rates, answers = _rates(sizes), _answers(sizes)
+    student, teacher = sizes.network(sizes.student), sizes.network(sizes.teacher)
+    clip, few = sizes.clip(sizes.train_batch), sizes.clip(sizes.distil_batch)
+    distil = distillation_steps(student, teacher, few)
+    rounds, forms = sizes.step_rounds, {STRAIGHTFORWARD: plain_form(student)}
+    forms[FAST] = student
     return {
         "clip": [sizes.frames, sizes.side, sizes.side],
         "student": sizes.student,
@@ -212,10 +211,13 @@ def measure(sizes: Sizes) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "multiplying": rates,
         "answers": answers,
-        **measure_steps(sizes),
-        "batches": measure_batches(sizes),
+        "training": _steps(
+            training_steps(student, clip), STRAIGHTFORWARD, len(clip), rounds
+        ),
+        "distillation": _steps(distil, LIVE, len(few), rounds),
+        "batches": _batches(sizes),
         "shares": {
-            name: operator_shares(_asks(with_precision(f, sizes.device, False), sizes))
+            name: operator_shares(_asks(with_precision(f, sizes.device), sizes))
             for name, f in forms.items()
         },
     }
@@ -225,11 +227,18 @@ def _difference(row: Row) -> str:
     return f"{row['logit_difference']:.1e}" if "logit_difference" in row else ""
 
 
-def table(found: dict[str, Any]) -> str:
+def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown, a table for each group."""
-    answers, training, distil, batches = (
-        found[name] for name in ("answers", "training", "distillation", "batches")
+    answers, training, distil, batches, shares = (
+        found[n] for n in ("answers", "training", "distillation", "batches", "shares")
     )
+    parts = {
+        kind: [
+            f"{100 * form['shares'][kind]:.0f} %, {form['milliseconds'][kind]:.0f} ms"
+            for form in shares.values()
+        ]
+        for kind in KINDS
+    }
     groups = {
         f"An answer, batch 1 ({answers['rounds']} rounds; the largest logit is "
         f"{answers['largest_logit']:.2f}):": speed_table(
@@ -240,7 +249,7 @@ def table(found: dict[str, Any]) -> str:
         f"{_counts(distil)}:": speed_table(distil["rows"]),
         f"Larger batches, fast form ({batches['rounds']} rounds; times as "
         "fast per clip):": speed_table(batches["rows"]),
-        "Where the time of an answer goes:": _share_rows(found["shares"]),
+        "Where the time of an answer goes:": table_lines(list(shares), parts),
     }
     clip = " x ".join(map(str, found["clip"]))
     lines = [f"`{found['student']}`, {clip}, on {place(found)}. {NOTHING}", ""]
@@ -250,22 +259,11 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines[:-1]) + "\n"
 
 
-def _counts(group: dict[str, Any]) -> str:
+def _counts(group: Mapping[str, Any]) -> str:
     return f"batch {group['batch']} ({group['rounds']} rounds)"
 
 
-def _share_rows(shares: dict[str, Any]) -> list[str]:
-    lines = [f"| | {' | '.join(shares)} |", f"|---|{'---|' * len(shares)}"]
-    for kind in KINDS:
-        cells = [
-            f"{100 * form['shares'][kind]:.0f} %, {form['milliseconds'][kind]:.0f} ms"
-            for form in shares.values()
-        ]
-        lines.append(f"| {kind} | {' | '.join(cells)} |")
-    return lines
-
-
-def side_by_side(second: dict[str, Any]) -> str:
+def side_by_side(second: Mapping[str, Any]) -> str:
     """A second processor beside the first: times as fast, and the median time."""
     first = read_result(NAME)
     lines = []
@@ -293,32 +291,36 @@ def _cell(row: Row) -> str:
     return f"{row['median']:.2f}, {row['p50_ms']:.0f} ms"
 
 
-def measure_size(sizes: Sizes, folder: Path) -> dict[str, Any]:
+def _measure_size(sizes: Sizes, folder: Path) -> dict[str, Any]:
     """One network in every form: a row of one clip at a time each, and ``best``, the
     batch of most clips per second and how many, where a form takes several."""
-    model, clip = sizes.network(sizes.student), sizes.clip(1)
-    forms = answering_forms(model, clip, folder)
-    asked, counts, batches = {}, {}, {}
+    forms = _all_forms(sizes, folder)
+    asked, counts = {}, {}
     for name, form in forms.items():
-        if isinstance(form, Missing):
-            continue
-        takes = sizes.batches if name in TAKES_MORE else (1,)
-        batches[name] = {b: name if b == 1 else f"{name}, batch {b}" for b in takes}
-        for batch, title in batches[name].items():
-            asked[title], counts[title] = _asks(form, sizes, batch), batch
+        if not isinstance(form, Missing):
+            for batch in sizes.batches if name in TAKES_MORE else (1,):
+                title = _batch_title(name, batch)
+                asked[title], counts[title] = _asks(form, sizes, batch), batch
     times = interleave(asked, sizes.rounds)
     measured = latency_rows(times, STRAIGHTFORWARD, counts)
     rows = {n: measured.get(n) or missing_row(f.reason) for n, f in forms.items()}
-    for name in set(TAKES_MORE) & set(batches):
-        rates = {b: measured[t]["clips_per_second"] for b, t in batches[name].items()}
-        best = max(rates, key=rates.__getitem__)
-        rows[name]["best"] = [best, rates[best]]
+    for name in TAKES_MORE:
+        if name in measured:
+            titles = {batch: _batch_title(name, batch) for batch in sizes.batches}
+            rates = {b: measured[t]["clips_per_second"] for b, t in titles.items()}
+            best = max(rates, key=rates.__getitem__)
+            rows[name]["best"] = [best, rates[best]]
+    model = create_model(sizes.student, CLASSES)
     return {
         "parameters": count_parameters(model)["total"],
         "GMACs, dvfl_lib.cost": count_macs(model, sizes.frames, sizes.side),
         "rows": rows,
         "seconds": times,
     }
+
+
+def _batch_title(form: str, batch: int) -> str:
+    return form if batch == 1 else f"{form}, batch {batch}"
 
 
 def measure_sizes(names: Sequence[str], sizes: Sizes) -> dict[str, Any]:
@@ -328,7 +330,7 @@ def measure_sizes(names: Sequence[str], sizes: Sizes) -> dict[str, Any]:
         # One class's code is compiled a limited number of times.
         torch.compiler.reset()
         with tempfile.TemporaryDirectory() as folder:
-            found[name] = measure_size(replace(sizes, student=name), Path(folder))
+            found[name] = _measure_size(replace(sizes, student=name), Path(folder))
     return {
         "clip": [sizes.frames, sizes.side, sizes.side],
         "rounds": sizes.rounds,
@@ -338,7 +340,7 @@ def measure_sizes(names: Sequence[str], sizes: Sizes) -> dict[str, Any]:
     }
 
 
-def sizes_table(found: dict[str, Any]) -> str:
+def sizes_table(found: Mapping[str, Any]) -> str:
     """The measurement of all sizes as Markdown, a table for each network."""
     clip = " x ".join(map(str, found["clip"]))
     lines = [
@@ -362,14 +364,11 @@ def sizes_table(found: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add = parser.add_argument
-    add("--rounds", type=int, default=0, help="default: 30; 6 with --sizes")
-    add("--step-rounds", type=int, default=4)
-    add("--out", choices=(NAME, SECOND), default=NAME, help=f"below {RESULTS.name}/")
-    add("--sizes", action="store_true", help="every size of our network")
-    known, _ = parser.parse_known_args()
-    name = SIZES if known.sizes else known.out
+    parser = options_of(__doc__, rounds=0, step_rounds=4)
+    parser.add_argument("--out", choices=(NAME, SECOND), default=NAME)
+    parser.add_argument("--sizes", action="store_true", help="every size, 6 rounds")
+    options = parser.parse_args()
+    name = SIZES if options.sizes else options.out
     tables = {NAME: table, SECOND: side_by_side, SIZES: sizes_table}
 
     def run(options: argparse.Namespace) -> dict[str, Any]:

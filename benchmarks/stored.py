@@ -1,7 +1,7 @@
-"""What every measurement writes down beside its numbers, and where.
+"""What every measurement writes down beside its numbers, where, and how it is shown.
 
-Public names: ``write_result``, ``read_result``, ``write_table``, ``machine``,
-``place``, ``measure_or_show``.
+Public names: ``options_of``, ``measure_or_show``, ``write_result``, ``read_result``,
+``write_table``, ``table_lines``, ``machine``, ``place``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import argparse
 import json
 import os
 import platform
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,26 +24,17 @@ from dvfl_lib.files import write_whole
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent / "README.md"
-_NUMBERS = {"cpu family": "family", "model": "model"}
 
 
 def _processor() -> str:
-    """The processor's name where the system tells it, else its kind.
-
-    One name is given to processors of several makes, which the family tells apart.
-    """
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    told: dict[str, str] = {}
-    for line in lines:
-        key, _, value = line.partition(":")
-        told.setdefault(key.strip(), value.strip())
+    """Its name; with the family, which tells processors of one name apart."""
+    file = Path("/proc/cpuinfo")
+    text = file.read_text("utf-8") if file.exists() else ""
+    told = dict(re.findall(r"^(.+?)\s*:[ ]*(.*)$", text, re.M))
     if "model name" not in told:
-        return platform.machine()
-    numbers = [f"{k} {told[n]}" for n, k in _NUMBERS.items() if n in told]
-    return ", ".join([told["model name"], *numbers])
+        return platform.processor() or platform.machine()
+    numbers = [f"{key} {told[key]}" for key in ("cpu family", "model") if key in told]
+    return ", ".join([told["model name"], *numbers]).replace("cpu family", "family")
 
 
 def machine() -> dict[str, Any]:
@@ -56,24 +48,28 @@ def machine() -> dict[str, Any]:
     }
 
 
-def write_result(name: str, command: str, content: dict[str, Any]) -> Path:
+def place(found: Mapping[str, Any]) -> str:
+    """The device of a stored result in words."""
+    machine = found["machine"]
+    return machine["gpu"] or f"{machine['processor']}, {found['threads']} threads"
+
+
+def write_result(name: str, command: str, content: Mapping[str, Any]) -> None:
     """Write ``results/NAME.json`` whole: command, date, commit, machine, content.
 
-    Args:
-        content: expressible in JSON; among it ``standin``, whether the data were
-            generated.
+    ``content`` is expressible in JSON; among it ``standin``, whether the data were
+    generated.
     """
     stored = {
-        "command": command,
+        "command": f"python -m benchmarks.{command}",
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
         "versions": versions(),
         "machine": machine(),
         **content,
     }
-    path = RESULTS / f"{name}.json"
-    write_whole(path, (json.dumps(stored, indent=1) + "\n").encode("utf-8"))
-    return path
+    text = json.dumps(stored, indent=1) + "\n"
+    write_whole(RESULTS / f"{name}.json", text.encode("utf-8"))
 
 
 def read_result(name: str) -> dict[str, Any]:
@@ -82,30 +78,37 @@ def read_result(name: str) -> dict[str, Any]:
 
 
 def write_table(name: str, table: str) -> None:
-    """Put a stored result's table into README, between the marks of that name.
-
-    Raises:
-        ValueError: README has no such marks, or has them twice.
-    """
-    text = README.read_text("utf-8")
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"{README.name} needs {begin} and {end}, once each")
-    before, rest = text.split(begin)
-    after = rest.split(end)[1]
-    whole = f"{before}{begin}\n\n{table.strip()}\n\n{end}{after}"
-    write_whole(README, whole.encode("utf-8"))
+    """Put a stored result's table into README, between the marks of that name."""
+    marks = rf"(<!-- {name}:begin -->\n).*?(\n<!-- {name}:end -->)"
+    text, count = re.subn(
+        marks,
+        lambda found: f"{found[1]}\n{table.strip()}\n{found[2]}",
+        README.read_text("utf-8"),
+        flags=re.S,
+    )
+    if count != 1:
+        raise ValueError(f"{README.name} has {count} places for {name}, not one")
+    write_whole(README, text.encode("utf-8"))
 
 
-def place(found: dict[str, Any]) -> str:
-    """The device of a stored result in words."""
-    machine = found["machine"]
-    return machine["gpu"] or f"{machine['processor']}, {found['threads']} threads"
+def table_lines(columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> list[str]:
+    """A Markdown table, line by line; the names of the rows stand in front."""
+    head = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    return head + [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
+
+
+def options_of(documentation: str, **numbers: int) -> argparse.ArgumentParser:
+    """``--show``, and an option for each number, with its default."""
+    parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
+    parser.add_argument("--show", action="store_true", help="the stored result")
+    for name, value in numbers.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
+    return parser
 
 
 def measure_or_show(
     name: str,
-    measure: Callable[[argparse.Namespace], dict[str, Any]],
+    measure: Callable[[argparse.Namespace], Mapping[str, Any]],
     table: Callable[[dict[str, Any]], str],
     parser: argparse.ArgumentParser,
     data: str = "Noise; random weights.",
@@ -114,11 +117,9 @@ def measure_or_show(
 
     ``--show`` prints the stored result and measures nothing.
     """
-    parser.add_argument("--show", action="store_true", help="the stored result")
     options = parser.parse_args()
     if not options.show:
         content = {"standin": True, "data": data, **measure(options)}
-        command = " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])
-        write_result(name, f"python -m benchmarks.{command}", content)
+        write_result(name, " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]]), content)
         write_table(name, table(read_result(name)))
     print(table(read_result(name)))

@@ -35,11 +35,7 @@ from dvfl_lib.training import ROLES
 from .stored import write_result
 
 STANDIN = "Stand-in data; top-1 on its test list 1; demo profile."
-
-
-def folder_of(seed: int, share: float) -> Path:
-    """Where the run of a seed and a share is kept."""
-    return project_root() / "runs" / "seeds" / f"labels_{share:g}_seed{seed}"
+SEEDS = project_root() / "runs" / "seeds"
 
 
 def one_run(seed: int, share: float, teacher: Path | None) -> dict[str, Any]:
@@ -53,7 +49,7 @@ def one_run(seed: int, share: float, teacher: Path | None) -> dict[str, Any]:
         dataset="ucf101",
         data_root="",
         split="1",
-        run_dir=str(folder_of(seed, share)),
+        run_dir=str(SEEDS / f"labels_{share:g}_seed{seed}"),
         seed=seed,
         teacher_weights=str(teacher or ""),
         overrides={"distil.label_share": share},
@@ -72,8 +68,7 @@ def one_run(seed: int, share: float, teacher: Path | None) -> dict[str, Any]:
         if fit is not None:
             row[role]["best_epoch"] = fit.best_epoch
             row[role]["train_seconds"] = round(fit.seconds, 1)
-    gain = compare(results["baseline"], results["student"])
-    row["gain"] = gain.to_dict()
+    row["gain"] = compare(results["baseline"], results["student"]).to_dict()
     row["labels"] = None if run.labelled is None else len(run.labelled)
     row["training_clips"] = len(run.fit_samples)
     return row
@@ -82,25 +77,19 @@ def one_run(seed: int, share: float, teacher: Path | None) -> dict[str, Any]:
 def run_seeds(options: argparse.Namespace) -> None:
     """Run what is missing of every seed and share, and store all of it."""
     regimes = []
-    for number, share in enumerate(options.label_shares):
+    first, *_ = options.label_shares
+    for share in options.label_shares:
         runs = []
         for seed in options.seeds:
-            first = folder_of(seed, options.label_shares[0])
-            teacher = first / "teacher" / "best.safetensors" if number else None
-            runs.append(one_run(seed, share, teacher))
+            own = SEEDS / f"labels_{first:g}_seed{seed}/teacher/best.safetensors"
+            runs.append(one_run(seed, share, None if share == first else own))
         labels, clips = runs[0]["labels"] or "all", runs[0]["training_clips"]
         title = f"Labels of {labels} of {clips} training clips."
         if share == 1.0:
             title = f"Labels of all {clips} training clips."
         regimes.append({"label_share": share, "title": title, "runs": runs})
-        content = {
-            "standin": True,
-            "data": STANDIN,
-            "regimes": regimes,
-        }
-        write_result(
-            "distillation_seeds", "python -m benchmarks.studies seeds", content
-        )
+        content = {"standin": True, "data": STANDIN, "regimes": regimes}
+        write_result("distillation_seeds", "studies seeds", content)
 
 
 def ablation_tables(ablation: Ablation) -> str:
@@ -126,7 +115,7 @@ def run_studies(options: argparse.Namespace) -> None:
         "data": STANDIN,
         **found.to_dict(),
     }
-    write_result("ablation", "python -m benchmarks.studies ablation", content)
+    write_result("ablation", "studies ablation", content)
     print(ablation_tables(found))
 
 

@@ -1,6 +1,6 @@
 """What stored logits of the teacher save in time.
 
-    python -m benchmarks.teacher_logits [--rounds 20] [--large-rounds 5]
+    python -m benchmarks.teacher_logits [--rounds 20] [--large-rounds 5] [--show]
 
 One optimiser step of a distillation, with the teacher asked in it and with its logits
 read from a cache, in turns in one process (see ``timing``); the step of the
@@ -19,9 +19,10 @@ import argparse
 import copy
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from dvfl_lib.recipes import (
     recipe_for,
 )
 from dvfl_lib.seeding import fixed_rng
-from dvfl_lib.training import Pipeline, TrainConfig
+from dvfl_lib.training import TrainConfig
 from dvfl_lib.training.batches import MicroBatch
 from dvfl_lib.training.devices import make_accelerator
 from dvfl_lib.training.objective import Objective
@@ -47,10 +48,12 @@ from dvfl_lib.training.teacher_logits import StoredTeacher
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import ClipKey, Sample, collate_clips
 
-from .stored import write_result, write_table
+from .stored import measure_or_show, options_of, table_lines
 from .timing import interleave, ratio_cell, ratio_dicts
 
+NAME = "teacher_cache"
 LIVE, CACHED, ALONE = "teacher asked", "logits from the cache", "student alone"
+LOADING = "loading the clips"
 EPOCHS = 120  # of the paper
 OFF = {"augment.mixup": 0.0, "augment.cutmix": 0.0}
 
@@ -71,9 +74,8 @@ class Noise:
         return len(self.samples)
 
     def __getitem__(self, key: ClipKey) -> dict[str, Any]:
-        label = self.samples[key.index].label
-        item = dict(clip=self.clips[key.index], label=label, index=key.index)
-        return {**item, "unreadable": []}
+        label, clip = self.samples[key.index].label, self.clips[key.index]
+        return dict(clip=clip, label=label, index=key.index, unreadable=[])
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,14 @@ class Pair:
     student: nn.Module
     teacher: nn.Module
     clips: Any
-    batch: int
     classes: int
     optim: OptimRecipe
     distil: DistilRecipe
+
+    def batch(self, epoch: int) -> dict[str, Tensor]:
+        """The clips, loaded as of that epoch."""
+        keys = [ClipKey(epoch, index) for index in range(len(self.clips))]
+        return collate_clips([self.clips[key] for key in keys])
 
 
 def large_pair(batch: int, side: int, teacher: str = "video_focalnet_base") -> Pair:
@@ -96,37 +102,37 @@ def large_pair(batch: int, side: int, teacher: str = "video_focalnet_base") -> P
         networks = [create_model(name, classes) for name in ("vfl_net_nano", teacher)]
     optim = replace(paper.optim, batch_size=batch, micro_batch=batch, precision="no")
     distil = replace(paper.distil, stored_views=1)
-    clips = Noise(batch, side, classes)
-    return Pair(*networks, clips, batch, classes, optim, distil)
+    return Pair(*networks, Noise(batch, side, classes), classes, optim, distil)
 
 
-def lab_pair(run: Pipeline) -> Pair:
+def lab_pair() -> Pair:
     """The teaching sizes, and clips of the stand-in as the demo profile sees them."""
+    run = open_run(
+        profile="demo",
+        dataset="ucf101",
+        data_root="",
+        split="1",
+        run_dir=str(project_root() / "runs" / "teacher_cache"),
+        seed=0,
+        overrides={"distil.stored_views": 1},
+    )
+    run.fill_cache()
     with fixed_rng("networks"):
-        student, _ = run.new_network("student")
-        teacher, _ = run.new_network("teacher")
-    optim, distil = run.recipe.optim, run.recipe.distil
-    classes = len(run.train_list.classes)
-    clips = run.training_clips("student")
-    return Pair(student, teacher, clips, optim.batch_size, classes, optim, distil)
+        networks = [run.new_network(role)[0] for role in ("student", "teacher")]
+    optim, clips = run.recipe.optim, run.training_clips("student")
+    clips.samples = clips.samples[: optim.batch_size]
+    return Pair(*networks, clips, len(run.train_list.classes), optim, run.recipe.distil)
 
 
 def contestants(pair: Pair, folder: Path) -> dict[str, Callable[[], object]]:
     """One optimiser step each; the cache in ``folder`` is filled before."""
     accelerator = make_accelerator("no")
-    recipe = replace(
-        recipe_for("demo", OFF),
-        data=DataRecipe(workers=0),
-        optim=pair.optim,
-        distil=pair.distil,
-        evaluate=EvaluateRecipe(),
-    )
+    parts = {"optim": pair.optim, "distil": pair.distil, "data": DataRecipe(workers=0)}
+    recipe = replace(recipe_for("demo", OFF), evaluate=EvaluateRecipe(), **parts)
     names = [str(k) for k in range(pair.classes)]
-    first = _First(pair.clips, pair.batch)
-    stored = StoredTeacher(folder, pair.teacher, first, names, recipe, show=False)
+    stored = StoredTeacher(folder, pair.teacher, pair.clips, names, recipe, show=False)
     stored.open(accelerator)
-    keys = [ClipKey(0, index) for index in range(pair.batch)]
-    batch = collate_clips([pair.clips[key] for key in keys])
+    batch = pair.batch(0)
 
     def steps(**asked: Any) -> Callable[[], object]:
         student = copy.deepcopy(pair.student).to(accelerator.device).train()
@@ -143,20 +149,6 @@ def contestants(pair: Pair, folder: Path) -> dict[str, Callable[[], object]]:
     }
 
 
-class _First:
-    """The first clips of a data set, for a cache of these alone."""
-
-    def __init__(self, clips: Any, count: int) -> None:
-        self.clips, self.samples = clips, clips.samples[:count]
-        self.views, self.seed = clips.views, clips.seed
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, key: ClipKey) -> dict[str, Any]:
-        return self.clips[key]
-
-
 def _step(
     student: nn.Module,
     optimizer: torch.optim.Optimizer,
@@ -164,13 +156,11 @@ def _step(
     batch: dict[str, Tensor],
 ) -> float:
     """What ``Loop._step`` does on one process in one micro-batch."""
-    count = len(batch["index"])
-    micro = MicroBatch(0, 0, 0, tuple(range(count)))
-    moved = {
-        name: batch[name].to(next(student.parameters()).device)
-        for name in ("clip", "label", "index")
-    }
-    losses = objective(student, micro, moved, count, nullcontext())
+    size = len(batch["index"])
+    micro = MicroBatch(0, 0, 0, tuple(range(size)))
+    device = next(student.parameters()).device
+    moved = {name: batch[name].to(device) for name in ("clip", "label", "index")}
+    losses = objective(student, micro, moved, size, nullcontext())
     losses["loss"].backward()
     nn.utils.clip_grad_norm_(student.parameters(), 0.5)
     optimizer.step()
@@ -181,68 +171,49 @@ def _step(
 def measure_time(pair: Pair, rounds: int) -> dict[str, Any]:
     """Ratios and every single time of the contestants, and of loading a batch."""
     with tempfile.TemporaryDirectory() as folder, cpu_threads(pair.optim.cpu_threads):
-        timed = contestants(pair, Path(folder))
-        epochs = iter(range(10**9))
-
-        def load() -> object:
-            epoch = next(epochs)
-            keys = [ClipKey(epoch, index) for index in range(pair.batch)]
-            return collate_clips([pair.clips[key] for key in keys])
-
-        times = interleave(timed | {"loading the clips": load}, rounds)
-    loading = times.pop("loading the clips")
+        asked, epochs = contestants(pair, Path(folder)), count()
+        asked[LOADING] = lambda: pair.batch(next(epochs))
+        times = interleave(asked, rounds)
+    steps = {name: mine for name, mine in times.items() if name != LOADING}
     both = {
-        name: [a + b for a, b in zip(mine, loading, strict=True)]
-        for name, mine in times.items()
+        name: [step + load for step, load in zip(mine, times[LOADING], strict=True)]
+        for name, mine in steps.items()
     }
     return {
-        "ratios": ratio_dicts(times, LIVE),
+        "ratios": ratio_dicts(steps, LIVE),
         "ratios, loading by the same process": ratio_dicts(both, LIVE),
-        "batch": pair.batch,
+        "batch": len(pair.clips),
         "rounds": rounds,
-        "seconds": times | {"loading the clips": loading},
+        "seconds": times,
     }
 
 
-def demo_run() -> Pipeline:
-    """A demo run on the stand-in, with one stored view of each clip."""
-    return open_run(
-        profile="demo",
-        dataset="ucf101",
-        data_root="",
-        split="1",
-        run_dir=str(project_root() / "runs" / "teacher_cache"),
-        seed=0,
-        teacher_weights="",
-        overrides={"distil.stored_views": 1},
-    )
-
-
-def table(found: dict[str, Any]) -> str:
+def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown: one row per contestant, one column per pair."""
     steps = found["steps"]
-    head = f"| | {' | '.join(steps)} |\n|---|{'---|' * len(steps)}"
-    lines = ["Times as fast, one optimiser step, clips in memory:", "", head]
-    lines += _rows(steps, "ratios")
-    lines += ["", "Times as fast, the same process loading the step's clips:", "", head]
-    lines += _rows(steps, "ratios, loading by the same process")
-    epochs = f"Times as fast, {EPOCHS} epochs over K stored views, filling included:"
-    lines += ["", epochs, "", head]
-    for views in (1, 8, EPOCHS):
-        cells = [f"{_training(pair['seconds'], views):.2f}" for pair in steps.values()]
-        lines.append(f"| K = {views} | {' | '.join(cells)} |")
+    lines = []
+    for title, kind in (
+        ("one optimiser step, clips in memory", "ratios"),
+        (
+            "the same process loading the step's clips",
+            "ratios, loading by the same process",
+        ),
+    ):
+        rows = {
+            name: [ratio_cell(pair[kind][name], "s") for pair in steps.values()]
+            for name in (LIVE, CACHED, ALONE)
+        }
+        lines += [f"Times as fast, {title}:", "", *table_lines(list(steps), rows), ""]
+    rows = {
+        f"K = {k}": [f"{_training(p['seconds'], k):.2f}" for p in steps.values()]
+        for k in (1, 8, EPOCHS)
+    }
+    title = f"Times as fast, {EPOCHS} epochs over K stored views, filling included:"
+    lines += [title, "", *table_lines(list(steps), rows)]
     return "\n".join(lines) + "\n"
 
 
-def _rows(steps: dict[str, Any], kind: str) -> list[str]:
-    lines = []
-    for name in (LIVE, CACHED, ALONE):
-        cells = [ratio_cell(pair[kind][name], "s") for pair in steps.values()]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
-
-
-def _training(seconds: dict[str, list[float]], views: int) -> float:
+def _training(seconds: Mapping[str, list[float]], views: int) -> float:
     """Of a whole training, computed from the median steps: the teacher is asked
     ``views`` times about a clip instead of once in every epoch."""
     live, cached = (statistics.median(seconds[name]) for name in (LIVE, CACHED))
@@ -250,29 +221,18 @@ def _training(seconds: dict[str, list[float]], views: int) -> float:
 
 
 def main() -> None:
-    """Measure, and store it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--large-rounds", type=int, default=5)
-    parser.add_argument("--large-batch", type=int, default=2)
-    options = parser.parse_args()
-    run = demo_run()
-    run.fill_cache()
-    pairs = {
-        "teaching sizes, stand-in": (lab_pair(run), options.rounds),
-        "vfl_net_nano and video_focalnet_base, 8 x 224 x 224": (
-            large_pair(options.large_batch, 224),
-            options.large_rounds,
-        ),
-    }
-    content = {
-        "standin": True,
-        "data": "Stand-in data, demo profile; noise for the large pair.",
-        "steps": {name: measure_time(*pair) for name, pair in pairs.items()},
-    }
-    write_result("teacher_cache", "python -m benchmarks.teacher_logits", content)
-    write_table("teacher_cache", table(content))
-    print(table(content))
+    """Measure, store, and put the table into README; or show what is stored."""
+
+    def run(options: argparse.Namespace) -> dict[str, Any]:
+        large = large_pair(options.large_batch, 224)
+        steps = {"teaching sizes, stand-in": measure_time(lab_pair(), options.rounds)}
+        name = "vfl_net_nano and video_focalnet_base, 8 x 224 x 224"
+        steps[name] = measure_time(large, options.large_rounds)
+        return {"steps": steps}
+
+    parser = options_of(__doc__, rounds=20, large_rounds=5, large_batch=2)
+    data = "Stand-in data, demo profile; noise for the large pair."
+    measure_or_show(NAME, run, table, parser, data)
 
 
 if __name__ == "__main__":

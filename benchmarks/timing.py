@@ -1,7 +1,7 @@
 """Contestants timed side by side, in one process, in turns; and how tables show it.
 
 Public names: ``interleave``, ``against``, ``Ratio``, ``with_sync``, ``latency_rows``,
-``missing_row``, ``speed_table``.
+``missing_row``, ``speed_table``, ``ratio_dicts``, ``ratio_cell``.
 
 A machine is faster in one minute than in the next. So contestants take turns, and
 what counts is the ratio within a round, of which the median is reported together
@@ -21,6 +21,8 @@ import numpy as np
 import torch
 
 from dvfl_lib.cost import turns_of
+
+from .stored import table_lines
 
 Times = dict[str, list[float]]  # contestant -> seconds, one per round
 Row = dict[str, Any]
@@ -48,18 +50,12 @@ def interleave(
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster than the reference, over the rounds.
+    """How many times faster than the reference, over the rounds."""
 
-    Attributes:
-        median: of the ratios within a round; above 1 is faster.
-        low, high: their quartiles.
-        seconds: the contestant's median time.
-    """
-
-    median: float
-    low: float
+    median: float  # of the ratios within a round; above 1 is faster
+    low: float  # their quartiles
     high: float
-    seconds: float
+    seconds: float  # the contestant's median time
 
 
 def against(times: Times, reference: str) -> dict[str, Ratio]:
@@ -67,24 +63,33 @@ def against(times: Times, reference: str) -> dict[str, Ratio]:
     found = {}
     for name, mine in times.items():
         ratios = [b / m for b, m in zip(times[reference], mine, strict=True)]
-        low, middle, high = np.percentile(ratios, (25, 50, 75))
-        found[name] = Ratio(
-            median=round(float(middle), 3),
-            low=round(float(low), 3),
-            high=round(float(high), 3),
-            seconds=round(statistics.median(mine), 6),
-        )
+        low, middle, high = np.percentile(ratios, (25, 50, 75)).round(3).tolist()
+        found[name] = Ratio(middle, low, high, round(statistics.median(mine), 6))
     return found
+
+
+def ratio_dicts(times: Times, reference: str) -> dict[str, dict[str, float]]:
+    """``against`` as JSON takes it."""
+    return {name: asdict(ratio) for name, ratio in against(times, reference).items()}
+
+
+def ratio_cell(row: Mapping[str, float], unit: str = "ms") -> str:
+    """A stored ratio as a cell, with its median time in milliseconds or seconds."""
+    scale, digits = (1000, 0) if unit == "ms" else (1, 2)
+    return f"{_spread(row)}, {scale * row['seconds']:.{digits}f} {unit}"
+
+
+def _spread(row: Mapping[str, float]) -> str:
+    return f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
 
 
 def with_sync(function: Callable[[], object]) -> Callable[[], object]:
     """The same call, which returns when a GPU has finished its work, not before."""
-    if not torch.cuda.is_available():
-        return function
 
     def run() -> object:
         found = function()
-        torch.cuda.synchronize()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         return found
 
     return run
@@ -102,20 +107,15 @@ def latency_rows(
             time per clip, latencies of the call.
     """
     counts = clips if isinstance(clips, Mapping) else dict.fromkeys(times, clips)
-    per_clip = {
-        name: [second / counts[name] for second in seconds]
-        for name, seconds in times.items()
-    }
+    per_clip = {n: [second / counts[n] for second in took] for n, took in times.items()}
     rows = {}
-    for name, ratio in against(per_clip, reference).items():
-        p50 = statistics.median(times[name])
-        rows[name] = {
-            "median": ratio.median,
-            "low": ratio.low,
-            "high": ratio.high,
-            "p50_ms": round(1000 * p50, 3),
-            "p95_ms": round(1000 * float(np.percentile(times[name], 95)), 3),
-            "clips_per_second": round(counts[name] / p50, 3),
+    for name, ratio in ratio_dicts(per_clip, reference).items():
+        p50, p95 = np.percentile(times[name], (50, 95))
+        del ratio["seconds"]
+        rows[name] = ratio | {
+            "p50_ms": round(1000 * float(p50), 3),
+            "p95_ms": round(1000 * float(p95), 3),
+            "clips_per_second": round(counts[name] / float(p50), 3),
         }
     return rows
 
@@ -133,31 +133,17 @@ def speed_table(
     Of a contestant that is missing the first cell says why.
     """
     more = more or {}
-    head = [*HEAD, *more]
-    lines = [f"| | {' | '.join(head)} |", f"|---|{'---|' * len(head)}"]
+    cells = {}
     for name, row in rows.items():
         if "missing" in row:
             reason = row["missing"].replace("|", "\\|")
-            cells = [f"not measured: {reason}", *[""] * (len(head) - 1)]
-        else:
-            cells = [
-                f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
-                f"{row['p50_ms']:.1f}",
-                f"{row['p95_ms']:.1f}",
-                f"{row['clips_per_second']:.2f}",
-                *(cell(row) for cell in more.values()),
-            ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return lines
-
-
-def ratio_dicts(times: Times, reference: str) -> dict[str, dict[str, float]]:
-    """``against`` as JSON takes it."""
-    return {name: asdict(ratio) for name, ratio in against(times, reference).items()}
-
-
-def ratio_cell(row: Mapping[str, float], unit: str = "ms") -> str:
-    """A stored ratio as a cell, with its median time in milliseconds or seconds."""
-    scale, digits = (1000, 0) if unit == "ms" else (1, 2)
-    spread = f"{row['median']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
-    return f"{spread}, {scale * row['seconds']:.{digits}f} {unit}"
+            cells[name] = [f"not measured: {reason}", *[""] * (3 + len(more))]
+            continue
+        cells[name] = [
+            _spread(row),
+            f"{row['p50_ms']:.1f}",
+            f"{row['p95_ms']:.1f}",
+            f"{row['clips_per_second']:.2f}",
+            *(cell(row) for cell in more.values()),
+        ]
+    return table_lines([*HEAD, *more], cells)

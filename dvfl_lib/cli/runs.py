@@ -189,7 +189,13 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from ..evaluation import run_benchmarks
+    from ..evaluation import (
+        final_rows,
+        final_table,
+        markdown,
+        open_benchmarks,
+        write_benchmarks,
+    )
 
     given: dict[str, Any] = {}
     for name, value in _settings(options.set).items():
@@ -200,7 +206,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             given[name] = value
     for name in ("device", "precision", "batch_size", "workers"):
         given.setdefault(name, getattr(options, name))
-    page = run_benchmarks(
+    bench = open_benchmarks(
         benchmarks=options.dataset,
         data_roots=_pairs(options.data_root, "--data-root"),
         checkpoints=_checkpoints(options),
@@ -214,6 +220,11 @@ def _evaluate(options: argparse.Namespace) -> int:
         trust_unknown_training=options.trust_unknown_training,
         **given,
     )
+    for note in bench.notes:
+        print(note)
+    results = bench.evaluate_all()
+    page = write_benchmarks(bench, results)[1]
+    print(markdown([final_table(final_rows(bench.measured(results)))]))
     print(f"\nThe page: {page}")
     return 0
 
@@ -232,7 +243,7 @@ def _by_role(texts: list[str]) -> dict[str, str]:
 
 def _checkpoints(options: argparse.Namespace) -> list[Any]:
     """One shape, from the shell or from a JSON file."""
-    from ..evaluation.plan import read_checkpoint
+    from ..evaluation.plan import Checkpoint
 
     entries: list[Any] = []
     for text in options.checkpoint:
@@ -244,7 +255,7 @@ def _checkpoints(options: argparse.Namespace) -> list[Any]:
         except (OSError, ValueError, TypeError) as error:
             raise RecipeError(f"--checkpoint: {text}: {error}") from None
     arch = _by_role(options.arch)
-    checked = [read_checkpoint(entry) for entry in entries]
+    checked = [Checkpoint.read(entry) for entry in entries]
     return [
         c.model_copy(update={"arch": c.arch or arch.get(c.role, "")}) for c in checked
     ]

@@ -2,20 +2,15 @@
 
 Public names: ``VideoDataset``, ``MissingVideos``, ``create_dataset``,
 ``list_datasets``, ``dataset_info``, ``protocols_of``, ``DatasetInfo``, ``register``,
-``need_folder``, ``find_folder``, ``list_folder``, ``is_video``, ``packed_in``,
-``read_text``, ``read_lines``, ``refuse_twice``, ``official_classes``,
-``scan_classes``, ``find_videos``, ``Clips``, ``Disk``, ``marked_standin``,
-``first_few``, ``SUBSETS``, ``STANDIN_FILE``, ``VIDEO_SUFFIXES``.
-
-A loader is a function ``load(root, split, subset)`` under ``@register(...)``.
-``create_dataset`` is the door: it checks name, folder, split and subset for all.
+``SUBSETS``, ``STANDIN_FILE``; for loaders, what stands below "folders and lists".
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import re
-from collections import Counter
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -40,67 +35,33 @@ STANDIN_FILE = "STANDIN.json"
 _ARCHIVES = (".zip", ".rar", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
 
 
-def first_few(names: Iterable[object], count: int = 3) -> str:
-    """The first names of a list, and how many more there are, for messages."""
-    names = list(names)
-    rest = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(str(name) for name in names[:count]) + rest
-
-
-class MissingVideos(DatasetError):
-    """Videos that a list names and the disk lacks.
-
-    Attributes:
-        names: all of them.
-        samples: the others, which are there.
-    """
-
-    def __init__(
-        self, message: str, names: Iterable[str], samples: Iterable[Sample]
-    ) -> None:
-        super().__init__(message)
-        self.names, self.samples = tuple(names), tuple(samples)
-
-
+@dataclass(eq=False, repr=False)
 class VideoDataset(Dataset):
     """One subset of one split of a data set.
 
-    Attributes:
-        name, root, split, subset: what was asked for.
-        classes: names of the classes, in the order of the labels.
-        samples: the videos, in the order of the official list.
-        standin: whether the data were generated to stand in for the benchmark.
-        flip_labels: what a horizontal flip makes of a label; see
-            ``ssv2.flip_labels``. None where no class changes.
-        missing: how many videos the list names and the disk lacks, where the loader
-            leaves them out; None where no list says what there should be.
-
-    Item ``i`` is (uint8 clip (T, 3, H, W) of the frames at the centres of
-    ``frames`` equal parts, label): a quick look, not the training pipeline, which
-    is ``video.clips``.
+    Item ``i`` is (uint8 clip (8, 3, H, W) of the frames at the centres of equal
+    parts, label): a quick look, not the training pipeline, which is ``video.clips``.
     """
 
-    frames = 8
+    name: str
+    root: Path
+    split: str
+    subset: str
+    classes: tuple[str, ...]  # in the order of the labels
+    samples: list[Sample]  # in the order of the official list
+    # What a horizontal flip makes of a label (``ssv2.flip_labels``); None: the same.
+    flip_labels: Mapping[int, int | None] | None = None
+    # How many videos the list names and the disk lacks, where the loader leaves them
+    # out; None where no list says what there should be.
+    missing: int | None = 0
 
-    def __init__(
-        self,
-        name: str,
-        root: Path,
-        split: str,
-        subset: str,
-        classes: Sequence[str],
-        samples: Sequence[Sample],
-        flip_labels: Mapping[int, int | None] | None = None,
-        missing: int | None = 0,
-    ) -> None:
-        if not samples:
+    def __post_init__(self) -> None:
+        self.standin = marked_standin(self.root)
+        if not self.samples:
             raise DatasetError(
-                f"{name}, split {split}, {subset}: the list names no video ({root})"
+                f"{self.name}, split {self.split}, {self.subset}: the list names no "
+                f"video ({self.root})"
             )
-        self.name, self.root, self.split, self.subset = name, root, split, subset
-        self.classes, self.samples = tuple(classes), list(samples)
-        self.flip_labels, self.missing = flip_labels, missing
-        self.standin = marked_standin(root)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -108,8 +69,7 @@ class VideoDataset(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         sample = self.samples[index]
         with open_video(sample.path) as video:
-            clip = video.read(segment_indices(video.num_frames, self.frames))
-        return clip, sample.label
+            return video.read(segment_indices(video.num_frames, 8)), sample.label
 
     def __repr__(self) -> str:
         kind = " (stand-in)" if self.standin else ""
@@ -163,7 +123,7 @@ class VideoDataset(Dataset):
 class DatasetInfo:
     """A data set's loader, and what other rooms need to know of it."""
 
-    load: Callable[[Path, str, str], VideoDataset]
+    load: Callable[[Path, str, str], VideoDataset]  # of root, split, subset
     holds: str  # what its folder should hold, and where that is from
     splits: tuple[str, ...] = ("1",)  # the first is meant where none is named
     more_splits: str = "(?!)"  # a pattern of further names
@@ -225,9 +185,7 @@ def create_dataset(
     Args:
         name: see ``list_datasets``.
         root: the folder of the unpacked data set.
-        split: the data set's name of a split, see its loader; None: the first
-            official one, for UCF50, which has none, its first group left out, for
-            "folder" the division that the folder has.
+        split: the data set's name of a split, see its loader; None: the first.
         subset: ``"train"`` or ``"test"``; the latter is the validation list of
             Something-Something V2 and Kinetics-400.
 
@@ -253,6 +211,13 @@ def create_dataset(
 # Folders are listed and never searched by pattern: names of HMDB51 hold brackets.
 
 
+def first_few(names: Iterable[object], count: int = 3) -> str:
+    """The first names of a list, and how many more there are, for messages."""
+    names = list(names)
+    rest = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(str(name) for name in names[:count]) + rest
+
+
 def marked_standin(root: Path) -> bool:
     """Whether a folder carries the mark of generated data."""
     return (root / STANDIN_FILE).is_file()
@@ -271,10 +236,7 @@ def need_folder(root: str | os.PathLike[str], holds: str) -> Path:
 
 
 def find_folder(root: Path, name: str, where: str) -> Path:
-    """``root/name``, or the folder of the same name in it, as some programs unpack.
-
-    Where there is none, the message says what is packed, and ``where`` it is from.
-    """
+    """``root/name``, or the folder of that name in it, as some programs unpack."""
     for folder in (root / name / name, root / name):
         if folder.is_dir():
             return folder
@@ -299,10 +261,7 @@ def is_video(name: str) -> bool:
 
 
 def packed_in(*folders: Path, prefix: str = "\0") -> str:
-    """Words for a message where archives lie in folders, or "".
-
-    ``prefix`` is how names of archives begin that have no suffix of their own.
-    """
+    """Words for a message where archives, or files of this prefix, lie in folders."""
     names = [
         entry.name
         for folder in folders
@@ -332,12 +291,18 @@ def read_lines(file: Path, advice: str = "") -> list[str]:
     return [line for line in lines if line]
 
 
-def refuse_twice(file: Path, names: Iterable[str], advice: str) -> None:
-    """Refuse a list that names a clip more than once, whatever the case."""
-    counts = Counter(name.lower() for name in names)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
-        raise DatasetError(f"{file}: names clips twice: {first_few(twice)}. {advice}")
+def read_table(file: Path) -> list[tuple[str, list[str]]]:
+    """The lines of a CSV file that are not empty: (file and line, cells)."""
+    rows = []
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
+        where = f"{file}, line {number}"
+        try:  # line by line: a quote that is not closed swallows no other line
+            cells = next(csv.reader([line], strict=True, skipinitialspace=True), [])
+        except csv.Error as error:
+            raise DatasetError(f"{where}: {error}") from None
+        if any(cell.strip() for cell in cells):
+            rows.append((where, [cell.strip() for cell in cells]))
+    return rows
 
 
 @lru_cache
@@ -351,45 +316,52 @@ def official_classes(name: str) -> tuple[str, ...]:
     return tuple(file.read_text("utf-8").splitlines())
 
 
-# --- a folder for each class -----------------------------------------------------
-
-Clips = dict[str, int]  # "<Class>/<file>.avi" -> label, in the order of a list
-Disk = list[dict[str, Path]]  # of each class, file name in lower case -> path
-
-
-def scan_classes(videos: Path, classes: Sequence[str]) -> Disk:
-    """The AVI files in the folders of the classes."""
-    label_of = {name.lower(): label for label, name in enumerate(classes)}
-    disk: Disk = [{} for _ in classes]
-    for folder in list_folder(videos):
-        label = label_of.get(folder.name.lower())
-        if label is not None and folder.is_dir():
-            for entry in list_folder(Path(folder.path)):
-                if entry.name.lower().endswith(".avi"):
-                    disk[label][entry.name.lower()] = Path(entry.path)
-    return disk
+def scan_folders(videos: Path) -> dict[str, Path]:
+    """``<class>/<file>`` in lower case -> AVI file, of all folders."""
+    return {
+        f"{folder.name}/{entry.name}".lower(): Path(entry.path)
+        for folder in list_folder(videos)
+        if folder.is_dir()
+        for entry in list_folder(Path(folder.path))
+        if entry.name.lower().endswith(".avi")
+    }
 
 
-def find_videos(
-    clips: Clips, disk: Disk, group_of: Callable[[str], str], videos: Path, advice: str
+class MissingVideos(DatasetError):
+    """Videos that a list names and the disk lacks: their ``names``, and the others."""
+
+    def __init__(self, told: str, names: Iterable[str], samples: Iterable[Sample]):
+        super().__init__(told)
+        self.names, self.samples = tuple(names), tuple(samples)
+
+
+def keep_found(
+    samples: Sequence[Sample],
+    there: Callable[[Sample], bool],
+    where: object,
+    advice: str,
+    least: float = 1,
 ) -> list[Sample]:
-    """The files of the clips, in their order; ``MissingVideos`` if one is not there.
+    """The listed videos that are there, ``least`` of the list or ``MissingVideos``.
 
-    ``videos`` is the folder, and ``advice`` what to do, for the message.
+    ``where`` they should be, and ``advice`` on what to do, are for the message.
     """
-    samples, missing = [], []
-    for name, label in clips.items():
-        path = disk[label].get(name.partition("/")[2].lower())
-        if path is None or not path.is_file() or path.stat().st_size == 0:
-            missing.append(name)
-        else:
-            samples.append(Sample(path, label, group_of(name), name))
+    found, missing = [], []
+    for sample in samples:
+        (found if there(sample) else missing).append(sample)
     if missing:
-        raise MissingVideos(
-            f"{videos}: {len(missing)} of {len(clips)} videos of the list are missing "
-            f"or empty: {first_few(missing)}. The archive may be half unpacked: "
-            f"{advice}",
-            missing,
-            samples,
+        names = [sample.name for sample in missing]
+        told = (
+            f"{where}: {len(samples)} clips are listed, {len(found)} are there and "
+            f"{len(missing)} ({len(missing) / len(samples):.1%}) are missing, such as "
+            f"{first_few(names)}"
         )
-    return samples
+        if len(found) < least * len(samples):
+            raise MissingVideos(f"{told}.{advice}", names, found)
+        warnings.warn(f"{told}. The missing ones are left out", stacklevel=4)
+    return found
+
+
+def is_whole(sample: Sample) -> bool:
+    """Whether its file is there and not empty."""
+    return sample.path.is_file() and sample.path.stat().st_size > 0

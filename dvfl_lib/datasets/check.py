@@ -293,10 +293,9 @@ def _read_all(listed: set[Path], report: CheckReport, progress: bool) -> None:
 
     paths = sorted(listed)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(trouble_with, paths)
         looks = dict(total=len(paths), desc="reading", unit="file")
-        bar = tqdm(found, **looks, disable=not progress)
-        for path, trouble in zip(paths, bar, strict=True):
+        found = tqdm(pool.map(trouble_with, paths), **looks, disable=not progress)
+        for path, trouble in zip(paths, found, strict=True):
             if trouble:
                 report.unreadable[_shown([path], Path(report.root))[0]] = trouble
 

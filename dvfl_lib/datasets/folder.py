@@ -2,21 +2,18 @@
 
 Public names: ``load_folder``.
 
-One of three layouts; the first that fits is taken::
+One of three layouts; the first that fits is taken. ``test`` may be called ``val``,
+``validate`` or ``validation``::
 
     root/train.csv, test.csv            lines "path,label" or "path,label,group"
     root/train/<class>/..., test/<class>/...
     root/<class>/...                    with split="0.2", see ``load_folder``
 
-Instead of ``test``, a name may be ``val``, ``validate`` or ``validation``. The first
-line of a list may name its columns, in any order; others are passed over. Its paths
-are below ``root`` or absolute, and may lack the suffix of the video. A label is the
-name of a class, or, if there is a file ``root/classes.txt`` with a name in each line,
-its number from 0.
-
-The order of the labels is that of ``classes.txt``; without one, the names of the
-training side sorted as Python sorts text (capitals first). A class of the test side
-that the training side lacks is refused.
+The first line of a list may name its columns, in any order; others are passed over.
+Its paths are below ``root`` or absolute, and may lack the suffix of the video. A label
+is the name of a class, or, if there is a file ``root/classes.txt`` with a name in each
+line, its number from 0. The order of the labels is that of ``classes.txt``; without
+one, the names of the training side sorted as Python sorts text (capitals first).
 
 A *group* is what was recorded together, and is never divided: the column ``group``
 of a list, or a folder below that of the class (``Walk/monday/1.mp4``: the group
@@ -29,7 +26,6 @@ Where names say left or right, or clockwise, a horizontal flip swaps the labels
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import warnings
@@ -44,14 +40,14 @@ from ..video.clips import Sample
 from .base import (
     SUBSETS,
     VIDEO_SUFFIXES,
-    MissingVideos,
     VideoDataset,
     first_few,
     is_video,
+    keep_found,
     list_folder,
     packed_in,
     read_lines,
-    read_text,
+    read_table,
     register,
 )
 from .leakage import refuse_copies
@@ -73,6 +69,7 @@ _COLUMNS = {
     "group": ("group",),
 }
 Sides = dict[str, list[Sample]]  # "train" and "test" -> videos
+Row = tuple[str, str, str, str]  # of a list: path, label, group or "", file and line
 
 
 @register(
@@ -107,10 +104,12 @@ def load_folder(root: Path, split: str, subset: str) -> VideoDataset:
             )
         classes, every = _from_folders(root, {"all": root}, names)
         sides = _divide(every["all"], classes, float(share[1]), int(share[2] or 0))
-    elif lists:
-        classes, sides = _from_lists(root, _both(root, lists), names)
     else:
-        classes, sides = _from_folders(root, _both(root, folders), names)
+        found = lists or folders
+        if len(found) < len(SUBSETS):
+            raise DatasetError(f"{root}: {_why_not_divided(root, found)}")
+        read = _from_lists if lists else _from_folders
+        classes, sides = read(root, found, names)
     refuse_copies(sides)
     empty = set(range(len(classes))) - {sample.label for sample in sides[subset]}
     if empty and sides[subset]:
@@ -139,18 +138,15 @@ def _sides(root: Path, suffix: str) -> dict[str, Path]:
     return found
 
 
-def _both(root: Path, found: dict[str, Path]) -> dict[str, Path]:
-    """Both sides, or an error that names the missing one."""
-    if len(found) == len(SUBSETS):
-        return found
-    if found:
-        lacking = next(side for side in SUBSETS if side not in found)
-        here = next(iter(found.values()))
-        names = [name + (here.suffix or "/<class>") for name in _SIDES[lacking]]
-        raise DatasetError(f"{root}: has {here.name}, but no {' or '.join(names)}")
+def _why_not_divided(root: Path, found: dict[str, Path]) -> str:
+    """What to say where there are not both sides."""
+    for side, here in found.items():
+        other = "test" if side == "train" else "train"
+        names = [name + (here.suffix or "/<class>") for name in _SIDES[other]]
+        return f"has {here.name}, but no {' or '.join(names)}"
     loose = any(is_video(entry.name) for entry in list_folder(root))
     hint = " Videos lie directly in it: give each class a folder." if loose else ""
-    raise DatasetError(f"{root}: is not divided. {_LAYOUTS}.{hint}{packed_in(root)}")
+    return f"is not divided. {_LAYOUTS}.{hint}{packed_in(root)}"
 
 
 def _check_names(names: Sequence[str], where: Path) -> tuple[str, ...]:
@@ -201,11 +197,6 @@ def _from_folders(
         sides[side] = []
         for label, name in enumerate(classes):
             videos = _videos_below(mine[name], set(), left_out) if name in mine else []
-            if name in mine and not videos:
-                raise DatasetError(
-                    f"{mine[name]}: holds no video, so the class {name!r} would be "
-                    f"empty.{packed_in(mine[name])} Fill it or take it away"
-                )
             for path in videos:
                 group = f"{name}/{path.relative_to(mine[name]).parts[0]}"
                 listed = path.relative_to(root).as_posix()
@@ -260,18 +251,57 @@ def _divide(
 # --- lists ---------------------------------------------------------------------
 
 
-def _read_list(file: Path) -> list[tuple[str, str, str, str]]:
-    """The lines of a list: (path, label, group or "", file and line)."""
-    lines = []
-    for number, line in enumerate(read_text(file).splitlines(), start=1):
-        where = f"{file}, line {number}"
-        # Line by line, so that a quote that is not closed swallows no other line.
-        try:
-            cells = next(csv.reader([line], strict=True, skipinitialspace=True), [])
-        except csv.Error as error:
-            raise DatasetError(f"{where}: {error}") from None
-        if any(cell.strip() for cell in cells):
-            lines.append((where, [cell.strip() for cell in cells]))
+def _from_lists(
+    root: Path, lists: dict[str, Path], names: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], Sides]:
+    """What the lists of both sides name, in the order of the lists."""
+    rows = {side: _read_list(lists[side]) for side in SUBSETS}
+    classes = names or _classes_of(rows["train"], lists["train"])
+    meant: dict[str, set[int]] = {}  # what a list may write for a class -> its label
+    for label, name in enumerate(classes):
+        for told in (name, str(label)) if names else (name,):
+            meant.setdefault(told, set()).add(label)
+    seen: dict[Path, str] = {}
+    sides: Sides = {}
+    for side, mine in rows.items():
+        samples = []
+        for listed, told, group, where in mine:
+            path, labels = _find(root, listed), meant.get(told, set())
+            folder = path.parent.name
+            if len(labels) != 1:
+                of = "more than one" if labels else "none"
+                upto = f", numbered from 0 to {len(classes) - 1}" if names else ""
+                trouble = (
+                    f"{told!r} is {of} of the {len(classes)} classes: "
+                    f"{first_few(classes)}{upto}"
+                )
+            elif path in seen:
+                trouble = f"{listed} is listed twice, also in {seen[path]}"
+            elif folder in classes and labels != {classes.index(folder)}:
+                trouble = f"says {told!r}, but {listed} is in the folder of {folder!r}"
+            else:
+                seen[path] = where
+                samples.append(Sample(path, min(labels), group or listed, listed))
+                continue
+            raise DatasetError(f"{where}: {trouble}")
+        advice = f" Paths are below {root}"
+        sides[side] = keep_found(
+            samples, lambda sample: sample.path.is_file(), lists[side], advice
+        )
+    groups = [{group for *_, group, _ in rows[side]} - {""} for side in SUBSETS]
+    if both := sorted(groups[0] & groups[1]):
+        count = sum(group in both for *_, group, _ in rows["test"])
+        warnings.warn(
+            f"{lists['train']} and {lists['test'].name} share {len(both)} groups: "
+            f"{first_few(both)}. So {count} test videos come from a recording that is "
+            "trained on, and the score comes out too high: keep a group on one side",
+            stacklevel=4,
+        )
+    return classes, sides
+
+
+def _read_list(file: Path) -> list[Row]:
+    lines = read_table(file)
     head = [cell.lower() for cell in lines[0][1]] if lines else ["path", "label"]
     places = [
         next((head.index(name) for name in names if name in head), None)
@@ -304,44 +334,7 @@ def _read_list(file: Path) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _from_lists(
-    root: Path, lists: dict[str, Path], names: tuple[str, ...] | None
-) -> tuple[tuple[str, ...], Sides]:
-    """What the lists of both sides name, in the order of the lists."""
-    rows = {side: _read_list(lists[side]) for side in SUBSETS}
-    classes = names or _classes_of(rows["train"], lists["train"])
-    seen: dict[Path, str] = {}
-    sides: Sides = {}
-    for side, mine in rows.items():
-        sides[side] = []
-        for listed, told, group, where in mine:
-            path, label = _find(root, listed), _label(told, classes, bool(names), where)
-            if path in seen:
-                raise DatasetError(
-                    f"{where}: {listed} is listed twice, also in {seen[path]}. A video "
-                    "has one label and is on one side"
-                )
-            seen[path] = where
-            if path.parent.name in classes and path.parent.name != classes[label]:
-                raise DatasetError(
-                    f"{where}: says {told!r}, but {listed} lies in the folder of class "
-                    f"{path.parent.name!r}. One of them is wrong: correct the list, or "
-                    "move the video"
-                )
-            sides[side].append(Sample(path, label, group or listed, listed))
-        if missing := [s.name for s in sides[side] if not s.path.is_file()]:
-            there = [sample for sample in sides[side] if sample.path.is_file()]
-            raise MissingVideos(
-                f"{lists[side]}: {len(missing)} of {len(mine)} videos are not there: "
-                f"{first_few(missing)}. Paths are below {root}",
-                missing,
-                there,
-            )
-    _warn_of_groups(rows, lists)
-    return classes, sides
-
-
-def _classes_of(rows: list[tuple[str, str, str, str]], file: Path) -> tuple[str, ...]:
+def _classes_of(rows: list[Row], file: Path) -> tuple[str, ...]:
     """The classes that the training list names, where there is no ``classes.txt``."""
     classes = sorted({label for _, label, *_ in rows})
     if numbers := [label for label in classes if label.lstrip("+-").isdecimal()]:
@@ -350,20 +343,6 @@ def _classes_of(rows: list[tuple[str, str, str, str]], file: Path) -> tuple[str,
             f"{file.parent}/classes.txt, a name in each line, the first for label 0"
         )
     return _check_names(classes, file)
-
-
-def _warn_of_groups(
-    rows: dict[str, list[tuple[str, str, str, str]]], lists: dict[str, Path]
-) -> None:
-    groups = [{group for *_, group, _ in rows[side]} - {""} for side in SUBSETS]
-    if both := sorted(groups[0] & groups[1]):
-        count = sum(group in both for *_, group, _ in rows["test"])
-        warnings.warn(
-            f"{lists['train']} and {lists['test'].name} share {len(both)} groups: "
-            f"{first_few(both)}. So {count} test videos come from a recording that is "
-            "trained on, and the score comes out too high: keep a group on one side",
-            stacklevel=5,
-        )
 
 
 def _find(root: Path, listed: str) -> Path:
@@ -376,23 +355,3 @@ def _find(root: Path, listed: str) -> Path:
         if len(found) == 1:
             return found[0]
     return Path(os.path.normpath(root / listed))
-
-
-def _label(told: str, classes: Sequence[str], numbered: bool, where: str) -> int:
-    """The label of a line: a name, or, with a ``classes.txt``, its number."""
-    found = {label for label, name in enumerate(classes) if name == told}
-    if numbered and told.isdecimal():
-        found |= {int(told)} & {*range(len(classes))}
-    if len(found) > 1:
-        raise DatasetError(
-            f"{where}: {told!r} is the name of class {classes.index(told)} and the "
-            "number of another. Write names, or give the classes names that are no "
-            "numbers"
-        )
-    if not found:
-        upto = f", numbered from 0 to {len(classes) - 1}" if numbered else ""
-        raise DatasetError(
-            f"{where}: {told!r} is none of the {len(classes)} classes: "
-            f"{first_few(classes)}{upto}"
-        )
-    return found.pop()

@@ -7,18 +7,13 @@ The layout, the archives of the classes inside the one of the videos unpacked to
     root/hmdb51_org/<class>/<source>_<class>_<attributes>_<n>.avi
     root/testTrainMulti_7030_splits/<class>_test_split{1,2,3}.txt
 
-Traps. A line is ``<name>.avi <flag>`` with a blank behind; the flag is 1 for training,
-2 for testing and 0 for neither. Names of classes begin like one another (kick and
-kick_ball, push and pushup): a list's class is its name without ``_test_splitN.txt``.
-Names of clips hold ! # & ( ) + ; @ [ ] ~. Labels are the places of the classes in the
-alphabet, as in torchvision and MMAction2.
+Traps. Names of classes begin like one another (kick and kick_ball, push and pushup): a
+list's class is its name without ``_test_splitN.txt``. Names of clips hold ! # & ( ) +
+; @ [ ] ~. Labels are the places of the classes in the alphabet, as in torchvision.
 
 The group of a clip is its class and the source: what stands before the class in its
 name. This fits all 6,766 names, and no such group is on both sides of an official
 split; the same source may serve another class on the other side.
-
-The lists of the DVFL-Net repository are no split here, because no rule gives them: the
-walk through the classes was drawn at random, and 56 of the clips are left out.
 """
 
 from __future__ import annotations
@@ -28,19 +23,20 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..standins.scenes import HMDB51_NAMES
+from ..video.clips import Sample
 from .base import (
     VideoDataset,
     find_folder,
-    find_videos,
+    is_whole,
+    keep_found,
     marked_standin,
     official_classes,
     packed_in,
     read_lines,
-    refuse_twice,
     register,
-    scan_classes,
+    scan_folders,
 )
-from .leakage import refuse_shared
+from .leakage import refuse_shared, refuse_twice
 
 SPLITS = ("1", "2", "3")
 
@@ -59,11 +55,9 @@ def source_of(name: str, class_name: str) -> str:
     Raises:
         DatasetError: a name of another form, or of another class.
     """
-    match = re.fullmatch(
-        rf"(.+)_{re.escape(class_name)}_[a-z]+_(?:cm|nm)_np\d+_[a-z]+_[a-z]+_\d+\.avi",
-        name,
-        re.IGNORECASE,
-    )
+    attributes = r"[a-z]+_(?:cm|nm)_np\d+_[a-z]+_[a-z]+_\d+\.avi"
+    form = rf"(.+)_{re.escape(class_name)}_{attributes}"
+    match = re.fullmatch(form, name, re.IGNORECASE)
     if match is None:
         raise DatasetError(
             f"{name!r} is no name of HMDB51's class {class_name}: expected "
@@ -72,31 +66,28 @@ def source_of(name: str, class_name: str) -> str:
     return match[1]
 
 
-def _group_of(clip: str) -> str:
-    class_name, _, file = clip.partition("/")
-    return f"{class_name}/{source_of(file, class_name)}"
+def read_list(file: Path, class_name: str) -> dict[str, dict[str, str]]:
+    """The list of one class: "train", "test", "neither" -> {file name: source}.
 
-
-def read_list(file: Path, class_name: str) -> dict[str, list[str]]:
-    """The clips of the list of one class: "train", "test", "neither" -> file names.
+    A line is ``<name>.avi <flag>`` with a blank behind; the flag is 1 for training, 2
+    for testing and 0 for neither.
 
     Raises:
         DatasetError: missing or unreadable; a flag that is not 0, 1 or 2; a clip of
             another class, or named twice; a source on both sides.
     """
-    clips: dict[str, list[str]] = {side: [] for side in _FLAGS.values()}
+    clips: dict[str, dict[str, str]] = {side: {} for side in _FLAGS.values()}
+    names = []
     for line in read_lines(file, _WHERE):
         name, _, flag = line.rpartition(" ")
         if flag not in _FLAGS:
             raise DatasetError(
                 f"{file}: expected '<name>.avi <0, 1 or 2>', found {line!r}. {_WHERE}"
             )
-        clips[_FLAGS[flag]].append(name.strip())
-    refuse_twice(file, sum(clips.values(), []), _WHERE)
-    sources = {
-        side: [source_of(name, class_name) for name in names]
-        for side, names in clips.items()
-    }
+        names.append(name.strip())
+        clips[_FLAGS[flag]][names[-1]] = source_of(names[-1], class_name)
+    refuse_twice(file, names, _WHERE)
+    sources = {side: mine.values() for side, mine in clips.items()}
     refuse_shared(sources, "sources", file, _WHERE)
     return clips
 
@@ -112,26 +103,25 @@ def read_list(file: Path, class_name: str) -> dict[str, list[str]]:
     "nobody can tell which order its checkpoints have",
 )
 def load_hmdb51(root: Path, split: str, subset: str) -> VideoDataset:
-    """One subset of one official split of HMDB51: "1", "2" or "3".
+    """HMDB51, one of its official splits "1", "2", "3".
 
     Raises:
-        DatasetError: folders or lists missing; archives still packed; a contradictory
-            list; files that a list names and the disk does not have.
+        DatasetError: folders, lists or listed files missing; archives still packed; a
+            contradictory list.
     """
     videos = find_folder(root, _VIDEOS, _WHERE)
     lists = find_folder(root, _LISTS, _WHERE)
     drawn, official = sorted(HMDB51_NAMES.values()), official_classes("hmdb51")
     classes = tuple(drawn) if marked_standin(root) else official
-    disk = scan_classes(videos, classes)
-    if not all(disk) and (packed := packed_in(videos)):
-        raise DatasetError(f"{videos}: classes have no videos.{packed} (unrar x)")
-    clips = {
-        f"{name}/{file}": label
-        for label, name in enumerate(classes)
-        for file in read_list(lists / f"{name}_test_split{split}.txt", name)[subset]
-    }
+    disk = scan_folders(videos)
+    samples = []
+    for label, name in enumerate(classes):
+        listed = read_list(lists / f"{name}_test_split{split}.txt", name)[subset]
+        for file, source in listed.items():
+            path = disk.get(f"{name}/{file}".lower(), videos / name / file)
+            samples.append(Sample(path, label, f"{name}/{source}", f"{name}/{file}"))
     advice = (
-        f"unpack hmdb51_org.rar and the archives of the classes in it again. {_WHERE}"
+        f"{packed_in(videos)} Unpack the archives of classes too (unrar x). {_WHERE}"
     )
-    samples = find_videos(clips, disk, _group_of, videos, advice)
+    samples = keep_found(samples, is_whole, videos, advice)
     return VideoDataset("hmdb51", root, split, subset, classes, samples)

@@ -1,7 +1,7 @@
 """What a network learned from, on which lists it may be scored, and copies of videos.
 
 Public names: ``TrainingList``, ``training_list``, ``standin_seed``, ``why_leaks``,
-``refuse_shared``, ``refuse_copies``, ``sort_copies``, ``alike``.
+``refuse_twice``, ``refuse_shared``, ``refuse_copies``, ``sort_copies``, ``alike``.
 
 A network that is scored on videos it learned from looks better than it is, and
 nothing fails. Splits of one benchmark cut the same videos in several ways: what split
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,9 +70,7 @@ def standin_seed(root: Path) -> int | None:
 def why_leaks(trained: TrainingList | None, test: TrainingList) -> str:
     """Why a network must not be scored on the test list of a split; "" if it may.
 
-    Args:
-        trained: what it was trained on; None where nobody has said.
-        test: the split whose test list is meant.
+    ``trained`` is what it was trained on; None where nobody has said.
     """
     if trained is None:
         # All of UCF101's test lists 1 and 2, and most of 3, are in the training list of
@@ -99,6 +98,14 @@ def why_leaks(trained: TrainingList | None, test: TrainingList) -> str:
         f"list holds test videos of split {test.split}: each split needs a network "
         "that was trained on it"
     )
+
+
+def refuse_twice(file: Path, names: Iterable[str], advice: str) -> None:
+    """Refuse a list that names a clip more than once, whatever the case."""
+    counts = Counter(name.lower() for name in names)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise DatasetError(f"{file}: names clips twice: {first_few(twice)}. {advice}")
 
 
 def refuse_shared(
@@ -159,12 +166,11 @@ def sort_copies(
             places.setdefault(sample.path, set()).add((split, subset))
             labels.setdefault(sample.path, set()).add(sample.label)
     there = [p for p in sorted(places) if p.is_file() and p not in unread]
-    equal = [[path for path in there if path.stat().st_size]]
+    size = {path: path.stat().st_size for path in there}
     # Few files are of one size, and fewer begin alike: only they are read as a whole.
-    for key in (lambda path: path.stat().st_size, _beginning, _content):
-        equal = alike(equal, key)
+    same = alike([[path for path in there if size[path]]], size.__getitem__)
     across, double, others = [], [], []
-    for paths in equal:
+    for paths in alike(alike(same, _beginning), _content):
         where = set().union(*(places[path] for path in paths))
         if len(where) > len({split for split, _ in where}):
             across.append(paths)
@@ -182,12 +188,11 @@ def refuse_copies(sides: Mapping[str, Sequence[Sample]]) -> None:
     video with two labels has a wrong one. Copies on one side under one label are let
     be. ``sides`` are "train" and "test", with their videos.
     """
-    names = {sample.path: sample.name for mine in sides.values() for sample in mine}
     across, double, _ = sort_copies(("", side, mine) for side, mine in sides.items())
     told = "are among the training videos and among the test videos"
     for groups, trouble in ((across, told), (double, "have two labels")):
         if groups:
-            equal = [" = ".join(n for p, n in names.items() if p in g) for g in groups]
+            equal = [" = ".join(map(str, paths)) for paths in groups]
             raise DatasetError(
                 f"{len(groups)} videos {trouble}, as copies of equal content: "
                 f"{first_few(equal)}. Take the wrong ones out"

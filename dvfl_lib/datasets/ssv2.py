@@ -9,12 +9,11 @@ The layout; the lists may lie in a folder ``labels``::
 
 Traps. A clip's class is its ``template`` without the brackets, looked up in
 ``labels.json``, whose values are numbers written as text. Some templates contain
-commas. Six classes name a side: a horizontal flip turns "from left to right" into
-"from right to left", so training swaps these labels where it flips the clip.
+commas. Six classes name a side, which a horizontal flip changes; see ``flip_labels``.
 
-There is one division; its test side is the *validation* list, on which results are
-reported, because the official test list has no labels. Nothing says which clips were
-recorded together: each is a group of its own.
+There is one division; its test side is the *validation* list, because the official
+test list has no labels. Nothing says which clips were recorded together: each is a
+group of its own.
 """
 
 from __future__ import annotations
@@ -28,17 +27,15 @@ from typing import Any
 from ..errors import DatasetError
 from ..video.clips import Sample
 from .base import (
-    MissingVideos,
     VideoDataset,
     find_folder,
-    first_few,
+    keep_found,
     list_folder,
     packed_in,
     read_text,
-    refuse_twice,
     register,
 )
-from .leakage import refuse_shared
+from .leakage import refuse_shared, refuse_twice
 
 _VIDEOS = "20bn-something-something-v2"
 _FILES = {"train": "train.json", "test": "validation.json"}
@@ -47,55 +44,6 @@ _WHERE = (
     "to -19 with the videos (one archive: cat 20bn-something-something-v2-?? | tar "
     "zx), and a package of labels with the lists"
 )
-
-# Words that a mirror changes, as words or as parts of turn_left and TurnLeft; not
-# the "right" of upright, nor the adverb of "pulling it right out".
-_SIDE = re.compile(
-    r"(?<![A-Za-z])(?:left|right|Left|Right)(?![a-z])(?! out\b)"
-    r"|(?<![A-Za-z])(?:LEFT|RIGHT)(?![A-Za-z])"
-    r"|(?<=[a-z])(?:Left|Right)(?![a-z])"
-)
-_TURN = re.compile(r"(?:(counter|anti)[ _-]?)?clockwise", re.IGNORECASE)
-
-
-def _spelled(name: str, mirrored: bool) -> str:
-    """The name, as it is or as a mirror shows it, in one spelling."""
-
-    def side(match: re.Match) -> str:
-        return "<left>" if (match[0].lower() == "left") != mirrored else "<right>"
-
-    def turn(match: re.Match) -> str:
-        return "<against>" if (match[1] is not None) != mirrored else "<with>"
-
-    return _TURN.sub(turn, _SIDE.sub(side, name)).casefold()
-
-
-def flip_labels(classes: Sequence[str]) -> dict[int, int | None] | None:
-    """Label -> label of the mirror image, for classes that name a side or a turn.
-
-    Left and right change places, and so do clockwise and counterclockwise. A class
-    whose mirror image is not among ``classes`` gets None: its clips must not be
-    flipped. Of the 174 classes of Something-Something V2 this finds the pairs that
-    MMAction2's recipe for TSM swaps: 86 and 87, 93 and 94, 166 and 167.
-
-    Returns:
-        The labels that change; None where none does.
-    """
-    labels: dict[str, list[int]] = {}
-    for label, name in enumerate(classes):
-        labels.setdefault(_spelled(name, mirrored=False), []).append(label)
-    changed: dict[int, int | None] = {}
-    for label, name in enumerate(classes):
-        twin = _spelled(name, mirrored=True)
-        if twin != _spelled(name, mirrored=False):
-            found = labels.get(twin, [])
-            # Two spellings of one mirror image do not tell which of them is meant.
-            changed[label] = found[0] if len(found) == 1 else None
-    return changed or None
-
-
-def _plain(template: str) -> str:
-    return template.replace("[", "").replace("]", "")
 
 
 def _read_json(file: Path, kind: type) -> Any:
@@ -106,10 +54,13 @@ def _read_json(file: Path, kind: type) -> Any:
             raise ValueError(f"it is no {kind.__name__}")
     except (ValueError, RecursionError) as error:
         raise DatasetError(
-            f"{file}: is not the whole official JSON ({error}). Download it again. "
-            f"{_WHERE}"
+            f"{file}: is not the whole official JSON ({error}). {_WHERE}"
         ) from None
     return content
+
+
+def _plain(template: object) -> str:
+    return str(template).replace("[", "").replace("]", "")
 
 
 def read_labels(file: Path) -> tuple[str, ...]:
@@ -136,24 +87,18 @@ def read_list(file: Path, classes: Sequence[str]) -> dict[str, int]:
     clips = []
     for place, entry in enumerate(_read_json(file, list), start=1):
         entry = entry if isinstance(entry, dict) else {}
-        number, template = str(entry.get("id", "")), entry.get("template")
-        label = label_of.get(_plain(str(template)))
-        if not number.isdecimal():  # it becomes the name of a file
-            told = "has no id of digits. Is it of version 2?"
-        elif template is None:
-            told = (
-                f"(id {number}): has no template. The official test list is "
-                "unlabelled; results are reported on validation.json"
+        number, label = (
+            str(entry.get("id")),
+            label_of.get(_plain(entry.get("template"))),
+        )
+        # The id becomes the name of a file.
+        if not number.isdecimal() or label is None:
+            raise DatasetError(
+                f"{file}, entry {place}: {str(entry)[:200]} has no id of digits, or no "
+                "template of labels.json. The official test list is unlabelled; else "
+                f"the files are of two versions: take both from one package. {_WHERE}"
             )
-        elif label is None:
-            told = (
-                f"(id {number}): {template!r} is no class of labels.json. The two "
-                f"are of different versions: take both from one package. {_WHERE}"
-            )
-        else:
-            clips.append((number, label))
-            continue
-        raise DatasetError(f"{file}, entry {place} {told}")
+        clips.append((number, label))
     refuse_twice(file, (number for number, _ in clips), _WHERE)
     return dict(clips)
 
@@ -166,11 +111,10 @@ def read_list(file: Path, classes: Sequence[str]) -> dict[str, int]:
     released_order=tuple,
 )
 def load_ssv2(root: Path, split: str, subset: str) -> VideoDataset:
-    """The training list, or as "test" the validation list. See the module's docstring.
+    """The training list, or as "test" the validation list.
 
     Raises:
-        DatasetError: folders or lists missing; clips that a list names and the disk
-            does not have; lists that contradict.
+        DatasetError: folders, lists or listed files missing; lists that contradict.
     """
     inner = root / "labels"
     lists = inner if (inner / "labels.json").is_file() else root
@@ -182,18 +126,60 @@ def load_ssv2(root: Path, split: str, subset: str) -> VideoDataset:
     }
     refuse_shared(clips, "clips", lists, _WHERE)
     videos = find_folder(root, _VIDEOS, _WHERE)
-    disk = {entry.name for entry in list_folder(videos)}
     samples = [
         Sample(videos / f"{number}.webm", label, number, f"{number}.webm")
         for number, label in clips[subset].items()
     ]
-    if missing := [sample.name for sample in samples if sample.name not in disk]:
-        raise MissingVideos(
-            f"{videos}: {len(missing)} of {len(samples)} videos of the list are "
-            f"missing: {first_few(missing)}.{packed_in(videos, root, prefix=_VIDEOS)} "
-            f"The archive may be half unpacked. {_WHERE}",
-            missing,
-            [sample for sample in samples if sample.name in disk],
-        )
+    disk = {entry.name for entry in list_folder(videos)}
+    advice = f"{packed_in(videos, root, prefix=_VIDEOS)} {_WHERE}"
+    samples = keep_found(samples, lambda s: s.name in disk, videos, advice)
     swapped = flip_labels(classes)
     return VideoDataset("ssv2", root, split, subset, classes, samples, swapped)
+
+
+# --- labels of mirror images -----------------------------------------------------
+
+# Words that a mirror changes, as words or as parts of turn_left and TurnLeft; not
+# the "right" of upright, nor the adverb of "pulling it right out".
+_SIDE = re.compile(
+    r"(?<![A-Za-z])(?:left|right|Left|Right)(?![a-z])(?! out\b)"
+    r"|(?<![A-Za-z])(?:LEFT|RIGHT)(?![A-Za-z])"
+    r"|(?<=[a-z])(?:Left|Right)(?![a-z])"
+)
+_TURN = re.compile(r"(?:(counter|anti)[ _-]?)?clockwise", re.IGNORECASE)
+
+
+def _spelled(name: str, mirrored: bool = False) -> str:
+    """The name, as it is or as a mirror shows it, in one spelling."""
+
+    def side(match: re.Match) -> str:
+        return "<left>" if (match[0].lower() == "left") != mirrored else "<right>"
+
+    def turn(match: re.Match) -> str:
+        return "<against>" if (match[1] is not None) != mirrored else "<with>"
+
+    return _TURN.sub(turn, _SIDE.sub(side, name)).casefold()
+
+
+def flip_labels(classes: Sequence[str]) -> dict[int, int | None] | None:
+    """Label -> label of the mirror image, for classes that name a side or a turn.
+
+    Left and right change places, and so do clockwise and counterclockwise. A class
+    whose mirror image is not among ``classes`` gets None: its clips must not be
+    flipped. Of the 174 classes of Something-Something V2 this finds the pairs that
+    MMAction2's recipe for TSM swaps: 86 and 87, 93 and 94, 166 and 167.
+
+    Returns:
+        The labels that change; None where none does.
+    """
+    labels: dict[str, list[int]] = {}
+    for label, name in enumerate(classes):
+        labels.setdefault(_spelled(name), []).append(label)
+    changed: dict[int, int | None] = {}
+    for label, name in enumerate(classes):
+        twin = _spelled(name, mirrored=True)
+        if twin != _spelled(name):
+            found = labels.get(twin, [])
+            # Two spellings of one mirror image do not tell which of them is meant.
+            changed[label] = found[0] if len(found) == 1 else None
+    return changed or None

@@ -8,7 +8,6 @@ The layouts::
 
     root/UCF-101/<Class>/v_<Class>_gNN_cNN.avi
     root/ucfTrainTestlist/classInd.txt, trainlist0{1,2,3}.txt, testlist0{1,2,3}.txt
-
     root/UCF50/<Class>/v_<Class>_gNN_cNN.avi
 
 The clips of a group were cut from one recording: an honest split keeps it on one side.
@@ -21,9 +20,7 @@ so names are compared without regard to case. The test lists carry no label.
 Traps of UCF50. There is no list, neither of classes nor of splits. Labels follow a
 plain sort of the folders: JumpRope stands before JumpingJack. Two folders hold files
 of another prefix, Billiards v_Billards_ and PullUps v_Pullup_: the folder gives the
-label. "group01" ... "group25" test on one group of every class; the mean over them is
-the data set's usual number. "fold1" ... "fold5" test on five groups each, a cheaper
-choice of this project. Six classes have groups above 25, up to 30 (63 clips that
+label. Six classes have more than the 25 groups of the others, up to 30 (63 clips that
 others may leave out): 26 goes where 1 goes, 27 where 2 goes, and so on.
 """
 
@@ -37,22 +34,21 @@ from pathlib import Path
 
 from ..errors import DatasetError
 from ..standins.scenes import ACTIONS
+from ..video.clips import Sample
 from .base import (
     SUBSETS,
-    Clips,
-    Disk,
     VideoDataset,
     find_folder,
-    find_videos,
     first_few,
+    is_whole,
+    keep_found,
     marked_standin,
     official_classes,
     read_lines,
-    refuse_twice,
     register,
-    scan_classes,
+    scan_folders,
 )
-from .leakage import refuse_shared
+from .leakage import refuse_shared, refuse_twice
 from .sources import SOURCES
 
 UCF101_OFFICIAL = ("1", "2", "3")
@@ -69,9 +65,9 @@ _WHERE_101 = (
     f"UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip are at {_AT}/UCF101.php"
 )
 _WHERE_50 = f"UCF50.rar is at {_AT}/UCF50.php"
+_HALF = " The archive may be half unpacked (empty files count as missing)."
 
-
-# --- names that tell the group -------------------------------------------------------
+Clips = dict[str, int]  # "<Class>/<file>.avi" -> label
 
 
 def group_of(name: str) -> str:
@@ -104,6 +100,9 @@ def authors_split(clips: Mapping[str, int]) -> dict[str, Clips]:
     Of each class the first ceil(0.8 n) clips in the order of their names are for
     training, the rest for testing (its ``train.csv`` and ``val.csv``). The cut
     falls inside a group; see ``straddling_groups``.
+
+    Args:
+        clips: ``<Class>/<file>`` -> label.
     """
     split: dict[str, Clips] = {"train": {}, "test": {}}
     for label in sorted(set(clips.values())):
@@ -121,22 +120,7 @@ def straddling_groups(split: Mapping[str, Iterable[str]]) -> tuple[int, int]:
     return len(set(leaked)), len(leaked)
 
 
-def _all_clips(disk: Disk, classes: Sequence[str], title: str) -> Clips:
-    """Everything that the folders of the classes hold."""
-    if empty := [name for name, found in zip(classes, disk, strict=True) if not found]:
-        raise DatasetError(
-            f"this split of {title} is cut from the files on disk, and these classes "
-            f"have none: {first_few(empty)}. Unpack {title}.rar again"
-        )
-    return {
-        f"{classes[label]}/{path.name}": label
-        for label, found in enumerate(disk)
-        for path in found.values()
-    }
-
-
 def _authors_with_warning(clips: Clips, title: str) -> dict[str, Clips]:
-    """``authors_split``; warns that groups straddle it."""
     split = authors_split(clips)
     groups, leaked = straddling_groups(split)
     warnings.warn(
@@ -147,6 +131,29 @@ def _authors_with_warning(clips: Clips, title: str) -> dict[str, Clips]:
         stacklevel=4,
     )
     return split
+
+
+def _all_clips(disk: dict[str, Path], classes: Sequence[str], title: str) -> Clips:
+    """Everything that the folders hold, for splits that are cut from it."""
+    label_of = {name.lower(): label for label, name in enumerate(classes)}
+    folders = {key.partition("/")[0] for key in disk}
+    if wrong := sorted(folders ^ set(label_of)):
+        raise DatasetError(
+            f"this split of {title} is cut from the files on disk, and these folders "
+            f"are empty or of no class: {first_few(wrong)}. Unpack {title}.rar again"
+        )
+    clips = {}
+    for key, path in disk.items():
+        label = label_of[key.partition("/")[0]]
+        clips[f"{classes[label]}/{path.name}"] = label
+    return dict(sorted(clips.items(), key=lambda clip: (clip[1], clip[0])))
+
+
+def _samples(clips: Clips, disk: dict[str, Path], videos: Path) -> list[Sample]:
+    return [
+        Sample(disk.get(name.lower(), videos / name), label, group_of(name), name)
+        for name, label in clips.items()
+    ]
 
 
 # --- UCF101 --------------------------------------------------------------------------
@@ -175,11 +182,12 @@ def read_list(file: Path, classes: Sequence[str]) -> Clips:
     clips = []
     for line in read_lines(file, _WHERE_101):
         name, *number = line.split()
-        label = label_of.get(name.partition("/")[0].lower())
+        folder, _, clip = name.partition("/")
+        label = label_of.get(folder.lower())
         if label is None or number not in ([], [str(label + 1)]):
             told = "no class" if label is None else f"number {label + 1}"
             raise DatasetError(f"{file}: {line!r} is {told} of classInd.txt")
-        clips.append((f"{classes[label]}/{name.partition('/')[2]}", label))
+        clips.append((f"{classes[label]}/{clip}", label))
     refuse_twice(file, (name for name, _ in clips), _WHERE_101)
     return dict(clips)
 
@@ -192,28 +200,25 @@ def read_list(file: Path, classes: Sequence[str]) -> Clips:
     released_order=sorted,
 )
 def load_ucf101(root: Path, split: str, subset: str) -> VideoDataset:
-    """One subset of one split of UCF101. See the module's docstring for the layout.
-
-    Args:
-        split: "1", "2", "3" (official), or "authors": the 80/20 cut of the
-            DVFL-Net repository, which warns that groups straddle it.
+    """UCF101: "1", "2", "3" (official), or "authors", see ``authors_split``.
 
     Raises:
-        DatasetError: folders or lists missing; files that a list names and the disk
-            does not have; lists that contradict; a group on both sides.
+        DatasetError: folders, lists or listed files missing; lists that contradict; a
+            group on both sides, but for "authors", which warns of them.
     """
     videos = find_folder(root, "UCF-101", _WHERE_101)
     lists = find_folder(root, "ucfTrainTestlist", _WHERE_101)
     classes = read_classes(lists / "classInd.txt")
-    disk = scan_classes(videos, classes)
+    disk = scan_folders(videos)
     if split == "authors":
         clips = _authors_with_warning(_all_clips(disk, classes, "UCF101"), "UCF101")
     else:
         clips = {s: read_list(lists / f"{s}list0{split}.txt", classes) for s in SUBSETS}
         groups = {side: map(group_of, names) for side, names in clips.items()}
         refuse_shared(groups, "groups", lists, _WHERE_101)
-    advice = f"unpack UCF101.rar again. {_WHERE_101}"
-    samples = find_videos(clips[subset], disk, group_of, videos, advice)
+    samples = _samples(clips[subset], disk, videos)
+    advice = f"{_HALF} {_WHERE_101}"
+    samples = keep_found(samples, is_whole, videos, advice)
     return VideoDataset("ucf101", root, split, subset, classes, samples)
 
 
@@ -231,12 +236,12 @@ def load_ucf101(root: Path, split: str, subset: str) -> VideoDataset:
     released_order=sorted,
 )
 def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
-    """One subset of one split of UCF50. See the module's docstring for the layout.
+    """UCF50, which has no official split.
 
     Args:
-        split: "group01" to "group25" (leave one group out), "fold1" to "fold5" (five
-            groups each), or "authors": the 80/20 cut of the DVFL-Net repository,
-            which warns that groups straddle it.
+        split: "group01" to "group25" (leave one group out; the mean over them is the
+            data set's usual number), "fold1" to "fold5" (five groups each, a cheaper
+            choice of this project), or "authors", see ``authors_split``.
 
     Raises:
         DatasetError: folders missing; a class that lacks a group; a file of another
@@ -245,7 +250,7 @@ def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
     videos = find_folder(root, "UCF50", _WHERE_50)
     standin = marked_standin(root)
     classes = tuple(sorted(ACTIONS)) if standin else official_classes("ucf50")
-    disk = scan_classes(videos, classes)
+    disk = scan_folders(videos)
     clips = _all_clips(disk, classes, "UCF50")
     _check_ucf50(videos, clips, classes)
     if not standin and len(clips) not in (SOURCES["ucf50"].clips, 6676):
@@ -263,8 +268,8 @@ def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
             for name, label in clips.items()
             if (fold_group(group_number(name)) in tested) == (subset == "test")
         }
-    advice = f"unpack UCF50.rar again. {_WHERE_50}"
-    samples = find_videos(clips, disk, group_of, videos, advice)
+    samples = _samples(clips, disk, videos)
+    samples = keep_found(samples, is_whole, videos, f"{_HALF} {_WHERE_50}")
     return VideoDataset("ucf50", root, split, subset, classes, samples)
 
 
@@ -273,8 +278,7 @@ def _check_ucf50(videos: Path, clips: Clips, classes: Sequence[str]) -> None:
     owner = {name.lower(): label for label, name in enumerate(classes)}
     lacking = [set(range(1, GROUPS + 1)) for _ in classes]
     for name, label in clips.items():
-        file = name.partition("/")[2]
-        prefix = file.removeprefix("v_").partition("_")[0].lower()
+        prefix = name.partition("/")[2].removeprefix("v_").partition("_")[0].lower()
         if owner.get(_PREFIXES.get(prefix, prefix), label) != label:
             raise DatasetError(
                 f"{videos / name}: its name is of another class than its folder. "

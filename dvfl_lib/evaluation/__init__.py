@@ -2,16 +2,15 @@
 
 Public names: those of ``__all__``.
 
-A result's way: benchmark.py (networks x data sets x splits) -> networks.py (a file of
-weights) -> class_order.py -> protocol.py (all views of every video) -> results.py ->
-metrics.py, comparison.py -> tables.py (beside published.py) -> report.py.
+A result's way: plan.py -> benchmark.py (networks x data sets x splits) ->
+class_order.py -> protocol.py (all views of every video) -> results.py -> metrics.py,
+comparison.py -> tables.py -> report.py.
 """
 
 from .benchmark import (
     Benchmarks,
     costs_of,
     open_benchmarks,
-    run_benchmarks,
     write_benchmarks,
 )
 from .comparison import compare, split_mean
@@ -59,7 +58,6 @@ __all__ = [
     "markdown",
     "open_benchmarks",
     "result_table",
-    "run_benchmarks",
     "split_mean",
     "write_benchmarks",
     "write_report",

@@ -1,7 +1,7 @@
 """Networks x data sets x splits: evaluated, each result kept, put on one page.
 
 Public names: ``open_benchmarks``, ``Benchmarks``, ``BenchmarkList``,
-``ScoredNetwork``, ``costs_of``, ``write_benchmarks``, ``run_benchmarks``.
+``ScoredNetwork``, ``costs_of``, ``write_benchmarks``.
 
 Lesson 08 and ``dvfl evaluate`` run this. Every result is a file
 ``run_dir/results/<data set>/<split>/<role>.json``: one that is there is read, and one
@@ -40,17 +40,16 @@ from ..figures import alt_text, save_figure
 from ..files import can_write
 from ..recipes import DataRecipe, EvaluateRecipe
 from ..standins import write_standin
-from ..standins.scenes import ACTIONS, action_of
+from ..standins.scenes import action_of
 from ..video.clips import EvaluationViews
 from ..weights.checkpoint import build_model, views_from_metadata
-from ..weights.loading import Network, describe_tensors, network_of
 from ..weights.reading import read_weights, weights_digest
 from .class_order import InClassOrder, align_classes, classes_of_file, swapped_classes
-from .plan import COURSE_TRAINING, BenchmarkPlan, Checkpoint, parse_views, read_plan
+from .plan import BenchmarkPlan, Checkpoint, WeightsInfo, parse_views, read_plan
 from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
 from .report import ReportFigure, write_final_report
 from .results import Evaluation, Views
-from .tables import Measured, Place, data_name, final_rows, final_table, markdown
+from .tables import Measured, Place, data_name
 
 _LONG = 1000  # a list of so many videos has a bar of its own
 _UCF50_GROUPS = 25  # without which UCF50 is not whole
@@ -60,22 +59,9 @@ _UCF50_GROUPS = 25  # without which UCF50 is not whole
 
 
 @dataclass(frozen=True)
-class WeightsInfo:
-    """What a file says of itself, and what its tensors tell; read once."""
-
-    path: Path
-    stamp: tuple[int, int]  # its size and time of change when it was read
-    kind: str  # "safetensors" or "pytorch"
-    metadata: dict[str, Any]  # what ``save_checkpoint`` wrote
-    network: Network  # its architecture
-    digest: str  # of the tensors, see ``weights_digest``
-
-
-@dataclass(frozen=True)
 class ScoredNetwork:
     """A network on a data set; its weights are read when they are needed."""
 
-    role: str  # "student", "baseline" or "teacher"
     weights: WeightsInfo
     model: str  # what it is called in ``vfl_net``
     classes: tuple[str, ...]  # its own names, in the order of its outputs
@@ -86,10 +72,14 @@ class ScoredNetwork:
 
     def load(self) -> InClassOrder:
         """The network in eval mode, on the CPU; refused if the file was changed."""
-        path = self.weights.path
-        if not path.is_file() or _stamp(path) != self.weights.stamp:
-            raise CheckpointError(f"{path} was changed meanwhile: open it again")
-        return InClassOrder(build_model(read_weights(path)), self.order).eval()
+        file = read_weights(self.weights.path)
+        if weights_digest(file.tensors) != self.weights.digest:
+            raise CheckpointError(f"{file.path} was changed meanwhile: open it again")
+        return InClassOrder(build_model(file), self.order).eval()
+
+    def views(self, views: str) -> EvaluateRecipe:
+        """Such as "4x3", with this network's pixels."""
+        return EvaluateRecipe(*parse_views(views), self.short_side)
 
 
 @dataclass(frozen=True)
@@ -137,60 +127,27 @@ def open_benchmarks(**parameters: Any) -> Benchmarks:
             f"run_dir: {run_dir} cannot be written. Is it read-only, a file, or on a "
             "full disk? Choose another run_dir"
         )
-    read = cache(_read)  # each file once
+    read = cache(plan.inspect)  # each file once
     lists, notes = [], []
     for name in plan.names:
         root = plan.data_roots.get(name)
         drawing = plan.seed if root is None else standin_seed(root)
         files = {}
         for split in _splits(plan, name, drawing, read):
-            files[split] = {
-                c.role: read(c) for c in plan.files_of(name, split).values()
-            }
-            for role, weights in files[split].items():
-                if drawing is not None:  # known before anything is drawn
-                    _check_head(role, weights, name, True, len(ACTIONS))
-                _check_leak(plan, role, weights, TrainingList(name, split, drawing))
+            given = plan.files_of(name, split)
+            files[split] = [read(checkpoint) for checkpoint in given]
+            for weights in files[split]:
+                _check_leak(plan, weights, TrainingList(name, split, drawing))
         root = root or _draw(plan, name, run_dir)
-        for split, networks in files.items():
+        for split, given in files.items():
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always")
                 dataset = create_dataset(name, root, split, "test")
             shown = [str(w.message).replace(str(root), shown_path(root)) for w in told]
             notes += [f"{name}: {text}" for text in shown]
-            scored = {r: _scored(plan, r, w, dataset) for r, w in networks.items()}
+            scored = {w.role: _scored(plan, w, dataset) for w in given}
             lists.append(BenchmarkList(dataset, scored))
     return Benchmarks(plan, tuple(lists), run_dir, tuple(dict.fromkeys(notes)))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
-
-
-def _read(checkpoint: Checkpoint) -> WeightsInfo:
-    """Make sure that a file holds a whole network, and that of ``arch``."""
-    path, stamp = checkpoint.path, _stamp(checkpoint.path)
-    file = read_weights(path)
-    try:
-        build_model(file)  # what does not fit is better known now
-    except CheckpointError as error:
-        raise CheckpointError(f"{checkpoint.role}: {error}") from None
-    network = network_of(file.tensors)
-    if checkpoint.arch not in ("", network.name):
-        raise CheckpointError(
-            f"{checkpoint.role}: {path} holds {describe_tensors(file.tensors)}, not "
-            f"{checkpoint.arch}"
-        )
-    digest = weights_digest(file.tensors)
-    return WeightsInfo(path, stamp, file.kind, file.metadata, network, digest)
-
-
-def _trained_on(plan: BenchmarkPlan, weights: WeightsInfo) -> TrainingList | None:
-    """The list it learned from, where that is known."""
-    if told := weights.metadata.get("trained_on"):
-        return TrainingList.from_dict(told)
-    return None if plan.checkpoints else COURSE_TRAINING
 
 
 def _splits(
@@ -205,7 +162,7 @@ def _splits(
     files = plan.files(name)
     if named := dict.fromkeys(c.split for c in files if c.split):
         return tuple(named)
-    lists = [_trained_on(plan, read(checkpoint)) for checkpoint in files]
+    lists = [read(checkpoint).trained_on for checkpoint in files]
     place = (name, drawing)
     trained = {t.split for t in lists if t and (t.dataset, t.drawing) == place}
     trusted = plan.trust_unknown_training and not trained and protocols_of(name)
@@ -224,27 +181,9 @@ def _splits(
     return ("authors",) if "authors" in info.splits else ("1",)
 
 
-def _check_head(
-    role: str, weights: WeightsInfo, dataset: str, standin: bool, classes: int
-) -> None:
-    """Refuse a head of another size: the network tells other classes apart."""
-    name, own = weights.network.name, weights.network.num_classes
-    advice = "Use the weights of this data set"
-    if standin:
-        advice = "Stand-ins show made-up actions alone. For the real data give "
-        advice += f"data_roots={{{dataset!r}: <its folder>}}"
-    if own != classes:
-        raise CheckpointError(
-            f"{role}: {weights.path} holds {name} with {own} classes, and the "
-            f"{data_name(dataset, standin)} has {classes} classes. {advice}"
-        )
-
-
-def _check_leak(
-    plan: BenchmarkPlan, role: str, weights: WeightsInfo, test: TrainingList
-) -> None:
+def _check_leak(plan: BenchmarkPlan, weights: WeightsInfo, test: TrainingList) -> None:
     """Refuse a network that may have learned from the videos of this test list."""
-    trained = _trained_on(plan, weights)
+    role, trained = weights.role, weights.trained_on
     why = why_leaks(trained, test)
     if not why or (trained is None and role in plan.trust_unknown_training):
         return
@@ -274,11 +213,20 @@ def _draw(plan: BenchmarkPlan, name: str, run_dir: Path) -> Path:
 
 
 def _scored(
-    plan: BenchmarkPlan, role: str, weights: WeightsInfo, dataset: VideoDataset
+    plan: BenchmarkPlan, weights: WeightsInfo, dataset: VideoDataset
 ) -> ScoredNetwork:
     """Pair a network's classes with those of the data, by name."""
-    shown = f"{role} ({shown_path(weights.path)})"
-    _check_head(role, weights, dataset.name, dataset.standin, len(dataset.classes))
+    role, network = weights.role, weights.network
+    if network.num_classes != len(dataset.classes):
+        advice = "Use the weights of this data set"
+        if dataset.standin:
+            advice = "Stand-ins show made-up actions alone. For the real data give "
+            advice += f"data_roots={{{dataset.name!r}: <its folder>}}"
+        raise CheckpointError(
+            f"{role}: {weights.path} holds {network.name} with {network.num_classes} "
+            f"classes, and the {data_name(dataset.name, dataset.standin)} has "
+            f"{len(dataset.classes)} classes. {advice}"
+        )
     try:
         names, note = classes_of_file(
             weights.kind, weights.metadata, dataset, plan.class_orders.get(role, "")
@@ -289,6 +237,7 @@ def _scored(
         order = align_classes(*sides)
     except (CheckpointError, DatasetError) as error:
         raise CheckpointError(f"{role}: {weights.path}: {error}") from None
+    shown = f"{role} ({shown_path(weights.path)})"
     data, short_side, stated = views_from_metadata(weights.metadata, plan.size)
     notes = [f"{shown}: {note}"] if note else []
     if not stated:
@@ -296,18 +245,14 @@ def _scored(
             f"{shown}: the file does not say which views it was trained with; 8 frames "
             "of 224 pixels are taken, as in the papers."
         )
-    if _trained_on(plan, weights) is None:
-        trusted = role in plan.trust_unknown_training
-        notes.append(
-            f"{role}: that it was trained on the training list of the split it is "
-            "scored on is what the user says; the file does not."
-            if trusted
-            else f"{role}: nothing says what it was trained on."
-        )
-    name = weights.network.name
-    model = name if name.isidentifier() else "of its own sizes"
-    known = (role, weights, model, names, order, data, short_side, tuple(notes))
-    return ScoredNetwork(*known)
+    if weights.trained_on is None:
+        said = "nothing says what it was trained on."
+        if role in plan.trust_unknown_training:
+            said = "that it was trained on the training list of the split it is scored "
+            said += "on is what the user says; the file does not."
+        notes.append(f"{role}: {said}")
+    model = network.name if network.name.isidentifier() else "of its own sizes"
+    return ScoredNetwork(weights, model, names, order, data, short_side, tuple(notes))
 
 
 # --- evaluating --------------------------------------------------------------------
@@ -335,15 +280,13 @@ class Benchmarks:
         ``views``: such as "4x3", where they shall not be those of the run.
         """
         plan, network, dataset = self.plan, entry.networks[role], entry.dataset
-        clips, crops = parse_views(views or plan.views)
-        recipe = EvaluateRecipe(clips, crops, network.short_side)
+        recipe, own = network.views(views or plan.views), network.views(plan.views)
         samples = EvaluationViews(dataset.samples, network.data, recipe)
         about = EvaluationInfo(role, dataset.standin, network.model, *entry.place)
         weights = json.dumps([network.weights.digest, network.order])
         key = evaluation_key(weights, samples, dataset.classes, plan.precision)
         folder = self.run_dir / "results" / dataset.name / dataset.split
-        own = (clips, crops) == parse_views(plan.views)
-        others = "" if own else f"_{clips}x{crops}"
+        others = "" if recipe == own else f"_{recipe.clips}x{recipe.crops}"
         workers = plan.workers
         if workers is None:  # to start them takes longer than to read a stand-in
             workers = 0 if dataset.standin else min(8, os.cpu_count() or 1)
@@ -398,8 +341,8 @@ def costs_of(
     """Cost of each network on a list, per view and per video, see ``view_costs``."""
     networks = {}
     for role, network in entry.networks.items():
-        recipe = EvaluateRecipe(*parse_views(bench.plan.views), network.short_side)
-        networks[role] = (network.load().model, Views.of(network.data, recipe))
+        views = Views.of(network.data, network.views(bench.plan.views))
+        networks[role] = (network.load().model, views)
     return view_costs(networks, bench.plan.target, repeats)
 
 
@@ -442,17 +385,3 @@ def write_benchmarks(
     return write_final_report(
         bench.run_dir, bench.measured(results), costs, saved, about
     )
-
-
-def run_benchmarks(**parameters: Any) -> Path:
-    """Open, evaluate and report without a notebook; prints the final table.
-
-    Takes the parameters of ``open_benchmarks``; returns the path of the HTML page.
-    """
-    bench = open_benchmarks(**parameters)
-    for note in bench.notes:
-        print(note)
-    results = bench.evaluate_all()
-    page = write_benchmarks(bench, results)[1]
-    print(markdown([final_table(final_rows(bench.measured(results)))]))
-    return page

@@ -1,17 +1,15 @@
 """A network's classes beside a data set's: found by name, never by place.
 
-Public names: ``align_classes``, ``InClassOrder``, ``released_classes``,
-``read_class_list``, ``classes_of_file``, ``swapped_classes``.
+Public names: ``align_classes``, ``InClassOrder``, ``classes_of_file``,
+``released_classes``, ``read_class_list``, ``swapped_classes``.
 
 Two sources that number the same classes in another order are a quiet trap: every
-answer comes out, and a few of them are wrong. UCF101 has it: its own list puts
-Hammering before HammerThrow and JumpingJack before JumpRope, a plain sort of the
-folders the other way round.
+answer comes out, and a few of them are wrong. UCF101's own list puts Hammering before
+HammerThrow and JumpingJack before JumpRope, a plain sort of the folders the other way.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,46 +28,32 @@ def align_classes(network: Sequence[str], data: Sequence[str]) -> tuple[int, ...
     """For each class of the data set, the number of the network's output for it.
 
     Names are compared letter by letter; if that does not pair them all, once more
-    without regard to case, spaces and punctuation.
-
-    Raises:
-        CheckpointError: a class without a partner, or two classes of one name.
+    without regard to case, spaces and punctuation. Raises ``CheckpointError`` where a
+    class has no partner, or two have one name.
     """
-    order = _paired(network, data)
-    if order is None:
-        order = _paired([_plain(n) for n in network], [_plain(n) for n in data])
-    if order is None:
-        raise CheckpointError(_why_not(network, data))
-    return order
-
-
-def _paired(network: Sequence[str], data: Sequence[str]) -> tuple[int, ...] | None:
-    """The pairing, if both sides hold the same names, each once."""
-    place = {name: number for number, name in enumerate(network)}
-    if not len(place) == len(network) == len(data) or set(data) != set(place):
-        return None
-    return tuple(place[name] for name in data)
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name)).lower()
-
-
-def _why_not(network: Sequence[str], data: Sequence[str]) -> str:
+    for spelled in (str, _plain):
+        place = {spelled(name): number for number, name in enumerate(network)}
+        wanted = [spelled(name) for name in data]
+        if len(place) == len(network) == len(data) and set(wanted) == set(place):
+            return tuple(place[name] for name in wanted)
     told = []
     sides = ((network, data, "network"), (data, network, "data set"))
     for names, others, whose in sides:
         plain, known = [*map(_plain, names)], {*map(_plain, others)}
-        if twice := [repr(n) for n, count in Counter(plain).items() if count > 1]:
-            few = first_few(twice)
+        if twice := [repr(name) for name in plain if plain.count(name) > 1]:
+            few = first_few(dict.fromkeys(twice))
             told.append(f"the {whose} has several classes of the name {few}")
         if lone := [repr(name) for name in names if _plain(name) not in known]:
             told.append(f"only the {whose} has {first_few(lone)}")
-    return (
+    raise CheckpointError(
         f"the network's {len(network)} classes and the data set's {len(data)} cannot "
         f"be paired by name: {'; '.join(told)}. Use the weights of this data set, or "
         "give the names of the network's classes in their order"
     )
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 class InClassOrder(nn.Module):
@@ -91,46 +75,6 @@ class InClassOrder(nn.Module):
         return self.model(clip)[:, self.order]
 
 
-def released_classes(dataset: str, classes: Sequence[str]) -> tuple[str, ...]:
-    """The classes of a data set in the order of the checkpoints that were released.
-
-    UCF101, UCF50: folders in a plain sort (lists of the DVFL-Net repository).
-    Kinetics-400, Something-Something V2: the official order (label files of the
-    Video-FocalNets repository).
-
-    Raises:
-        CheckpointError: HMDB51, or a data set without released checkpoints.
-    """
-    info = dataset_info(dataset)
-    if info.released_order is None:
-        why = info.no_order or f"no checkpoints for {dataset!r} were released"
-        raise CheckpointError(f"the order of the network's classes is not known: {why}")
-    return tuple(info.released_order(classes))
-
-
-def read_class_list(file: str | Path) -> tuple[str, ...]:
-    """The names of a network's classes, one in each line, the first for output 0.
-
-    Also reads the label files of the Video-FocalNets and DVFL-Net repositories: a
-    first line ``id,name``, then the number and the name, which may hold commas.
-
-    Raises:
-        DatasetError: unreadable, empty, or numbers that are not 0, 1, 2, ...
-    """
-    file = Path(file).expanduser()
-    lines = read_lines(file, "Give the file that names the network's classes")
-    if lines and lines[0].replace(" ", "").lower() == "id,name":
-        pairs = [line.partition(",") for line in lines[1:]]
-        if [number.strip() for number, _, _ in pairs] != [
-            str(number) for number in range(len(pairs))
-        ]:
-            raise DatasetError(f"{file}: its numbers are not 0, 1, 2, ... in order")
-        lines = [name.strip().strip('"') for _, _, name in pairs]
-    if len(lines) < 2:
-        raise DatasetError(f"{file}: names {len(lines)} classes; two are the least")
-    return tuple(lines)
-
-
 def classes_of_file(
     kind: str, metadata: Mapping[str, Any], dataset: VideoDataset, class_order: str
 ) -> tuple[tuple[str, ...], str]:
@@ -149,10 +93,8 @@ def classes_of_file(
     if not class_order and metadata.get("run"):
         class_order = "own"  # written by a training of this library, before it told
     if class_order == "own":
-        return (
-            dataset.classes,
-            "its classes are taken to be in the data set's own order.",
-        )
+        note = "its classes are taken to be in the data set's own order."
+        return dataset.classes, note
     if class_order == "authors" or (not class_order and kind == "pytorch"):
         return released_classes(dataset.name, dataset.classes), (
             "the file does not name its classes; they are taken to be in the order of "
@@ -167,6 +109,40 @@ def classes_of_file(
     )
 
 
+def released_classes(dataset: str, classes: Sequence[str]) -> tuple[str, ...]:
+    """The classes of a data set in the order of the checkpoints that were released.
+
+    UCF101, UCF50: folders in a plain sort (lists of the DVFL-Net repository).
+    Kinetics-400, Something-Something V2: the official order (label files of the
+    Video-FocalNets repository). ``CheckpointError`` for all others.
+    """
+    info = dataset_info(dataset)
+    if info.released_order is None:
+        why = info.no_order or f"no checkpoints for {dataset!r} were released"
+        raise CheckpointError(f"the order of the network's classes is not known: {why}")
+    return tuple(info.released_order(classes))
+
+
+def read_class_list(file: str | Path) -> tuple[str, ...]:
+    """The names of a network's classes, one in each line, the first for output 0.
+
+    Also reads the label files of the Video-FocalNets and DVFL-Net repositories: a
+    first line ``id,name``, then the number and the name, which may hold commas.
+    ``DatasetError`` for a file that is neither.
+    """
+    file = Path(file).expanduser()
+    lines = read_lines(file, "Give the file that names the network's classes")
+    if lines[0].replace(" ", "").lower() == "id,name":
+        pairs = [line.partition(",") for line in lines[1:]]
+        numbers = [number.strip() for number, _, _ in pairs]
+        if numbers != [str(number) for number in range(len(pairs))]:
+            raise DatasetError(f"{file}: its numbers are not 0, 1, 2, ... in order")
+        lines = [name.strip().strip('"') for _, _, name in pairs]
+    if len(lines) < 2:
+        raise DatasetError(f"{file}: names {len(lines)} classes; two are the least")
+    return tuple(lines)
+
+
 def swapped_classes(
     confusion: np.ndarray, class_names: Sequence[str]
 ) -> list[tuple[str, str]]:
@@ -174,8 +150,7 @@ def swapped_classes(
 
     A network does not learn that; an order of classes that does not fit shows so.
     """
-    counts = np.asarray(confusion)
-    totals = counts.sum(axis=1, keepdims=True)  # (K, 1)
-    shares = counts / np.maximum(totals, 1)
+    totals = confusion.sum(axis=1, keepdims=True)  # (K, 1)
+    shares = confusion / np.maximum(totals, 1)
     often = (shares >= _SWAPPED) & (shares.T >= _SWAPPED)
     return [(class_names[a], class_names[b]) for a, b in np.argwhere(often) if a < b]

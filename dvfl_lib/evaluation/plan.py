@@ -1,14 +1,14 @@
 """What is to be scored, and how: checked in one place, before any work.
 
 Public names: ``BenchmarkPlan``, ``RunOptions``, ``Checkpoint``, ``read_plan``,
-``read_checkpoint``, ``parse_views``, ``ROLES``, ``COURSE_FILES``, ``COURSE_TRAINING``.
+``WeightsInfo``, ``parse_views``, ``ROLES``, ``COURSE_FILES``, ``COURSE_TRAINING``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,9 +20,12 @@ from ..datasets.base import marked_standin, protocols_of
 from ..datasets.leakage import TrainingList
 from ..datasets.sources import SOURCES
 from ..environment import processes, project_root
-from ..errors import RecipeError
+from ..errors import CheckpointError, RecipeError
 from ..recipes import DataRecipe, did_you_mean, said_as_ours
 from ..standins import StandinSize
+from ..weights.checkpoint import build_model
+from ..weights.loading import Network, describe_tensors, network_of
+from ..weights.reading import read_weights, weights_digest
 
 Role = Literal["student", "baseline", "teacher"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -72,10 +75,28 @@ class Checkpoint(BaseModel):
     @field_validator("path")
     @classmethod
     def _is_there(cls, path: Path) -> Path:
-        path = path.expanduser()
-        if not path.is_file():
+        if not path.expanduser().is_file():
             raise ValueError(f"there is no file {path}")
-        return path
+        return path.expanduser()
+
+    @classmethod
+    @said_as_ours()
+    def read(cls, value: Any) -> Checkpoint:
+        """From a dictionary or from text; ``RecipeError`` says what is wrong."""
+        return cls.model_validate(value)
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a file says of itself, and what its tensors tell; read once."""
+
+    role: str  # "student", "baseline" or "teacher"
+    path: Path
+    kind: str  # "safetensors" or "pytorch"
+    metadata: dict[str, Any]  # what ``save_checkpoint`` wrote
+    network: Network  # its architecture
+    digest: str  # of the tensors, see ``weights_digest``
+    trained_on: TrainingList | None  # None where nothing says so
 
 
 class RunOptions(BaseModel):
@@ -130,11 +151,10 @@ class BenchmarkPlan(RunOptions):
     @field_validator("data_roots")
     @classmethod
     def _are_there(cls, roots: dict[str, Path]) -> dict[str, Path]:
-        roots = {name: root.expanduser() for name, root in roots.items()}
         for name, root in roots.items():
-            if not root.is_dir():
+            if not root.expanduser().is_dir():
                 raise ValueError(f"{name}: there is no folder {root}")
-        return roots
+        return {name: root.expanduser() for name, root in roots.items()}
 
     @field_validator("splits", mode="before")
     @classmethod
@@ -144,9 +164,8 @@ class BenchmarkPlan(RunOptions):
         for name, value in splits.items():
             if value == "all":
                 value = (protocols_of(name) or (("1",),))[0]
-            elif isinstance(value, (str, int)):
-                value = (value,) if value != "" else ()
-            found[name] = tuple(str(split).lower() for split in value)
+            each = [value] if isinstance(value, (str, int)) else value
+            found[name] = tuple(str(split).lower() for split in each if split != "")
         return found
 
     @model_validator(mode="after")
@@ -188,27 +207,39 @@ class BenchmarkPlan(RunOptions):
 
     def files(self, name: str) -> list[Checkpoint]:
         """Those for a data set."""
-        found = [c for c in self.given if c.dataset in ("", name)]
-        if not found:
-            raise RecipeError(
-                f"checkpoints are divided by data set, and none is for {name}"
-            )
-        return found
+        return [c for c in self.given if c.dataset in ("", name)]
 
-    def files_of(self, name: str, split: str) -> dict[str, Checkpoint]:
-        """role -> file for one split: what is said for it goes before the rest."""
+    def files_of(self, name: str, split: str) -> list[Checkpoint]:
+        """One for each role: what is said for the split goes before the rest."""
         found: dict[str, Checkpoint] = {}
-        for role in dict.fromkeys(c.role for c in self.files(name)):
-            mine = [c for c in self.files(name) if c.role == role]
-            fitting = [c for c in mine if c.split in ("", split)]
-            if not fitting:
-                raise RecipeError(
-                    f"checkpoints: {role} has files for the splits "
-                    f"{', '.join(c.split for c in mine)} of {name}, and none for split "
-                    f"{split}"
-                )
-            found[role] = max(fitting, key=lambda c: (c.split, c.dataset))
-        return found
+        for c in sorted(self.files(name), key=lambda c: (c.split, c.dataset)):
+            if c.split in ("", split):
+                found[c.role] = c
+        roles = {c.role: c for c in self.files(name)}
+        if not found or len(found) < len(roles):
+            lone = " and ".join(role for role in roles if role not in found)
+            raise RecipeError(
+                f"checkpoints: none for {name}, split {split}{lone and ': '}{lone}"
+            )
+        return [found[role] for role in roles]
+
+    def inspect(self, checkpoint: Checkpoint) -> WeightsInfo:
+        """Read a file; refuse it unless it is a whole network, and that of ``arch``."""
+        role, arch = checkpoint.role, checkpoint.arch
+        file = read_weights(checkpoint.path)
+        try:
+            build_model(file)  # what does not fit is better known now
+        except CheckpointError as error:
+            raise CheckpointError(f"{role}: {error}") from None
+        network, digest = network_of(file.tensors), weights_digest(file.tensors)
+        if arch not in ("", network.name):
+            what = describe_tensors(file.tensors)
+            raise CheckpointError(f"{role}: {file.path} holds {what}, not {arch}")
+        trained = None if self.checkpoints else COURSE_TRAINING
+        if told := file.metadata.get("trained_on"):
+            trained = TrainingList.from_dict(told)
+        known = (file.path, file.kind, file.metadata, network, digest, trained)
+        return WeightsInfo(role, *known)
 
 
 @said_as_ours()
@@ -217,17 +248,9 @@ def read_plan(parameters: Mapping[str, Any]) -> BenchmarkPlan:
     known = BenchmarkPlan.model_fields
     for name in parameters:
         if name not in known:
-            raise RecipeError(
-                f"there is no parameter {name!r}.{did_you_mean(name, known)} Known: "
-                f"{', '.join(known)}"
-            )
+            near = did_you_mean(name, known)
+            raise RecipeError(f"there is no parameter {name!r}.{near}")
     return BenchmarkPlan(**{k: v for k, v in parameters.items() if v is not None})
-
-
-@said_as_ours()
-def read_checkpoint(value: Any) -> Checkpoint:
-    """From a dictionary or from text; ``RecipeError`` says what is wrong."""
-    return Checkpoint.model_validate(value)
 
 
 def parse_views(views: str) -> tuple[int, int]:

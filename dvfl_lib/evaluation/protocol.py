@@ -80,18 +80,12 @@ def evaluate(
         description: before the bar; ``about.name`` if empty.
 
     Raises:
-        DatasetError: no video, a label without a class, too many unreadable videos.
+        DatasetError: no video, or too many unreadable ones.
         ModelError: outputs that are not finite, or not one per class.
     """
     samples, names = views_dataset.samples, tuple(class_names)
     if not samples:
         raise DatasetError("the list to evaluate on holds no video")
-    for sample in samples:
-        if not 0 <= sample.label < len(names):
-            raise DatasetError(
-                f"{sample.name} has label {sample.label}, but there are only "
-                f"{len(names)} class names"
-            )
     path = None
     if resume_dir is not None:
         if not key:

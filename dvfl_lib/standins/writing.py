@@ -73,9 +73,9 @@ def write_plan(
     root = Path(root).expanduser()
     what = {"standin_for": plan.benchmark, "format": _FORMAT, "seed": seed}
     what |= asdict(size)
+    complete = _is_ours(root, what, plan)
     lost = [clip for clip in plan.clips if not _is_whole(root / clip.path)]
-    lists_are_there = all(_is_whole(root / name) for name in plan.lists)
-    if _is_ours(root, what, plan) and lists_are_there and not lost:
+    if complete and not lost and all(_is_whole(root / name) for name in plan.lists):
         return root
     write_whole(root / _UNFINISHED, json.dumps(what).encode())
     folders = {(root / clip.path).parent for clip in plan.clips}
@@ -107,11 +107,8 @@ def _is_ours(root: Path, what: dict, plan: StandinPlan) -> bool:
     marks = [root / STANDIN_FILE, root / _UNFINISHED]
     mark = next(filter(os.path.exists, marks), None)
     if mark is None:
-        tops = {
-            path.split("/")[0]
-            for path in (*plan.lists, *(clip.path for clip in plan.clips))
-        }
-        if any((root / top).exists() for top in tops):
+        paths = (*plan.lists, *(clip.path for clip in plan.clips))
+        if any((root / path.split("/")[0]).exists() for path in paths):
             raise DatasetError(
                 f"{root} holds a data set that is not a stand-in; it is left "
                 "untouched. Choose another folder for the stand-in."

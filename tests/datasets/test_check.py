@@ -75,7 +75,7 @@ def test_a_removed_file_is_missing(copy):
     assert report.missing == [CLIP] and report.clips == 299
     troubles = report.troubles()
     assert any("it should be 300" in line for line in troubles)
-    assert any("1 of 84 videos of the list are missing" in line for line in troubles)
+    assert any("84 clips are listed, 83 are there" in line for line in troubles)
     assert not report.stray_videos and not report.unreadable
 
 

@@ -15,10 +15,9 @@ SIZE = len(CONTENT)
 RIGHT = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture
-def server():
-    with serve(CONTENT) as told:
-        yield told
+@pytest.fixture(autouse=True)
+def served(server):
+    server.content = CONTENT
 
 
 def fetch(server: BadServer, folder: Path, *mirrors: BadServer, **known) -> Path:

@@ -129,7 +129,10 @@ def test_archives_left_packed_are_named(tmp_path, divided):
     shutil.rmtree(divided / "test/Walk")
     (divided / "test/Walk").mkdir()
     (divided / "test/Walk/walk.zip").touch()
-    assert_refused(divided, "holds no video.*Still packed there: walk.zip")
+    with pytest.warns(UserWarning) as told:
+        create_dataset("folder", divided, subset="test")
+    assert "no videos, or are dead links: walk.zip" in str(told[0].message)
+    assert "no video of subset 'test' shows Walk" in str(told[1].message)
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "videos.tar.gz").touch()
@@ -166,7 +169,7 @@ def test_a_third_side_is_left_unread_and_told(divided):
 def test_copies_on_both_sides_are_found_by_their_content(divided):
     shutil.copy(divided / "train/Walk/1.mp4", divided / "test/Walk/other name.mp4")
     says = "1 videos are among the training videos and among the test videos.*"
-    assert_refused(divided, says + "train/Walk/1.mp4 = test/Walk/other name.mp4")
+    assert_refused(divided, says + "test/Walk/other name.mp4 = .*train/Walk/1.mp4")
 
 
 def test_copies_under_two_labels_are_found_and_plain_copies_let_be(divided):
@@ -318,9 +321,7 @@ def test_names_that_are_numbers_are_taken_only_where_they_are_clear(root):
     train = create_dataset("folder", root)
     assert [train.classes[k] for k in labels(train)] == ["3", "2"]
     write(root, "clips/0.mp4,1\nclips/1.mp4,0\n", "clips/3.mp4,0\n", "1\n0\n")
-    assert_refused(
-        root, "train.csv, line 1: '1' is the name of class 0 and the number of"
-    )
+    assert_refused(root, "train.csv, line 1: '1' is more than one of the 2 classes")
 
 
 def test_unknown_classes_are_refused_with_what_there_is(root):
@@ -337,7 +338,7 @@ def test_unknown_classes_are_refused_with_what_there_is(root):
 def test_videos_that_are_not_there_are_refused(root):
     (root / "clips/1.mp4").rename(root / "clips/1.mp4.part")
     assert_refused(
-        root, "train.csv: 1 of 3 videos are not there: clips/1.mp4. Paths are below"
+        root, "train.csv: .* 1 .* missing, such as clips/1.mp4. Paths are below"
     )
 
 
@@ -352,14 +353,14 @@ def test_a_video_listed_twice_is_refused(root):
 
 def test_a_copy_under_another_name_is_found(root):
     shutil.copy(root / "clips/2.mp4", root / "clips/3.mp4")
-    assert_refused(root, "clips/2.mp4 = clips/3.mp4")
+    assert_refused(root, "clips/2.mp4 = .*clips/3.mp4")
 
 
 def test_a_label_that_contradicts_the_folder_is_refused(root, videos):
     fill(root, ["walk/9.mp4"], videos[5:])
     write(root, TRAIN + 'walk/9.mp4,"run, then jump"\n')
     assert_refused(
-        root, "line 4: says 'run, then jump', but walk/9.mp4 lies in the folder of"
+        root, "line 4: says 'run, then jump', but walk/9.mp4 is in the folder of"
     )
     write(root, TRAIN + "walk/9.mp4,walk\n")
     (root / "clips/5.mp4").unlink()

@@ -128,7 +128,7 @@ def test_the_unlabelled_test_list_is_refused(root):
         create_dataset("ssv2", root, subset="test")
     assert len(create_dataset("ssv2", root)) == 5
     shutil.copy(root / "test.json", root / "validation.json")
-    with pytest.raises(DatasetError, match=r"entry 1 \(id 8\): has no template"):
+    with pytest.raises(DatasetError, match="entry 1: .*test list is unlabelled"):
         create_dataset("ssv2", root, subset="test")
 
 
@@ -146,15 +146,15 @@ def test_clips_that_the_list_names_and_the_disk_lacks(root):
     for number in ("7", "30"):
         (root / VIDEOS / f"{number}.webm").rename(root / VIDEOS / f"{number}.webm.part")
     with pytest.raises(
-        DatasetError, match="2 of 5 videos .* 7.webm, 30.webm"
+        DatasetError, match="5 clips are listed, 3 .* such as 7.webm, 30.webm"
     ) as caught:
         create_dataset("ssv2", root)
-    assert "half unpacked" in str(caught.value) and "tar zx" in str(caught.value)
+    assert "tar zx" in str(caught.value)
 
 
 def test_lists_of_two_versions_are_refused(root):
     change(root / "train.json", template="Juggling [something]")
-    with pytest.raises(DatasetError, match="entry 1 .*'Juggling .* different versions"):
+    with pytest.raises(DatasetError, match="entry 1: .*'Juggling .* two versions"):
         create_dataset("ssv2", root)
 
 
@@ -171,7 +171,7 @@ def test_a_clip_named_twice_or_on_both_lists_is_refused(root):
 def test_ids_are_digits_and_never_paths(root):
     for wrong in ("../../secret", "12a", "", None):
         change(root / "train.json", id=wrong)
-        with pytest.raises(DatasetError, match="entry 1 has no id of digits"):
+        with pytest.raises(DatasetError, match="entry 1: .* has no id of digits"):
             create_dataset("ssv2", root)
     change(root / "train.json", id=11)  # a number says the same
     assert create_dataset("ssv2", root).samples[0].name == "11.webm"

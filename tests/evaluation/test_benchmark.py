@@ -29,6 +29,7 @@ from dvfl_lib.standins.scenes import ACTIONS, action_of
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews
 from dvfl_lib.weights import save_checkpoint
+from dvfl_lib.weights.reading import read_weights
 from small_benchmarks import few_videos, opened, saved
 
 
@@ -104,7 +105,7 @@ def test_what_nobody_asked_for_is_not_passed_over(tmp_path, small_standins, ucf)
     ):
         with pytest.raises(RecipeError, match=told):
             opened(tmp_path, checkpoints=given, **ucf)
-    with pytest.raises(RecipeError, match="none is for hmdb51"):
+    with pytest.raises(RecipeError, match="none for hmdb51"):
         given = [f"student={path}@ucf101"]
         opened(tmp_path, checkpoints=given, data_roots=small_standins)
 
@@ -114,13 +115,12 @@ def test_real_data_need_networks_that_know_them(tmp_path, unmarked):
         opened(tmp_path, data_roots=unmarked)
 
 
-def test_weights_that_are_not_what_they_say_are_refused(tmp_path, monkeypatch, ucf):
-    monkeypatch.setattr(benchmark, "write_standin", pytest.fail)
+def test_weights_that_are_not_what_they_say_are_refused(tmp_path, ucf):
     model = create_model("vfl_net_lab_student", num_classes=101)
     save_checkpoint(model, tmp_path / "m.safetensors")
     files = [f"teacher={tmp_path / 'm.safetensors'}"]
     with pytest.raises(CheckpointError, match="101 classes.*12 classes.*data_roots"):
-        opened(tmp_path, benchmarks=["ssv2"], checkpoints=files)
+        opened(tmp_path, checkpoints=files, **ucf)
     torch.save({"model": {"x": torch.zeros(2)}}, tmp_path / "x.pth")
     with pytest.raises(CheckpointError, match="a video network of this family"):
         opened(tmp_path, checkpoints=[f"teacher={tmp_path / 'x.pth'}"], **ucf)
@@ -243,7 +243,7 @@ def test_three_splits_take_three_networks(tmp_path, ucf):
     bench = opened(tmp_path, checkpoints=given, **ucf)
     found = {e.place[1]: e.networks["student"].weights.path for e in bench.lists}
     assert {split: str(path) for split, path in found.items()} == files
-    with pytest.raises(RecipeError, match="none for split 2"):
+    with pytest.raises(RecipeError, match="none for ucf101, split 2: student"):
         opened(tmp_path, checkpoints=given[:1], splits={"ucf101": "all"}, **ucf)
     two = [f"student={files['1']}", f"teacher={files['2']}"]
     with pytest.raises(RecipeError, match="trained on several"):
@@ -297,28 +297,25 @@ class Reading:
         monkeypatch.setattr(EvaluationViews, "__getitem__", watched)
 
 
-def test_weights_are_read_once_per_use_and_hashed_once(tmp_path, hmdb, monkeypatch):
-    reads, hashed = [], []
-    read, digest = benchmark.read_weights, benchmark.weights_digest
+def test_weights_are_read_once_to_open_and_once_per_list_to_answer(
+    tmp_path, hmdb, monkeypatch
+):
+    reads = []
 
     def counted(path):
         reads.append(Path(path).name)
-        return read(path)
+        return read_weights(path)
 
-    def counted_digest(tensors):
-        hashed.append(len(tensors))
-        return digest(tensors)
-
+    monkeypatch.setattr(plan, "read_weights", counted)
     monkeypatch.setattr(benchmark, "read_weights", counted)
-    monkeypatch.setattr(benchmark, "weights_digest", counted_digest)
     path = saved(tmp_path / "x.safetensors")
     hmdb |= {"checkpoints": [f"student={path}"], "splits": {"hmdb51": ["1", "2"]}}
     bench = opened(tmp_path, **hmdb)
-    assert (len(reads), len(hashed)) == (1, 1)  # to open two lists
+    assert len(reads) == 1  # to open two lists
     bench.evaluate_all()
-    assert (len(reads), len(hashed)) == (3, 1)  # to answer, once per list
+    assert len(reads) == 3  # to answer, once per list
     opened(tmp_path, **hmdb).evaluate_all()  # finished results are read
-    assert (len(reads), len(hashed)) == (4, 2)
+    assert len(reads) == 4
 
 
 def test_other_weights_are_another_result(tmp_path, ucf, monkeypatch):

@@ -89,7 +89,7 @@ def test_rows_have_ratios_of_clips_and_latencies_of_calls():
 
 def test_a_result_names_its_command_commit_and_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(stored, "RESULTS", tmp_path)
-    stored.write_result("x", "python -m benchmarks.x", {"standin": True, "n": 1})
+    stored.write_result("x", "x", {"standin": True, "n": 1})
     found = stored.read_result("x")
     assert found["n"] == 1 and found["standin"] is True
     assert {"command", "date", "commit", "versions", "machine"} <= set(found)
@@ -193,8 +193,10 @@ def test_openvino_gives_the_logits_of_onnx_runtime_or_says_why_not(tmp_path):
     if isinstance(its, forms.Missing):
         assert "OpenVINO" in its.reason or "not there" in its.reason
         return
-    ours = forms.onnx_forms(model, clip, tmp_path)["ONNX Runtime, float32"](clip)
-    its = forms.openvino_call(tmp_path / "float32.onnx", clip)(clip)
+    forms.export_onnx(model, clip, tmp_path)
+    ways = forms.answering_forms(model, clip, tmp_path)
+    ours, its = (ways[f"{name}, float32"]() for name in ("ONNX Runtime", "OpenVINO"))
+    ours, its = ours(clip), its(clip)
     assert torch.allclose(ours, its, atol=1e-4)
 
 
@@ -234,7 +236,7 @@ def test_memory_of_each_form_in_a_process_of_its_own():
 
 
 def test_peers_are_measured_on_their_own_clips_and_on_common_ones(monkeypatch):
-    monkeypatch.setattr(peers, "_peak_memory", lambda *asked: 5_000_000)
+    monkeypatch.setattr(peers, "growth_of", lambda *asked: 5_000_000)
     ours = peers.Peer("vfl_net_lab_student", 2, 32)
     fixed = peers.Peer("r3d_18", 4, 16, fixed_frames=True)
     found = peers.measure([ours, fixed], [(2, 32)], rounds=1)
@@ -268,7 +270,7 @@ def test_clips_and_counts_are_those_that_torchvision_publishes(name):
 @pytest.mark.nightly
 def test_peak_memory_is_that_of_a_process_of_its_own():
     least = 8 * 64 * 64 * 3 * 4  # the clip
-    grown = peers._peak_memory("vfl_net_lab_student", 8, 64, lambda: None)
+    grown = memory.growth_of("peers.answer('vfl_net_lab_student', 8, 64)", "it")
     assert least < grown < 500e6
 
 
