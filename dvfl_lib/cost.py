@@ -5,11 +5,10 @@ Public names: ``count_parameters``, ``count_macs``, ``macs_of``,
 ``most_resident_bytes``, ``median_seconds``, ``turns_of``; ``ViewCost``,
 ``view_costs``.
 
-A *MAC* is one multiplication with its addition. Papers often print MACs under the
-name of FLOPs; strictly one MAC is two of these. Counted are the linear layers and
-the convolutions; norms, activations and the gating products are left out, as most
-counters leave them out. Time and the memory of a process are measured, and belong to
-the machine; all else is counted, and the same everywhere.
+A *MAC* is one multiplication with its addition; papers often print MACs under the name
+of FLOPs. Counted are the linear layers and the convolutions, as most counters do. Time
+and the memory of a process are measured, and belong to the machine; all else is
+counted, and the same everywhere.
 """
 
 from __future__ import annotations
@@ -142,9 +141,9 @@ def peak_process_memory(
     """Bytes by which a process grows at most while a network works on one clip.
 
     Measured by the operating system, on the CPU, in a fresh process of one thread
-    that has built the network ``name``, with its weights, and run it once on a tiny
-    clip: neither these nor Python and PyTorch count. Includes the clip (1, frames, 3,
-    size, size). ``training``: with a backward pass. Raises as ``number_from_process``.
+    that has built the network ``name`` and run it once on a tiny clip: neither that nor
+    Python and PyTorch count. Includes the clip (1, frames, 3, size, size).
+    ``training``: with a backward pass. Raises as ``number_from_process``.
     """
     call = f"_print_growth({name!r}, {frames!r}, {size!r}, {training!r})"
     code = f"from dvfl_lib.cost import _print_growth; {call}"

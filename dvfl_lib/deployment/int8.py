@@ -103,16 +103,9 @@ def calibration_clips(
 ) -> tuple[Tensor, list[Path]]:
     """The view in the middle of some videos, prepared as the network's evaluation does.
 
-    Args:
-        network: tells the size of a view.
-        folder: is searched with all folders below; of more than ``most`` videos in the
-            order of their paths every n-th is taken.
-
-    Returns:
-        clips (N, T, 3, H, W), normalised, and their files.
-
-    Raises:
-        DatasetError: no such folder, or no video in it; VideoError: a damaged one.
+    ``folder`` is searched with all folders below; of more than ``most`` videos in the
+    order of their paths every n-th is taken. Returns clips (N, T, 3, H, W), normalised,
+    and their files; ``DatasetError`` where there is no video.
     """
     folder = Path(folder).expanduser()
     named = (p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)

@@ -5,13 +5,12 @@ Public names: ``export``, ``Exported``, ``open_onnx``, ``OnnxNetwork``,
 
 The file holds weights, graph and, as JSON under ``ABOUT`` in its metadata, what must
 be known to use it: the size of a clip, the names of the classes. The batch is free,
-frames and pixels are not. The *readable* form is exported: ONNX Runtime arranges a
-graph for itself, and the pieces and in-place sums of ``dvfl_lib.fast`` would only be
-in its way.
+frames and pixels are not. The *readable* form is exported, for ONNX Runtime arranges a
+graph for itself.
 
-Source: ``torch.onnx.export`` with ``dynamo=True``; constants are folded by onnxscript's
-optimizer, so that a kernel that is laid out anew in ``forward`` is a plain weight in
-the file, which quantisation needs.
+Source: ``torch.onnx.export`` with ``dynamo=True``; onnxscript's optimizer folds
+constants, so that a kernel that is laid out anew in ``forward`` is a plain weight, which
+quantisation needs.
 """
 
 from __future__ import annotations
@@ -72,12 +71,11 @@ def export(
 ) -> Exported:
     """Write a network as ONNX: "clip" (B, T, 3, H, W) -> "logits" (B, K), any B.
 
-    The model stays as it is, its mode and form too; the file answers as in evaluation.
-    It appears whole, after the check, or not at all.
+    The model stays as it is; the file answers as in evaluation, in float32. It appears
+    whole, after the check, or not at all; an older file is replaced.
 
     Args:
-        model: its weights are written in float32.
-        path: ends with ``.onnx``; an older file is replaced.
+        path: ends with ``.onnx``.
         frames, side: T, and H = W.
         classes: names of the outputs, in their order; none may be known.
         standin: the network learned from generated videos.
