@@ -98,27 +98,8 @@ class BenchmarkList:
 def open_benchmarks(**parameters: Any) -> Benchmarks:
     """Check every parameter, open every list, read every network; compute nothing.
 
-    Args:
-        benchmarks: of ucf50, ucf101, hmdb51, ssv2, kinetics400; empty: those of
-            ``data_roots``, or all five.
-        data_roots: data set -> folder of its files. A small stand-in is written for
-            the others.
-        checkpoints: files, each as ``Checkpoint`` takes it, such as
-            "student=x.safetensors@ucf101:1". Empty: the course's own networks, which
-            know the stand-ins' actions alone.
-        splits: data set -> a split, a list of them, or "all": the three official
-            ones, or the 25 groups of UCF50. Left out: those that the networks may be
-            scored on.
-        views: clips in time x crops in space, such as "4x3".
-        run_dir: for results; "" for ``runs/benchmarks``.
-        class_orders: role -> "own", "authors" or a file of names, for files that do
-            not name their classes.
-        trust_unknown_training: roles whose networks you know to be trained on the
-            training list of their split, where the file does not say so.
-        parameters: further ones: see ``RunOptions``.
-
-    Raises:
-        DVFLError: which parameter, what is wrong, what to do.
+    ``parameters``: those of ``BenchmarkPlan`` and of ``RunOptions``. ``DVFLError`` says
+    which of them is wrong, and what to do.
     """
     plan = read_plan(parameters)
     run_dir = Path(plan.run_dir or project_root() / "runs" / "benchmarks").expanduser()

@@ -3,7 +3,7 @@
 Public names: ``RunSummary``, ``NetworkResult``, ``ReportFigure``, ``write_report``;
 ``write_final_report``, ``FORMAT``.
 
-What a page says stands in ``templates/run.j2`` and ``templates/benchmarks.j2``, how
+What a page says stands in ``templates/report.j2`` and ``templates/benchmarks.j2``, how
 its parts are written in ``md.j2`` and ``html.j2``: the two files cannot tell different
 stories. Whatever is put in is text: it is escaped, never taken for markup. The HTML
 holds its pictures and asks nothing of a network.
@@ -40,7 +40,6 @@ from .tables import (
     markdown,
     marked,
     plain,
-    source_table,
 )
 
 FORMAT = "dvfl_lib benchmarks 1"
@@ -51,13 +50,12 @@ _IN_TEMPLATES = (
     data_name,
     final_table,
     marked,
-    source_table,
 )
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def _write_pages(
-    folder: Path, name: str, template: str, json_text: str = "", **content: Any
+    folder: Path, name: str, json_text: str = "", **content: Any
 ) -> tuple[Path, ...]:
     """A page as Markdown, as HTML, and its JSON; all are made before one is written."""
     pages = {}
@@ -80,7 +78,7 @@ def _write_pages(
             "png": lambda file: _picture(folder / file),
         }
         w = env.get_template(f"{writer}.j2").module
-        body = env.get_template(template).render(w=w, **content)
+        body = env.get_template(f"{name}.j2").render(w=w, **content)
         pages[writer] = str(w.page(content["title"], body))
     pages["md"] = re.sub(r"\n{3,}", "\n\n", pages["md"]).strip()
     pages = {kind: f"{page}\n" for kind, page in pages.items()}
@@ -180,7 +178,6 @@ def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, ...]:
     return _write_pages(
         Path(run_dir),
         "report",
-        "run.j2",
         title=f"Distilling VFL-Net on {form}{summary.dataset}",
         run=summary,
         views=", ".join(dict.fromkeys(str(r.views) for r in results)),
@@ -241,7 +238,6 @@ def write_final_report(
     return _write_pages(
         run_dir,
         "benchmarks",
-        "benchmarks.j2",
         json.dumps(values, indent=1, ensure_ascii=False),
         title=title,
         drawn=[data_name(d, s) for d, s in standins.items() if s],

@@ -248,7 +248,9 @@ def test_the_page_holds_every_part(written):
     assert "The order is assumed." in text
     assert "figures/a.png" in text and "data:image/png" in page
     assert "0.002 | 0.024 | 4 | 48" in text  # GMACs and milliseconds
-    splits = tables(text)[3][1:]
+    sources, splits = tables(text)[2][1:], tables(text)[3][1:]
+    assert sources[0][:2] == ["UCF101", "DVFL-Net"]
+    assert sources[0][3].startswith("https://github.com/")
     assert [row[1] for row in splits] == ["1", "2", "3"]
     assert [row[-2:] for row in splits] == [["2", "1"], ["unknown", "0"], ["0", "0"]]
 
