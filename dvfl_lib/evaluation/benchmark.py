@@ -27,13 +27,10 @@ from ..datasets import VideoDataset, create_dataset
 from ..datasets.base import dataset_info, protocols_of
 from ..datasets.leakage import TrainingList, standin_seed, why_leaks
 from ..environment import (
-    commit,
     cpu_threads,
-    device_name,
     processes,
     project_root,
     shown_path,
-    versions,
 )
 from ..errors import CheckpointError, DatasetError, RecipeError, RunDirectoryError
 from ..figures import alt_text, save_figure
@@ -47,7 +44,7 @@ from ..weights.reading import read_weights, weights_digest
 from .class_order import InClassOrder, align_classes, classes_of_file, swapped_classes
 from .plan import BenchmarkPlan, Checkpoint, WeightsInfo, parse_views, read_plan
 from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
-from .report import ReportFigure, write_final_report
+from .report import ReportFigure, made_with, write_final_report
 from .results import Evaluation, Views
 from .tables import Measured, Place, data_name
 
@@ -353,11 +350,7 @@ def write_benchmarks(
             lists = files.setdefault(role, {})
             path = shown_path(network.weights.path)
             lists.setdefault(path, []).append(" ".join(entry.place))
-    about = {
-        "device": device_name(),
-        "versions": ", ".join(f"{k} {v}" for k, v in versions().items()),
-        "commit": commit() or "unknown (not run from a git checkout)",
-    }
+    about = made_with()
     for role, lists in files.items():
         told = [f"{path} ({', '.join(at)})" for path, at in lists.items()]
         about[role] = "; ".join(told if len(lists) > 1 else lists)
