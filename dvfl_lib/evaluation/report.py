@@ -184,11 +184,7 @@ def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, ...]:
         gain=compare(results[1], results[2]),
         recipe=json.dumps(summary.recipe, indent=2, ensure_ascii=False, default=str),
         parameters=PUBLISHED_PARAMETERS,
-        published=[
-            row
-            for row in PUBLISHED_RESULTS
-            if row.benchmark == "ucf101" and row.network in PUBLISHED_PARAMETERS
-        ],
+        published=PUBLISHED_RESULTS,
     )
 
 
