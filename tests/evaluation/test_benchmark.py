@@ -24,7 +24,6 @@ from dvfl_lib.evaluation import (
 )
 from dvfl_lib.figures import benchmarks_figure
 from dvfl_lib.lessons import mistake_clips, trained_network
-from dvfl_lib.lessons.trained import ASSETS
 from dvfl_lib.standins.scenes import ACTIONS, action_of
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews
@@ -216,11 +215,6 @@ def test_views_are_those_of_the_file_or_of_the_papers(tmp_path, ucf, released):
     assert "8 frames of 224 pixels are taken" in network.notes[1]
     network = first("teacher")
     assert (network.data.crop, network.short_side, network.notes) == (64, 72, ())
-
-
-def test_the_course_networks_are_those_of_the_lessons():
-    assert {r: a.file for r, a in ASSETS.items()} == plan.COURSE_FILES
-    assert {str(a.split) for a in ASSETS.values()} == {plan.COURSE_TRAINING.split}
 
 
 # --- no network is scored on what it learned from ----------------------------------
