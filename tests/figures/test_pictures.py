@@ -195,7 +195,7 @@ def test_bumps_lie_over_the_teacher_and_a_spike_says_how_high_it_is():
     x = np.linspace(-8, 8, 65)
     teacher = (bump(x, -3, 1) + bump(x, 3, 1)) / 2
     spike = (np.abs(x + 3) < 1e-9) * 1.0
-    figure = bump_fits(x, teacher, {"wide": bump(x, 0, 3), "spike": spike})
+    figure = bump_fits(x, teacher, {"wide": bump(x, 0, 3), "spike": spike}, title="")
     wide, narrow = panels(figure)
     assert wide.get_ylim() == narrow.get_ylim() and wide.get_ylim()[1] < 1
     student = {line.get_label(): line for line in wide.lines}["student"]
