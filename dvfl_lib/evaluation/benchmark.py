@@ -27,13 +27,10 @@ from ..datasets import VideoDataset, create_dataset
 from ..datasets.base import dataset_info, protocols_of
 from ..datasets.leakage import TrainingList, standin_seed, why_leaks
 from ..environment import (
-    commit,
     cpu_threads,
-    device_name,
     processes,
     project_root,
     shown_path,
-    versions,
 )
 from ..errors import CheckpointError, DatasetError, RecipeError, RunDirectoryError
 from ..figures import alt_text, save_figure
@@ -47,7 +44,7 @@ from ..weights.reading import read_weights, weights_digest
 from .class_order import InClassOrder, align_classes, classes_of_file, swapped_classes
 from .plan import BenchmarkPlan, Checkpoint, WeightsInfo, parse_views, read_plan
 from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
-from .report import ReportFigure, write_final_report
+from .report import ReportFigure, made_with, write_final_report
 from .results import Evaluation, Views
 from .tables import Measured, Place, data_name
 
@@ -98,27 +95,8 @@ class BenchmarkList:
 def open_benchmarks(**parameters: Any) -> Benchmarks:
     """Check every parameter, open every list, read every network; compute nothing.
 
-    Args:
-        benchmarks: of ucf50, ucf101, hmdb51, ssv2, kinetics400; empty: those of
-            ``data_roots``, or all five.
-        data_roots: data set -> folder of its files. A small stand-in is written for
-            the others.
-        checkpoints: files, each as ``Checkpoint`` takes it, such as
-            "student=x.safetensors@ucf101:1". Empty: the course's own networks, which
-            know the stand-ins' actions alone.
-        splits: data set -> a split, a list of them, or "all": the three official
-            ones, or the 25 groups of UCF50. Left out: those that the networks may be
-            scored on.
-        views: clips in time x crops in space, such as "4x3".
-        run_dir: for results; "" for ``runs/benchmarks``.
-        class_orders: role -> "own", "authors" or a file of names, for files that do
-            not name their classes.
-        trust_unknown_training: roles whose networks you know to be trained on the
-            training list of their split, where the file does not say so.
-        parameters: further ones: see ``RunOptions``.
-
-    Raises:
-        DVFLError: which parameter, what is wrong, what to do.
+    ``parameters``: those of ``BenchmarkPlan`` and of ``RunOptions``. ``DVFLError`` says
+    which of them is wrong, and what to do.
     """
     plan = read_plan(parameters)
     run_dir = Path(plan.run_dir or project_root() / "runs" / "benchmarks").expanduser()
@@ -372,11 +350,7 @@ def write_benchmarks(
             lists = files.setdefault(role, {})
             path = shown_path(network.weights.path)
             lists.setdefault(path, []).append(" ".join(entry.place))
-    about = {
-        "device": device_name(),
-        "versions": ", ".join(f"{k} {v}" for k, v in versions().items()),
-        "commit": commit() or "unknown (not run from a git checkout)",
-    }
+    about = made_with()
     for role, lists in files.items():
         told = [f"{path} ({', '.join(at)})" for path, at in lists.items()]
         about[role] = "; ".join(told if len(lists) > 1 else lists)

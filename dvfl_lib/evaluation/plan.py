@@ -137,15 +137,21 @@ class RunOptions(BaseModel):
 
 
 class BenchmarkPlan(RunOptions):
-    """What was asked for; see ``open_benchmarks``."""
+    """What was asked for."""
 
-    benchmarks: tuple[DatasetName, ...] = ()
-    data_roots: dict[DatasetName, Path] = {}
+    benchmarks: tuple[DatasetName, ...] = ()  # empty: those of data_roots, or all five
+    data_roots: dict[DatasetName, Path] = {}  # a stand-in is written for the others
+    # Empty: the course's own networks, which know the stand-ins' actions alone.
     checkpoints: tuple[Checkpoint, ...] = ()
+    # One, a list, or "all": the three official ones, or the 25 groups of UCF50. Left
+    # out: those that the networks may be scored on.
     splits: dict[DatasetName, tuple[str, ...]] = {}
-    views: str = "4x3"
-    run_dir: str = ""
+    views: str = "4x3"  # clips in time x crops in space
+    run_dir: str = ""  # for results; "" for runs/benchmarks
+    # "own", "authors" or a file of names, for files that do not name their classes.
     class_orders: dict[Role, str] = {}
+    # Those you know to be trained on the training list of the split they are scored
+    # on, where the file does not say so.
     trust_unknown_training: tuple[Role, ...] = ()
 
     @field_validator("data_roots")

@@ -76,9 +76,15 @@ def released(tmp_path_factory) -> str:
     "changes, told",
     [
         ({"benchmarks": ["ucf102"]}, "benchmarks.0: .*'ucf101'"),
-        ({"data_roots": {"ucf101": "/none"}}, "there is no folder /none"),
+        (
+            {"data_roots": {"ucf101": "/none"}},
+            "there is no folder /none",
+        ),
         ({"checkpoints": ["pupil=x"]}, "checkpoints.0.role: .*'student'"),
-        ({"checkpoints": ["student=none.pth"]}, "there is no file none.pth"),
+        (
+            {"checkpoints": ["student=none.pth"]},
+            "there is no file none.pth",
+        ),
         ({"trust_unknown_training": ["me"]}, "trust_unknown_training.0"),
         ({"batchsize": 4}, "'batchsize'. Did you mean 'batch_size'"),
         ({"batch_size": 0}, "batch_size: .*greater than or equal to 1"),
