@@ -63,22 +63,20 @@ def exit_status(
     """
     try:
         return call()
-    except DVFLError as error:
-        status, told = 1, str(error)
-    except (MemoryError, RuntimeError) as error:
-        # PyTorch tells of both a computer's and a GPU's memory by a RuntimeError.
-        words = r"out of memory|allocate memory|not enough memory|bad_alloc"
-        scarce = re.search(words, str(error), re.IGNORECASE)
-        if not (isinstance(error, MemoryError) or scarce):
-            raise
-        status, told = (
-            1,
-            (
+    except KeyboardInterrupt:
+        print(f"{program}: stopped; {stopped}", file=sys.stderr)
+        return 130
+    except (DVFLError, MemoryError, RuntimeError) as error:
+        told = str(error)
+        if not isinstance(error, DVFLError):
+            # PyTorch tells of both a computer's and a GPU's memory by a RuntimeError.
+            words = r"out of memory|allocate memory|not enough memory|bad_alloc"
+            scarce = re.search(words, told, re.IGNORECASE)
+            if not (isinstance(error, MemoryError) or scarce):
+                raise
+            told = (
                 "the memory does not suffice; ask for less at a time (frames, pixels, "
                 "clips, batch), or use a machine with more"
-            ),
-        )
-    except KeyboardInterrupt:
-        status, told = 130, f"stopped; {stopped}"
+            )
     print(f"{program}: {told}", file=sys.stderr)
-    return status
+    return 1

@@ -9,8 +9,8 @@ Public names: ``Recipe`` and its parts (``DataRecipe``, ``AugmentRecipe``,
 * ``demo``:  small networks on the stand-in, for two CPU cores.
 
 Types and ranges are checked where a part is made, and nowhere else; words that name a
-loss, a signal to match or a sampling are looked up where these are defined. The
-defaults are those of the authors' repository.
+loss or a sampling are looked up where these are defined. The defaults are those of the
+authors' repository.
 """
 
 from __future__ import annotations
@@ -129,12 +129,12 @@ class OptimRecipe:
     @model_validator(mode="after")
     def _fits(self) -> Self:
         warmup, epochs = self.warmup_epochs, self.epochs
+        batch, micro = self.batch_size, self.micro_batch
         if warmup > epochs:
             raise ValueError(f"warmup_epochs ({warmup}) is more than epochs ({epochs})")
-        if self.batch_size % self.micro_batch:
+        if batch % micro:
             raise ValueError(
-                f"batch_size ({self.batch_size}) must be a multiple of micro_batch "
-                f"({self.micro_batch})"
+                f"batch_size ({batch}) must be a multiple of micro_batch ({micro})"
             )
         return self
 
@@ -215,28 +215,29 @@ class Recipe:
     @model_validator(mode="after")
     def _fits(self) -> Self:
         """What one part asks of another."""
-        distil, data, mixes = self.distil, self.data, self.augment.mixes
+        distil, data, augment = self.distil, self.data, self.augment
+        mixes, stores = augment.mixes, distil.stores_logits
+        (least, most), (narrow, wide) = augment.crop_area, augment.crop_ratio
+        alone = 1 in (self.optim.micro_batch, self.teacher_optim.micro_batch)
         unmixed = "needs augment.mixup=0 and augment.cutmix=0"
-        alone = mixes and 1 in (self.optim.micro_batch, self.teacher_optim.micro_batch)
-        area, ratio = self.augment.crop_area, self.augment.crop_ratio
-        rules = {
+        broken = {
             f"evaluate.short_side and data.short_side ({data.short_side}) must not be "
             f"smaller than data.crop ({data.crop})": data.crop
             > min(data.short_side, self.evaluate.short_side),
             "augment.crop_area and augment.crop_ratio are (low, high), the area at "
-            "most 1": area[0] > area[1] or area[1] > 1 or ratio[0] > ratio[1],
-            f"micro_batch 1 leaves nothing to mix with and {unmixed}": alone,
+            "most 1": least > most or most > 1 or narrow > wide,
+            f"micro_batch 1 leaves nothing to mix with and {unmixed}": mixes and alone,
             f"distil.label_share below 1 {unmixed}: a mixture of a labelled and an "
             "unlabelled clip has no label": mixes and distil.label_share < 1,
             f"distil.stored_views {unmixed}: a stored answer of the teacher is about "
-            "the unmixed clip": mixes and distil.stores_logits,
+            "the unmixed clip": mixes and stores,
             "distil.stored_views keeps the logits of one teacher: neither its insides "
             "(distil.match) nor a head of each process (distil.random_head)": (
-                distil.stores_logits and (distil.match or distil.random_head)
+                stores and (distil.match or distil.random_head)
             ),
         }
-        if broken := [rule for rule, is_broken in rules.items() if is_broken]:
-            raise ValueError("; ".join(broken))
+        if any(broken.values()):
+            raise ValueError("; ".join(rule for rule in broken if broken[rule]))
         return self
 
     def to_dict(self) -> dict[str, Any]:
@@ -246,11 +247,7 @@ class Recipe:
     @classmethod
     @said_as_ours()
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """The inverse of ``to_dict``, after JSON too; what is absent has its default.
-
-        Raises:
-            RecipeError: unknown name, wrong type or impossible value.
-        """
+        """The inverse of ``to_dict``; what is absent has its default."""
         return TypeAdapter(cls).validate_json(json.dumps(values, default=str))
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
@@ -259,20 +256,17 @@ class Recipe:
         All changes are made at once: two values may only be right together.
         """
         if not isinstance(overrides, Mapping):
-            raise RecipeError(
-                "overrides takes a dictionary such as {'optim.epochs': 2}, not "
-                f"{overrides!r}"
-            )
+            raise RecipeError(f"overrides takes a dictionary, not {overrides!r}")
         values = self.to_dict()
-        parts = {name: part for name, part in values.items() if name != "profile"}
-        known = [f"{name}.{key}" for name, part in parts.items() for key in part]
+        del values["profile"]
+        known = [f"{name}.{key}" for name, part in values.items() for key in part]
         for name, value in overrides.items():
             if name not in known:
                 near = did_you_mean(name, known)
                 raise RecipeError(f"there is no recipe parameter {name!r}.{near}")
             part, _, key = name.partition(".")
-            parts[part][key] = value
-        return Recipe.from_dict(values)
+            values[part][key] = value
+        return Recipe.from_dict({**values, "profile": self.profile})
 
 
 # Mixed precision as in the authors' launch scripts (apex O1, which is fp16).

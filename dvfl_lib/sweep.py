@@ -46,19 +46,16 @@ def finished(point: SweepPoint, folder: Path) -> Any:
     path = folder / f"{point.name}.json"
     if not path.exists():
         return None
+    here = (point.function, json.loads(json.dumps(point.arguments)))
     try:
         stored = json.loads(path.read_bytes())
         there, result = (stored["function"], stored["arguments"]), stored["result"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunDirectoryError(
-            f"{path} is damaged ({type(error).__name__}); delete it, and the sweep "
-            "runs that point again"
-        ) from error
-    here = (point.function, json.loads(json.dumps(point.arguments)))
+    except (ValueError, KeyError, TypeError):
+        there = "something damaged"
     if there != here:
         raise RunDirectoryError(
-            f"{path} holds the result of other arguments: {there}, not {here}. Choose "
-            "another folder, or delete the file"
+            f"{path} holds the result of {there}, not of {here}. Delete the file to "
+            "run that point again, or choose another folder"
         )
     return result
 
@@ -71,10 +68,7 @@ def sweep(
 ) -> dict[str, Any]:
     """Run what is not finished; results by the points' names.
 
-    Args:
-        folder: takes ``NAME.log`` and ``NAME.json`` of every point.
-        jobs: runs at the same time, one thread each; 0 for one per core.
-        progress: show a bar.
+    ``jobs`` run at the same time, one thread each; 0 for one per core.
 
     Raises:
         DVFLError: points failed: which, with the last line of their error, after all
@@ -100,30 +94,27 @@ def sweep(
 
 
 def _run_all(
-    todo: Sequence[SweepPoint], folder: Path, jobs: int, progress: bool
+    todo: list[SweepPoint], folder: Path, jobs: int, progress: bool
 ) -> list[str]:
     """A line for each point that failed."""
-    waiting, failed = list(todo[::-1]), []
-    running: dict[subprocess.Popen[bytes], SweepPoint] = {}
+    failed = []
+    running: dict[str, subprocess.Popen[bytes]] = {}
     with tqdm(total=len(todo), desc="sweep", unit="run", disable=not progress) as bar:
         try:
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    point = waiting.pop()
-                    running[_start(point, folder)] = point
+            while todo or running:
+                while todo and len(running) < jobs:
+                    point = todo.pop(0)
+                    running[point.name] = _start(point, folder)
                 time.sleep(0.1)
-                for process in [p for p in running if p.poll() is not None]:
-                    point = running.pop(process)
-                    if process.returncode or finished(point, folder) is None:
-                        log = (folder / f"{point.name}.log").read_text(
-                            "utf-8", "replace"
-                        )
-                        ended = f"ended with status {process.returncode}"
-                        last = (log.strip() or ended).splitlines()[-1]
-                        failed.append(f"  {point.name}: {last}")
+                for name in [n for n, p in running.items() if p.poll() is not None]:
+                    status = running.pop(name).returncode
+                    if status:
+                        log = (folder / f"{name}.log").read_text("utf-8", "replace")
+                        ended = log.strip() or f"ended with status {status}"
+                        failed.append(f"  {name}: {ended.splitlines()[-1]}")
                     bar.update()
         finally:  # Ctrl-C: no run stays behind
-            for process in running:
+            for process in running.values():
                 process.terminate()
                 process.wait()
     return failed

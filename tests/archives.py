@@ -1,14 +1,20 @@
 """Archives for tests of fetching and unpacking, and looks at what came out of them.
 
 Public names: ``zip_bytes``, ``tar_bytes``, ``write_zip``, ``write``, ``special``,
-``quietly``, ``content_of``, ``everything``.
+``write_rar``, ``FakeUnrar``, ``quietly``, ``content_of``, ``everything``.
+
+``write_rar`` writes the stored (uncompressed) form of RAR 5, enough for real programs
+to read. ``FakeUnrar`` takes what unrar takes, so that what calls it is tested where no
+real program is installed.
 """
 
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,14 +30,10 @@ def zip_bytes(members: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def tar_bytes(
-    members: Mapping[str, bytes], *special: tarfile.TarInfo, mode: str = "w"
-) -> bytes:
-    """A tar of files by name, and of members that are no files."""
+def tar_bytes(members: Mapping[str, bytes], *special: tarfile.TarInfo) -> bytes:
+    """A tar.gz of files by name, and of members that are no files."""
     out = io.BytesIO()
-    # Quick to pack: what is tested is what comes out.
-    level = {"compresslevel": 1} if mode == "w:gz" else {}
-    with tarfile.open(fileobj=out, mode=mode, **level) as packed:
+    with tarfile.open(fileobj=out, mode="w:gz", compresslevel=1) as packed:
         for name, content in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
@@ -62,6 +64,86 @@ def write(path: Path, content: bytes) -> Path:
     """Write a file; returns its path."""
     path.write_bytes(content)
     return path
+
+
+def _number(value: int) -> bytes:
+    """Seven bits in a byte, the low ones first."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _block(fields: bytes, data: bytes = b"") -> bytes:
+    sized = _number(len(fields)) + fields
+    return zlib.crc32(sized).to_bytes(4, "little") + sized + data
+
+
+def _entry(name: str, content: bytes | None, link: str = "") -> bytes:
+    """A file; a folder where ``content`` is None; a symbolic link to ``link``."""
+    folder, data, text = content is None, content or b"", name.encode()
+    extra = b""
+    if link:
+        target = link.encode()
+        record = _number(5) + _number(1) + _number(0) + _number(len(target)) + target
+        extra = _number(len(record)) + record
+    flags = 2 | (1 if extra else 0)
+    fields = _number(2) + _number(flags)
+    if extra:
+        fields += _number(len(extra))
+    fields += _number(len(data)) + _number(1 if folder else 4) + _number(len(data))
+    mode = 0o120777 if link else 0o40755 if folder else 0o100644
+    fields += _number(mode)
+    if not folder:
+        fields += zlib.crc32(data).to_bytes(4, "little")
+    fields += _number(0) + _number(1) + _number(len(text)) + text
+    return _block(fields + extra, data)
+
+
+def write_rar(
+    path: Path, members: dict[str, bytes | None], links: dict[str, str] | None = None
+) -> Path:
+    """Write a RAR 5 archive; ``None`` is a folder, ``links`` are symbolic ones."""
+    parts = [b"Rar!\x1a\x07\x01\x00", _block(_number(1) + _number(0) + _number(0))]
+    parts += [_entry(name, content) for name, content in members.items()]
+    parts += [_entry(name, b"", target) for name, target in (links or {}).items()]
+    parts.append(_block(_number(5) + _number(0) + _number(0)))
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+_FAKE = """#!{python}
+import os, shutil, sys
+at = sys.argv.index("--") + 1
+shutil.copytree({folder!r} + "/" + os.path.basename(sys.argv[at]), sys.argv[at + 1],
+                dirs_exist_ok=True, symlinks=True)
+"""
+
+
+class FakeUnrar:
+    """A program called unrar, in a folder of its own, that knows some archives.
+
+    Their lists are real (``rarfile`` reads them); their content lies in folders.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.known = folder, folder / "known"
+        self.known.mkdir(parents=True)
+        program = folder / "unrar"
+        told = dict(python=sys.executable, folder=str(self.known))
+        program.write_text(_FAKE.format(**told))
+        program.chmod(0o755)
+
+    def archive(self, path: Path, members: dict[str, bytes]) -> bytes:
+        """Write a real archive that this program also unpacks; returns its content."""
+        write_rar(path, members)
+        for name, content in members.items():
+            file = self.known / path.name / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        return path.read_bytes()
 
 
 def quietly(archive, target: Path, **options) -> Path:

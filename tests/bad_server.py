@@ -1,6 +1,7 @@
 """A web server on this machine that serves files, well or badly.
 
-Public names: ``BadServer``, ``serve``.
+Public names: ``BadServer``, ``serve``; and a data set of two archives that lies there:
+``small``, ``archive``, ``VIDEOS``, ``LISTS``, ``WHOLE``, ``get``, ``data_in``.
 
 How it behaves is set between requests: it may stall, cut off, state a wrong length,
 ignore Range, send everybody elsewhere, or answer with an error.
@@ -8,15 +9,21 @@ ignore Range, send everybody elsewhere, or answer with an error.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
+from archives import content_of, zip_bytes
 from dvfl_lib.datasets import download
+from dvfl_lib.datasets.get import get_dataset
+from dvfl_lib.datasets.sources import SOURCES, Archive, DataSource, Part
 
 
 class BadServer:
@@ -105,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(content: bytes) -> Iterator[BadServer]:
+def serve(content: bytes = b"") -> Iterator[BadServer]:
     """Serve ``content`` until the block ends, to a ``download`` of little patience."""
     told = BadServer(content)
     handler = type("Handler", (_Handler,), {"told": told})
@@ -124,3 +131,43 @@ def serve(content: bytes) -> Iterator[BadServer]:
         finally:
             server.shutdown()
             server.server_close()
+
+
+# --- a data set of two archives
+
+VIDEOS = zip_bytes({"in/Run/a.avi": b"run", "in/Walk/b.avi": b"walk"})
+LISTS = zip_bytes({"l/classInd.txt": b"1 Run\n"})
+# What lies there in the end.
+WHOLE = {"V/Run/a.avi": b"run", "V/Walk/b.avi": b"walk", "L/classInd.txt": b"1 Run\n"}
+
+
+def archive(server: BadServer, name: str, into: str, landmark: str, **more) -> Archive:
+    """One of the server's files."""
+    return Archive(name, (server.path(name),), into, landmark=landmark, **more)
+
+
+def small(server: BadServer, *parts: Part) -> DataSource:
+    """The benchmark; of other parts, if any are given."""
+    if not parts:
+        sha256 = hashlib.sha256(VIDEOS).hexdigest()
+        videos = archive(server, "videos.zip", "V", "Run", sha256=sha256)
+        lists = archive(server, "lists.zip", "L", "classInd.txt", size=len(LISTS))
+        parts = (Part("videos", (videos,)), Part("lists", (lists,)))
+    told = dict(name="small", title="Small", page="https://example.org", classes=2)
+    words = dict(divided="", container="", cited="")
+    return DataSource(**told, **words, clips=2, counts={}, parts=parts)
+
+
+def get(known: DataSource, root: Path, **options) -> list[str]:
+    """Get it; returns what was said."""
+    said = io.StringIO()
+    with redirect_stdout(said), pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SOURCES, known.name, known)
+        get_dataset(known.name, root, progress=False, **options)
+    return said.getvalue().splitlines()
+
+
+def data_in(root: Path) -> dict[str, bytes]:
+    """The files of the data set, without the archives."""
+    found = content_of(root)
+    return {path: found[path] for path in found if not path.startswith("archives/")}

@@ -55,6 +55,27 @@ def small_standins(tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture
+def server():
+    """A web server on this machine: ``bad_server.BadServer``."""
+    from bad_server import serve
+
+    with serve() as told:
+        yield told
+
+
+@pytest.fixture
+def unrar(tmp_path, monkeypatch):
+    """The one program for rar, made up: ``archives.FakeUnrar``."""
+    from archives import FakeUnrar
+
+    if os.name == "nt":
+        pytest.skip("it is a script with a first line that names its program")
+    program = FakeUnrar(tmp_path / "programs")
+    monkeypatch.setenv("PATH", str(program.folder))
+    return program
+
+
+@pytest.fixture
 def clips(tmp_path):
     """Two views of 24 clips that have files: ``stored_views.Clips``."""
     from stored_views import Clips

@@ -1,6 +1,7 @@
 """Clips with files, a teacher that counts, and its stored logits, for tests.
 
-Public names: ``Clips``, ``Counted``, ``opened``, ``content``, ``NAMES``.
+Public names: ``Clips``, ``Counted``, ``stored_teacher``, ``opened``, ``content``,
+``NAMES``.
 """
 
 from pathlib import Path
@@ -59,7 +60,7 @@ class Counted(torch.nn.Module):
         return self.network(clip)
 
 
-def opened(
+def stored_teacher(
     folder: Path,
     clips: MemoryClips,
     teacher: torch.nn.Module | None = None,
@@ -69,15 +70,19 @@ def opened(
     workers: int = 0,
     max_unreadable: float = 0.5,
 ) -> StoredTeacher:
-    """Filled and checked."""
-    data = DataRecipe(workers=workers, max_unreadable=max_unreadable)
-    optim = tiny_recipe(
-        precision=precision, batch_size=batch_size, micro_batch=batch_size
+    sizes = dict(batch_size=batch_size, micro_batch=batch_size)
+    recipe = Recipe(
+        data=DataRecipe(workers=workers, max_unreadable=max_unreadable),
+        optim=tiny_recipe(precision=precision, **sizes),
     )
-    recipe = Recipe(data=data, optim=optim)
     given = (folder, teacher or Counted(), clips, classes, recipe)
-    stored = StoredTeacher(*given, show=False)
-    stored.open(make_accelerator(precision))
+    return StoredTeacher(*given, show=False)
+
+
+def opened(folder: Path, clips: MemoryClips, *teacher, **options) -> StoredTeacher:
+    """``stored_teacher``, filled and checked."""
+    stored = stored_teacher(folder, clips, *teacher, **options)
+    stored.open(make_accelerator(stored.recipe.optim.precision))
     return stored
 
 

@@ -52,14 +52,14 @@ def test_a_finished_point_is_read_and_not_run(swept, monkeypatch):
 )
 def test_the_result_of_another_run_is_refused(swept, other):
     folder, _ = swept
-    with pytest.raises(RunDirectoryError, match="of other arguments: .*:versions"):
+    with pytest.raises(RunDirectoryError, match="of .*:versions"):
         sweep([other], folder, progress=False)
 
 
 def test_a_damaged_result_is_refused(tmp_path):
     for content in ("", "[]", '{"function": 1}'):
         (tmp_path / "good.json").write_text(content)
-        with pytest.raises(RunDirectoryError, match=r"good\.json is damaged"):
+        with pytest.raises(RunDirectoryError, match=r"good\.json .* damaged"):
             sweep([GOOD], tmp_path, progress=False)
 
 

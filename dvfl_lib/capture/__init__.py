@@ -9,16 +9,3 @@ from .dependency import Dependency, dependency, grad_cam
 from .hooks import capture
 from .interventions import Intervention, answer_to, usual_interventions
 from .maps import BlockMaps, ModulationMaps, capture_maps
-
-__all__ = [
-    "BlockMaps",
-    "Dependency",
-    "Intervention",
-    "ModulationMaps",
-    "answer_to",
-    "capture",
-    "capture_maps",
-    "dependency",
-    "grad_cam",
-    "usual_interventions",
-]

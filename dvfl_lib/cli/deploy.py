@@ -13,32 +13,16 @@ Public names: ``add_predict_options``, ``add_export_options``.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import DatasetError, RecipeError, VideoError
-
-if TYPE_CHECKING:
-    from ..deployment import (
-        FrameSource,
-        LoadedNetwork,
-        Recognition,
-        StreamingRecogniser,
-    )
 
 _BAR = 30  # characters
 _SMOOTHING = 0.5
 _CLIPS = 48  # of a calibration
 _WHOLE_ONLY = ("clips", "crops")
-_STREAM_ONLY = (
-    "frame_stride",
-    "every",
-    "smoothing",
-    "threshold",
-    "max_frames",
-    "camera_size",
-)
+_WINDOW = ("frame_stride", "every", "smoothing", "threshold")
+_STREAM_ONLY = (*_WINDOW, "max_frames", "camera_size")
 
 
 def _add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +73,8 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(call=_export, stopped="no file is half written")
 
 
-def _open(options: argparse.Namespace, **more) -> LoadedNetwork:
+def _open(options: argparse.Namespace, **more):
+    """The network of a checkpoint; what there is to know of it is printed."""
     from ..deployment import open_network
 
     sizes = {n: getattr(options, n) for n in ("frames", "crop", "short_side")}
@@ -166,7 +151,7 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _follow(options, network: LoadedNetwork, source: FrameSource, output) -> int:
+def _follow(options: argparse.Namespace, network, source, output) -> int:
     """Windows as they come; returns 1 if none was full."""
     from ..deployment import StreamingRecogniser, write_annotated
 
@@ -211,9 +196,7 @@ def _follow(options, network: LoadedNetwork, source: FrameSource, output) -> int
     return 0
 
 
-def _told(
-    recogniser: StreamingRecogniser, source: FrameSource
-) -> Iterator[tuple[object, Recognition]]:
+def _told(recogniser, source):
     """Each frame with its answer; fresh answers are printed at once."""
     for frame in source:
         said = recogniser.push(frame)

@@ -147,32 +147,35 @@ class _Work:
     def _get_any(self, part: Part) -> list[str]:
         """One of several archives that hold the same, or what to fetch by hand."""
         wanted = [c for c in part.choices if c.name == self.prefer] or [*part.choices]
-        for choice in wanted:
-            if files := self._lying_there(choice):
-                if choice.addresses:  # this only checks it
-                    self._download(choice, files[0].parent)
-                self._unpack_choice(part, choice, files)
-                return []
-        if not any(choice.addresses for choice in wanted):
+        lying = {choice.name: self._lying_there(choice) for choice in wanted}
+        wanted.sort(key=lambda choice: not lying[choice.name])
+        if not (lying[wanted[0].name] or wanted[0].addresses):
             return [choice.name for choice in wanted]
-        has_tool = bool(find_rar_tools())
-        usable = [c for c in wanted if has_tool or not c.name.endswith(".rar")]
-        if not usable:
-            raise DatasetError(
-                f"{wanted[0].name} would be fetched, and there is no program here to "
-                f"unpack it. {HOW_TO_UNPACK_RAR}"
-            )
         if part.note:
             print(f"{part.name}: {part.note}")
         reasons = []
-        for choice in usable:
-            try:
-                file = self._download(choice, self.archives)
-            except DatasetError as error:
-                print(error)
-                reasons.append(str(error))
+        for choice in wanted:
+            files = lying[choice.name]
+            if choice.name.endswith(".rar") and not (files or find_rar_tools()):
+                reasons.append(
+                    f"{choice.name} would be fetched, and there is no program here to "
+                    f"unpack it. {HOW_TO_UNPACK_RAR}"
+                )
                 continue
-            self._unpack_choice(part, choice, [file])
+            if choice.addresses:  # what lies there is only checked
+                folder = files[0].parent if files else self.archives
+                try:
+                    files = [self._download(choice, folder)]
+                except DatasetError as error:
+                    print(error)
+                    reasons.append(str(error))
+                    continue
+            try:
+                self._unpack(choice, files, choice.name)
+            except DatasetError as error:
+                others = [c.name for c in part.choices if c is not choice]
+                also = f". {others[0]} holds the same: --from {others[0]}"
+                raise DatasetError(f"{error}{also if others else ''}") from error
             return []
         raise DatasetError(f"{' / '.join(reasons)}. Page: {self.source.page}")
 
@@ -190,15 +193,6 @@ class _Work:
         path = folder / archive.name
         known = (archive.size, archive.sha256)
         return download(archive.addresses, path, *known, progress=self.progress)
-
-    def _unpack_choice(self, part: Part, choice: Archive, files: list[Path]) -> None:
-        """Unpack it; where that fails, say which other archive would do as well."""
-        try:
-            self._unpack(choice, files, choice.name)
-        except DatasetError as error:
-            others = [c.name for c in part.choices if c is not choice]
-            hint = f". {others[0]} holds the same: --from {others[0]}" if others else ""
-            raise DatasetError(f"{error}{hint}") from error
 
     def _unpack(self, archive: Archive, files: list[Path], key: str) -> None:
         """Unpack it, and note that it is."""

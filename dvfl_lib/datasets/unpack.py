@@ -73,7 +73,12 @@ def unpack(
     try:
         stage.mkdir(parents=True)
         _fill(archives, stage, packing, progress)
-        _move(_base_of(stage, landmark, archive), target)
+        base = _folder_of(landmark, stage, archive)
+        if target.exists():
+            move = dict(copy_function=os.replace, dirs_exist_ok=True)
+            shutil.copytree(base, target, **move)
+        else:
+            os.replace(base, target)
     except DatasetError:
         raise
     except Exception as error:  # BadZipFile, TarError, EOFError, zlib.error, OSError
@@ -150,15 +155,15 @@ def _unpack_zip(archive: Path, stage: Path, flat: bool, progress: bool) -> None:
 
 
 def _unpack_tar(parts: Sequence[Path], stage: Path, progress: bool) -> None:
-    def check(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
-        _check_member(member.name, parts[0], member.isreg() or member.isdir())
-        return tarfile.data_filter(member, path)
-
     title = f"unpacking {parts[0].name}"
     with gzip.open(_Joined(parts)) as stream:
         with tarfile.open(fileobj=stream, mode="r|") as packed:
-            bar = tqdm(packed, desc=title, unit="file", disable=not progress)
-            packed.extractall(stage, bar, filter=check)
+            # Python 3.11.4 knows filters; the check below is stricter than any.
+            packed.extraction_filter = getattr(tarfile, "data_filter", None)
+            for member in tqdm(packed, desc=title, unit="file", disable=not progress):
+                plain = member.isreg() or member.isdir()
+                _check_member(member.name, parts[0], plain)
+                packed.extract(member, stage, set_attrs=False)
         while stream.read(1 << 20):  # its checksum stands at the end
             pass
 
@@ -230,26 +235,14 @@ def _unpack_rar(archive: Path, stage: Path) -> None:
     raise ValueError(f"{'; '.join(reasons)}. {HOW_TO_UNPACK_RAR}")
 
 
-def _base_of(stage: Path, landmark: str, archive: Path) -> Path:
-    """The folder in the stage that holds the landmark; the shallowest, if several."""
+def _folder_of(landmark: str, stage: Path, archive: Path) -> Path:
+    """The folder that holds the landmark; the shallowest, if several."""
     if not landmark:
         return stage
-    found = sorted(stage.rglob(landmark), key=lambda path: len(path.parts))
-    if not found:
+    found = min(stage.rglob(landmark), key=lambda path: len(path.parts), default=None)
+    if found is None:
         raise DatasetError(
             f"{archive}: holds no {landmark}, so it is not the archive it should be. "
             "Delete it and fetch it again"
         )
-    return found[0].parent
-
-
-def _move(base: Path, target: Path) -> None:
-    """Make a folder the target, or put its files into the one that is there."""
-    if not target.exists():
-        os.replace(base, target)
-        return
-    for path in sorted(base.rglob("*")):
-        if path.is_file():
-            goal = target / path.relative_to(base)
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, goal)
+    return found.parent

@@ -11,19 +11,3 @@ from .annotate import check_output, write_annotated
 from .camera import FrameSource, is_camera, open_source
 from .predict import LoadedNetwork, Prediction, open_network, predict_video
 from .stream import Latency, Recognition, StreamingRecogniser, smoothed_table
-
-__all__ = [
-    "FrameSource",
-    "Latency",
-    "LoadedNetwork",
-    "Prediction",
-    "Recognition",
-    "StreamingRecogniser",
-    "check_output",
-    "is_camera",
-    "open_network",
-    "open_source",
-    "predict_video",
-    "smoothed_table",
-    "write_annotated",
-]

@@ -25,10 +25,8 @@ from ..video.clips import evaluation_views
 from ..video.frame_index import refuse_picture
 from ..video.reading import open_video
 from ..video.transforms import check_sides
-from ..weights import WeightsFile, load_model, read_weights
-from ..weights.checkpoint import build_model, views_from_metadata
-
-_VIEW = ("frames", "crop", "short_side")
+from ..weights import WeightsFile, read_weights
+from ..weights.checkpoint import build_model, views_from_metadata, views_told
 
 
 @dataclass(frozen=True)
@@ -73,46 +71,58 @@ def open_network(
         RecipeError: an impossible number or device.
     """
     file = read_weights(Path(path).expanduser(), part)
-    about, size = file.metadata, size or {}
-    names = _names(file, classes)
-    model = load_model(file)[0] if "config" in about else build_model(file)
+    names, model = _names(file, classes), build_model(file)
     if len(names) != model.num_classes:
         raise CheckpointError(
             f"{file.path} has {model.num_classes} outputs, but {classes or file.path} "
             f"names {len(names)} classes: give the names of its own classes, in the "
             "order of its outputs"
         )
-    data, short_side, _ = views_from_metadata(about, size)
-    sized = views_from_metadata(about, {})[2] or {*_VIEW} <= {*size}
-    counts = (about.get("views") or {}) | (
-        (about.get("recipe") or {}).get("evaluate") or {}
-    )
-    asked = {"clips": clips or counts.get("clips")}
-    asked["crops"] = crops or counts.get("crops")
-    known = {name: number for name, number in asked.items() if number is not None}
-    evaluate = EvaluateRecipe(**known, short_side=short_side)
-    Recipe(data=data, evaluate=evaluate)  # a crop that does not fit is refused
-    trained_on = about.get("trained_on") or {}
-    standin = bool(about.get("standin")) or trained_on.get("drawing") is not None
-    notes = {
-        "STAND-IN: this network learned made-up actions from generated videos. It says "
-        "nothing about real ones.": standin,
-        f"{file.note} (--part).": file.note,
-        f"{file.path} does not say which views it was trained with: {data.frames} "
-        f"frames of {data.crop} pixels are taken; --frames and --crop change it. They "
-        f"are cut from a short side of {short_side} (--short-side).": not sized,
-        f"{file.path} does not say how many views its evaluation takes: a whole video "
-        f"is asked in {evaluate.clips} x {evaluate.crops}, as in the papers; --clips "
-        "and --crops change it.": len(known) < 2,
-    }
-    told = tuple(note for note, holds in notes.items() if holds)
+    data, evaluate, notes = _views(file, size or {}, {"clips": clips, "crops": crops})
+    if file.note:
+        notes.insert(0, f"{file.note} (--part).")
+    trained_on = file.metadata.get("trained_on") or {}
+    standin = bool(file.metadata.get("standin"))
+    standin = standin or trained_on.get("drawing") is not None
+    if standin:
+        notes.insert(
+            0,
+            "STAND-IN: this network learned made-up actions from generated videos. It "
+            "says nothing about real ones.",
+        )
     try:
         model = model.to(torch.device(device))
     except (RuntimeError, AssertionError) as error:  # AssertionError: without CUDA
         first = str(error).splitlines()[0]
         raise RecipeError(f"device {device!r} cannot be used here: {first}") from None
-    data = replace(data, workers=0)
-    return LoadedNetwork(file.path, model, names, data, evaluate, standin, told)
+    known = (file.path, model, names, data, evaluate, standin)
+    return LoadedNetwork(*known, tuple(notes))
+
+
+def _views(
+    file: WeightsFile, size: dict[str, Any], counts: dict[str, int]
+) -> tuple[DataRecipe, EvaluateRecipe, list[str]]:
+    """As asked, else as the file tells, else as in the papers; and what to note."""
+    data, short_side, _ = views_from_metadata(file.metadata, size)
+    told = views_told(file.metadata)
+    known = {n: count or told.get(n) for n, count in counts.items()}
+    known = {name: count for name, count in known.items() if count is not None}
+    evaluate = EvaluateRecipe(**known, short_side=short_side)
+    Recipe(data=data, evaluate=evaluate)  # a crop that does not fit is refused
+    notes = []
+    if "crop" not in told and not {"frames", "crop", "short_side"} <= {*size}:
+        notes.append(
+            f"{file.path} does not say which views it was trained with: {data.frames} "
+            f"frames of {data.crop} pixels are taken; --frames and --crop change it. "
+            f"They are cut from a short side of {short_side} (--short-side)."
+        )
+    if len(known) < 2:
+        notes.append(
+            f"{file.path} does not say how many views its evaluation takes: a whole "
+            f"video is asked in {evaluate.clips} x {evaluate.crops}, as in the papers; "
+            "--clips and --crops change it."
+        )
+    return replace(data, workers=0), evaluate, notes
 
 
 def _names(file: WeightsFile, given: str | Path) -> tuple[str, ...]:

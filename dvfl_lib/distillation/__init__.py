@@ -26,18 +26,3 @@ from .losses import (
     released_code,
     soft_cross_entropy,
 )
-
-__all__ = [
-    "KD_LOSSES",
-    "MatchedStudent",
-    "MatchingKind",
-    "distillation_loss",
-    "forward_kl",
-    "kd_loss",
-    "matching_loss",
-    "nckd",
-    "random_head",
-    "released_code",
-    "soft_cross_entropy",
-    "teacher_signals",
-]

@@ -1,6 +1,6 @@
 """Evaluation: protocol, what is counted, tests, tables, pages, ``dvfl evaluate``.
 
-Public names: those of ``__all__``.
+Public names: those imported below.
 
 A result's way: plan.py -> benchmark.py (networks x data sets x splits) ->
 class_order.py -> protocol.py (all views of every video) -> results.py -> metrics.py,
@@ -30,35 +30,3 @@ from .tables import (
     markdown,
     result_table,
 )
-
-__all__ = [
-    "Benchmarks",
-    "ConfusedPair",
-    "Evaluation",
-    "EvaluationInfo",
-    "Measured",
-    "NetworkResult",
-    "PUBLISHED_RESULTS",
-    "ReportFigure",
-    "RunSummary",
-    "Table",
-    "Views",
-    "cached_evaluation",
-    "calibration_of",
-    "compare",
-    "concatenate",
-    "confused_pairs",
-    "cost_table",
-    "costs_of",
-    "data_name",
-    "evaluate",
-    "final_rows",
-    "final_table",
-    "list_accuracies",
-    "markdown",
-    "open_benchmarks",
-    "result_table",
-    "split_mean",
-    "write_benchmarks",
-    "write_report",
-]

@@ -141,25 +141,14 @@ class SeedComparison:
             return f"{said} ({span}): more than noise between seeds."
         return f"{said} ({span}): not told apart from noise between seeds."
 
-    def to_dict(self) -> dict[str, object]:
-        values = asdict(self)
-        for end in ("low", "high"):
-            values[end] = None if isinf(values[end]) else values[end]
-        return values | {"interval": "95 %, paired Student's t over seeds"}
-
 
 def compare_seeds(a: Sequence[float], b: Sequence[float]) -> SeedComparison:
-    """Paired comparison of two ways of training, ``b`` against ``a``.
+    """Paired comparison of two ways of training, ``b`` against ``a``: a share per seed.
 
     A seed decides initial weights, order, augmentation and which labels are kept: ways
     trained with the same seed share all that, so their difference is taken seed by
-    seed. The interval says where the mean over *all* seeds may lie.
-
-    Args:
-        a, b: one share per seed, in the same order of seeds.
-
-    Raises:
-        DatasetError: results that cannot be paired, or that are no finite numbers.
+    seed. The interval says where the mean over *all* seeds may lie. ``DatasetError``
+    where results cannot be paired, or are no finite numbers.
     """
     if len(a) != len(b) or not a:
         raise DatasetError(
@@ -184,9 +173,7 @@ def compare_seeds(a: Sequence[float], b: Sequence[float]) -> SeedComparison:
 def t_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
     """How many standard errors a two-sided t interval reaches to either side.
 
-    Args:
-        freedom: degrees of freedom, at least 1.
-        confidence: share of all cases that the interval is to cover, below 1.
+    ``freedom``: degrees of freedom; ``confidence``: share of all cases it covers.
     """
     return float(t.ppf((1 + confidence) / 2, freedom))
 

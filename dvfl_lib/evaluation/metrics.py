@@ -1,8 +1,7 @@
 """What is counted: accuracies, their uncertainty, calibration, paired comparison.
 
 Public names: ``METRICS``, ``Metric``, ``Accuracy``, ``wilson_interval``,
-``accuracy_of``, ``confusion_matrix``, ``pair_accuracy``, ``family_accuracy``,
-``family_chance``, ``mcnemar_p``, ``paired_interval``, ``CONFIDENCE``;
+``accuracy_of``, ``mcnemar_p``, ``paired_interval``, ``CONFIDENCE``;
 ``calibration_of``, ``Calibration``, ``ConfidenceBin``.
 
 Pure functions of probabilities (N, K) and labels (N). Accuracies are shares in [0, 1];
@@ -12,7 +11,7 @@ row in ``METRICS``: results, tables and reports show what stands there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
@@ -23,10 +22,7 @@ from scipy.stats import binomtest
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
     multiclass_calibration_error,
-    multiclass_confusion_matrix,
 )
-
-from ..errors import DatasetError
 
 CONFIDENCE = 0.95
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)  # 1.96
@@ -89,66 +85,6 @@ def accuracy_of(probabilities: np.ndarray, labels: np.ndarray, k: int) -> Accura
         top_k=k,
     )
     return Accuracy(correct=round(float(share) * len(labels)), n=len(labels))
-
-
-def confusion_matrix(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(K, K) counts: row = true class, column = class of highest probability."""
-    counts = multiclass_confusion_matrix(
-        torch.as_tensor(probabilities),
-        torch.as_tensor(labels),
-        num_classes=probabilities.shape[1],
-    )
-    return counts.numpy().astype(np.int64)
-
-
-def pair_accuracy(
-    probabilities: np.ndarray, labels: np.ndarray, pairs: Sequence[tuple[int, int]]
-) -> Accuracy:
-    """Accuracy when only the two classes of a video's own pair compete.
-
-    Chance is one half whatever the number of classes. Videos whose class is in no
-    pair are left out; a tie counts one half. Raises ``DatasetError`` where a class
-    stands in two pairs.
-    """
-    rival = {a: b for a, b in pairs} | {b: a for a, b in pairs}
-    if len(rival) != 2 * len(pairs):
-        raise DatasetError(f"each class stands in one pair at most: {list(pairs)}")
-    rows = np.array([i for i, y in enumerate(labels) if int(y) in rival], dtype=int)
-    own = probabilities[rows, labels[rows]]  # (M,)
-    other = probabilities[rows, [rival[int(y)] for y in labels[rows]]]  # (M,)
-    correct = (own > other).sum() + 0.5 * (own == other).sum()
-    return Accuracy(correct=float(correct), n=len(rows))
-
-
-def family_accuracy(
-    probabilities: np.ndarray, labels: np.ndarray, families: Sequence[Sequence[int]]
-) -> Accuracy:
-    """How often the top class shares a family with the true class.
-
-    Families may overlap: a class is its own relative and that of every class with
-    which it stands in some family. Raises ``DatasetError`` where a class is in none.
-    """
-    alike = _relatives(families, probabilities.shape[1])
-    right = alike[labels, probabilities.argmax(axis=1)]
-    return Accuracy(correct=int(right.sum()), n=len(labels))
-
-
-def family_chance(
-    labels: np.ndarray, families: Sequence[Sequence[int]], k: int
-) -> float:
-    """What ``family_accuracy`` is on average for who guesses among k classes."""
-    return float(_relatives(families, k)[labels].mean())
-
-
-def _relatives(families: Sequence[Sequence[int]], classes: int) -> np.ndarray:
-    """(K, K) bool: whether two classes stand in one family."""
-    alike = np.zeros((classes, classes), dtype=bool)
-    for family in families:
-        alike[np.ix_(family, family)] = True
-    if not alike.diagonal().all():
-        lone = np.flatnonzero(~alike.diagonal()).tolist()
-        raise DatasetError(f"the families leave out the classes {lone}")
-    return alike
 
 
 def mcnemar_p(only_a: int, only_b: int) -> float:

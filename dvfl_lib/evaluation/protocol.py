@@ -80,18 +80,12 @@ def evaluate(
         description: before the bar; ``about.name`` if empty.
 
     Raises:
-        DatasetError: no video, a label without a class, too many unreadable videos.
+        DatasetError: no video, or too many unreadable ones.
         ModelError: outputs that are not finite, or not one per class.
     """
     samples, names = views_dataset.samples, tuple(class_names)
     if not samples:
         raise DatasetError("the list to evaluate on holds no video")
-    for sample in samples:
-        if not 0 <= sample.label < len(names):
-            raise DatasetError(
-                f"{sample.name} has label {sample.label}, but there are only "
-                f"{len(names)} class names"
-            )
     path = None
     if resume_dir is not None:
         if not key:
@@ -273,8 +267,8 @@ class _Progress:
             with safe_open(path, framework="pt") as file:
                 state = json.loads(file.metadata()["progress"])
                 tensors = [file.get_tensor(n) for n in ("probabilities", "answered")]
-            self.unreadable = {int(i): why for i, why in state["unreadable"]}
-            self.seconds = state["seconds"]
+            unreadable = {int(i): why for i, why in state["unreadable"]}
+            self.unreadable, self.seconds = unreadable, state["seconds"]
             self.probabilities, self.answered = tensors
         except Exception as trouble:  # of many kinds, from safetensors and JSON
             warnings.warn(

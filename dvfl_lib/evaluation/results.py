@@ -24,7 +24,6 @@ from safetensors.numpy import save as save_tensors
 from ..errors import DatasetError, RunDirectoryError
 from ..files import read_bytes, write_whole
 from ..recipes import DataRecipe, EvaluateRecipe
-from . import metrics
 from .metrics import METRICS, Accuracy
 
 FORMAT = "dvfl_lib evaluation 1"
@@ -110,7 +109,7 @@ class Evaluation:
 
     @cached_property
     def accuracies(self) -> dict[str, Accuracy | None]:
-        """One for each of ``metrics.METRICS``; None where it says nothing."""
+        """One for each of ``METRICS``; None where it says nothing."""
         return {k: m.of(self.probabilities, self.labels) for k, m in METRICS.items()}
 
     def accuracies_dict(self) -> dict[str, object]:
@@ -129,7 +128,9 @@ class Evaluation:
     @cached_property
     def confusion(self) -> np.ndarray:
         """(K, K) counts: row = true class, column = predicted class."""
-        return metrics.confusion_matrix(self.probabilities, self.labels)
+        counts = np.zeros((len(self.class_names),) * 2, np.int64)
+        np.add.at(counts, (self.labels, self.predictions), 1)
+        return counts
 
     @cached_property
     def per_class(self) -> tuple[ClassAccuracy, ...]:
@@ -143,23 +144,45 @@ class Evaluation:
         return len(self.unreadable) / (len(self.unreadable) + len(self.videos))
 
     def within_pairs(self, pairs: Sequence[tuple[int, int]]) -> Accuracy:
-        """See ``metrics.pair_accuracy``: only the two of a pair compete."""
-        return metrics.pair_accuracy(self.probabilities, self.labels, pairs)
+        """Accuracy when only the two classes of a video's own pair compete.
+
+        Chance is one half whatever the number of classes. Videos whose class is in no
+        pair are left out; a tie counts one half.
+        """
+        rival = {a: b for a, b in pairs} | {b: a for a, b in pairs}
+        if len(rival) != 2 * len(pairs):
+            raise DatasetError(f"each class stands in one pair at most: {list(pairs)}")
+        rows = np.flatnonzero(np.isin(self.labels, list(rival)))  # (M,)
+        labels, shares = self.labels[rows], self.probabilities[rows]
+        each = np.arange(len(rows))
+        own, other = shares[each, labels], shares[each, [rival[y] for y in labels]]
+        correct = (own > other).sum() + 0.5 * (own == other).sum()
+        return Accuracy(correct=float(correct), n=len(rows))
 
     def family_accuracy(self, families: Sequence[Sequence[int]]) -> Accuracy:
-        """See ``metrics.family_accuracy``: is the predicted family right?"""
-        return metrics.family_accuracy(self.probabilities, self.labels, families)
+        """How often the top class shares a family with the true class.
+
+        Families may overlap: a class is its own relative and that of every class with
+        which it stands in some family.
+        """
+        right = self._relatives(families)[self.labels, self.predictions]
+        return Accuracy(correct=int(right.sum()), n=len(self.labels))
 
     def family_chance(self, families: Sequence[Sequence[int]]) -> float:
-        """What ``family_accuracy`` is for who guesses."""
-        return metrics.family_chance(self.labels, families, len(self.class_names))
+        """What ``family_accuracy`` is on average for who guesses."""
+        return float(self._relatives(families)[self.labels].mean())
+
+    def _relatives(self, families: Sequence[Sequence[int]]) -> np.ndarray:
+        """(K, K) bool: whether two classes stand in one family."""
+        alike = np.eye(len(self.class_names), dtype=bool)
+        for family in families:
+            alike[np.ix_(family, family)] = True
+        return alike
 
     def to_json(self) -> dict[str, Any]:
         """Every number with its unit, as plain types."""
         names = ("name", "model", "dataset", "split", "subset", "standin")
-        shares = [c.accuracy and 100 * c.accuracy for c in self.per_class]
         columns = self.videos, self.labels.tolist(), self.predictions.tolist()
-        keys = ("name", "label", "predicted")
         return {
             "format": FORMAT,
             **{name: getattr(self, name) for name in names},
@@ -172,8 +195,8 @@ class Evaluation:
                 "videos": list(self.unreadable),
             },
             "per_class": [
-                asdict(c) | {"percent": share}
-                for c, share in zip(self.per_class, shares, strict=True)
+                asdict(c) | {"percent": c.accuracy and 100 * c.accuracy}
+                for c in self.per_class
             ],
             "confusion": {
                 "rows": "true class",
@@ -183,7 +206,8 @@ class Evaluation:
             },
             "class_names": list(self.class_names),
             "videos": [
-                dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)
+                {"name": name, "label": label, "predicted": predicted}
+                for name, label, predicted in zip(*columns, strict=True)
             ],
         }
 

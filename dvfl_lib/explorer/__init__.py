@@ -16,18 +16,3 @@ from .recording import record_clip, record_video
 from .saving import load_record, save_record
 from .view import View, first_view
 from .widgets import Explorer
-
-__all__ = [
-    "Explorer",
-    "Record",
-    "View",
-    "first_view",
-    "load_record",
-    "record_clip",
-    "record_video",
-    "save_gif",
-    "save_record",
-    "save_strip",
-    "strip",
-    "write_page",
-]

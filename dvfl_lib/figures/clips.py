@@ -20,10 +20,9 @@ from .style import GREY, PALETTE, WIDTH, bare, name_axes, name_row, new_figure
 
 Box = tuple[int, int, int, int]  # top, left, height, width, in pixels
 
-_MARGIN = 1.0  # inches for the names of the rows
+# In inches: the margin for names of rows; the bar of time, and what is above it.
+_MARGIN, _BAR, _GAP = 1.0, 0.15, 0.36
 _WIDE = WIDTH - _MARGIN - 0.12
-_BAR = 0.15  # inches that the bar of time is high
-_GAP = 0.36  # between the bar and the frames
 _STYLES = ("-", "--", ":")
 _MOST = 8  # frames side by side
 

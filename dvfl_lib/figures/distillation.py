@@ -52,19 +52,17 @@ def opinion_bars(
         true_class: the class whose name is printed in bold.
     """
     values = {name: _numbers(v) for name, v in opinions.items()}
-    high = 1.0 + 0.21 * len(class_names)
-    figure, axes = new_figure(title, standin, high, columns=len(values))
-    top = max(v.max() for v in values.values())
-    rows = range(len(class_names))
+    size, top = len(class_names), max(v.max() for v in values.values())
+    figure, axes = new_figure(title, standin, 1.0 + 0.21 * size, columns=len(values))
     for axis, (name, shares) in zip(axes, values.items(), strict=True):
         known = any(word in name.lower() for word in ("student", "baseline"))
         colour = colour_of(name) if known else PALETTE["teacher"]
-        axis.barh(rows, shares, height=0.7, color=colour)
-        axis.set(xlim=(0, 1.05 * top), ylim=(len(class_names) - 0.5, -0.5), yticks=[])
+        axis.barh(range(size), shares, height=0.7, color=colour)
+        axis.set(xlim=(0, 1.05 * top), ylim=(size - 0.5, -0.5), yticks=[])
         axis.set_title(name, fontsize=9.5, color=GREY)
         name_axes(axis, "probability")
         axis.spines["left"].set_color("#D9D9D9")
-    axes[0].set_yticks(rows, class_names, fontsize=9)
+    axes[0].set_yticks(range(size), class_names, fontsize=9)
     for label in axes[0].get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == true_class else "normal")
     told = [
@@ -72,18 +70,14 @@ def opinion_bars(
         for n, v in values.items()
     ]
     figure.set_label(
-        f"{title or 'Opinions'}. Bars of {len(class_names)} classes, true class "
+        f"{title or 'Opinions'}. Bars of {size} classes, true class "
         f"{true_class or 'not marked'}. {'; '.join(told)}."
     )
     return figure
 
 
 def bump_fits(
-    places: Any,
-    teacher: Any,
-    fits: Mapping[str, Any],
-    *,
-    title: str = "",
+    places: Any, teacher: Any, fits: Mapping[str, Any], *, title: str
 ) -> Figure:
     """One panel per fit: the teacher's probabilities filled, the student's as a line.
 
@@ -91,8 +85,7 @@ def bump_fits(
         places: N positions; teacher: N probabilities; fits: name -> N probabilities.
             What follows a comma in a name stands on a line of its own.
     """
-    x = np.asarray(places, float)
-    p = _numbers(teacher)
+    x, p = np.asarray(places, float), _numbers(teacher)
     curves = {name: _numbers(v) for name, v in fits.items()}
     figure, axes = new_figure(title, False, 2.8, columns=len(curves))
     most = 1.12 * max(p.max(), *(min(q.max(), 2 * p.max()) for q in curves.values()))
@@ -114,8 +107,24 @@ def bump_fits(
         deviation = np.sqrt((q * (x - mean) ** 2).sum())
         words = f"the student's mean is {mean:z.1f}, its deviation {deviation:.1f}"
         told.append(f"{name}: {words}")
-    figure.set_label(f"{title or 'One bump for two'}. {'; '.join(told)}.")
+    figure.set_label(f"{title}. {'; '.join(told)}.")
     return figure
+
+
+def _name_the_top(axis: Axes, x: np.ndarray, q: np.ndarray) -> None:
+    """How high a curve is that leaves the panel, beside it where there is room."""
+    peak = x[q.argmax()]
+    left = peak < x.mean()
+    style = {"ha": "left" if left else "right", "color": PALETTE["student"]}
+    axis.annotate(
+        f"{q.max():.2f} at its top",
+        (peak, 0.93),
+        xycoords=("data", "axes fraction"),
+        xytext=(5 if left else -5, 0),
+        textcoords="offset points",
+        fontsize=8,
+        **style,
+    )
 
 
 def opinion_matrices(
@@ -135,12 +144,11 @@ def opinion_matrices(
         matrices: network -> (K, K) mean probabilities, in the order of ``class_names``.
         outlined: cells with a frame in every panel, each as (true class, other class).
     """
-    size = len(class_names)
+    size, hidden = len(class_names), np.eye(len(class_names), dtype=bool)
     grids = {name: _numbers(m) for name, m in matrices.items()}
     framed = [tuple(map(class_names.index, pair)) for pair in outlined]
     figure, axes = new_figure(title, standin, 4.3, columns=len(grids))
     figure.get_layout_engine().set(h_pad=0.12)  # room between title and panels
-    hidden = np.eye(size, dtype=bool)
     top = max(m[~hidden].max() for m in grids.values())
     for axis, (name, matrix) in zip(axes, grids.items(), strict=True):
         shown = np.ma.masked_array(matrix, hidden)
@@ -173,22 +181,6 @@ def opinion_matrices(
     return figure
 
 
-def _name_the_top(axis: Axes, x: np.ndarray, q: np.ndarray) -> None:
-    """How high a curve is that leaves the panel, beside it where there is room."""
-    peak = x[q.argmax()]
-    left = peak < x.mean()
-    axis.annotate(
-        f"{q.max():.2f} at its top",
-        (peak, 0.93),
-        xycoords=("data", "axes fraction"),
-        xytext=(5 if left else -5, 0),
-        textcoords="offset points",
-        ha="left" if left else "right",
-        fontsize=8,
-        color=PALETTE["student"],
-    )
-
-
 def _numbers(values: Any) -> np.ndarray:
     return np.asarray(values.detach() if hasattr(values, "detach") else values, float)
 
@@ -198,7 +190,7 @@ def simplex_fields(
     teacher: Sequence[float],
     class_names: Sequence[str],
     *,
-    title: str = "",
+    title: str = "Gradients of losses",
 ) -> Figure:
     """A triangle per loss: arrows where the student goes, colour how hard it is pulled.
 
@@ -206,9 +198,7 @@ def simplex_fields(
     colour is the length of the gradient, on one square-root scale for all panels.
 
     Args:
-        fields: name -> a field with ``points`` (N, 3), ``moves`` (N, 3), ``sizes``
-            (N,) and ``arrows``, the mask (N,) of the points that bear an arrow, as
-            ``lessons.distilling.simplex_field`` makes it.
+        fields: name -> a ``lessons.distilling.SimplexField``.
         teacher: its three probabilities, marked by a star.
         class_names: of the corners: left, right, top.
     """
@@ -231,7 +221,7 @@ def simplex_fields(
     pairs = zip(class_names, teacher, strict=True)
     shares = ", ".join(f"{word} {100 * share:.0f} %" for word, share in pairs)
     figure.set_label(
-        f"{title or 'Gradients of losses'}. A triangle of three classes each for "
+        f"{title}. A triangle of three classes each for "
         f"{', '.join(fields)}; the teacher, a star, gives {shares}. Arrows tell where "
         "the student goes, colours how hard it is pulled."
     )

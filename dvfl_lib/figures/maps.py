@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..errors import DVFLError
-from .style import GREY, PALETTE, WIDTH, bare, colour_bar, name_row, new_figure
+from .style import GREY, PALETTE, WIDTH, bare, name_row, new_figure
+from .style import colour_bar as add_colour_bar
 
 AMOUNT, SIGNED = "cividis", "PuOr_r"
 
@@ -49,7 +50,6 @@ def heat_maps(
         shared: one scale for "all" maps, one per "row", or "none".
         mark: (row, column) of a token to frame in every map.
         tokens: (rows, columns) that ``mark`` is counted in; without it each map's own.
-        standin: write "stand-in data" into the title.
         colour_bar: show the scale, unless each map has its own.
     """
     grid = [[_as_map(entry) for entry in row] for row in rows]
@@ -60,25 +60,34 @@ def heat_maps(
     height = len(grid) * (side * first.shape[0] / first.shape[1] + 0.12) + 0.75
     figure, axes = new_figure(title, standin, height, len(grid), columns)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
-    scales = [_scales(row, grid, signed, shared) for row in grid]
+    whole = _scale([entry for row in grid for entry in row], signed)
     colours = SIGNED if signed else AMOUNT
-    for place, axis in enumerate(axes):
-        row, column = divmod(place, columns)
-        bare(axis)
-        if column < len(grid[row]) and grid[row][column] is not None:
-            entry, norm = grid[row][column], scales[row][column]
-            axis.imshow(entry, cmap=colours, norm=norm, interpolation="none")
-            if numbers and entry.ndim == 2:
-                _write_numbers(axis, entry, norm, colours)
-            if mark is not None:
-                _frame_token(axis, mark, tokens or entry.shape[:2], entry.shape)
-        if row == 0 and column < len(column_names):
-            axis.set_title(column_names[column], fontsize=9, color=GREY, pad=3)
-        if column == 0 and row_names:
-            name_row(axis, row_names[row])
-    if colour_bar and shared != "none":
-        lines = np.reshape(axes, (len(grid), columns))
-        _add_bars(figure, lines, grid, scales, shared, colours)
+    bars: list[tuple[list[Axes], Normalize]] = []
+    for number, row in enumerate(grid):
+        line = axes[number * columns : (number + 1) * columns]
+        own = _scale(row, signed)
+        common = whole if shared == "all" else own
+        if own is not None:
+            bars.append((line, common))
+        for axis in line:
+            bare(axis)
+        for axis, entry in zip(line, row, strict=False):
+            if entry is not None:
+                norm = _scale([entry], signed) if shared == "none" else common
+                axis.imshow(entry, cmap=colours, norm=norm, interpolation="none")
+                if numbers and entry.ndim == 2:
+                    _write_numbers(axis, entry, norm, colours)
+                if mark is not None:
+                    _frame_token(axis, mark, tokens or entry.shape[:2], entry.shape)
+        if row_names:
+            name_row(line[0], row_names[number])
+    for axis, name in zip(axes, column_names, strict=False):
+        axis.set_title(name, fontsize=9, color=GREY, pad=3)
+    if shared == "all" and bars:
+        bars = [([axis for line, _ in bars for axis in line], bars[0][1])]
+    for line, norm in bars if colour_bar and shared != "none" else []:
+        style = {"fraction": 0.05, "pad": 0.01, "aspect": 14}
+        add_colour_bar(figure, ScalarMappable(norm, colours), line, **style)
     words = _words(grid, title, row_names, column_names)
     figure.set_label(f"{words} The token {mark} is framed." if mark else words)
     return figure
@@ -95,27 +104,15 @@ def _as_map(entry: Any) -> np.ndarray | None:
     return array.astype(np.float64)
 
 
-def _scales(
-    row: list[np.ndarray | None],
-    grid: list[list[np.ndarray | None]],
-    signed: bool,
-    shared: str,
-) -> list[Normalize | None]:
-    """A scale for each map of a row; the same object where they share one."""
-
-    def scale(maps: list[np.ndarray | None]) -> Normalize | None:
-        values = [m for m in maps if m is not None and m.ndim == 2]
-        if not values:
-            return None
-        top = max(float(np.abs(m).max() if signed else m.max()) for m in values)
-        low = 0.0 if signed else min(0.0, *(float(m.min()) for m in values))
-        top = top if top > low else low + 1.0
-        return Normalize(-top if signed else low, top)
-
-    if shared == "none":
-        return [scale([entry]) for entry in row]
-    common = scale(row if shared == "row" else [e for line in grid for e in line])
-    return [common] * len(row)
+def _scale(entries: Sequence[np.ndarray | None], signed: bool) -> Normalize | None:
+    """One scale for these maps; pictures among them need none."""
+    maps = [entry for entry in entries if entry is not None and entry.ndim == 2]
+    if not maps:
+        return None
+    top = max(float(np.abs(m).max() if signed else m.max()) for m in maps)
+    low = 0.0 if signed else min(0.0, *(float(m.min()) for m in maps))
+    top = top if top > low else low + 1.0
+    return Normalize(-top if signed else low, top)
 
 
 def _write_numbers(axis: Axes, entry: np.ndarray, norm: Normalize, cmap: str) -> None:
@@ -139,27 +136,6 @@ def _frame_token(
         outline = {"facecolor": "none", "edgecolor": colour, "linewidth": width}
         box = Rectangle(corner, wide, high, zorder=3, clip_on=False, **outline)
         axis.add_patch(box)
-
-
-def _add_bars(
-    figure: Figure,
-    axes: np.ndarray,
-    grid: list[list[np.ndarray | None]],
-    scales: list[list[Normalize | None]],
-    shared: str,
-    colours: str,
-) -> None:
-    """One bar beside the maps that it belongs to."""
-    lines = [
-        (list(part), norms[0])
-        for part, row, norms in zip(axes, grid, scales, strict=True)
-        if any(entry is not None and entry.ndim == 2 for entry in row)
-    ]
-    if shared == "all" and lines:
-        lines = [([axis for part, _ in lines for axis in part], lines[0][1])]
-    for part, norm in lines:
-        style = {"fraction": 0.05, "pad": 0.01, "aspect": 14}
-        colour_bar(figure, ScalarMappable(norm, colours), part, **style)
 
 
 def _words(

@@ -12,16 +12,3 @@ from ..video.writing import encode_clip
 from .layouts import TEST_GROUPS, StandinPlan, list_standins, plan_standin
 from .scenes import StandinSize, clip_frames, standin_families, standin_pairs
 from .writing import write_standin
-
-__all__ = [
-    "TEST_GROUPS",
-    "StandinPlan",
-    "StandinSize",
-    "clip_frames",
-    "encode_clip",
-    "list_standins",
-    "plan_standin",
-    "standin_families",
-    "standin_pairs",
-    "write_standin",
-]

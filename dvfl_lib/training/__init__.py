@@ -10,12 +10,3 @@ A step is read in this order: ``opening``, ``pipeline``, ``loop``, ``batches``,
 from .loop import FitResult, TrainConfig, fit
 from .opening import open_run
 from .pipeline import ROLES, Pipeline
-
-__all__ = [
-    "ROLES",
-    "FitResult",
-    "Pipeline",
-    "TrainConfig",
-    "fit",
-    "open_run",
-]

@@ -122,20 +122,16 @@ class Progress:
 
 
 class RunDirectory:
-    """``run_dir/name`` and what is in it."""
+    """``run_dir/name`` and what is in it, for the run of this fingerprint."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, fingerprint: dict[str, Any]) -> None:
+        self.path, self.fingerprint = path, fingerprint
         self.last = path / "last.safetensors"
         self.best = path / "best.safetensors"
         self.final = path / "final.safetensors"
 
     def save(
-        self,
-        progress: Progress,
-        fingerprint: dict[str, Any],
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        self, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer
     ) -> None:
         """Write ``last.safetensors``, in place of the one before."""
         state = optimizer.state_dict()
@@ -149,15 +145,13 @@ class RunDirectory:
                     plain[f"{part}/{key}"] = value
         meta = {
             "progress": asdict(progress),
-            "fingerprint": fingerprint,
+            "fingerprint": self.fingerprint,
             "groups": state["param_groups"],
             "plain": plain,
         }
         write_whole(self.last, save(tensors, metadata={_KEY: json.dumps(meta)}))
 
-    def load(
-        self, fingerprint: dict[str, Any]
-    ) -> tuple[Progress, dict[str, Tensor], dict[str, Any]]:
+    def load(self) -> tuple[Progress, dict[str, Tensor], dict[str, Any]]:
         """Progress, weights and the optimiser's state dict; empty for a new run.
 
         Raises:
@@ -179,13 +173,12 @@ class RunDirectory:
                 f"({type(error).__name__}: {error}). Delete {self.path} to begin "
                 "anew, or choose another run_dir"
             ) from None
-        there = meta["fingerprint"]
-        if there != fingerprint:
-            names = sorted(there.keys() | fingerprint.keys())
+        there, here = meta["fingerprint"], self.fingerprint
+        if there != here:
             differ = [
-                f"{name} ({there.get(name)} there, {fingerprint.get(name)} now)"
-                for name in names
-                if there.get(name) != fingerprint.get(name)
+                f"{name} ({there.get(name)} there, {here.get(name)} now)"
+                for name in sorted(there.keys() | here.keys())
+                if there.get(name) != here.get(name)
             ]
             raise RunDirectoryError(
                 f"{self.path} holds a run that was begun otherwise. What differs: "

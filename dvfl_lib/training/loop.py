@@ -135,15 +135,13 @@ class _Loop:
     def __init__(self, model: VFLNet, clips: Any, config: TrainConfig) -> None:
         self.model, self.clips, self.config = model, clips, config
         self.optim = config.optim
-        self.folder = RunDirectory(config.run_dir / config.name)
-        self.accelerator = make_accelerator(
-            self.optim.precision, config.track, self.folder.path
-        )
+        path = config.run_dir / config.name
+        self.folder = RunDirectory(path, self._fingerprint())
+        self.accelerator = make_accelerator(self.optim.precision, config.track, path)
         self.is_main = self.accelerator.is_main_process
         rank = self.accelerator.process_index
         place = (self.accelerator.num_processes, rank)
         self.plan = BatchPlan(len(clips), self.optim, config.seed, *place)
-        self.fingerprint = self._fingerprint()
         self.objective = Objective(config, rank)
         self.trained: nn.Module = model  # what the optimiser moves
         if self.objective.matches:
@@ -197,7 +195,7 @@ class _Loop:
 
         def read() -> tuple[Progress, dict[str, Tensor], dict[str, Any]]:
             held.enter_context(locked(self.folder.path, "training"))
-            found = self.folder.load(self.fingerprint)
+            found = self.folder.load()
             self.folder.write_log(found[0])  # follows from the checkpoint
             return found
 
@@ -329,8 +327,8 @@ class _Loop:
         self._save()
         if self.is_main:
             self.folder.write_log(progress)
-            place = (self.config.track, self.folder.path)
-            track(self.accelerator, *place, progress.history)
+            place = self.folder.path
+            track(self.accelerator, self.config.track, place, progress.history)
 
     def _held_out(self, epoch: int) -> dict[str, float]:
         """Validate on the first process, tell all, keep the best weights."""
@@ -364,8 +362,7 @@ class _Loop:
         if self.is_main:
             scaler = self.accelerator.scaler
             progress.scaler = None if scaler is None else scaler.state_dict()
-            state = (self.trained, self.optimizer)
-            self.folder.save(progress, self.fingerprint, *state)
+            self.folder.save(progress, self.trained, self.optimizer)
         self._saved_at = time.monotonic()
         self._save_took = self._saved_at - now
 

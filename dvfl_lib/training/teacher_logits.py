@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -39,7 +38,7 @@ from ..errors import ModelError, RunDirectoryError
 from ..files import write_whole
 from ..recipes import Recipe
 from ..video.clips import ClipKey
-from ..video.reading import BACKEND_VARIABLE
+from ..video.reading import decoder_version
 from .batches import clip_loader, note_unreadable
 from .checkpointing import fingerprint, locked, model_digest
 from .devices import on_main
@@ -81,7 +80,7 @@ class StoredTeacher:
             "classes": list(self.classes),
             "augment": getattr(self.clips, "augment", None),
             "sizes of the files": digest,
-            "reader": os.environ.get(BACKEND_VARIABLE, "auto"),
+            "reader": decoder_version(),
             "versions": versions(),
         }
         key = fingerprint(values, self.clips)
@@ -127,48 +126,39 @@ class StoredTeacher:
 
     def _ask(
         self, accelerator: Accelerator, view: int, messages: list[str]
-    ) -> list[tuple[list[int], Tensor]]:
-        """The teacher's logits about all clips in one view, batch by batch."""
+    ) -> list[tuple[int, Tensor]]:
+        """Each clip that can be read, and the teacher's logits (classes,) about it.
+
+        A clip that cannot be read is replaced by another, which has its own row: the
+        teacher is not asked twice.
+        """
         count, size = len(self.clips), self.recipe.optim.micro_batch
         batches = [list(range(i, min(i + size, count))) for i in range(0, count, size)]
         mine = batches[accelerator.process_index :: accelerator.num_processes]
         keys = [[ClipKey(view, index) for index in wanted] for wanted in mine]
-        data = self.recipe.data
+        data, rows = self.recipe.data, []
         loader = clip_loader(self.clips, keys, self.clips.seed, data.workers)
-        rows, limit = [], (count, data.max_unreadable)
         for wanted, batch in zip(mine, loader, strict=True):
-            note_unreadable(messages, batch["unreadable"], *limit)
-            rows.append((wanted, self._answers(accelerator, batch, wanted)))
-        note_unreadable(messages, sorted(set(gather_object(messages))), *limit)
+            note_unreadable(messages, batch["unreadable"], count, data.max_unreadable)
+            read = batch["index"] == torch.tensor(wanted)  # (B,)
+            if read.any():
+                clip = batch["clip"][read].to(accelerator.device, non_blocking=True)
+                with torch.no_grad(), accelerator.autocast():
+                    logits = self.teacher(clip).float().cpu()  # (b, classes)
+                rows += zip(batch["index"][read].tolist(), logits, strict=True)
+        everywhere = sorted(set(gather_object(messages)))
+        note_unreadable(messages, everywhere, count, data.max_unreadable)
         return gather_object(rows)
 
-    def _answers(
-        self, accelerator: Accelerator, batch: dict[str, Any], wanted: list[int]
-    ) -> Tensor:
-        """The teacher's logits about the wanted clips, float32 (B, classes).
-
-        A clip that could not be read was replaced by another, which has a row of its
-        own elsewhere; the row here is NaN, and the teacher is not asked.
-        """
-        rows = torch.full((len(wanted), len(self.classes)), torch.nan)
-        read = batch["index"] == torch.tensor(wanted)  # (B,)
-        if not read.any():
-            return rows
-        clip = batch["clip"][read].to(accelerator.device, non_blocking=True)
-        with torch.no_grad(), accelerator.autocast():
-            rows[read] = self.teacher(clip).float().cpu()  # (b, classes)
-        if not rows[read].isfinite().all():
-            names = ", ".join(self.clips.samples[index].name for index in wanted[:4])
-            raise ModelError(
-                f"the teacher's logits for one of {names} ... are not finite. Try "
-                "optim.precision 'bf16' or 'no', or another teacher"
-            )
-        return rows
-
-    def _write(self, view: int, rows: list[tuple[list[int], Tensor]]) -> None:
-        logits = torch.empty(len(self.clips), len(self.classes))
-        for wanted, part in rows:
-            logits[wanted] = part
+    def _write(self, view: int, rows: list[tuple[int, Tensor]]) -> None:
+        logits = torch.full((len(self.clips), len(self.classes)), torch.nan)
+        for index, row in rows:
+            if not row.isfinite().all():
+                raise ModelError(
+                    f"the teacher's logits for {self.clips.samples[index].name} are "
+                    "not finite. Try optim.precision 'bf16' or 'no', or another teacher"
+                )
+            logits[index] = row
         text = {_META: json.dumps(self._about(view, logits))}
         write_whole(self._path(view), save({"logits": logits}, metadata=text))
 

@@ -9,15 +9,3 @@ from ..seeding import derive_seed, fixed_rng
 from .clips import ClipKey, EvaluationViews, Sample, TrainingClips, collate_clips
 from .frame_cache import FrameCache
 from .reading import open_video
-
-__all__ = [
-    "ClipKey",
-    "EvaluationViews",
-    "FrameCache",
-    "Sample",
-    "TrainingClips",
-    "collate_clips",
-    "derive_seed",
-    "fixed_rng",
-    "open_video",
-]

@@ -21,17 +21,3 @@ from .loading import (
     load_image_weights,
 )
 from .reading import WeightsFile, read_weights
-
-__all__ = [
-    "IMAGE_WEIGHTS",
-    "LoadReport",
-    "PretrainedVFLNet",
-    "WeightsFile",
-    "fetch_image_weights",
-    "load_checkpoint",
-    "load_image_weights",
-    "load_model",
-    "read_metadata",
-    "read_weights",
-    "save_checkpoint",
-]

@@ -1,7 +1,7 @@
 """Checkpoints of our own: weights and how they were made, in one safetensors file.
 
 Public names: ``save_checkpoint``, ``read_metadata``, ``load_model``, ``build_model``,
-``views_from_metadata``, ``PretrainedVFLNet``.
+``views_told``, ``views_from_metadata``, ``PretrainedVFLNet``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from .loading import check_fit, describe_tensors, load_checkpoint, network_of
 from .reading import DIGEST_KEY, METADATA_KEY, WeightsFile, own_digest, read_weights
 
 _OWN_KEYS = ("format", "model", "config", "num_classes", "recipe")
-_SIZES = ("frames", "sampling", "stride", "crop", "short_side")
+_COUNTS = ("clips", "crops")
+_VIEW = ("frames", "sampling", "stride", "crop", "short_side", *_COUNTS)
 
 
 def save_checkpoint(
@@ -40,7 +41,6 @@ def save_checkpoint(
 
     Args:
         model: its name, sizes and number of classes go into the metadata.
-        path: where to; its folder is made if need be, an older file replaced.
         recipe: the run's recipe, as ``Recipe.to_dict()`` gives it.
         extra: further entries beside these, such as ``classes`` or ``epoch``; all
             of it must be expressible in JSON.
@@ -88,26 +88,14 @@ def read_metadata(source: str | Path | WeightsFile) -> dict[str, Any]:
 
 
 def load_model(source: str | Path | WeightsFile) -> tuple[VFLNet, dict[str, Any]]:
-    """Build the network that ``save_checkpoint`` saved, and fill it.
+    """The network that ``save_checkpoint`` saved, and the file's metadata.
 
-    Returns the network in eval mode, in float32 and without drop-path, and the
-    file's metadata.
-
-    Raises:
-        CheckpointError: as ``read_metadata`` and ``build_model``; or metadata and
-            weights disagree.
+    The network is in eval mode, in float32 and without drop-path. Raises as
+    ``read_metadata`` and ``build_model``.
     """
     file = read_weights(source)
-    metadata, model = read_metadata(file), build_model(file)
-    sizes = json.loads(json.dumps([asdict(model.config), model.num_classes]))
-    if [metadata["config"], metadata["num_classes"]] != sizes:
-        raise CheckpointError(
-            f"{file.path} contradicts itself: its metadata say {metadata['model']} "
-            f"with {metadata['num_classes']} classes, its weights are "
-            f"{describe_tensors(file.tensors)}. Use the file as it was written, and "
-            "the version of this library that wrote it."
-        )
-    return model, metadata
+    metadata = read_metadata(file)
+    return build_model(file), metadata
 
 
 def build_model(file: WeightsFile) -> VFLNet:
@@ -115,7 +103,8 @@ def build_model(file: WeightsFile) -> VFLNet:
 
     Raises:
         CheckpointError: no video network of this family with a head for classes,
-            tensors that are not exactly its own, or a value that is NaN or infinite.
+            tensors that are not exactly its own, a value that is NaN or infinite, or
+            metadata that speak of another network.
     """
     network = network_of(file.tensors)
     if network is None or not network.video or network.num_classes is None:
@@ -127,9 +116,32 @@ def build_model(file: WeightsFile) -> VFLNet:
     with torch.device("meta"):
         model = VFLNet(network.config, network.num_classes)
     check_fit(model, file)
+    told = {"config": asdict(model.config), "num_classes": model.num_classes}
+    metadata = file.metadata
+    if "config" in metadata and json.loads(json.dumps(told)) != {
+        name: metadata.get(name) for name in told
+    }:
+        raise CheckpointError(
+            f"{file.path} contradicts itself: its metadata say {metadata.get('model')} "
+            f"with {metadata.get('num_classes')} classes, its weights are "
+            f"{describe_tensors(file.tensors)}. Use the file as it was written, and "
+            "the version of this library that wrote it."
+        )
     own = {n: t.to(torch.float32, copy=True) for n, t in file.tensors.items()}
     model.load_state_dict(own, assign=True)
     return model.eval()
+
+
+def views_told(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What a file tells of the views of its training and evaluation.
+
+    Some or none of ``frames``, ``sampling``, ``stride``, ``crop``; ``short_side``
+    before cropping, ``clips``, ``crops``.
+    """
+    recipe = metadata.get("recipe") or {}
+    told = (recipe.get("data") or {}) | (recipe.get("evaluate") or {})
+    told |= metadata.get("views") or {}
+    return {name: told[name] for name in _VIEW if told.get(name) is not None}
 
 
 def views_from_metadata(
@@ -141,11 +153,7 @@ def views_from_metadata(
     Returns the numbers, the short side before cropping, and whether they were told;
     a size that is impossible is a RecipeError.
     """
-    recipe = metadata.get("recipe") or {}
-    evaluate = recipe.get("evaluate") or {}
-    side = {k: v for k, v in evaluate.items() if k == "short_side"}
-    told = metadata.get("views") or {**(recipe.get("data") or {}), **side}
-    known = {name: told[name] for name in _SIZES if name in told} | size
+    known = {n: v for n, v in views_told(metadata).items() if n not in _COUNTS} | size
     data = replace(DataRecipe(), **({"short_side": 224} | known))
     return data, data.short_side, "crop" in known
 
@@ -162,7 +170,7 @@ class PretrainedVFLNet(
 
     Args:
         architecture: one of ``list_models()``; None for a size without a name.
-        num_classes, class_names: of the head, in the order of its outputs.
+        class_names: of the head, in the order of its outputs.
         sizes: the fields of ``VFLNetConfig``, for a size without a name.
         about: what else ``save_checkpoint`` notes, such as ``recipe`` or ``standin``.
     """

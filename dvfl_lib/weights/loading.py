@@ -70,10 +70,10 @@ def network_of(tensors: dict[str, Tensor]) -> Network | None:
     focal = "layers.0.blocks.0.modulation.focal_layers."
     names = (f"{focal}{level}.0.weight" for level in range(len(tensors)))
     kernels = [tensors[name].shape[-1] for name in names if name in tensors]
-    blocks = (re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name) for name in tensors)
-    numbers = {(int(found[1]), int(found[2])) for found in blocks if found}
-    depths = Counter(stage for stage, _ in sorted(numbers))
-    if stem is None or stem.ndim < 4 or hidden is None or not kernels:
+    depths = Counter(stage for stage, _ in sorted({*map(_block, tensors)} - {()}))
+    head = tensors.get("head.weight")
+    needed = (stem, hidden) if head is None else (stem, hidden, head)
+    if not kernels or any(t is None or not t.numel() or t.ndim < 2 for t in needed):
         return None
     config = VFLNetConfig(
         depths=tuple(depths.values()),
@@ -85,9 +85,14 @@ def network_of(tensors: dict[str, Tensor]) -> Network | None:
     )
     if len(kernels) > 1:
         config = replace(config, focal_factor=kernels[1] - kernels[0])
-    head = tensors.get("head.weight")
     classes = None if head is None else head.shape[0]
     return Network(config, classes, any("temporal" in name for name in tensors))
+
+
+def _block(name: str) -> tuple[int, ...]:
+    """(stage, number in it) of a tensor's block, both from 0; () for the others."""
+    found = re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name)
+    return (int(found[1]), int(found[2])) if found else ()
 
 
 def describe_tensors(tensors: dict[str, Tensor]) -> str:
@@ -116,28 +121,29 @@ class LoadReport:
     def __str__(self) -> str:
         tensors = len(self.filled) + len(self.left_random)
         values = self.filled_values + self.left_random_values
-        text = (
+        names = ", ".join(self.mismatched)
+        other = f"\n  not loaded   {names}: of another size in the file"
+        return (
             f"{self.source}\n"
             f"  filled       {len(self.filled)} of {tensors} tensors, "
             f"{self.filled_values:,} of {values:,} values\n"
             f"  left random  {_count(self.left_random)}, "
             f"{self.left_random_values:,} values\n"
-            f"  unused       {_count(self.unused)} of the file"
+            f"  unused       {_count(self.unused)} of the file{other if names else ''}"
         )
-        names = ", ".join(self.mismatched)
-        other = f"\n  not loaded   {names}: of another size in the file"
-        return text + (other if names else "")
 
 
 def _count(names: Sequence[str]) -> str:
     """'32 tensors (30 temporal, 2 of the head)' says more than 32 names."""
-    kinds = Counter(
-        "temporal" if "temporal" in n else "of the head" if n in HEAD else "others"
-        for n in names
-    )
-    order = [kind for kind in ("temporal", "of the head", "others") if kinds[kind]]
-    detail = ", ".join(f"{kinds[kind]} {kind}" for kind in order)
-    return f"{len(names)} tensors" + (f" ({detail})" if {*kinds} - {"others"} else "")
+    temporal = sum("temporal" in name for name in names)
+    head = sum(name in HEAD for name in names)
+    counts = {
+        "temporal": temporal,
+        "of the head": head,
+        "others": len(names) - temporal - head,
+    }
+    detail = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+    return f"{len(names)} tensors" + (f" ({detail})" if temporal + head else "")
 
 
 def load_checkpoint(
@@ -153,9 +159,9 @@ def load_checkpoint(
     ``model``, other things beside it) and bare state dicts, with or without a
     ``module.`` prefix, and the safetensors files of ``save_checkpoint``.
 
+    The model is filled in place; its device and precision stay as they are.
+
     Args:
-        model: filled in place; its device and precision stay as they are.
-        source: the file, or what ``read_weights`` found in it.
         head: ``"strict"`` wants a head of the same size. ``"reset"`` keeps the
             model's own head, for a fine-tuning on other classes.
         part: see ``read_weights``.
@@ -193,14 +199,9 @@ def load_image_weights(model: VFLNet, source: str | Path | WeightsFile) -> LoadR
         )
     temporal = [name for name in model.state_dict() if "temporal" in name]
     # Only whole blocks may be left over: those after a stage's last one.
-    depths = model.config.depths
-    deeper = [
-        name
-        for name in file.tensors
-        if (place := re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name))
-        and int(place[1]) < len(depths)
-        and int(place[2]) >= depths[int(place[1])]
-    ]
+    last = dict(enumerate(model.config.depths))
+    blocks = {name: _block(name) for name in file.tensors}
+    deeper = [n for n, b in blocks.items() if b and b[1] >= last.get(b[0], b[1] + 1)]
     check_fit(model, file, optional=(*temporal, *deeper, *HEAD))
     # A head for image classes is of no use, not even one of the same size.
     return _fill(model, file, HEAD)
@@ -213,16 +214,17 @@ def check_fit(model: VFLNet, file: WeightsFile, optional: Sequence[str] = ()) ->
         CheckpointError: what the file is, what the model is, what differs, what to
             do; or which value is NaN or infinite.
     """
-    own, found, free = model.state_dict(), file.tensors, set(optional)
-    shared = [n for n in found if n in own and n not in free]
+    own, found = model.state_dict(), file.tensors
+    ours = [name for name in own if name not in optional]
+    theirs = [name for name in found if name not in optional]
     wrong = {
         "Of another shape": [
             f"{n} {tuple(found[n].shape)} instead of {tuple(own[n].shape)}"
-            for n in shared
-            if not _same(own[n], found[n])
+            for n in theirs
+            if n in own and not _same(own[n], found[n])
         ],
-        "Missing in the file": [n for n in own if n not in found and n not in free],
-        "Not in the model": [n for n in found if n not in own and n not in free],
+        "Missing in the file": [name for name in ours if name not in found],
+        "Not in the model": [name for name in theirs if name not in own],
     }
     names = [name for names in wrong.values() for name in names]
     if names:
@@ -242,7 +244,7 @@ def check_fit(model: VFLNet, file: WeightsFile, optional: Sequence[str] = ()) ->
             f"{file.path} does not fit: it holds {describe_tensors(found)}; the model "
             f"is {describe_tensors(own)}. {' '.join(told)} {advice}"
         )
-    bad = [n for n in shared if not torch.isfinite(found[n]).all()]
+    bad = [name for name in theirs if not torch.isfinite(found[name]).all()]
     if bad:
         raise CheckpointError(
             f"{file.path} holds NaN or infinite values in {len(bad)} of {len(found)} "
@@ -266,10 +268,10 @@ def _fill(model: VFLNet, file: WeightsFile, keep: Sequence[str]) -> LoadReport:
     with torch.no_grad():
         for name in filled:
             own[name].copy_(found[name])
-    place = f", under {file.part!r}; others: {', '.join(file.others)}"
-    place = place if file.others else ""
+    others = f", under {file.part!r}; others: {', '.join(file.others)}"
     return LoadReport(
-        f"{file.path}: {describe_tensors(found)} ({file.kind}{place})",
+        f"{file.path}: {describe_tensors(found)} "
+        f"({file.kind}{others if file.others else ''})",
         filled=tuple(filled),
         left_random=tuple(left),
         unused=tuple(n for n in found if n not in own or (n in fits and n in keep)),

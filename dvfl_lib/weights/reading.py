@@ -3,11 +3,10 @@
 Public names: ``WeightsFile``, ``read_weights``, ``METADATA_KEY``,
 ``DIGEST_KEY``, ``own_digest``, ``weights_digest``, ``tensors_digest``.
 
-A ``.pth`` file is a pickle, and a pickle is a small program. Here it is run by
-PyTorch's restricted reader (``weights_only=True``), which builds tensors and plain
-containers and calls nothing else. Research checkpoints often carry a configuration,
-command-line arguments or a numpy number beside the weights; those few types are
-replaced by stand-ins that swallow their content and do nothing.
+A ``.pth`` file is a pickle, and a pickle is a small program. PyTorch's restricted
+reader (``weights_only=True``) builds tensors and plain containers of it and calls
+nothing else. The configuration, command-line arguments or numpy number that research
+checkpoints carry beside the weights become stand-ins, which do nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +31,8 @@ from ..errors import CheckpointError
 
 METADATA_KEY = "dvfl"  # the one metadata entry of our own files, holding JSON
 DIGEST_KEY = "sha256"  # within that, of all the rest: see ``own_digest``
+# What some of the rest are, where they are there.
+_KINDS = dict(recipe=dict, views=dict, trained_on=dict, config=dict, classes=list)
 
 
 class _Inert:
@@ -98,17 +99,7 @@ def read_weights(path: str | Path | WeightsFile, part: str = "") -> WeightsFile:
     # First, since a safetensors file may begin with any byte that divides by eight,
     # the mark of an old pickle among them; no pickle has a brace in the ninth place.
     if content[8:9] == b"{":
-        try:
-            tensors = safetensors.torch.load(content)
-            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-            told = (header.get("__metadata__") or {}).get(METADATA_KEY, "{}")
-            metadata = dict(json.loads(told))
-        except Exception as error:  # of many kinds, from safetensors and JSON
-            raise _damaged(path, error) from None
-        told = metadata.pop(DIGEST_KEY, None)
-        if told not in (None, own_digest(metadata, tensors)):
-            raise _damaged(path, "its content does not have its checksum")
-        return WeightsFile(path, "safetensors", _unwrapped(tensors), metadata)
+        return _read_safetensors(path, content)
     if not content.startswith((b"PK\x03\x04", b"\x80")):  # a zip, or a bare pickle
         raise CheckpointError(
             f"{path} is neither a PyTorch nor a safetensors file (it begins with "
@@ -118,6 +109,26 @@ def read_weights(path: str | Path | WeightsFile, part: str = "") -> WeightsFile:
     if content.startswith(b"PK"):
         _check_archive(path, content)
     return _choose(path, _read_pickle(path, content), part)
+
+
+def _read_safetensors(path: Path, content: bytes) -> WeightsFile:
+    try:
+        tensors = safetensors.torch.load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        told = (header.get("__metadata__") or {}).get(METADATA_KEY, "{}")
+        metadata = dict(json.loads(told))
+        for name, kind in _KINDS.items():
+            if not isinstance(metadata.get(name) or kind(), kind):
+                raise TypeError(f"{name} is {metadata[name]!r}")
+        recipe = metadata.get("recipe") or {}
+        if not all(isinstance(recipe.get(n) or {}, dict) for n in ("data", "evaluate")):
+            raise TypeError("its recipe is none")
+    except Exception as error:  # of many kinds, from safetensors and JSON
+        raise _damaged(path, error) from None
+    told = metadata.pop(DIGEST_KEY, None)
+    if told not in (None, own_digest(metadata, tensors)):
+        raise _damaged(path, "its content does not have its checksum")
+    return WeightsFile(path, "safetensors", _unwrapped(tensors), metadata)
 
 
 def own_digest(metadata: dict[str, Any], tensors: Mapping[str, Tensor]) -> str:

@@ -4,18 +4,25 @@ import pytest
 from filelock import FileLock
 
 from archives import tar_bytes, zip_bytes
-from bad_server import BadServer, serve
+from bad_server import (
+    LISTS,
+    VIDEOS,
+    WHOLE,
+    BadServer,
+    archive,
+    data_in,
+    get,
+    small,
+)
 from dvfl_lib.datasets import get as module
 from dvfl_lib.datasets.sources import SOURCES, DataSource, Part
 from dvfl_lib.errors import DatasetError
-from small_benchmark import LISTS, VIDEOS, WHOLE, archive, data_in, get, small
 
 
 @pytest.fixture
-def server():
-    with serve(b"") as told:
-        told.files = {"videos.zip": VIDEOS, "lists.zip": LISTS}
-        yield told
+def server(server) -> BadServer:
+    server.files = {"videos.zip": VIDEOS, "lists.zip": LISTS}
+    return server
 
 
 def test_everything_is_fetched_and_unpacked_once(server, tmp_path):
@@ -112,7 +119,7 @@ def test_what_must_be_fetched_by_hand_is_told_and_then_unpacked(tmp_path):
     archives = tmp_path / "archives"
     labels = {"labels/labels.json": b"{}", "labels/train.json": b"[]"}
     (archives / ssv2.parts[1].choices[0].name).write_bytes(zip_bytes(labels))
-    whole = tar_bytes({"20bn-something-something-v2/1.webm": b"video"}, mode="w:gz")
+    whole = tar_bytes({"20bn-something-something-v2/1.webm": b"video"})
     name = "20bn-something-something-v2"
     (archives / f"{name}-00").write_bytes(whole[:50])
     (archives / f"{name}-01.zip").write_bytes(zip_bytes({f"{name}-01": whole[50:]}))

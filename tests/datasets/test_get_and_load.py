@@ -1,48 +1,29 @@
 """What ``get`` unpacks is what the loaders read, for each benchmark in its packing.
 
 The archives are made here from stand-ins, packed as the published ones are. So the
-names of folders, the landmarks and the kinds of packing in ``published`` are held
+names of folders, the landmarks and the kinds of packing in ``sources`` are held
 against the loaders.
 """
 
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from archives import tar_bytes, zip_bytes
-from bad_server import BadServer, serve
+from archives import FakeUnrar, content_of, tar_bytes, zip_bytes
+from bad_server import BadServer, get
 from dvfl_lib.datasets.check import check_dataset
 from dvfl_lib.datasets.sources import SOURCES, Archive, DataSource
-from rar_files import FakeUnrar, fake_unrar
-from small_benchmark import get
 from small_standins import write_small
 
 pytestmark = pytest.mark.nightly
-posix = pytest.mark.skipif(sys.platform == "win32", reason="unrar is a script here")
-
-
-@pytest.fixture
-def server():
-    with serve(b"") as told:
-        yield told
-
-
-def files_in(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def raring(program: FakeUnrar, folder: Path, name: str, members: dict) -> bytes:
     """A rar that the test's own program reads."""
-    path = folder / name
-    content = program.archive(path, members)
-    path.unlink()
+    content = program.archive(folder / name, members)
+    (folder / name).unlink()
     return content
 
 
@@ -67,8 +48,8 @@ def assert_loads(name: str, root: Path, standin: Path) -> None:
 
     The mark is copied: the loaders take a stand-in's classes only where it is.
     """
-    here = {k: v for k, v in files_in(root).items() if not k.startswith("archives/")}
-    there = files_in(standin)
+    here = {k: v for k, v in content_of(root).items() if not k.startswith("archives/")}
+    there = content_of(standin)
     mark = there.pop("STANDIN.json")
     assert here == there
     (root / "STANDIN.json").write_bytes(mark)
@@ -80,7 +61,7 @@ def test_ucf101_from_its_zips(server, tmp_path):
     """The videos from the copy that has them all in one folder."""
     standin = write_small("ucf101", tmp_path / "standin")
     flat = {f"UCF101/{p.name}": p.read_bytes() for p in standin.rglob("*.avi")}
-    lists = files_in(standin / "ucfTrainTestlist")
+    lists = content_of(standin / "ucfTrainTestlist")
     content = {
         "UCF101_videos.zip": zip_bytes(flat),
         "UCF101TrainTestSplits-RecognitionTask.zip": zip_bytes(
@@ -93,7 +74,6 @@ def test_ucf101_from_its_zips(server, tmp_path):
     assert_loads("ucf101", root, standin)
 
 
-@posix
 @pytest.mark.parametrize(
     ("name", "archive", "folder", "landmark"),
     [
@@ -101,16 +81,12 @@ def test_ucf101_from_its_zips(server, tmp_path):
         ("ucf50", "UCF50.rar", "UCF50", "BaseballPitch"),
     ],
 )
-def test_the_rars_of_ucf(
-    server, tmp_path, monkeypatch, name, archive, folder, landmark
-):
+def test_the_rars_of_ucf(server, tmp_path, unrar, name, archive, folder, landmark):
     """A real class stands beside those of the stand-in, to be found by."""
-    program = fake_unrar(tmp_path / "programs")
-    monkeypatch.setenv("PATH", str(program.folder))
     standin = write_small(name, tmp_path / "standin")
-    members = {f"{folder}/{n}": c for n, c in files_in(standin / folder).items()}
+    members = {f"{folder}/{n}": c for n, c in content_of(standin / folder).items()}
     members[f"{folder}/{landmark}/x"] = b""
-    content = {archive: raring(program, tmp_path, archive, members)}
+    content = {archive: raring(unrar, tmp_path, archive, members)}
     known = served_here(SOURCES[name], server, content)
     root = tmp_path / "to"
     get(known, root)
@@ -120,10 +96,7 @@ def test_the_rars_of_ucf(
     assert_loads(name, root, standin)
 
 
-@posix
-def test_hmdb51_from_its_rar_of_rars(server, tmp_path, monkeypatch):
-    program = fake_unrar(tmp_path / "programs")
-    monkeypatch.setenv("PATH", str(program.folder))
+def test_hmdb51_from_its_rar_of_rars(server, tmp_path, unrar):
     standin = write_small("hmdb51", tmp_path / "standin")
     videos, lists = standin / "hmdb51_org", standin / "testTrainMulti_7030_splits"
     (videos / "brush_hair").mkdir()
@@ -131,16 +104,16 @@ def test_hmdb51_from_its_rar_of_rars(server, tmp_path, monkeypatch):
     (lists / "brush_hair_test_split1.txt").write_bytes(b"")
     inner = {
         f"{folder.name}.rar": raring(
-            program,
+            unrar,
             tmp_path,
             f"{folder.name}.rar",
-            {f"{folder.name}/{n}": c for n, c in files_in(folder).items()},
+            {f"{folder.name}/{n}": c for n, c in content_of(folder).items()},
         )
         for folder in videos.iterdir()
     }
-    splits = {f"{lists.name}/{n}": c for n, c in files_in(lists).items()}
+    splits = {f"{lists.name}/{n}": c for n, c in content_of(lists).items()}
     content = {
-        n: raring(program, tmp_path, n, members)
+        n: raring(unrar, tmp_path, n, members)
         for n, members in (
             ("hmdb51_org.rar", inner),
             ("test_train_splits.rar", splits),
@@ -157,8 +130,8 @@ def test_hmdb51_from_its_rar_of_rars(server, tmp_path, monkeypatch):
 def test_ssv2_from_parts_that_lie_there(tmp_path):
     standin = write_small("ssv2", tmp_path / "standin")
     videos = standin / "20bn-something-something-v2"
-    packed = {f"{videos.name}/{n}": c for n, c in files_in(videos).items()}
-    whole = tar_bytes(packed, mode="w:gz")
+    packed = {f"{videos.name}/{n}": c for n, c in content_of(videos).items()}
+    whole = tar_bytes(packed)
     archives = tmp_path / "to" / "archives"
     archives.mkdir(parents=True)
     for number in range(3):
@@ -179,12 +152,12 @@ def test_ssv2_from_parts_that_lie_there(tmp_path):
 
 def test_kinetics400_from_its_lists_of_archives(server, tmp_path):
     standin = write_small("kinetics400", tmp_path / "standin")
-    content = files_in(standin / "annotations")
+    content = content_of(standin / "annotations")
     for side in ("train", "val"):
-        clips = list(files_in(standin / side).items())
+        clips = list(content_of(standin / side).items())
         pieces = (dict(clips[::2]), dict(clips[1::2]))
         for number, members in enumerate(pieces):
-            packed = tar_bytes({f"./{n}": c for n, c in members.items()}, mode="w:gz")
+            packed = tar_bytes({f"./{n}": c for n, c in members.items()})
             content[f"{side}/part_{number}.tar.gz"] = packed
         lines = [server.path(f"{side}/part_{number}.tar.gz") for number in (0, 1)]
         content[f"{side}/list.txt"] = "\n".join(lines).encode()

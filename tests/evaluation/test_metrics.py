@@ -13,10 +13,6 @@ from small_results import one_hot, result
 pytestmark = pytest.mark.quick
 
 
-def pair_accuracy(got, pairs):
-    return metrics.pair_accuracy(got.probabilities, got.labels, pairs)
-
-
 def test_top1_top5_confusion_and_classes_counted_by_hand():
     rng = np.random.default_rng(0)
     probabilities = rng.random((40, 7), dtype=np.float32)
@@ -50,29 +46,27 @@ def test_within_pairs_lets_only_the_two_of_a_pair_compete():
         [0.0, 0.0, 0.1, 0.9],  # class 3 is in no pair
     ]
     pairs = [(0, 1)]
-    got = pair_accuracy(result(probabilities, [0, 1, 0, 3]), pairs)
+    got = result(probabilities, [0, 1, 0, 3]).within_pairs(pairs)
     assert (got.correct, got.n, got.value) == (1.5, 3, 0.5)
-    nothing = pair_accuracy(result(probabilities, [3, 3, 3, 3]), pairs)
+    nothing = result(probabilities, [3, 3, 3, 3]).within_pairs(pairs)
     assert nothing.value is None and str(nothing) == "no video"
 
 
 def test_family_is_right_if_predicted_and_true_class_share_one():
     got = result(one_hot([0, 1, 2, 3], k=4), [1, 3, 3, 3])
-    shares, two = (got.probabilities, got.labels), [(0, 1), (2, 3)]
-    assert metrics.family_accuracy(*shares, two).correct == 3
+    two = [(0, 1), (2, 3)]
+    assert got.family_accuracy(two).correct == 3
     overlapping = [(0, 1), (1, 3), (2, 3)]
-    assert metrics.family_accuracy(*shares, overlapping).correct == 4
-    assert metrics.family_chance(got.labels, two, 4) == 0.5
+    assert got.family_accuracy(overlapping).correct == 4
+    assert got.family_chance(two) == 0.5
     # Classes 1 and 3 have three relatives.
-    assert metrics.family_chance(got.labels, overlapping, 4) == 0.75
+    assert got.family_chance(overlapping) == 0.75
 
 
-def test_pairs_and_families_that_would_count_wrongly_are_refused():
+def test_pairs_that_would_count_wrongly_are_refused():
     got = result(one_hot([0, 1, 2]), [0, 1, 2])
     with pytest.raises(DatasetError, match="one pair at most"):
-        pair_accuracy(got, [(0, 1), (1, 2)])
-    with pytest.raises(DatasetError, match=r"leave out the classes \[2\]"):
-        metrics.family_accuracy(got.probabilities, got.labels, [(0, 1)])
+        got.within_pairs([(0, 1), (1, 2)])
 
 
 def test_wilson_interval_of_known_cases():

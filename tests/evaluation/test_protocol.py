@@ -145,8 +145,6 @@ def test_too_many_unreadable_videos_are_an_error():
 def test_wrong_use_is_refused_before_or_at_the_first_video():
     with pytest.raises(DatasetError, match="no video"):
         run(views=FakeViews(count=0))
-    with pytest.raises(DatasetError, match="label 3.*only 3"):
-        run(class_names=CLASSES[:3])
     with pytest.raises(ModelError, match="9 outputs, but there are 6"):
         run(network(9))
 

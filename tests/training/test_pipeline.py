@@ -117,13 +117,13 @@ def untaught(data, tmp_path_factory) -> Pipeline:
 @pytest.fixture
 def asked(monkeypatch) -> list[int]:
     """Grows by each clip that a teacher is asked about for its stored logits."""
-    clips, answers = [], StoredTeacher._answers
+    clips, write = [], StoredTeacher._write
 
-    def counted(self, accelerator, batch, wanted):
-        clips.extend(wanted)
-        return answers(self, accelerator, batch, wanted)
+    def counted(self, view, rows):
+        clips.extend(rows)
+        write(self, view, rows)
 
-    monkeypatch.setattr(StoredTeacher, "_answers", counted)
+    monkeypatch.setattr(StoredTeacher, "_write", counted)
     return clips
 
 
