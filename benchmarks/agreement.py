@@ -31,7 +31,7 @@ from dvfl_lib.deployment.int8 import (
 from dvfl_lib.deployment.onnx import export, open_onnx
 from dvfl_lib.errors import DVFLError
 from dvfl_lib.lessons import trained_network
-from dvfl_lib.lessons.trained import STUDENT
+from dvfl_lib.lessons.trained import CROP, FRAMES, SHORT_SIDE
 from dvfl_lib.standins import TEST_GROUPS, StandinSize, clip_frames
 from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.sampling import segment_indices
@@ -52,9 +52,9 @@ def drawn(place: Place) -> Tensor:
     """One clip (T, 3, H, W), normalised as in the evaluation, but for the video file
     between drawing and reading."""
     video = clip_frames(0, StandinSize(), *place)  # (T, H, W, 3)
-    chosen = torch.from_numpy(video[segment_indices(len(video), STUDENT.frames)])
+    chosen = torch.from_numpy(video[segment_indices(len(video), FRAMES)])
     frames = chosen.permute(0, 3, 1, 2)  # (T, 3, H, W)
-    return evaluation_crops(frames, STUDENT.short_side, STUDENT.crop)[0]
+    return evaluation_crops(frames, SHORT_SIDE, CROP)[0]
 
 
 def test_places(clips: Iterable[int] = (1, 2, 3, 4)) -> list[Place]:
@@ -76,7 +76,7 @@ def calibration_places(count: int) -> list[Place]:
 def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]:
     """The student in every arithmetic, float32 first."""
     student, _ = trained_network("student")
-    side, frames = STUDENT.crop, STUDENT.frames
+    side, frames = CROP, FRAMES
     batch = torch.zeros(BATCH, frames, 3, side, side)
     found: dict[str, Call | Missing] = {
         "float32": with_precision(student, batch.device),

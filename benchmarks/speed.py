@@ -38,7 +38,6 @@ from dvfl_lib.vfl_net import create_model
 from .forms import (
     CLASSES,
     FAST,
-    LIVE,
     STRAIGHTFORWARD,
     TAKES_MORE,
     Call,
@@ -148,27 +147,40 @@ def _asks(call: Call, sizes: Sizes, batch: int = 1) -> Callable[[], object]:
     return with_sync(lambda: call(clip))
 
 
-def _all_forms(sizes: Sizes, folder: Path) -> dict[str, Call | Missing]:
-    """The student in every form to answer in."""
+def _answers(sizes: Sizes, batches: Sequence[int] = (1,)) -> dict[str, Any]:
+    """A row for each form that answers, one clip at a time: its speed, and how far its
+    answer is from the straightforward one. Where a form takes several of ``batches``,
+    ``best`` is the one of most clips per second, and how many."""
     model, clip = sizes.network(sizes.student), sizes.clip(1)
-    export_onnx(model, clip, folder)
-    return {n: make() for n, make in answering_forms(model, clip, folder).items()}
-
-
-def _answers(sizes: Sizes) -> dict[str, Any]:
-    """One clip, one answer; and how far each answer is from the straightforward."""
-    clip = sizes.clip(1)
     with tempfile.TemporaryDirectory() as folder:
-        forms = _all_forms(sizes, Path(folder))
-        calls = {name: f for name, f in forms.items() if not isinstance(f, Missing)}
-        told = calls[STRAIGHTFORWARD](clip)  # (1, K)
-        times = interleave({n: _asks(f, sizes) for n, f in calls.items()}, sizes.rounds)
-        rows = latency_rows(times, STRAIGHTFORWARD)
-        for name, call in calls.items():
-            difference = (call(clip).float() - told).abs().max().item()
-            rows[name]["logit_difference"] = float(f"{difference:.3g}")
+        export_onnx(model, clip, Path(folder))
+        ways = answering_forms(model, clip, Path(folder))
+        forms = {name: make() for name, make in ways.items()}
+        asked, counts = {}, {}
+        for name, form in forms.items():
+            if not isinstance(form, Missing):
+                for batch in batches if name in TAKES_MORE else (1,):
+                    title = name if batch == 1 else f"{name}, batch {batch}"
+                    asked[title], counts[title] = _asks(form, sizes, batch), batch
+        times = interleave(asked, sizes.rounds)
+        rows = latency_rows(times, STRAIGHTFORWARD, counts)
+        told = forms[STRAIGHTFORWARD](clip)  # (1, K)
+        found = {}
+        for name, form in forms.items():
+            if isinstance(form, Missing):
+                found[name] = missing_row(form.reason)
+                continue
+            difference = (form(clip).float() - told).abs().max().item()
+            found[name] = rows[name] | {"logit_difference": float(f"{difference:.3g}")}
+            tried = {
+                counts[title]: rows[title]["clips_per_second"]
+                for title in rows
+                if title == name or title.startswith(f"{name}, batch")
+            }
+            if len(tried) > 1:
+                found[name]["best"] = max(tried.items(), key=lambda pair: pair[1])
     return {
-        "rows": {n: rows.get(n) or missing_row(f.reason) for n, f in forms.items()},
+        "rows": found,
         "largest_logit": round(told.abs().max().item(), 3),
         "batch": 1,
         "rounds": sizes.rounds,
@@ -176,49 +188,43 @@ def _answers(sizes: Sizes) -> dict[str, Any]:
     }
 
 
-def _steps(
-    steps: Mapping[str, Callable[[], object]], reference: str, batch: int, rounds: int
+def _group(
+    calls: Mapping[str, Callable[[], object]],
+    clips: int | Mapping[str, int],
+    rounds: int,
+    **told: Any,
 ) -> dict[str, Any]:
-    """Optimiser steps against each other."""
-    timed = {form: with_sync(step) for form, step in steps.items()}
-    times = interleave(timed, rounds)
-    rows = latency_rows(times, reference, batch)
-    return {"rows": rows, "batch": batch, "rounds": rounds, "seconds": times}
-
-
-def _batches(sizes: Sizes) -> dict[str, Any]:
-    """Clips per second of the fast form, by batch; ratios are per clip."""
-    call = with_precision(sizes.network(sizes.student), sizes.device)
-    counts = {f"batch {batch}": batch for batch in sizes.batches}
-    asked = {name: _asks(call, sizes, batch) for name, batch in counts.items()}
-    times = interleave(asked, sizes.step_rounds)
-    rows = latency_rows(times, f"batch {sizes.batches[0]}", counts)
-    return {"rows": rows, "rounds": sizes.step_rounds, "seconds": times}
+    """Calls against the first of them; ``clips`` as for ``latency_rows``."""
+    times = interleave({name: with_sync(call) for name, call in calls.items()}, rounds)
+    rows = latency_rows(times, next(iter(calls)), clips)
+    return {"rows": rows, **told, "rounds": rounds, "seconds": times}
 
 
 def measure(sizes: Sizes) -> dict[str, Any]:
     """All groups, as they are stored."""
-    rates, answers = _rates(sizes), _answers(sizes)
     student, teacher = sizes.network(sizes.student), sizes.network(sizes.teacher)
     clip, few = sizes.clip(sizes.train_batch), sizes.clip(sizes.distil_batch)
-    distil = distillation_steps(student, teacher, few)
-    rounds, forms = sizes.step_rounds, {STRAIGHTFORWARD: plain_form(student)}
-    forms[FAST] = student
+    plain, fast = (
+        with_precision(form, sizes.device) for form in (plain_form(student), student)
+    )
+    counts = {f"batch {batch}": batch for batch in sizes.batches}
+    batches = {name: _asks(fast, sizes, batch) for name, batch in counts.items()}
+    training = training_steps(student, clip)
+    distilling = distillation_steps(student, teacher, few)
+    rounds = sizes.step_rounds
     return {
         "clip": [sizes.frames, sizes.side, sizes.side],
         "student": sizes.student,
         "teacher": sizes.teacher,
         "threads": torch.get_num_threads(),
-        "multiplying": rates,
-        "answers": answers,
-        "training": _steps(
-            training_steps(student, clip), STRAIGHTFORWARD, len(clip), rounds
-        ),
-        "distillation": _steps(distil, LIVE, len(few), rounds),
-        "batches": _batches(sizes),
+        "multiplying": _rates(sizes),
+        "answers": _answers(sizes),
+        "training": _group(training, len(clip), rounds, batch=len(clip)),
+        "distillation": _group(distilling, len(few), rounds, batch=len(few)),
+        "batches": _group(batches, counts, rounds),
         "shares": {
-            name: operator_shares(_asks(with_precision(f, sizes.device), sizes))
-            for name, f in forms.items()
+            STRAIGHTFORWARD: operator_shares(_asks(plain, sizes)),
+            FAST: operator_shares(_asks(fast, sizes)),
         },
     }
 
@@ -291,46 +297,20 @@ def _cell(row: Row) -> str:
     return f"{row['median']:.2f}, {row['p50_ms']:.0f} ms"
 
 
-def _measure_size(sizes: Sizes, folder: Path) -> dict[str, Any]:
-    """One network in every form: a row of one clip at a time each, and ``best``, the
-    batch of most clips per second and how many, where a form takes several."""
-    forms = _all_forms(sizes, folder)
-    asked, counts = {}, {}
-    for name, form in forms.items():
-        if not isinstance(form, Missing):
-            for batch in sizes.batches if name in TAKES_MORE else (1,):
-                title = _batch_title(name, batch)
-                asked[title], counts[title] = _asks(form, sizes, batch), batch
-    times = interleave(asked, sizes.rounds)
-    measured = latency_rows(times, STRAIGHTFORWARD, counts)
-    rows = {n: measured.get(n) or missing_row(f.reason) for n, f in forms.items()}
-    for name in TAKES_MORE:
-        if name in measured:
-            titles = {batch: _batch_title(name, batch) for batch in sizes.batches}
-            rates = {b: measured[t]["clips_per_second"] for b, t in titles.items()}
-            best = max(rates, key=rates.__getitem__)
-            rows[name]["best"] = [best, rates[best]]
-    model = create_model(sizes.student, CLASSES)
-    return {
-        "parameters": count_parameters(model)["total"],
-        "GMACs, dvfl_lib.cost": count_macs(model, sizes.frames, sizes.side),
-        "rows": rows,
-        "seconds": times,
-    }
-
-
-def _batch_title(form: str, batch: int) -> str:
-    return form if batch == 1 else f"{form}, batch {batch}"
-
-
 def measure_sizes(names: Sequence[str], sizes: Sizes) -> dict[str, Any]:
     """All networks, one after the other; ``sizes.student`` is replaced by each."""
     found = {}
     for name in names:
         # One class's code is compiled a limited number of times.
         torch.compiler.reset()
-        with tempfile.TemporaryDirectory() as folder:
-            found[name] = _measure_size(replace(sizes, student=name), Path(folder))
+        model = create_model(name, CLASSES)
+        answers = _answers(replace(sizes, student=name), sizes.batches)
+        found[name] = {
+            "parameters": count_parameters(model)["total"],
+            "GMACs, dvfl_lib.cost": count_macs(model, sizes.frames, sizes.side),
+            "rows": answers["rows"],
+            "seconds": answers["seconds"],
+        }
     return {
         "clip": [sizes.frames, sizes.side, sizes.side],
         "rounds": sizes.rounds,

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dvfl_lib.lessons import open_run
-from dvfl_lib.standins import StandinSize, plan_standin, writing
-from dvfl_lib.standins.writing import write_plan
+from dvfl_lib.standins import StandinSize, write_standin, writing
 from dvfl_lib.training import ROLES
 from helpers import moving_frames
 
@@ -33,10 +32,11 @@ def quick_frames(seed, size, action, group, clip) -> np.ndarray:
 
 def write_small(name: str, root: Path) -> Path:
     """A stand-in of 300 short clips in small pictures."""
-    plan = replace(plan_standin(name, SMALL), frame_size=_PIXELS)
     with pytest.MonkeyPatch.context() as patch:
+        small = partial(writing.encode_clip, size=_PIXELS)
+        patch.setattr(writing, "encode_clip", small)
         patch.setattr(writing, "clip_frames", quick_frames)
-        return write_plan(root, plan, 0, SMALL, workers=1, progress=False)
+        return write_standin(name, root, 0, SMALL, workers=1, progress=False)
 
 
 def whole_way(name: str, root: Path, split: str, run_dir: Path, **overrides):

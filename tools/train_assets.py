@@ -20,7 +20,14 @@ from typing import Any
 from dvfl_lib.environment import project_root, shown_path, versions
 from dvfl_lib.errors import exit_status
 from dvfl_lib.files import write_whole
-from dvfl_lib.lessons.trained import ASSETS, MANIFEST, STUDENT, assets_folder
+from dvfl_lib.lessons.trained import (
+    ASSETS,
+    CROP,
+    MANIFEST,
+    SHORT_SIDE,
+    SPLIT,
+    assets_folder,
+)
 from dvfl_lib.training import FitResult, Pipeline, open_run
 from dvfl_lib.weights import save_checkpoint
 
@@ -35,9 +42,9 @@ WHAT = {
 # The demo profile with frames of twice the side: maps of 16 x 16 tokens can be looked
 # at, those of 8 x 8 hardly. All labels, because here the network is not compared.
 OVERRIDES: dict[str, Any] = {
-    "data.crop": STUDENT.crop,
-    "data.short_side": STUDENT.short_side,
-    "evaluate.short_side": STUDENT.short_side,
+    "data.crop": CROP,
+    "data.short_side": SHORT_SIDE,
+    "evaluate.short_side": SHORT_SIDE,
     "distil.label_share": 1.0,
     "teacher_optim.epochs": 20,
     "teacher_optim.warmup_epochs": 2.0,
@@ -61,7 +68,7 @@ def make_networks(
         profile="demo",
         dataset="ucf101",
         data_root="",
-        split=str(STUDENT.split),
+        split=str(SPLIT),
         run_dir=run_dir or str(project_root() / RUN_DIR),
         seed=SEED,
         overrides=OVERRIDES,
@@ -70,13 +77,13 @@ def make_networks(
     run.fill_cache()
     fits = {role: run.train(role) for role in ("teacher", "student", "baseline")}
     folder, entries = folder or assets_folder(), {}
-    for asset in ASSETS.values():
-        told, path = _told(run, fits, asset.role), folder / asset.file
+    for role, file in ASSETS.items():
+        told, path = _told(run, fits, role), folder / file
         extra = {"classes": list(run.train_list.classes), **told}
-        network, recipe = run.trained(asset.role), run.recipe.to_dict()
+        network, recipe = run.trained(role), run.recipe.to_dict()
         save_checkpoint(network, path, recipe=recipe, extra=extra)
         content = path.read_bytes()
-        entries[asset.file] = {
+        entries[file] = {
             "sha256": hashlib.sha256(content).hexdigest(),
             "bytes": len(content),
             **told,

@@ -51,14 +51,7 @@ class Side:
     subset: str
     found: int | None = None  # clips; None where it could not be read at all
     expected: int | None = None  # None where no number is published
-    trouble: str = ""
-
-    @property
-    def wrong(self) -> str:
-        """What is wrong with it in few words, or ""."""
-        if self.trouble or self.expected in (None, self.found):
-            return self.trouble
-        return f"{self.found:,} clips, and {self.expected:,} are published"
+    trouble: str = ""  # what is wrong with it in few words
 
 
 @dataclass
@@ -88,8 +81,8 @@ class CheckReport:
         lines = list(self.wrong)
         told: dict[str, list[str]] = {}
         for side in self.sides:
-            if side.wrong:
-                told.setdefault(side.wrong, []).append(f"{side.split} {side.subset}")
+            if side.trouble:
+                told.setdefault(side.trouble, []).append(f"{side.split} {side.subset}")
         lines += [f"split {first_few(where)}: {what}" for what, where in told.items()]
         if self.clips_expected and self.clips not in (None, *self.clips_expected):
             right = " or ".join(f"{number:,}" for number in self.clips_expected)
@@ -122,7 +115,7 @@ class CheckReport:
         for side in self.sides:
             found = "?" if side.found is None else f"{side.found:,}"
             of = "" if side.expected is None else f" of {side.expected:,}"
-            mark = "  <-" if side.wrong else ""
+            mark = "  <-" if side.trouble else ""
             lines.append(f"  split {side.split:<8} {side.subset:<6}{found}{of}{mark}")
         how = (
             "by the first frame of each; contents were not compared"
@@ -179,9 +172,8 @@ def check_dataset(
     sides = _load(report, splits or (source and source.counts) or ("1",))
     listed = {sample.path for _, _, samples in sides for sample in samples}
     if plan is not None:
-        promised = {clip.path for clip in plan.clips} | set(
-            filter(is_video, plan.lists)
-        )
+        promised = {clip.path for clip in plan.clips}
+        promised |= set(filter(is_video, plan.lists))
         here = {path for path in promised if (root / path).is_file()}
         report.clips, report.clips_expected = len(here), [len(promised)]
         # These are paths; a loader tells the names that are in its list.
@@ -196,15 +188,15 @@ def check_dataset(
         why = report.unreadable.pop(path)
         report.notes.append(f"{path} {why}: this stand-in means it to be damaged")
     if not quick:
-        unread = {root / shown for shown in report.unreadable}
-        groups = sort_copies(sides, unread)
+        groups = sort_copies(sides, {root / shown for shown in report.unreadable})
         report.on_both_sides, report.two_labels, report.equal = (
             [_shown(paths, root) for paths in each] for each in groups
         )
+    files = list(walk_data(root))
     if name != "folder":  # one's own videos may be called what one likes
-        report.same_name = _find_same_names(root)
+        report.same_name = _find_same_names(files, root)
     if all(side.found for side in report.sides):
-        _find_strays(listed, report)
+        _find_strays(files, listed, report)
     return report
 
 
@@ -253,16 +245,13 @@ def _load(
     source, found = SOURCES.get(report.name), []
     for split, subset in product(map(str, splits), SUBSETS):
         side = Side(split, subset)
-        if source and not report.standin:  # the published numbers are not its own
-            side.expected = source.count(split, subset)
         report.sides.append(side)
         samples: Iterable[Sample] = ()
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             try:
-                samples = create_dataset(
-                    report.name, report.root, split, subset
-                ).samples
+                data = create_dataset(report.name, report.root, split, subset)
+                samples = data.samples
             except MissingVideos as error:
                 side.trouble, samples = str(error), error.samples
                 report.missing += error.names
@@ -271,6 +260,10 @@ def _load(
         if samples:
             found.append((split, subset, tuple(samples)))
             side.found = len(found[-1][2])
+        if source and not report.standin:  # the published numbers are not its own
+            side.expected = source.count(split, subset)
+        if not side.trouble and side.expected not in (None, side.found):
+            side.trouble = f"{side.found:,} clips, and {side.expected:,} are published"
         report.notes += [str(warning.message) for warning in told]
     report.missing = sorted(set(report.missing))
     report.notes = list(dict.fromkeys(report.notes))
@@ -309,19 +302,18 @@ def walk_data(root: Path) -> Iterator[Path]:
         yield from (here / name for name in sorted(names) if name[0] != ".")
 
 
-def _find_same_names(root: Path) -> list[list[str]]:
-    """File names that occur in two folders."""
-    videos = [
-        path
-        for path in walk_data(root)
-        # Replacements of damaged clips of Kinetics-400 have their names.
-        if is_video(path.name) and path.relative_to(root).parts[0] != "replacement"
-    ]
+def _find_same_names(files: Iterable[Path], root: Path) -> list[list[str]]:
+    """Names of videos that occur in two folders."""
+    # Replacements of damaged clips of Kinetics-400 have their names.
+    own = (path for path in files if path.relative_to(root).parts[0] != "replacement")
+    videos = [path for path in own if is_video(path.name)]
     groups = alike([videos], lambda path: path.name.lower())
     return [_shown(paths, root) for paths in groups]
 
 
-def _find_strays(listed: Collection[Path], report: CheckReport) -> None:
+def _find_strays(
+    files: Iterable[Path], listed: Collection[Path], report: CheckReport
+) -> None:
     """Files that no list accounts for. Lists and papers do not count.
 
     Not every clip that belongs to a data set is on a side of a split: HMDB51 lists
@@ -330,15 +322,13 @@ def _find_strays(listed: Collection[Path], report: CheckReport) -> None:
     stands in any list of the folder is known.
     """
     root, words = Path(report.root), set()
-    if report.name != "folder":
-        for path in walk_data(root):
-            if path.suffix in (".txt", ".csv", ".json") and path.name != STANDIN_FILE:
-                text = path.read_text("utf-8", "replace")
-                words.update(re.findall(r"[^\s,\"]+", text))
+    for path in files if report.name != "folder" else ():
+        if path.suffix in (".txt", ".csv", ".json") and path.name != STANDIN_FILE:
+            words.update(re.findall(r"[^\s,\"]+", path.read_text("utf-8", "replace")))
     if report.name == "kinetics400":  # a clip may be there damaged and whole
         words.update(path.name for path in listed)
     videos, others = [], []
-    for path in walk_data(root):
+    for path in files:
         if path in listed or path.name in (STANDIN_FILE, _UNFINISHED):
             continue
         if not is_video(path.name):

@@ -267,8 +267,8 @@ class _Progress:
             with safe_open(path, framework="pt") as file:
                 state = json.loads(file.metadata()["progress"])
                 tensors = [file.get_tensor(n) for n in ("probabilities", "answered")]
-            self.unreadable = {int(i): why for i, why in state["unreadable"]}
-            self.seconds = state["seconds"]
+            unreadable = {int(i): why for i, why in state["unreadable"]}
+            self.unreadable, self.seconds = unreadable, state["seconds"]
             self.probabilities, self.answered = tensors
         except Exception as trouble:  # of many kinds, from safetensors and JSON
             warnings.warn(

@@ -3,7 +3,7 @@
 Public names: ``RunSummary``, ``NetworkResult``, ``ReportFigure``, ``write_report``;
 ``write_final_report``, ``FORMAT``.
 
-What a page says stands in ``templates/run.j2`` and ``templates/benchmarks.j2``, how
+What a page says stands in ``templates/report.j2`` and ``templates/benchmarks.j2``, how
 its parts are written in ``md.j2`` and ``html.j2``: the two files cannot tell different
 stories. Whatever is put in is text: it is escaped, never taken for markup. The HTML
 holds its pictures and asks nothing of a network.
@@ -22,6 +22,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..cost import ViewCost
+from ..environment import commit, device_name, versions
 from ..errors import DVFLError, RunDirectoryError
 from ..files import read_bytes, write_whole
 from .comparison import compare
@@ -40,7 +41,6 @@ from .tables import (
     markdown,
     marked,
     plain,
-    source_table,
 )
 
 FORMAT = "dvfl_lib benchmarks 1"
@@ -51,13 +51,12 @@ _IN_TEMPLATES = (
     data_name,
     final_table,
     marked,
-    source_table,
 )
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def _write_pages(
-    folder: Path, name: str, template: str, json_text: str = "", **content: Any
+    folder: Path, name: str, json_text: str = "", **content: Any
 ) -> tuple[Path, ...]:
     """A page as Markdown, as HTML, and its JSON; all are made before one is written."""
     pages = {}
@@ -80,7 +79,7 @@ def _write_pages(
             "png": lambda file: _picture(folder / file),
         }
         w = env.get_template(f"{writer}.j2").module
-        body = env.get_template(template).render(w=w, **content)
+        body = env.get_template(f"{name}.j2").render(w=w, **content)
         pages[writer] = str(w.page(content["title"], body))
     pages["md"] = re.sub(r"\n{3,}", "\n\n", pages["md"]).strip()
     pages = {kind: f"{page}\n" for kind, page in pages.items()}
@@ -132,24 +131,15 @@ class NetworkResult:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """All that a report tells; the notebook fills it.
-
-    Baseline and student began with the same weights and saw the same data in the same
-    order.
-    """
+    """All that a report tells of a run, beside its results."""
 
     name: str
-    profile: str
     dataset: str
     split: str
-    standin: bool  # must agree with the results
     seed: int
-    device: str  # as used, such as "cuda: Tesla T4"
-    versions: Mapping[str, str]  # package -> version
-    commit: str | None
-    teacher: NetworkResult
-    baseline: NetworkResult
-    student: NetworkResult
+    # Teacher, baseline, student. The students began with the same weights and saw the
+    # same data in the same order.
+    networks: Sequence[NetworkResult]
     seconds: Mapping[str, float]  # phase -> wall-clock seconds
     recipe: Mapping[str, Any]  # ``Recipe.to_dict()``
     pairs: Sequence[tuple[int, int]] = ()  # classes to be told apart in twos: a column
@@ -160,6 +150,15 @@ class RunSummary:
     notes: Sequence[str] = ()  # further sentences
 
 
+def made_with() -> dict[str, str]:
+    """Device, versions and commit, as a page tells them."""
+    return {
+        "device": device_name(),
+        "versions": ", ".join(f"{k} {v}" for k, v in versions().items()),
+        "commit": commit() or "unknown (not run from a git checkout)",
+    }
+
+
 def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, ...]:
     """Write ``report.md`` and ``report.html`` into the run directory.
 
@@ -167,33 +166,25 @@ def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, ...]:
         RunDirectoryError: a figure is missing or damaged, or nothing can be written.
         DVFLError: results on real data and on stand-ins together.
     """
-    networks = [summary.teacher, summary.baseline, summary.student]
-    results = [network.evaluation for network in networks]
-    for result in results:
-        if result.standin != summary.standin:
-            data = ["a real data set", "a stand-in"]
-            raise DVFLError(
-                f"the run is said to be on {data[summary.standin]}, but {result.name} "
-                f"was evaluated on {data[result.standin]}; a report never mixes the two"
-            )
-    form = "stand-in data in the form of " if summary.standin else ""
+    results = [network.evaluation for network in summary.networks]
+    standin = results[0].standin
+    if any(result.standin != standin for result in results):
+        raise DVFLError(
+            "some of these results are on real data and some on a stand-in; a report "
+            "never mixes the two"
+        )
+    form = "stand-in data in the form of " if standin else ""
     return _write_pages(
         Path(run_dir),
         "report",
-        "run.j2",
         title=f"Distilling VFL-Net on {form}{summary.dataset}",
         run=summary,
-        views=", ".join(dict.fromkeys(str(r.views) for r in results)),
-        classes=len(results[0].class_names),
-        networks=networks,
+        results=results,
+        made_with=made_with(),
         gain=compare(results[1], results[2]),
         recipe=json.dumps(summary.recipe, indent=2, ensure_ascii=False, default=str),
         parameters=PUBLISHED_PARAMETERS,
-        published=[
-            row
-            for row in PUBLISHED_RESULTS
-            if row.benchmark == "ucf101" and row.network in PUBLISHED_PARAMETERS
-        ],
+        published=PUBLISHED_RESULTS,
     )
 
 
@@ -241,7 +232,6 @@ def write_final_report(
     return _write_pages(
         run_dir,
         "benchmarks",
-        "benchmarks.j2",
         json.dumps(values, indent=1, ensure_ascii=False),
         title=title,
         drawn=[data_name(d, s) for d, s in standins.items() if s],

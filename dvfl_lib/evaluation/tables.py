@@ -3,8 +3,7 @@
 Public names: ``Table``, ``markdown``, ``plain``; ``result_table``, ``accuracy_cells``,
 ``cost_table``, ``list_accuracies``, ``data_name``, ``Place``; ``PublishedResult``,
 ``PUBLISHED_RESULTS``, ``PUBLISHED_PARAMETERS``, ``published_for``, ``differences``;
-``Measured``, ``FinalRow``, ``final_rows``, ``final_table``, ``source_table``,
-``marked``.
+``Measured``, ``FinalRow``, ``final_rows``, ``final_table``, ``marked``.
 
 Measured and published numbers stand in columns of their own. What was published stands
 in ``published.toml``, with its sources.
@@ -350,24 +349,6 @@ def _measured_on(row: FinalRow) -> str:
         names = f"{mean.splits[0]} to {mean.splits[-1]}"
     partly = "" if mean.whole else ", not all of them"
     return f"mean of splits {names}{partly}; {shown}"
-
-
-def source_table(rows: Sequence[FinalRow]) -> Table:
-    """Where the published numbers of the final table stand."""
-    places: dict[tuple[str, str, str], dict[str, None]] = {}
-    for p in (row.published for row in rows if row.published is not None):
-        place = (data_name(p.benchmark, False), p.source, p.address)
-        places.setdefault(place, {})[p.network] = None
-    cells = [
-        {
-            "benchmark": data,
-            "published for": ", ".join(networks),
-            "source": source,
-            "address": address,
-        }
-        for (data, source, address), networks in places.items()
-    ]
-    return Table.of(cells, "Stated by the authors; none of it reproduced here.")
 
 
 def marked(rows: Sequence[FinalRow], caption: str) -> str:

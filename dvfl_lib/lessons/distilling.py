@@ -21,7 +21,7 @@ from ..distillation import kd_loss
 from ..standins import TEST_GROUPS
 from ..vfl_net import VFLNet
 from ..video.transforms import normalise
-from .trained import STUDENT, lesson_clip
+from .trained import SPLIT, lesson_clip
 
 _BATCH = 28  # clips at a time
 
@@ -41,7 +41,7 @@ def answers_to_drawn_clips(
     networks: Mapping[str, VFLNet],
     classes: Sequence[str],
     *,
-    groups: Sequence[int] = TEST_GROUPS[STUDENT.split],
+    groups: Sequence[int] = TEST_GROUPS[SPLIT],
     clips: Sequence[int] = (1,),
 ) -> DrawnAnswers:
     """Draw ``len(groups) * len(clips)`` clips per class, and ask every network.

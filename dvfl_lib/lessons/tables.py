@@ -22,7 +22,7 @@ from ..datasets import VideoDataset
 from ..datasets.base import list_folder
 from ..datasets.check import walk_data
 from ..datasets.sources import SOURCES, DataSource
-from ..environment import commit, device_name, project_root, versions
+from ..environment import project_root
 from ..errors import DatasetError
 from ..evaluation import (
     Benchmarks,
@@ -224,28 +224,20 @@ def summarise(
     """All that the one-page report tells of a finished run."""
     recipe = run.recipe
     classes, standin = run.train_list.classes, run.train_list.standin
-    networks = {}
+    networks = []
     for role in ROLES:
         model, _ = run.new_network(role)
-        networks[role] = NetworkResult(
-            role=role_name(role),
-            evaluation=results[role],
-            parameters=count_parameters(model)["total"],
-            gmacs=count_macs(model, recipe.data.frames, recipe.data.crop) / 1e9,
-        )
+        size = count_parameters(model)["total"]
+        gmacs = count_macs(model, recipe.data.frames, recipe.data.crop) / 1e9
+        networks.append(NetworkResult(role_name(role), results[role], size, gmacs))
     seconds = {f"training {r}": round(f.seconds, 1) for r, f in fits.items() if f}
     seconds |= {f"evaluating {r}": round(e.seconds, 1) for r, e in results.items()}
     return RunSummary(
         name=run.run_dir.name,
-        profile=recipe.profile,
         dataset=run.dataset,
         split=run.split,
-        standin=standin,
         seed=run.seed,
-        device=device_name(),
-        versions=versions(),
-        commit=commit(),
-        **networks,
+        networks=networks,
         seconds={**seconds, **run.seconds},
         recipe=recipe.to_dict(),
         pairs=standin_pairs(classes) if standin else (),

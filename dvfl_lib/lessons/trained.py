@@ -1,7 +1,7 @@
 """A small trained network, and clips that it has never seen, without any download.
 
-Public names: ``trained_network``, ``trained_student``, ``lesson_clip``, ``Asset``,
-``ASSETS``, ``STUDENT``, ``assets_folder``.
+Public names: ``trained_network``, ``trained_student``, ``lesson_clip``, ``ASSETS``,
+``assets_folder``.
 
 The networks are part of the repository, in ``data/assets/``; ``assets.json`` beside
 them holds their hashes and how they were made (``make assets``).
@@ -13,7 +13,6 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from torchvision.transforms.v2 import functional as F
 
 from ..environment import project_root, shown_path
 from ..errors import LessonError
+from ..evaluation.plan import COURSE_FILES, COURSE_TRAINING
 from ..standins import TEST_GROUPS, StandinSize, clip_frames
 from ..standins.scenes import ACTIONS
 from ..vfl_net import VFLNet
@@ -31,26 +31,12 @@ from ..video.transforms import resize_short_side
 from ..weights import load_model
 
 MANIFEST = "assets.json"
-
-
-@dataclass(frozen=True)
-class Asset:
-    """A trained network of the course: its file, and what it was trained on."""
-
-    role: str  # in the run that made it
-    file: str  # its name in ``data/assets/``
-    frames: int = 8  # per clip
-    crop: int = 64  # pixels per side of a clip
-    short_side: int = 72  # of a frame before cropping
-    split: int = 1  # the stand-in's pair of lists; the test groups are unknown to it
-
-
-STUDENT = Asset("student", "vfl_net_lab_student_64.safetensors")
-ASSETS = {
-    "student": STUDENT,
-    "baseline": Asset("baseline", "vfl_net_lab_student_64_baseline.safetensors"),
-    "teacher": Asset("teacher", "vfl_net_lab_teacher_64.safetensors"),
-}
+ASSETS: dict[str, str] = COURSE_FILES  # network -> its file in ``data/assets/``
+# What they were trained on: frames per clip; pixels per side of a clip, and of the
+# short side before cropping; the stand-in's pair of lists, of which they do not know
+# the test groups.
+FRAMES, CROP, SHORT_SIDE = 8, 64, 72
+SPLIT = int(COURSE_TRAINING.split)
 
 
 def assets_folder() -> Path:
@@ -75,7 +61,7 @@ def trained_network(
     ``test`` (top-1 on the stand-in's test list), ``command`` and more.
     """
     _check("network", name, ASSETS)
-    path = (folder or assets_folder()) / ASSETS[name].file
+    path = (folder or assets_folder()) / ASSETS[name]
     try:
         manifest = json.loads(path.with_name(MANIFEST).read_text("utf-8"))
         wanted = manifest["files"][path.name]["sha256"]
@@ -119,11 +105,11 @@ def lesson_clip(
         side: pixels per side; 0 for the 64 that the student was trained with.
     """
     _check("action", action, ACTIONS)
-    _check("test group", group, TEST_GROUPS[STUDENT.split])
+    _check("test group", group, TEST_GROUPS[SPLIT])
     _check("clip", clip, range(1, StandinSize().clips_per_group + 1))
-    side = side or STUDENT.crop
+    side = side or CROP
     frames = _drawn(seed, action, group, clip)
-    short_side = round(side * STUDENT.short_side / STUDENT.crop)
+    short_side = round(side * SHORT_SIDE / CROP)
     # clone: where nothing is resized or cropped, it would be the cached tensor
     return F.center_crop(resize_short_side(frames, short_side), [side, side]).clone()
 
@@ -132,5 +118,5 @@ def lesson_clip(
 def _drawn(seed: int, action: str, group: int, clip: int) -> Tensor:
     """The centres of the segments, uint8 (8, 3, 120, 160): half a megabyte."""
     video = clip_frames(seed, StandinSize(), action, group, clip)  # (T, 120, 160, 3)
-    chosen = video[segment_indices(len(video), STUDENT.frames)]
+    chosen = video[segment_indices(len(video), FRAMES)]
     return torch.from_numpy(chosen).permute(0, 3, 1, 2)  # (8, 3, 120, 160)

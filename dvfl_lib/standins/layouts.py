@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..errors import DatasetError
-from ..video.writing import FRAME_RATE, FRAME_SIZE
+from ..video.writing import FRAME_RATE
 from .scenes import ACTIONS, HMDB51_NAMES, KINETICS_NAMES, SSV2_NAMES, StandinSize
 
 
@@ -37,7 +37,6 @@ class StandinPlan:
     benchmark: str
     clips: list[PlannedClip]
     lists: dict[str, bytes]  # path below the root -> content of an annotation file
-    frame_size: tuple[int, int] = FRAME_SIZE  # width, height
     frame_rate: int = FRAME_RATE
 
 

@@ -45,22 +45,26 @@ PAIRS: tuple[tuple[str, str], ...] = tuple(_CHANGES)
 ACTIONS: tuple[str, ...] = tuple(
     sorted((name for pair in PAIRS for name in pair), key=str.lower)
 )
-# The actions as HMDB51 would call them: rise and rise_to_front begin alike, a trap
-# for those who take the class from the beginning of a name.
-HMDB51_NAMES: dict[str, str] = {
-    "Appearing": "appear",
-    "Approaching": "approach",
-    "Gathering": "gather",
-    "Receding": "recede",
-    "RiseToFront": "rise_to_front",
-    "Rising": "rise",
-    "Scattering": "scatter",
-    "Shrinking": "shrink",
-    "Sinking": "sink",
-    "SinkToBack": "sink_to_back",
-    "Swelling": "swell",
-    "Vanishing": "vanish",
+# The actions as HMDB51 and as Kinetics would call them. HMDB51: rise and rise_to_front
+# begin alike, a trap for those who take the class from the beginning of a name.
+# Kinetics: in the order of the labels "rising (straight up)" stands before "rising into
+# the front", without parentheses behind it.
+_NAMES = {
+    "Appearing": ("appear", "appearing"),
+    "Approaching": ("approach", "approaching viewer"),
+    "Gathering": ("gather", "gathering shapes"),
+    "Receding": ("recede", "receding from viewer"),
+    "RiseToFront": ("rise_to_front", "rising into the front"),
+    "Rising": ("rise", "rising (straight up)"),
+    "Scattering": ("scatter", "scattering shapes"),
+    "Shrinking": ("shrink", "shrinking"),
+    "Sinking": ("sink", "sinking (straight down)"),
+    "SinkToBack": ("sink_to_back", "sinking into the back"),
+    "Swelling": ("swell", "swelling (not approaching)"),
+    "Vanishing": ("vanish", "vanishing"),
 }
+HMDB51_NAMES = {action: names[0] for action, names in _NAMES.items()}
+KINETICS_NAMES = {action: names[1] for action, names in _NAMES.items()}
 # The actions as Something-Something would call them, two with commas in the name. None
 # names a side: no drawn action turns into another one in a mirror.
 SSV2_NAMES: dict[str, str] = {
@@ -76,22 +80,6 @@ SSV2_NAMES: dict[str, str] = {
     "SinkToBack": "Putting [something] down, away from the camera",
     "Swelling": "Letting [something] swell",
     "Vanishing": "Hiding [something] without a trace",
-}
-# The actions as Kinetics would call them. In the order of their labels "rising
-# (straight up)" stands before "rising into the front", without parentheses behind it.
-KINETICS_NAMES: dict[str, str] = {
-    "Appearing": "appearing",
-    "Approaching": "approaching viewer",
-    "Gathering": "gathering shapes",
-    "Receding": "receding from viewer",
-    "RiseToFront": "rising into the front",
-    "Rising": "rising (straight up)",
-    "Scattering": "scattering shapes",
-    "Shrinking": "shrinking",
-    "Sinking": "sinking (straight down)",
-    "SinkToBack": "sinking into the back",
-    "Swelling": "swelling (not approaching)",
-    "Vanishing": "vanishing",
 }
 # Which actions share a change: a teacher should find these wrong answers likely.
 FAMILIES: dict[str, tuple[str, ...]] = {

@@ -1,6 +1,6 @@
 """From the plan of a stand-in to files on the disk.
 
-Public names: ``write_standin``, ``write_plan``.
+Public names: ``write_standin``.
 
 A folder is marked as ours before anything else is put into it (``UNFINISHED.json``),
 and again when it is complete (``STANDIN.json``). A folder that holds the benchmark's
@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -25,7 +26,7 @@ from ..datasets.base import STANDIN_FILE
 from ..errors import DatasetError
 from ..files import write_whole
 from ..video.writing import SUFFIXES, encode_clip
-from .layouts import StandinPlan, plan_standin
+from .layouts import PlannedClip, StandinPlan, plan_standin
 from .scenes import StandinSize, clip_frames
 
 _FORMAT = 1  # raised whenever the same seed would give other frames
@@ -58,19 +59,7 @@ def write_standin(
         RunDirectoryError: it cannot be written.
     """
     size = size or StandinSize()
-    return write_plan(root, plan_standin(name, size), seed, size, workers, progress)
-
-
-def write_plan(
-    root: str | os.PathLike[str],
-    plan: StandinPlan,
-    seed: int,
-    size: StandinSize,
-    workers: int = 2,
-    progress: bool = True,
-) -> Path:
-    """Write the files of a plan; see ``write_standin``."""
-    root = Path(root).expanduser()
+    root, plan = Path(root).expanduser(), plan_standin(name, size)
     what = {"standin_for": plan.benchmark, "format": _FORMAT, "seed": seed}
     what |= asdict(size)
     complete = _is_ours(root, what, plan)
@@ -81,12 +70,10 @@ def write_plan(
     folders = {(root / clip.path).parent for clip in plan.clips}
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    look = (plan.frame_size, plan.frame_rate)
-    jobs = [
-        (root / clip.path, look, seed, size, clip.action, clip.group, clip.clip)
-        for clip in lost
-    ]
-    _write_clips(jobs, workers, progress)
+    write = partial(_write_clip, root, plan.frame_rate, seed, size)
+    looks = dict(total=len(lost), desc="writing stand-in", unit="clip")
+    for _ in tqdm(_map(write, lost, workers), **looks, disable=not progress):
+        pass
     for folder in folders:  # half-written clips of a call that was killed
         for name in os.listdir(folder):  # no pattern: names of HMDB51 hold brackets
             if name.startswith(".") and Path(name).suffix in SUFFIXES:
@@ -123,27 +110,25 @@ def _is_ours(root: Path, what: dict, plan: StandinPlan) -> bool:
     return mark.name == STANDIN_FILE
 
 
-def _write_one(job: tuple) -> None:
-    path, look, *what = job
-    encode_clip(path, clip_frames(*what), *look)
+def _write_clip(
+    root: Path, rate: int, seed: int, size: StandinSize, clip: PlannedClip
+) -> None:
+    frames = clip_frames(seed, size, clip.action, clip.group, clip.clip)
+    encode_clip(root / clip.path, frames, rate=rate)
+
+
+def _map(function: Callable, items: list, workers: int) -> Iterator:
+    """In processes of their own, or in this one where ``workers`` is 1."""
+    if workers == 1:
+        yield from map(function, items)
+        return
+    # New interpreters: a fork of a process with running threads can hang.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, _end_with_parent) as pool:
+        yield from pool.map(function, items, chunksize=2)
 
 
 def _end_with_parent() -> None:
     """Else workers of a killed call would wait for work for good."""
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
-
-
-def _write_clips(jobs: list[tuple], workers: int, progress: bool) -> None:
-    """In processes of their own, or in this one where ``workers`` is 1."""
-    looks = dict(total=len(jobs), desc="writing stand-in", unit="clip")
-    bar = partial(tqdm, **looks, disable=not progress)
-    if workers == 1:
-        for job in bar(jobs):
-            _write_one(job)
-        return
-    # New interpreters: a fork of a process with running threads can hang.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, _end_with_parent) as pool:
-        for _ in bar(pool.map(_write_one, jobs, chunksize=2)):
-            pass

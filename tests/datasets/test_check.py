@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dvfl_lib.datasets import check as checking
-from dvfl_lib.datasets.check import CheckReport, check_dataset
+from dvfl_lib.datasets.check import CheckReport, check_dataset, walk_data
 from dvfl_lib.datasets.sources import SOURCES
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.standins import list_standins
@@ -230,7 +230,7 @@ def test_clips_that_lists_leave_out_are_no_strays(tmp_path):
             (root / made).parent.mkdir(parents=True, exist_ok=True)
             (root / made).write_text(content)
         report = CheckReport(name, str(root), True)
-        checking._find_strays(set(), report)
+        checking._find_strays([*walk_data(root)], set(), report)
         assert report.stray_videos == ["v/other.mp4"] and not report.stray_files
 
 
@@ -241,7 +241,7 @@ def test_a_replaced_clip_of_kinetics_is_there_twice_and_no_stray(tmp_path):
         (tmp_path / folder / name).write_bytes(b"x")
     report = CheckReport("kinetics400", str(tmp_path), True)
     listed = {tmp_path / "replacement" / name}
-    checking._find_strays(listed, report)
+    checking._find_strays([*walk_data(tmp_path)], listed, report)
     assert not report.stray_videos
 
 

@@ -99,26 +99,24 @@ def test_a_killed_call_is_gone_on_with_by_the_next(server, tmp_path, monkeypatch
     assert server.asked[1]["Range"] == "bytes=100000-"
 
 
-def test_a_piece_of_unknown_origin_is_not_built_upon(server, tmp_path):
-    """Without a size and a hash nothing would tell that it is another file's."""
-    (tmp_path / "file.bin.part").write_bytes(b"x" * 1000)
-    fetch(server, tmp_path)
+BOTH = dict(size=SIZE, sha256=RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("piece", "known", "asked"),
+    [
+        (b"x" * 1000, {}, [None]),  # nothing would tell that it is another file's
+        (b"x" * 1000, BOTH, ["bytes=1000-", None]),  # only the hash tells
+        (b"x" * (SIZE + 9), dict(sha256=RIGHT), [f"bytes={SIZE + 9}-", None]),
+        (CONTENT, BOTH, []),  # killed between the last byte and the name
+    ],
+    ids=["unknown", "foreign", "long", "whole"],
+)
+def test_a_piece_of_an_older_call(server, tmp_path, piece, known, asked):
+    (tmp_path / "file.bin.part").write_bytes(piece)
+    fetch(server, tmp_path, **known)
     assert_fetched(tmp_path)
-
-
-def test_pieces_that_do_not_belong_together_are_fetched_again(server, tmp_path):
-    """Nothing but the hash can tell; the second try is whole and from nothing."""
-    (tmp_path / "file.bin.part").write_bytes(b"x" * 1000)
-    fetch(server, tmp_path, size=SIZE, sha256=RIGHT)
-    assert_fetched(tmp_path)
-    assert [one.get("Range") for one in server.asked] == ["bytes=1000-", None]
-
-
-def test_killed_between_the_last_byte_and_the_name(server, tmp_path):
-    (tmp_path / "file.bin.part").write_bytes(CONTENT)
-    fetch(server, tmp_path, size=SIZE, sha256=RIGHT)
-    assert_fetched(tmp_path)
-    assert not server.asked
+    assert [one.get("Range") for one in server.asked] == asked
 
 
 def test_a_server_that_ignores_ranges_corrupts_nothing(server, tmp_path):
@@ -134,12 +132,6 @@ def test_a_server_that_ignores_ranges_corrupts_nothing(server, tmp_path):
 def test_a_range_that_begins_elsewhere_is_not_appended(server, tmp_path):
     server.wrong_range, server.cuts = 7, [100_000]
     fetch(server, tmp_path)
-    assert_fetched(tmp_path)
-
-
-def test_more_than_the_file_has_is_begun_anew(server, tmp_path):
-    (tmp_path / "file.bin.part").write_bytes(b"x" * (SIZE + 9))
-    fetch(server, tmp_path, sha256=RIGHT)
     assert_fetched(tmp_path)
 
 

@@ -18,13 +18,13 @@ from dvfl_lib.deployment.onnx import export, open_onnx
 from dvfl_lib.deployment.predict import open_network
 from dvfl_lib.errors import DatasetError, ModelError, RecipeError
 from dvfl_lib.lessons import lesson_clip, trained_network
-from dvfl_lib.lessons.trained import STUDENT, assets_folder
+from dvfl_lib.lessons.trained import ASSETS, assets_folder
 from dvfl_lib.standins import StandinSize, clip_frames
 from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.transforms import normalise
 from dvfl_lib.video.writing import encode_clip
 
-CHECKPOINT = assets_folder() / STUDENT.file
+CHECKPOINT = assets_folder() / ASSETS["student"]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from dvfl_lib.cli import main
 from dvfl_lib.deployment import onnx as onnx_room
 from dvfl_lib.deployment.onnx import ABOUT, export, open_onnx
 from dvfl_lib.errors import CheckpointError, ModelError, RecipeError
-from dvfl_lib.lessons.trained import STUDENT, assets_folder
+from dvfl_lib.lessons.trained import ASSETS, assets_folder
 from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 
 SMALL = VFLNetConfig(depths=(1, 1), embed_dim=8, focal_levels=2)
@@ -182,6 +182,6 @@ def test_an_export_that_cannot_end_well_does_not_begin(tmp_path, capsys, more, s
     out = tmp_path / "x.onnx"
     out.write_bytes(b"kept")
     more = [str(out) if word == "OUT" else word for word in more]
-    checkpoint = ["--checkpoint", str(assets_folder() / STUDENT.file)]
+    checkpoint = ["--checkpoint", str(assets_folder() / ASSETS["student"])]
     assert main(["export", *checkpoint, "--out", str(out), *more]) == 1
     assert said in capsys.readouterr().err and out.read_bytes() == b"kept"

@@ -17,13 +17,13 @@ from dvfl_lib.deployment import (
 from dvfl_lib.deployment.annotate import annotated
 from dvfl_lib.errors import VideoError
 from dvfl_lib.evaluation import EvaluationInfo, evaluate
-from dvfl_lib.lessons.trained import STUDENT, assets_folder
+from dvfl_lib.lessons.trained import ASSETS, assets_folder
 from dvfl_lib.standins import StandinSize, clip_frames
 from dvfl_lib.video import EvaluationViews, Sample, open_video
 from dvfl_lib.video.writing import encode_clip
 from helpers import moving_frames, write_video
 
-CHECKPOINT = assets_folder() / STUDENT.file
+CHECKPOINT = assets_folder() / ASSETS["student"]
 FAST = ["--frames", "4", "--frame-stride", "2", "--every", "8"]
 
 

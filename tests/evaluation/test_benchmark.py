@@ -24,7 +24,6 @@ from dvfl_lib.evaluation import (
 )
 from dvfl_lib.figures import benchmarks_figure
 from dvfl_lib.lessons import mistake_clips, trained_network
-from dvfl_lib.lessons.trained import ASSETS
 from dvfl_lib.standins.scenes import ACTIONS, action_of
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews
@@ -77,9 +76,15 @@ def released(tmp_path_factory) -> str:
     "changes, told",
     [
         ({"benchmarks": ["ucf102"]}, "benchmarks.0: .*'ucf101'"),
-        ({"data_roots": {"ucf101": "/none"}}, "there is no folder /none"),
+        (
+            {"data_roots": {"ucf101": "/none"}},
+            "there is no folder /none",
+        ),
         ({"checkpoints": ["pupil=x"]}, "checkpoints.0.role: .*'student'"),
-        ({"checkpoints": ["student=none.pth"]}, "there is no file none.pth"),
+        (
+            {"checkpoints": ["student=none.pth"]},
+            "there is no file none.pth",
+        ),
         ({"trust_unknown_training": ["me"]}, "trust_unknown_training.0"),
         ({"batchsize": 4}, "'batchsize'. Did you mean 'batch_size'"),
         ({"batch_size": 0}, "batch_size: .*greater than or equal to 1"),
@@ -212,11 +217,6 @@ def test_views_are_those_of_the_file_or_of_the_papers(tmp_path, ucf, released):
     assert (network.data.crop, network.short_side, network.notes) == (64, 72, ())
 
 
-def test_the_course_networks_are_those_of_the_lessons():
-    assert {r: a.file for r, a in ASSETS.items()} == plan.COURSE_FILES
-    assert {str(a.split) for a in ASSETS.values()} == {plan.COURSE_TRAINING.split}
-
-
 # --- no network is scored on what it learned from ----------------------------------
 
 
@@ -241,7 +241,7 @@ def test_three_splits_take_three_networks(tmp_path, ucf):
     }
     given = [f"student={path}@ucf101:{split}" for split, path in files.items()]
     bench = opened(tmp_path, checkpoints=given, **ucf)
-    found = {e.place[1]: e.networks["student"].weights.path for e in bench.lists}
+    found = {e.place[1]: e.networks["student"].file.path for e in bench.lists}
     assert {split: str(path) for split, path in found.items()} == files
     with pytest.raises(RecipeError, match="none for ucf101, split 2: student"):
         opened(tmp_path, checkpoints=given[:1], splits={"ucf101": "all"}, **ucf)

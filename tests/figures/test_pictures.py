@@ -40,24 +40,18 @@ def maps(*shapes, seed=0) -> list[np.ndarray]:
     return [rng.normal(size=shape) * (k + 1) for k, shape in enumerate(shapes)]
 
 
-def test_maps_share_one_scale_and_say_so_by_one_bar():
+def test_maps_share_one_scale_or_one_per_row_or_none():
     rows = [maps((4, 4), (4, 4)), maps((4, 4), (4, 4), seed=1)]
-    figure = heat_maps(rows, signed=True)
-    limits = {image.get_clim() for image in images(figure)}
-    top = max(np.abs(m).max() for row in rows for m in row)
-    assert limits == {(-top, top)}
-    assert sum(axis.get_label() == "<colorbar>" for axis in figure.axes) == 1
-
-
-def test_a_scale_for_each_row_or_for_each_map():
-    rows = [maps((4, 4), (4, 4)), maps((4, 4), (4, 4), seed=1)]
-    by_row = heat_maps(rows, signed=True, shared="row")
-    first, second, third, fourth = (i.get_clim() for i in images(by_row))
-    assert first == second != third == fourth
-    assert sum(axis.get_label() == "<colorbar>" for axis in by_row.axes) == 2
-    alone = heat_maps(rows, signed=True, shared="none")
-    assert len({image.get_clim() for image in images(alone)}) == 4
-    assert not any(axis.get_label() == "<colorbar>" for axis in alone.axes)
+    for shared, scales, bars in (("all", 1, 1), ("row", 2, 2), ("none", 4, 0)):
+        figure = heat_maps(rows, signed=True, shared=shared)
+        limits = [image.get_clim() for image in images(figure)]
+        assert len(set(limits)) == scales
+        assert sum(axis.get_label() == "<colorbar>" for axis in figure.axes) == bars
+        if shared == "all":
+            top = max(np.abs(m).max() for row in rows for m in row)
+            assert set(limits) == {(-top, top)}
+        if shared == "row":
+            assert limits[0] == limits[1] != limits[2] == limits[3]
 
 
 def test_zero_is_white_on_a_signed_scale_and_the_bottom_of_an_amount():

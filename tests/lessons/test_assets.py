@@ -12,7 +12,7 @@ import torch
 
 from dvfl_lib.errors import LessonError, RunDirectoryError
 from dvfl_lib.lessons import lesson_clip, trained_network, trained_student
-from dvfl_lib.lessons.trained import ASSETS, MANIFEST, STUDENT
+from dvfl_lib.lessons.trained import ASSETS, CROP, FRAMES, MANIFEST, SHORT_SIDE
 from dvfl_lib.recipes import EvaluateRecipe, Recipe, recipe_for
 from dvfl_lib.standins import StandinSize, clip_frames, encode_clip
 from dvfl_lib.standins.scenes import ACTIONS
@@ -26,7 +26,7 @@ assets = load_script("tools/train_assets.py")
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "data" / "assets"
 ENTRIES = json.loads((FOLDER / MANIFEST).read_text("utf-8"))["files"]
-ENTRY = ENTRIES[STUDENT.file]
+ENTRY = ENTRIES[ASSETS["student"]]
 
 
 def completed(recipe: dict) -> dict:
@@ -41,28 +41,28 @@ def completed(recipe: dict) -> dict:
 @pytest.mark.parametrize("name", ASSETS)
 def test_every_network_is_the_one_that_the_manifest_describes(name):
     model, metadata = trained_network(name)
-    entry = ENTRIES[ASSETS[name].file]
+    entry = ENTRIES[ASSETS[name]]
     assert not model.training and metadata["standin"] is True
     assert metadata["classes"] == list(ACTIONS)
-    assert entry["bytes"] == (FOLDER / ASSETS[name].file).stat().st_size
+    assert entry["bytes"] == (FOLDER / ASSETS[name]).stat().st_size
     for key in ("seed", "clips", "epochs", "chosen_epoch", "test", "command", "what"):
         assert metadata[key] == entry[key]
     recipe = recipe_for("demo", assets.OVERRIDES).to_dict()
     assert json.loads(json.dumps(recipe)) == completed(metadata["recipe"])
     assert entry["overrides"] == assets.OVERRIDES and entry["seed"] == assets.SEED
-    assert entry["what"].startswith(assets.WHAT[ASSETS[name].role])
+    assert entry["what"].startswith(assets.WHAT[name])
 
 
 def test_the_student_s_teacher_is_the_one_beside_it():
-    teacher = ENTRIES[ASSETS["teacher"].file]
+    teacher = ENTRIES[ASSETS["teacher"]]
     assert teacher["test"]["top1"] == ENTRY["test"]["top1_teacher"]
-    assert set(ENTRIES) == {asset.file for asset in ASSETS.values()}
+    assert set(ENTRIES) == {*ASSETS.values()}
 
 
 def test_clips_are_cut_as_the_student_saw_them():
     data = recipe_for("demo", assets.OVERRIDES).data
-    assert (data.frames, data.crop) == (STUDENT.frames, STUDENT.crop)
-    assert data.short_side == STUDENT.short_side
+    assert (data.frames, data.crop) == (FRAMES, CROP)
+    assert data.short_side == SHORT_SIDE
     assert data.sampling == "segments"  # as lesson_clip samples
 
 
@@ -73,7 +73,7 @@ def copy(tmp_path) -> Path:
 
 
 def test_a_changed_file_is_refused(copy):
-    file = copy / STUDENT.file
+    file = copy / ASSETS["student"]
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
@@ -83,7 +83,7 @@ def test_a_changed_file_is_refused(copy):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [(MANIFEST, None), (STUDENT.file, None), (MANIFEST, "{"), (MANIFEST, "[]")],
+    [(MANIFEST, None), (ASSETS["student"], None), (MANIFEST, "{"), (MANIFEST, "[]")],
 )
 def test_a_missing_or_damaged_file_is_named(copy, name, text):
     (copy / name).unlink()
@@ -106,7 +106,7 @@ def test_a_clip_is_made_by_the_steps_of_the_evaluation(side, short_side):
 def test_a_clip_is_that_of_the_stand_in_but_for_its_encoding(tmp_path):
     path = tmp_path / "v_Swelling_g02_c01.avi"
     encode_clip(path, clip_frames(0, StandinSize(), "Swelling", 2, 1))
-    evaluate = EvaluateRecipe(clips=1, crops=1, short_side=STUDENT.short_side)
+    evaluate = EvaluateRecipe(clips=1, crops=1, short_side=SHORT_SIDE)
     data = recipe_for("demo", assets.OVERRIDES).data
     views = EvaluationViews([Sample(path, 0, "g02", path.name)], data, evaluate)
     ours = normalise(lesson_clip("Swelling", group=2))
@@ -198,7 +198,7 @@ def test_the_command_trains_with_these_settings_and_exports(fake, tmp_path, caps
     assert fake.asked["profile"] == "demo" and fake.asked["split"] == "1"
     assert fake.asked["run_dir"] == str(tmp_path / "run")
     assert fake.run.trained_roles == ["teacher", "student", "baseline"]
-    path = tmp_path / "assets" / STUDENT.file
+    path = tmp_path / "assets" / ASSETS["student"]
     model, metadata = trained_network("student", path.parent)
     for name, value in fake.run.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name])

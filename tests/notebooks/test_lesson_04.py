@@ -34,7 +34,7 @@ def rows(text: str) -> dict[str, list[float]]:
 
 def test_the_accuracies_are_those_of_the_manifest_and_the_teacher_is_the_worst():
     entries = json.loads((ROOT / "data/assets" / MANIFEST).read_text("utf-8"))["files"]
-    wanted = [100 * entries[a.file]["test"]["top1"] for a in ASSETS.values()]
+    wanted = [100 * entries[file]["test"]["top1"] for file in ASSETS.values()]
     lines = printed("networks[name], story").strip().splitlines()[:3]
     assert [numbers(line)[0] for line in lines] == pytest.approx(wanted, abs=0.05)
     assert min(wanted) == wanted[list(ASSETS).index("teacher")]

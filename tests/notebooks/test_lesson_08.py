@@ -211,8 +211,8 @@ def test_all_are_less_sure_than_right():
     for sure, right, error in rows:
         assert sure < right and 24 < error < 28
     assert words("reliability_figure(found").count("less sure than right") == 3
-    for asset in ASSETS.values():
-        recipe = read_metadata(assets_folder() / asset.file)["recipe"]
+    for file in ASSETS.values():
+        recipe = read_metadata(assets_folder() / file)["recipe"]
         smoothing = recipe["augment"]["label_smoothing"]
         assert round(100 * (1 - smoothing + smoothing / 12)) == 91
 

@@ -72,11 +72,11 @@ def test_an_interrupted_writing_goes_on(small, tmp_path, monkeypatch):
     written, root = [], tmp_path / "s"
     encode = standin_writing.encode_clip
 
-    def killed_after_five(path, *rest):
+    def killed_after_five(path, frames, **how):
         if len(written) == 5:
             raise KeyboardInterrupt
         written.append(path)
-        encode(path, *rest)
+        encode(path, frames, **how)
 
     with monkeypatch.context() as patch:
         patch.setattr(standin_writing, "encode_clip", killed_after_five)
