@@ -241,7 +241,7 @@ def test_three_splits_take_three_networks(tmp_path, ucf):
     }
     given = [f"student={path}@ucf101:{split}" for split, path in files.items()]
     bench = opened(tmp_path, checkpoints=given, **ucf)
-    found = {e.place[1]: e.networks["student"].weights.path for e in bench.lists}
+    found = {e.place[1]: e.networks["student"].file.path for e in bench.lists}
     assert {split: str(path) for split, path in found.items()} == files
     with pytest.raises(RecipeError, match="none for ucf101, split 2: student"):
         opened(tmp_path, checkpoints=given[:1], splits={"ucf101": "all"}, **ucf)
