@@ -9,8 +9,8 @@ frames and pixels are not. The *readable* form is exported, for ONNX Runtime arr
 graph for itself.
 
 Source: ``torch.onnx.export`` with ``dynamo=True``; onnxscript's optimizer folds
-constants, so that a kernel that is laid out anew in ``forward`` is a plain weight, which
-quantisation needs.
+constants, so that a kernel that is laid out anew in ``forward`` is a plain weight,
+which quantisation needs.
 """
 
 from __future__ import annotations
