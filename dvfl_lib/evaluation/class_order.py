@@ -59,8 +59,8 @@ def _plain(name: str) -> str:
 class InClassOrder(nn.Module):
     """A network whose outputs stand in the order of a data set's labels.
 
-    ``order``: K numbers, see ``align_classes``. They are part of the state dict: results
-    under another order are told apart.
+    ``order``: K numbers, see ``align_classes``. They are part of the state dict, so
+    that results under another order are told apart.
     """
 
     def __init__(self, model: nn.Module, order: Sequence[int]) -> None:
@@ -78,7 +78,7 @@ def classes_of_file(
 ) -> tuple[tuple[str, ...], str]:
     """A network's classes in its order, and what to say of where they are from.
 
-    ``kind`` and ``metadata``: see ``WeightsFile``. ``class_order``: "authors", "own" (the
+    ``kind``, ``metadata``: see ``WeightsFile``. ``class_order``: "authors", "own" (the
     data set's), a file of names, or "": what the file says, and for a .pth file, which
     says nothing, "authors". ``CheckpointError`` where nobody knows.
     """
