@@ -196,6 +196,10 @@ def _index(path: Path, size: int, mtime_ns: int) -> FrameIndex:
         if (container.format.name, codec.name) in _COUNTED:
             reorders, avi = bool(codec.has_b_frames), container.format.name == "avi"
             times, keys = _presentation(packets, reorders, avi)
+            # AVI is entered by its own index, which may be of frames that are lost.
+            told = (entry.timestamp for entry in stream.index_entries if entry.size)
+            if avi and times != tuple(told):
+                times, keys = None, ()
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         known = dict(stream=number, time_base=stream.time_base)
         # Of several streams decord may choose another; more than eight bits are made
