@@ -84,13 +84,9 @@ class VideoDataset(Dataset):
         """Divide the samples by whole groups: (to fit on, to choose by).
 
         Every class gives the same number of its groups, at least one: ``share`` of
-        the groups of the class that has fewest. One draw of positions among a
-        class's sorted groups serves all classes, the way the official splits of
-        UCF101 take the same group numbers from every class. A fixed function of
-        the samples, ``share`` and ``seed``; both parts keep the list's order.
-
-        Raises:
-            DatasetError: a class has one group only.
+        the groups of the class that has fewest. One draw of positions among a class's
+        sorted groups serves all classes, as the official splits of UCF101 do. A fixed
+        function of the samples, ``share`` and ``seed``.
         """
         groups: dict[int, set[str]] = {}
         for sample in self.samples:
@@ -335,33 +331,31 @@ class MissingVideos(DatasetError):
         self.names, self.samples = tuple(names), tuple(samples)
 
 
+def is_whole(sample: Sample) -> bool:
+    """Whether its file is there and not empty."""
+    return sample.path.is_file() and sample.path.stat().st_size > 0
+
+
 def keep_found(
     samples: Sequence[Sample],
-    there: Callable[[Sample], bool],
     where: object,
     advice: str,
+    there: Callable[[Sample], bool] = is_whole,
     least: float = 1,
 ) -> list[Sample]:
     """The listed videos that are there, ``least`` of the list or ``MissingVideos``.
 
     ``where`` they should be, and ``advice`` on what to do, are for the message.
     """
-    found, missing = [], []
-    for sample in samples:
-        (found if there(sample) else missing).append(sample)
-    if missing:
-        names = [sample.name for sample in missing]
+    found = [sample for sample in samples if there(sample)]
+    if len(found) < len(samples):
+        missing = [sample.name for sample in samples if not there(sample)]
         told = (
             f"{where}: {len(samples)} clips are listed, {len(found)} are there and "
             f"{len(missing)} ({len(missing) / len(samples):.1%}) are missing, such as "
-            f"{first_few(names)}"
+            f"{first_few(missing)}"
         )
         if len(found) < least * len(samples):
-            raise MissingVideos(f"{told}.{advice}", names, found)
+            raise MissingVideos(f"{told}.{advice}", missing, found)
         warnings.warn(f"{told}. The missing ones are left out", stacklevel=4)
     return found
-
-
-def is_whole(sample: Sample) -> bool:
-    """Whether its file is there and not empty."""
-    return sample.path.is_file() and sample.path.stat().st_size > 0

@@ -51,14 +51,7 @@ class Side:
     subset: str
     found: int | None = None  # clips; None where it could not be read at all
     expected: int | None = None  # None where no number is published
-    trouble: str = ""
-
-    @property
-    def wrong(self) -> str:
-        """What is wrong with it in few words, or ""."""
-        if self.trouble or self.expected in (None, self.found):
-            return self.trouble
-        return f"{self.found:,} clips, and {self.expected:,} are published"
+    trouble: str = ""  # what is wrong with it in few words
 
 
 @dataclass
@@ -88,8 +81,8 @@ class CheckReport:
         lines = list(self.wrong)
         told: dict[str, list[str]] = {}
         for side in self.sides:
-            if side.wrong:
-                told.setdefault(side.wrong, []).append(f"{side.split} {side.subset}")
+            if side.trouble:
+                told.setdefault(side.trouble, []).append(f"{side.split} {side.subset}")
         lines += [f"split {first_few(where)}: {what}" for what, where in told.items()]
         if self.clips_expected and self.clips not in (None, *self.clips_expected):
             right = " or ".join(f"{number:,}" for number in self.clips_expected)
@@ -122,7 +115,7 @@ class CheckReport:
         for side in self.sides:
             found = "?" if side.found is None else f"{side.found:,}"
             of = "" if side.expected is None else f" of {side.expected:,}"
-            mark = "  <-" if side.wrong else ""
+            mark = "  <-" if side.trouble else ""
             lines.append(f"  split {side.split:<8} {side.subset:<6}{found}{of}{mark}")
         how = (
             "by the first frame of each; contents were not compared"
@@ -252,8 +245,6 @@ def _load(
     source, found = SOURCES.get(report.name), []
     for split, subset in product(map(str, splits), SUBSETS):
         side = Side(split, subset)
-        if source and not report.standin:  # the published numbers are not its own
-            side.expected = source.count(split, subset)
         report.sides.append(side)
         samples: Iterable[Sample] = ()
         with warnings.catch_warnings(record=True) as told:
@@ -269,6 +260,10 @@ def _load(
         if samples:
             found.append((split, subset, tuple(samples)))
             side.found = len(found[-1][2])
+        if source and not report.standin:  # the published numbers are not its own
+            side.expected = source.count(split, subset)
+        if not side.trouble and side.expected not in (None, side.found):
+            side.trouble = f"{side.found:,} clips, and {side.expected:,} are published"
         report.notes += [str(warning.message) for warning in told]
     report.missing = sorted(set(report.missing))
     report.notes = list(dict.fromkeys(report.notes))

@@ -153,19 +153,16 @@ def _receive(
     wanted = {"Range": f"bytes={have}-"} if have else {}
     with session.get(address, headers=wanted, stream=True, timeout=_STALL) as answer:
         told = answer.headers
+        fits = told.get("Content-Range", "").startswith(f"bytes {have}-")
+        if answer.status_code == 416 or (answer.status_code == 206 and not fits):
+            part.unlink()
+            raise requests.ConnectionError("has another file than what is here")
+        if answer.status_code in _BUSY:
+            raise requests.ConnectionError(f"answers {answer.status_code}")
+        if answer.status_code not in (200, 206):
+            raise _Refused(f"answers {answer.status_code} {answer.reason}")
         if answer.status_code == 200:
             have = 0
-        elif answer.status_code == 206:
-            if not told.get("Content-Range", "").startswith(f"bytes {have}-"):
-                part.unlink()
-                raise requests.ConnectionError("sent another piece than asked for")
-        elif answer.status_code == 416:  # nothing beyond what is here: another file
-            part.unlink()
-            raise requests.ConnectionError("has no more to send; begun anew")
-        elif answer.status_code in _BUSY:
-            raise requests.ConnectionError(f"answers {answer.status_code}")
-        else:
-            raise _Refused(f"answers {answer.status_code} {answer.reason}")
         if told.get("Content-Type", "").startswith("text/html"):
             raise _Refused("sends a web page in the place of the file")
         length = int(told.get("Content-Length", 0))

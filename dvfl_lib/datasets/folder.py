@@ -1,13 +1,6 @@
-"""Anybody's own videos, sorted into folders or named in CSV files.
+"""Anybody's own videos, in the layouts that ``data/README.md`` shows.
 
 Public names: ``load_folder``.
-
-One of three layouts; the first that fits is taken. ``test`` may be called ``val``,
-``validate`` or ``validation``::
-
-    root/train.csv, test.csv            lines "path,label" or "path,label,group"
-    root/train/<class>/..., test/<class>/...
-    root/<class>/...                    with split="0.2", see ``load_folder``
 
 The first line of a list may name its columns, in any order; others are passed over.
 Its paths are below ``root`` or absolute, and may lack the suffix of the video. A label
@@ -87,11 +80,6 @@ def load_folder(root: Path, split: str, subset: str) -> VideoDataset:
             ``train`` and ``test``. "0.2" divides class folders that are not divided:
             of each class a fifth of the groups, at least one, is for testing. Which,
             follows from the names and a seed: "0.2-seed7", or 0 for "0.2".
-
-    Raises:
-        DatasetError: a layout that is none of these; videos missing; a label out of
-            range; a video on both sides or under two labels, by path or by content; a
-            class that cannot be divided.
     """
     given = root / "classes.txt"
     names = _check_names(read_lines(given), given) if given.is_file() else None
@@ -284,10 +272,7 @@ def _from_lists(
                 samples.append(Sample(path, min(labels), group or listed, listed))
                 continue
             raise DatasetError(f"{where}: {trouble}")
-        advice = f" Paths are below {root}"
-        sides[side] = keep_found(
-            samples, lambda sample: sample.path.is_file(), lists[side], advice
-        )
+        sides[side] = keep_found(samples, lists[side], f" Paths are below {root}")
     groups = [{group for *_, group, _ in rows[side]} - {""} for side in SUBSETS]
     if both := sorted(groups[0] & groups[1]):
         count = sum(group in both for *_, group, _ in rows["test"])

@@ -1,18 +1,13 @@
-"""HMDB51: 51 human actions, 6,766 clips, as it is unpacked.
+"""HMDB51: 51 human actions, 6,766 clips, as ``data/README.md`` shows them.
 
 Public names: ``load_hmdb51``, ``read_list``, ``source_of``, ``SPLITS``.
-
-The layout, the archives of the classes inside the one of the videos unpacked too::
-
-    root/hmdb51_org/<class>/<source>_<class>_<attributes>_<n>.avi
-    root/testTrainMulti_7030_splits/<class>_test_split{1,2,3}.txt
 
 Traps. Names of classes begin like one another (kick and kick_ball, push and pushup): a
 list's class is its name without ``_test_splitN.txt``. Names of clips hold ! # & ( ) +
 ; @ [ ] ~. Labels are the places of the classes in the alphabet, as in torchvision.
 
-The group of a clip is its class and the source: what stands before the class in its
-name. This fits all 6,766 names, and no such group is on both sides of an official
+A clip is named ``<source>_<class>_<attributes>_<n>.avi``; its group is class and
+source. This fits all 6,766 names, and no such group is on both sides of an official
 split; the same source may serve another class on the other side.
 """
 
@@ -27,7 +22,6 @@ from ..video.clips import Sample
 from .base import (
     VideoDataset,
     find_folder,
-    is_whole,
     keep_found,
     marked_standin,
     official_classes,
@@ -50,11 +44,7 @@ _WHERE = (
 
 
 def source_of(name: str, class_name: str) -> str:
-    """What the clip was cut from: its name up to ``_<class>_<attributes>_<n>.avi``.
-
-    Raises:
-        DatasetError: a name of another form, or of another class.
-    """
+    """What the clip was cut from: its name up to ``_<class>_<attributes>_<n>.avi``."""
     attributes = r"[a-z]+_(?:cm|nm)_np\d+_[a-z]+_[a-z]+_\d+\.avi"
     form = rf"(.+)_{re.escape(class_name)}_{attributes}"
     match = re.fullmatch(form, name, re.IGNORECASE)
@@ -71,10 +61,6 @@ def read_list(file: Path, class_name: str) -> dict[str, dict[str, str]]:
 
     A line is ``<name>.avi <flag>`` with a blank behind; the flag is 1 for training, 2
     for testing and 0 for neither.
-
-    Raises:
-        DatasetError: missing or unreadable; a flag that is not 0, 1 or 2; a clip of
-            another class, or named twice; a source on both sides.
     """
     clips: dict[str, dict[str, str]] = {side: {} for side in _FLAGS.values()}
     names = []
@@ -103,12 +89,7 @@ def read_list(file: Path, class_name: str) -> dict[str, dict[str, str]]:
     "nobody can tell which order its checkpoints have",
 )
 def load_hmdb51(root: Path, split: str, subset: str) -> VideoDataset:
-    """HMDB51, one of its official splits "1", "2", "3".
-
-    Raises:
-        DatasetError: folders, lists or listed files missing; archives still packed; a
-            contradictory list.
-    """
+    """HMDB51, one of its official splits "1", "2", "3"."""
     videos = find_folder(root, _VIDEOS, _WHERE)
     lists = find_folder(root, _LISTS, _WHERE)
     drawn, official = sorted(HMDB51_NAMES.values()), official_classes("hmdb51")
@@ -123,5 +104,5 @@ def load_hmdb51(root: Path, split: str, subset: str) -> VideoDataset:
     advice = (
         f"{packed_in(videos)} Unpack the archives of classes too (unrar x). {_WHERE}"
     )
-    samples = keep_found(samples, is_whole, videos, advice)
+    samples = keep_found(samples, videos, advice)
     return VideoDataset("hmdb51", root, split, subset, classes, samples)

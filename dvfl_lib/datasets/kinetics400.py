@@ -1,14 +1,6 @@
-"""Kinetics-400: clips of ten seconds from YouTube, 400 actions, as it is unpacked.
+"""Kinetics-400: clips of ten seconds from YouTube, as ``data/README.md`` shows them.
 
 Public names: ``load_kinetics400``, ``read_csv``, ``class_key``.
-
-The layout of the CVDF's copy; ``train`` and ``val`` may instead hold a folder for each
-class, written with spaces or with underscores::
-
-    root/train/<youtube id>_<start>_<end>.mp4     both times with six digits
-    root/val/...
-    root/annotations/train.csv, val.csv           or in root, or validate.csv
-    root/replacement/...                          optional: whole files for damaged ones
 
 The order of the labels is the alphabetical one of the full names, kept in
 ``classes/kinetics400.txt``. It must not depend on a spelling for folders: without
@@ -16,9 +8,9 @@ parentheses "skiing (not slalom or crosscountry)", 308, and "skiing crosscountry
 change places. Nor on the list: a short one names a few classes of the 400.
 
 No copy is whole. A clip that the list names and the disk lacks is left out, and a
-warning says how many there are; at least half must be there. There is one division,
-whose test side is the *validation* list; its copies differ in size (19,404 to 19,881
-videos are known), so state yours. A group is a YouTube id.
+warning says how many there are; at least half must be there. The test side is the
+*validation* list; its copies differ in size (19,404 to 19,881 videos are known), so
+state yours. A group is a YouTube id.
 """
 
 from __future__ import annotations
@@ -69,14 +61,7 @@ def read_csv(file: Path, classes: Sequence[str], subset: str) -> dict[str, int]:
     """The clips of a list, in its order: name without suffix -> label.
 
     A clip under two classes is left out, with a warning: its label is not known.
-
-    Args:
-        classes: names in the order of the labels.
-        subset: "train" or "test" (the validation list); a column ``split`` must agree.
-
-    Raises:
-        DatasetError: unreadable; columns missing; a label that is not among
-            ``classes``; an id or a time that is none; a line of another split.
+    ``subset`` is "train" or "test", with which a column ``split`` must agree.
     """
     label_of = {class_key(name): label for label, name in enumerate(classes)}
     lines = read_table(file)
@@ -184,10 +169,6 @@ def load_kinetics400(root: Path, split: str, subset: str) -> VideoDataset:
     """The training list, or as "test" the validation list.
 
     Without a list, the folders of the classes say what there is.
-
-    Raises:
-        DatasetError: folders missing; less than half of the list there; a list of
-            another data set; a folder that contradicts the list; a clip in both lists.
     """
     videos = next((root / n for n in _NAMES[subset] if (root / n).is_dir()), None)
     if videos is None:
@@ -218,7 +199,7 @@ def load_kinetics400(root: Path, split: str, subset: str) -> VideoDataset:
         group = stem[:11] if _STEM.fullmatch(stem) else stem
         samples.append(Sample(path, label, group, path.name))
     advice = f"{packed_in(videos, root)} Half of the list must be there. {_WHERE}"
-    found = keep_found(samples, lambda s: s.path.stem in disk, videos, advice, 0.5)
+    found = keep_found(samples, videos, advice, lambda s: s.path.stem in disk, 0.5)
     missing = len(samples) - len(found) if subset in lists else None
     seen = len({sample.label for sample in found})
     if seen < len(classes):

@@ -140,11 +140,6 @@ def alike(
     return parts
 
 
-def _beginning(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.sha256(file.read(65536)).digest()
-
-
 def _content(path: Path) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
@@ -167,10 +162,10 @@ def sort_copies(
             labels.setdefault(sample.path, set()).add(sample.label)
     there = [p for p in sorted(places) if p.is_file() and p not in unread]
     size = {path: path.stat().st_size for path in there}
-    # Few files are of one size, and fewer begin alike: only they are read as a whole.
+    # Few files are of one size; only these are read.
     same = alike([[path for path in there if size[path]]], size.__getitem__)
     across, double, others = [], [], []
-    for paths in alike(alike(same, _beginning), _content):
+    for paths in alike(same, _content):
         where = set().union(*(places[path] for path in paths))
         if len(where) > len({split for split, _ in where}):
             across.append(paths)

@@ -1,19 +1,13 @@
-"""Something-Something V2: 174 classes, 220,847 clips, as it is unpacked.
+"""Something-Something V2: 174 classes, 220,847 clips, as ``data/README.md`` shows them.
 
 Public names: ``load_ssv2``, ``read_labels``, ``read_list``, ``flip_labels``.
-
-The layout; the lists may lie in a folder ``labels``::
-
-    root/20bn-something-something-v2/<id>.webm
-    root/labels.json, train.json, validation.json
 
 Traps. A clip's class is its ``template`` without the brackets, looked up in
 ``labels.json``, whose values are numbers written as text. Some templates contain
 commas. Six classes name a side, which a horizontal flip changes; see ``flip_labels``.
 
-There is one division; its test side is the *validation* list, because the official
-test list has no labels. Nothing says which clips were recorded together: each is a
-group of its own.
+The test side is the *validation* list, because the official test list has no labels.
+Nothing says which clips were recorded together: each is a group of its own.
 """
 
 from __future__ import annotations
@@ -77,12 +71,7 @@ def read_labels(file: Path) -> tuple[str, ...]:
 
 
 def read_list(file: Path, classes: Sequence[str]) -> dict[str, int]:
-    """The clips of ``train.json`` or ``validation.json``: id -> label.
-
-    Raises:
-        DatasetError: unreadable; an entry without a template, as in the test list; a
-            template that is not among ``classes``; a clip named twice.
-    """
+    """The clips of ``train.json`` or ``validation.json``: id -> label."""
     label_of = {name: label for label, name in enumerate(classes)}
     clips = []
     for place, entry in enumerate(_read_json(file, list), start=1):
@@ -111,11 +100,7 @@ def read_list(file: Path, classes: Sequence[str]) -> dict[str, int]:
     released_order=tuple,
 )
 def load_ssv2(root: Path, split: str, subset: str) -> VideoDataset:
-    """The training list, or as "test" the validation list.
-
-    Raises:
-        DatasetError: folders, lists or listed files missing; lists that contradict.
-    """
+    """The training list, or as "test" the validation list."""
     inner = root / "labels"
     lists = inner if (inner / "labels.json").is_file() else root
     classes = read_labels(lists / "labels.json")
@@ -132,7 +117,7 @@ def load_ssv2(root: Path, split: str, subset: str) -> VideoDataset:
     ]
     disk = {entry.name for entry in list_folder(videos)}
     advice = f"{packed_in(videos, root, prefix=_VIDEOS)} {_WHERE}"
-    samples = keep_found(samples, lambda s: s.name in disk, videos, advice)
+    samples = keep_found(samples, videos, advice, lambda s: s.name in disk)
     swapped = flip_labels(classes)
     return VideoDataset("ssv2", root, split, subset, classes, samples, swapped)
 
@@ -168,9 +153,7 @@ def flip_labels(classes: Sequence[str]) -> dict[int, int | None] | None:
     whose mirror image is not among ``classes`` gets None: its clips must not be
     flipped. Of the 174 classes of Something-Something V2 this finds the pairs that
     MMAction2's recipe for TSM swaps: 86 and 87, 93 and 94, 166 and 167.
-
-    Returns:
-        The labels that change; None where none does.
+    None where no label changes.
     """
     labels: dict[str, list[int]] = {}
     for label, name in enumerate(classes):

@@ -1,14 +1,8 @@
-"""UCF101 (13,320 clips, arXiv 1212.0402) and UCF50, as they are unpacked.
+"""UCF101 (13,320 clips, arXiv 1212.0402) and UCF50, as ``data/README.md`` shows them.
 
 Public names: ``load_ucf101``, ``load_ucf50``, ``read_classes``, ``read_list``,
 ``group_of``, ``group_number``, ``fold_group``, ``authors_split``,
 ``straddling_groups``, ``UCF50_SPLITS``.
-
-The layouts::
-
-    root/UCF-101/<Class>/v_<Class>_gNN_cNN.avi
-    root/ucfTrainTestlist/classInd.txt, trainlist0{1,2,3}.txt, testlist0{1,2,3}.txt
-    root/UCF50/<Class>/v_<Class>_gNN_cNN.avi
 
 The clips of a group were cut from one recording: an honest split keeps it on one side.
 
@@ -17,11 +11,10 @@ it is not alphabetical: Hammering, HammerThrow and JumpingJack, JumpRope. The fo
 HandstandPushups holds files named v_HandStandPushups_..., and some copies rename it,
 so names are compared without regard to case. The test lists carry no label.
 
-Traps of UCF50. There is no list, neither of classes nor of splits. Labels follow a
-plain sort of the folders: JumpRope stands before JumpingJack. Two folders hold files
-of another prefix, Billiards v_Billards_ and PullUps v_Pullup_: the folder gives the
-label. Six classes have more than the 25 groups of the others, up to 30 (63 clips that
-others may leave out): 26 goes where 1 goes, 27 where 2 goes, and so on.
+Traps of UCF50. No list names classes or splits: labels follow a plain sort of the
+folders, JumpRope before JumpingJack. Billiards holds files v_Billards_, PullUps
+v_Pullup_: the folder gives the label. Six classes have more than 25 groups, up to 30
+(63 clips that others may leave out): 26 goes where 1 goes, 27 where 2 goes, and so on.
 """
 
 from __future__ import annotations
@@ -40,7 +33,6 @@ from .base import (
     VideoDataset,
     find_folder,
     first_few,
-    is_whole,
     keep_found,
     marked_standin,
     official_classes,
@@ -49,7 +41,6 @@ from .base import (
     scan_folders,
 )
 from .leakage import refuse_shared, refuse_twice
-from .sources import SOURCES
 
 UCF101_OFFICIAL = ("1", "2", "3")
 GROUPS = 25  # that every class of UCF50 has
@@ -65,17 +56,12 @@ _WHERE_101 = (
     f"UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip are at {_AT}/UCF101.php"
 )
 _WHERE_50 = f"UCF50.rar is at {_AT}/UCF50.php"
-_HALF = " The archive may be half unpacked (empty files count as missing)."
 
 Clips = dict[str, int]  # "<Class>/<file>.avi" -> label
 
 
 def group_of(name: str) -> str:
-    """``"<Class>_gNN"``: the recording from which the clip ``<Class>/<file>`` was cut.
-
-    Raises:
-        DatasetError: a name without ``_gNN_cNN.avi``.
-    """
+    """``"<Class>_gNN"``: the recording that ``<Class>/<file>`` was cut from."""
     match = re.search(r"_g(\d+)_c\d+\.avi$", name, re.IGNORECASE)
     if match is None:
         raise DatasetError(
@@ -95,14 +81,11 @@ def fold_group(number: int) -> int:
 
 
 def authors_split(clips: Mapping[str, int]) -> dict[str, Clips]:
-    """The split of the DVFL-Net repository: per class the first 80 % by name.
+    """The split of the DVFL-Net repository, of ``<Class>/<file>`` -> label.
 
     Of each class the first ceil(0.8 n) clips in the order of their names are for
     training, the rest for testing (its ``train.csv`` and ``val.csv``). The cut
     falls inside a group; see ``straddling_groups``.
-
-    Args:
-        clips: ``<Class>/<file>`` -> label.
     """
     split: dict[str, Clips] = {"train": {}, "test": {}}
     for label in sorted(set(clips.values())):
@@ -149,11 +132,15 @@ def _all_clips(disk: dict[str, Path], classes: Sequence[str], title: str) -> Cli
     return dict(sorted(clips.items(), key=lambda clip: (clip[1], clip[0])))
 
 
-def _samples(clips: Clips, disk: dict[str, Path], videos: Path) -> list[Sample]:
-    return [
+def _found(
+    clips: Clips, disk: dict[str, Path], videos: Path, where: str
+) -> list[Sample]:
+    samples = [
         Sample(disk.get(name.lower(), videos / name), label, group_of(name), name)
         for name, label in clips.items()
     ]
+    half = " The archive may be half unpacked (empty files count as missing)."
+    return keep_found(samples, videos, f"{half} {where}")
 
 
 # --- UCF101 --------------------------------------------------------------------------
@@ -172,12 +159,7 @@ def read_classes(file: Path) -> tuple[str, ...]:
 
 
 def read_list(file: Path, classes: Sequence[str]) -> Clips:
-    """The clips of ``trainlist0N.txt`` or ``testlist0N.txt``.
-
-    Raises:
-        DatasetError: unreadable; a folder that is no class; a number that
-            contradicts ``classInd.txt``; a clip named twice.
-    """
+    """The clips of ``trainlist0N.txt`` or ``testlist0N.txt``."""
     label_of = {name.lower(): label for label, name in enumerate(classes)}
     clips = []
     for line in read_lines(file, _WHERE_101):
@@ -200,12 +182,7 @@ def read_list(file: Path, classes: Sequence[str]) -> Clips:
     released_order=sorted,
 )
 def load_ucf101(root: Path, split: str, subset: str) -> VideoDataset:
-    """UCF101: "1", "2", "3" (official), or "authors", see ``authors_split``.
-
-    Raises:
-        DatasetError: folders, lists or listed files missing; lists that contradict; a
-            group on both sides, but for "authors", which warns of them.
-    """
+    """UCF101: "1", "2", "3" (official), or "authors", see ``authors_split``."""
     videos = find_folder(root, "UCF-101", _WHERE_101)
     lists = find_folder(root, "ucfTrainTestlist", _WHERE_101)
     classes = read_classes(lists / "classInd.txt")
@@ -216,9 +193,7 @@ def load_ucf101(root: Path, split: str, subset: str) -> VideoDataset:
         clips = {s: read_list(lists / f"{s}list0{split}.txt", classes) for s in SUBSETS}
         groups = {side: map(group_of, names) for side, names in clips.items()}
         refuse_shared(groups, "groups", lists, _WHERE_101)
-    samples = _samples(clips[subset], disk, videos)
-    advice = f"{_HALF} {_WHERE_101}"
-    samples = keep_found(samples, is_whole, videos, advice)
+    samples = _found(clips[subset], disk, videos, _WHERE_101)
     return VideoDataset("ucf101", root, split, subset, classes, samples)
 
 
@@ -242,10 +217,6 @@ def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
         split: "group01" to "group25" (leave one group out; the mean over them is the
             data set's usual number), "fold1" to "fold5" (five groups each, a cheaper
             choice of this project), or "authors", see ``authors_split``.
-
-    Raises:
-        DatasetError: folders missing; a class that lacks a group; a file of another
-            class.
     """
     videos = find_folder(root, "UCF50", _WHERE_50)
     standin = marked_standin(root)
@@ -253,7 +224,7 @@ def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
     disk = scan_folders(videos)
     clips = _all_clips(disk, classes, "UCF50")
     _check_ucf50(videos, clips, classes)
-    if not standin and len(clips) not in (SOURCES["ucf50"].clips, 6676):
+    if not standin and len(clips) not in (6681, 6676):
         warnings.warn(
             f"{videos} holds {len(clips)} clips; UCF50 has 6681, or 6676 by its own "
             "page. It may be half unpacked: state the number with your results",
@@ -268,8 +239,7 @@ def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
             for name, label in clips.items()
             if (fold_group(group_number(name)) in tested) == (subset == "test")
         }
-    samples = _samples(clips, disk, videos)
-    samples = keep_found(samples, is_whole, videos, f"{_HALF} {_WHERE_50}")
+    samples = _found(clips, disk, videos, _WHERE_50)
     return VideoDataset("ucf50", root, split, subset, classes, samples)
 
 

@@ -155,15 +155,15 @@ def _unpack_zip(archive: Path, stage: Path, flat: bool, progress: bool) -> None:
 
 
 def _unpack_tar(parts: Sequence[Path], stage: Path, progress: bool) -> None:
-    def check(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo:
-        _check_member(member.name, parts[0], member.isreg() or member.isdir())
-        return tarfile.data_filter(member, path)
-
     title = f"unpacking {parts[0].name}"
     with gzip.open(_Joined(parts)) as stream:
         with tarfile.open(fileobj=stream, mode="r|") as packed:
-            bar = tqdm(packed, desc=title, unit="file", disable=not progress)
-            packed.extractall(stage, bar, filter=check)
+            # Python 3.11.4 knows filters; the check below is stricter than any.
+            packed.extraction_filter = getattr(tarfile, "data_filter", None)
+            for member in tqdm(packed, desc=title, unit="file", disable=not progress):
+                plain = member.isreg() or member.isdir()
+                _check_member(member.name, parts[0], plain)
+                packed.extract(member, stage, set_attrs=False)
         while stream.read(1 << 20):  # its checksum stands at the end
             pass
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ from ..video.clips import EvaluationViews
 from ..weights.checkpoint import build_model, views_from_metadata
 from ..weights.reading import read_weights, weights_digest
 from .class_order import InClassOrder, align_classes, classes_of_file, swapped_classes
-from .plan import BenchmarkPlan, Checkpoint, WeightsInfo, parse_views, read_plan
+from .plan import BenchmarkPlan, Checkpoint, parse_views, read_plan
 from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
 from .report import ReportFigure, made_with, write_final_report
 from .results import Evaluation, Views
@@ -59,7 +58,7 @@ _UCF50_GROUPS = 25  # without which UCF50 is not whole
 class ScoredNetwork:
     """A network on a data set; its weights are read when they are needed."""
 
-    weights: WeightsInfo
+    file: Checkpoint
     model: str  # what it is called in ``vfl_net``
     classes: tuple[str, ...]  # its own names, in the order of its outputs
     order: tuple[int, ...]  # output for each class of the data, see ``align_classes``
@@ -69,8 +68,8 @@ class ScoredNetwork:
 
     def load(self) -> InClassOrder:
         """The network in eval mode, on the CPU; refused if the file was changed."""
-        file = read_weights(self.weights.path)
-        if weights_digest(file.tensors) != self.weights.digest:
+        file = read_weights(self.file.path)
+        if weights_digest(file.tensors) != self.file.weights.digest:
             raise CheckpointError(f"{file.path} was changed meanwhile: open it again")
         return InClassOrder(build_model(file), self.order).eval()
 
@@ -105,17 +104,15 @@ def open_benchmarks(**parameters: Any) -> Benchmarks:
             f"run_dir: {run_dir} cannot be written. Is it read-only, a file, or on a "
             "full disk? Choose another run_dir"
         )
-    read = cache(plan.inspect)  # each file once
     lists, notes = [], []
     for name in plan.names:
         root = plan.data_roots.get(name)
         drawing = plan.seed if root is None else standin_seed(root)
         files = {}
-        for split in _splits(plan, name, drawing, read):
-            given = plan.files_of(name, split)
-            files[split] = [read(checkpoint) for checkpoint in given]
-            for weights in files[split]:
-                _check_leak(plan, weights, TrainingList(name, split, drawing))
+        for split in _splits(plan, name, drawing):
+            files[split] = plan.files_of(name, split)
+            for checkpoint in files[split]:
+                _check_leak(plan, checkpoint, TrainingList(name, split, drawing))
         root = root or _draw(plan, name, run_dir)
         for split, given in files.items():
             with warnings.catch_warnings(record=True) as told:
@@ -123,24 +120,19 @@ def open_benchmarks(**parameters: Any) -> Benchmarks:
                 dataset = create_dataset(name, root, split, "test")
             shown = [str(w.message).replace(str(root), shown_path(root)) for w in told]
             notes += [f"{name}: {text}" for text in shown]
-            scored = {w.role: _scored(plan, w, dataset) for w in given}
+            scored = {c.role: _scored(plan, c, dataset) for c in given}
             lists.append(BenchmarkList(dataset, scored))
     return Benchmarks(plan, tuple(lists), run_dir, tuple(dict.fromkeys(notes)))
 
 
-def _splits(
-    plan: BenchmarkPlan,
-    name: str,
-    drawing: int | None,
-    read: Callable[[Checkpoint], WeightsInfo],
-) -> tuple[str, ...]:
+def _splits(plan: BenchmarkPlan, name: str, drawing: int | None) -> tuple[str, ...]:
     """Those asked for, or those that the networks may be scored on."""
     if asked := plan.splits.get(name):
         return asked
     files = plan.files(name)
     if named := dict.fromkeys(c.split for c in files if c.split):
         return tuple(named)
-    lists = [read(checkpoint).trained_on for checkpoint in files]
+    lists = [checkpoint.weights.trained_on for checkpoint in files]
     place = (name, drawing)
     trained = {t.split for t in lists if t and (t.dataset, t.drawing) == place}
     trusted = plan.trust_unknown_training and not trained and protocols_of(name)
@@ -159,9 +151,9 @@ def _splits(
     return ("authors",) if "authors" in info.splits else ("1",)
 
 
-def _check_leak(plan: BenchmarkPlan, weights: WeightsInfo, test: TrainingList) -> None:
+def _check_leak(plan: BenchmarkPlan, file: Checkpoint, test: TrainingList) -> None:
     """Refuse a network that may have learned from the videos of this test list."""
-    role, trained = weights.role, weights.trained_on
+    role, trained = file.role, file.weights.trained_on
     why = why_leaks(trained, test)
     if not why or (trained is None and role in plan.trust_unknown_training):
         return
@@ -191,17 +183,17 @@ def _draw(plan: BenchmarkPlan, name: str, run_dir: Path) -> Path:
 
 
 def _scored(
-    plan: BenchmarkPlan, weights: WeightsInfo, dataset: VideoDataset
+    plan: BenchmarkPlan, file: Checkpoint, dataset: VideoDataset
 ) -> ScoredNetwork:
     """Pair a network's classes with those of the data, by name."""
-    role, network = weights.role, weights.network
+    role, weights, network = file.role, file.weights, file.weights.network
     if network.num_classes != len(dataset.classes):
         advice = "Use the weights of this data set"
         if dataset.standin:
             advice = "Stand-ins show made-up actions alone. For the real data give "
             advice += f"data_roots={{{dataset.name!r}: <its folder>}}"
         raise CheckpointError(
-            f"{role}: {weights.path} holds {network.name} with {network.num_classes} "
+            f"{role}: {file.path} holds {network.name} with {network.num_classes} "
             f"classes, and the {data_name(dataset.name, dataset.standin)} has "
             f"{len(dataset.classes)} classes. {advice}"
         )
@@ -214,8 +206,8 @@ def _scored(
             sides = [[action_of(name) for name in side] for side in sides]
         order = align_classes(*sides)
     except (CheckpointError, DatasetError) as error:
-        raise CheckpointError(f"{role}: {weights.path}: {error}") from None
-    shown = f"{role} ({shown_path(weights.path)})"
+        raise CheckpointError(f"{role}: {file.path}: {error}") from None
+    shown = f"{role} ({shown_path(file.path)})"
     data, short_side, stated = views_from_metadata(weights.metadata, plan.size)
     notes = [f"{shown}: {note}"] if note else []
     if not stated:
@@ -230,7 +222,7 @@ def _scored(
             said += "on is what the user says; the file does not."
         notes.append(f"{role}: {said}")
     model = network.name if network.name.isidentifier() else "of its own sizes"
-    return ScoredNetwork(weights, model, names, order, data, short_side, tuple(notes))
+    return ScoredNetwork(file, model, names, order, data, short_side, tuple(notes))
 
 
 # --- evaluating --------------------------------------------------------------------
@@ -261,7 +253,7 @@ class Benchmarks:
         recipe, own = network.views(views or plan.views), network.views(plan.views)
         samples = EvaluationViews(dataset.samples, network.data, recipe)
         about = EvaluationInfo(role, dataset.standin, network.model, *entry.place)
-        weights = json.dumps([network.weights.digest, network.order])
+        weights = json.dumps([network.file.weights.digest, network.order])
         key = evaluation_key(weights, samples, dataset.classes, plan.precision)
         folder = self.run_dir / "results" / dataset.name / dataset.split
         others = "" if recipe == own else f"_{recipe.clips}x{recipe.crops}"
@@ -332,9 +324,8 @@ def write_benchmarks(
 ) -> tuple[Path, ...]:
     """The page of all results, as Markdown, HTML and JSON, with its figures.
 
-    Args:
-        figures: name -> figure; their captions are their descriptions.
-        costs: measured here for the first list, if not given.
+    The figures' captions are their descriptions. ``costs`` are measured here for the
+    first list, if not given.
     """
     marks = {result.standin for result in results.values()}
     begin = "Stand-in data. " if marks == {True} else ""
@@ -348,7 +339,7 @@ def write_benchmarks(
     for entry in bench.lists:
         for role, network in entry.networks.items():
             lists = files.setdefault(role, {})
-            path = shown_path(network.weights.path)
+            path = shown_path(network.file.path)
             lists.setdefault(path, []).append(" ".join(entry.place))
     about = made_with()
     for role, lists in files.items():

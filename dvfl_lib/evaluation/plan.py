@@ -36,11 +36,23 @@ COURSE_FILES: dict[Role, str] = {
     "baseline": "vfl_net_lab_student_64_baseline.safetensors",
     "teacher": "vfl_net_lab_teacher_64.safetensors",
 }
+_ASSETS = project_root() / "data" / "assets"
 COURSE_TRAINING = TrainingList("ucf101", "1", drawing=0)
 _STANDIN_SIZE = {"groups": 22, "clips_per_group": 1, "min_frames": 12, "max_frames": 20}
 DatasetName = Literal[*SOURCES]  # type: ignore[valid-type]
 _OfView = Literal["frames", "crop", "short_side", "sampling", "stride"]
 _OfStandin = Literal["groups", "clips_per_group", "min_frames", "max_frames"]
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a file says of itself, and what its tensors tell."""
+
+    kind: str  # "safetensors" or "pytorch"
+    metadata: dict[str, Any]  # what ``save_checkpoint`` wrote
+    network: Network  # its architecture
+    digest: str  # of the tensors, see ``weights_digest``
+    trained_on: TrainingList | None  # None where nothing says so
 
 
 class Checkpoint(BaseModel):
@@ -85,18 +97,29 @@ class Checkpoint(BaseModel):
         """From a dictionary or from text; ``RecipeError`` says what is wrong."""
         return cls.model_validate(value)
 
+    @property
+    def of_course(self) -> bool:
+        """Whether it is one of the course's networks."""
+        return self.path in (_ASSETS / file for file in COURSE_FILES.values())
 
-@dataclass(frozen=True)
-class WeightsInfo:
-    """What a file says of itself, and what its tensors tell; read once."""
-
-    role: str  # "student", "baseline" or "teacher"
-    path: Path
-    kind: str  # "safetensors" or "pytorch"
-    metadata: dict[str, Any]  # what ``save_checkpoint`` wrote
-    network: Network  # its architecture
-    digest: str  # of the tensors, see ``weights_digest``
-    trained_on: TrainingList | None  # None where nothing says so
+    @cached_property
+    def weights(self) -> WeightsInfo:
+        """Of a whole network, and of that of ``arch``; the file is read once."""
+        file = read_weights(self.path)
+        try:
+            build_model(file)  # what does not fit is better known now
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.role}: {error}") from None
+        network, digest = network_of(file.tensors), weights_digest(file.tensors)
+        if self.arch not in ("", network.name):
+            what = describe_tensors(file.tensors)
+            raise CheckpointError(
+                f"{self.role}: {self.path} holds {what}, not {self.arch}"
+            )
+        trained = COURSE_TRAINING if self.of_course else None
+        if told := file.metadata.get("trained_on"):
+            trained = TrainingList.from_dict(told)
+        return WeightsInfo(file.kind, file.metadata, network, digest, trained)
 
 
 class RunOptions(BaseModel):
@@ -142,7 +165,7 @@ class BenchmarkPlan(RunOptions):
     benchmarks: tuple[DatasetName, ...] = ()  # empty: those of data_roots, or all five
     data_roots: dict[DatasetName, Path] = {}  # a stand-in is written for the others
     # Empty: the course's own networks, which know the stand-ins' actions alone.
-    checkpoints: tuple[Checkpoint, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = Field((), validate_default=True)
     # One, a list, or "all": the three official ones, or the 25 groups of UCF50. Left
     # out: those that the networks may be scored on.
     splits: dict[DatasetName, tuple[str, ...]] = {}
@@ -161,6 +184,12 @@ class BenchmarkPlan(RunOptions):
             if not root.expanduser().is_dir():
                 raise ValueError(f"{name}: there is no folder {root}")
         return {name: root.expanduser() for name, root in roots.items()}
+
+    @field_validator("checkpoints")
+    @classmethod
+    def _or_the_course_s(cls, given: tuple[Checkpoint, ...]) -> tuple[Checkpoint, ...]:
+        files = COURSE_FILES.items()
+        return given or tuple(Checkpoint(role=r, path=_ASSETS / f) for r, f in files)
 
     @field_validator("splits", mode="before")
     @classmethod
@@ -188,11 +217,11 @@ class BenchmarkPlan(RunOptions):
                     f"{what} names {', '.join(idle)}, but benchmarks leaves it out"
                 )
         real = [name for name, r in self.data_roots.items() if not marked_standin(r)]
-        if real and not self.checkpoints:
+        if real and any(c.of_course for c in self.files(real[0])):
             raise ValueError(
-                f"data_roots gives real data for {real[0]}, but checkpoints is empty: "
-                "the small networks of the course know made-up actions only. Give "
-                "checkpoints, such as ['student=student.safetensors']"
+                f"data_roots gives real data for {real[0]}, but the small networks of "
+                "the course know made-up actions only. Give checkpoints, such as "
+                "['student=student.safetensors']"
             )
         places = [(c.role, c.dataset, c.split) for c in self.checkpoints]
         if twice := [place for place in places if places.count(place) > 1]:
@@ -204,16 +233,9 @@ class BenchmarkPlan(RunOptions):
         """The data sets, in the order they were given."""
         return self.benchmarks or tuple(self.data_roots) or tuple(SOURCES)
 
-    @cached_property
-    def given(self) -> tuple[Checkpoint, ...]:
-        """The files, or the course's, which know the stand-ins' actions alone."""
-        folder, files = project_root() / "data" / "assets", COURSE_FILES.items()
-        own = (Checkpoint(role=role, path=folder / file) for role, file in files)
-        return self.checkpoints or tuple(own)
-
     def files(self, name: str) -> list[Checkpoint]:
         """Those for a data set."""
-        return [c for c in self.given if c.dataset in ("", name)]
+        return [c for c in self.checkpoints if c.dataset in ("", name)]
 
     def files_of(self, name: str, split: str) -> list[Checkpoint]:
         """One for each role: what is said for the split goes before the rest."""
@@ -228,24 +250,6 @@ class BenchmarkPlan(RunOptions):
                 f"checkpoints: none for {name}, split {split}{lone and ': '}{lone}"
             )
         return [found[role] for role in roles]
-
-    def inspect(self, checkpoint: Checkpoint) -> WeightsInfo:
-        """Read a file; refuse it unless it is a whole network, and that of ``arch``."""
-        role, arch = checkpoint.role, checkpoint.arch
-        file = read_weights(checkpoint.path)
-        try:
-            build_model(file)  # what does not fit is better known now
-        except CheckpointError as error:
-            raise CheckpointError(f"{role}: {error}") from None
-        network, digest = network_of(file.tensors), weights_digest(file.tensors)
-        if arch not in ("", network.name):
-            what = describe_tensors(file.tensors)
-            raise CheckpointError(f"{role}: {file.path} holds {what}, not {arch}")
-        trained = None if self.checkpoints else COURSE_TRAINING
-        if told := file.metadata.get("trained_on"):
-            trained = TrainingList.from_dict(told)
-        known = (file.path, file.kind, file.metadata, network, digest, trained)
-        return WeightsInfo(role, *known)
 
 
 @said_as_ours()

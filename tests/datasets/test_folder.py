@@ -1,21 +1,51 @@
 """One's own videos: folders of classes, lists, and every way to get them wrong."""
 
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 
 from dvfl_lib.datasets import VideoDataset, create_dataset
-from own_videos import assert_refused, both, distinct_videos, fill
+from dvfl_lib.errors import DatasetError
+from helpers import moving_frames, write_video
 
 CLASSES = ("Walk", "jump rope", "turn_left", "turn_right")  # as Python sorts them
+
+
+def fill(root: Path, names: list[str], videos: list[Path]) -> Path:
+    """A folder of these files, each another video."""
+    for name, video in zip(names, videos, strict=False):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(video, root / name)
+    return root
+
+
+def both(root: Path, split: str = "1") -> tuple:
+    """Both sides; any warning is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return tuple(
+            create_dataset("folder", root, split=split, subset=subset)
+            for subset in ("train", "test")
+        )
+
+
+def assert_refused(
+    root: Path, says: str, split: str = "1", subset: str = "train"
+) -> None:
+    """The message of the refusal, a pattern, is ``says``."""
+    with pytest.raises(DatasetError, match=says):
+        create_dataset("folder", root, split=split, subset=subset)
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory) -> list[Path]:
     """Forty videos, no two of them alike."""
-    return distinct_videos(tmp_path_factory.mktemp("v"), 40)
+    folder = tmp_path_factory.mktemp("v")
+    numbered = [(folder / f"{k}.mp4", moving_frames(8 + k, 32, 32)) for k in range(40)]
+    return [write_video(path, frames) for path, frames in numbered]
 
 
 def in_classes(sides: dict[str, int]) -> list[str]:
@@ -119,24 +149,12 @@ def test_what_is_divided_is_not_divided_again(divided):
     assert_refused(divided, "names 1 classes", "0.2")
 
 
-def test_the_wrong_level_is_recognised(divided):
+def test_the_wrong_level_is_recognised_and_archives_are_named(divided):
     assert_refused(divided / "train", "is not divided")
-    assert_refused(divided / "train/Walk", "Videos lie directly in it")
+    (divided / "train/Walk/videos.tar.gz").touch()
+    says = "Videos lie directly in it.*Still packed there: videos.tar.gz"
+    assert_refused(divided / "train/Walk", says)
     assert_refused(divided / "nowhere", "no such folder")
-
-
-def test_archives_left_packed_are_named(tmp_path, divided):
-    shutil.rmtree(divided / "test/Walk")
-    (divided / "test/Walk").mkdir()
-    (divided / "test/Walk/walk.zip").touch()
-    with pytest.warns(UserWarning) as told:
-        create_dataset("folder", divided, subset="test")
-    assert "no videos, or are dead links: walk.zip" in str(told[0].message)
-    assert "no video of subset 'test' shows Walk" in str(told[1].message)
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    (empty / "videos.tar.gz").touch()
-    assert_refused(empty, "Still packed there: videos.tar.gz")
 
 
 def test_classes_that_do_not_match_are_refused(divided):
@@ -232,9 +250,12 @@ def test_a_real_data_set_of_six_actions(real_data):
             assert clip.float().std() > 1  # dark footage, but no blank
 
 
+# --- lists ---------------------------------------------------------------------
+
 TRAIN = 'clips/0.mp4,"run, then jump"\nclips/1.mp4,walk\nclips/2.mp4,walk\n'
 VAL = 'clips/3.mp4,walk\nclips/4.mp4,"run, then jump"\n'
 NAMES = "walk\nrun, then jump\n"  # not in alphabetical order
+GROUPED = TRAIN.replace("walk", "walk,monday").replace('jump"', 'jump",')
 
 
 @pytest.fixture
@@ -267,88 +288,88 @@ def test_names_with_commas_and_the_order_of_the_lists(root):
     assert both(root)[1].samples == test.samples
 
 
-def test_a_header_names_the_columns_in_any_order(root):
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Label,Comment,Path\n"run, then jump",x,clips/0.mp4\nwalk,,clips/1.mp4\n'
+        "walk,x,clips/2.mp4\n",
+        "\ufeff" + TRAIN.replace("\n", "\r\n\r\n").replace(",walk", " , walk "),
+        TRAIN.replace("clips/1", "clips\\1"),
+        'clip_name,clip_path,label\nx0,/clips/0.mp4,"run, then jump"\n'
+        "x1,clips/1,walk\nx2,/clips/2,walk",
+    ],
+    ids=["header", "marks, blanks and line ends", "backslashes", "lists of others"],
+)
+def test_other_ways_to_write_a_list_say_the_same(root, text):
     plain = both(root)[0].samples
-    rows = [("0", '"run, then jump"'), ("1", "walk"), ("2", "walk")]
-    lines = [f"{label},x,clips/{k}.mp4" for k, label in rows]
-    write(root, "Label,Comment,Path\n" + "\n".join(lines))
-    assert both(root)[0].samples == plain
-
-
-def test_marks_blank_lines_line_ends_and_backslashes_change_nothing(root):
-    plain = both(root)[0].samples
-    text = "\ufeff" + TRAIN.replace("\n", "\r\n\r\n").replace(",walk", " , walk ")
     write(root, text)
-    assert both(root)[0].samples == plain
-    write(root, TRAIN.replace("clips/1", "clips\\1"))
-    assert both(root)[0].samples == plain
+    found = both(root)[0].samples
+    assert [(s.path, s.label) for s in found] == [(s.path, s.label) for s in plain]
 
 
 def test_paths_may_be_absolute(root, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("lists")
     absolute = [text.replace("clips/", f"{root}/clips/") for text in (TRAIN, VAL)]
     train, test = both(write(elsewhere, *absolute))
-    assert [s.path for s in train.samples] == [
-        root / f"clips/{k}.mp4" for k in range(3)
-    ]
-    assert labels(test) == [1, 0]
+    assert train.samples[2].path == root / "clips/2.mp4" and labels(test) == [1, 0]
 
 
-def test_a_third_column_is_the_group(root):
-    write(root, TRAIN.replace("walk", "walk,monday").replace('jump"', 'jump",'))
+def test_a_third_column_is_the_group_and_one_on_both_sides_is_told(root):
+    write(root, GROUPED)
     groups = [s.group for s in both(root)[0].samples]
     assert groups == ["clips/0.mp4", "monday", "monday"]
+    write(root, GROUPED, VAL.replace("walk", "walk,monday").replace('jump"', 'jump",'))
+    with pytest.warns(UserWarning, match="share 1 groups: monday. So 1 test videos"):
+        create_dataset("folder", root)
 
 
 def test_numbers_count_from_0_in_the_list_of_classes(root):
-    write(root, "clips/0.mp4,1\nclips/1.mp4,0\n", "clips/3.mp4,0\nclips/4.mp4,1\n")
-    assert_refused(root, "labels are numbers, .* Write .*classes.txt")
     write(root, "clips/0.mp4,1\nclips/1.mp4,0\n", VAL, NAMES)
     train, test = both(root)
     assert train.classes == ("walk", "run, then jump")
     assert labels(train) == [1, 0] and labels(test) == [0, 1]
 
 
-@pytest.mark.parametrize("number", ["2", "-1", "400"])
-def test_a_number_out_of_range_is_refused(root, number):
-    write(root, TRAIN, f"clips/3.mp4,walk\nclips/4.mp4,{number}\n", NAMES)
-    assert_refused(root, f"line 2: '{number}' is none of .*numbered from 0 to 1")
-
-
-def test_names_that_are_numbers_are_taken_only_where_they_are_clear(root):
+def test_names_that_are_numbers_are_taken_where_they_are_clear(root):
     """A tricycle's classes: three wheels, two wheels."""
     write(root, "clips/0.mp4,3\nclips/1.mp4,2\n", "clips/3.mp4,2\n", "3\n2\n")
     train = create_dataset("folder", root)
     assert [train.classes[k] for k in labels(train)] == ["3", "2"]
-    write(root, "clips/0.mp4,1\nclips/1.mp4,0\n", "clips/3.mp4,0\n", "1\n0\n")
-    assert_refused(root, "train.csv, line 1: '1' is more than one of the 2 classes")
 
 
-def test_unknown_classes_are_refused_with_what_there_is(root):
-    write(root, TRAIN, VAL.replace("walk", "Walking"))
-    assert_refused(
-        root, "val.csv, line 1: 'Walking' is none of the 2 classes: run, then jump"
-    )
-    write(root, TRAIN + "clips/5.mp4,Walk\n", VAL)
-    assert_refused(root, "'walk' is also there as 'Walk'")
-    write(root, "clips/1.mp4,walk\n", "clips/3.mp4,walk\n")
-    assert_refused(root, "names 1 classes")
+@pytest.mark.parametrize(
+    ("train", "val", "classes", "says"),
+    [
+        ("clips/0.mp4,1\nclips/1.mp4,0", VAL, "", "labels are numbers.*classes.txt"),
+        ("clips/0.mp4,1", VAL, "1\n0\n", "line 1: '1' is more than one of the 2"),
+        (TRAIN, "clips/3.mp4,2", NAMES, "line 1: '2' is none of .*from 0 to 1"),
+        (TRAIN, "clips/3.mp4,-1", NAMES, "line 1: '-1' is none of .*from 0 to 1"),
+        (TRAIN, "clips/3.mp4,Walking", "", "line 1: 'Walking' is none of .*: run, th"),
+        (TRAIN + "clips/5.mp4,Walk\n", VAL, "", "'walk' is also there as 'Walk'"),
+        ("clips/1.mp4,walk\n", VAL, "", "names 1 classes"),
+        (TRAIN + "clips/9.mp4,walk\n", VAL, "", "missing, such as clips/9.mp4. Paths"),
+        (TRAIN + "./x/../clips/1.mp4,walk", VAL, "", "listed twice, .*csv, line 2"),
+        (TRAIN, VAL + "clips/2.mp4,walk", "", "line 3: .* twice, .*train.csv, line 3"),
+        ("clips/0.mp4 walk\n", VAL, "", "its first line is .* Known are"),
+        ("clips/0.mp4;walk\n", VAL, "", "its first line is .* Known are"),
+        ("clips/0.mp4,run, then jump,1\n", VAL, "", "its first line is .* Known are"),
+        ("clip,kind\nclips/0.mp4,walk\n", VAL, "", "first line is 'clip,kind'.*action"),
+        ("path,label\nclips/0.mp4,run, then\n", VAL, "", "line 2: expected path,label"),
+        ("clips/0.mp4,\n", VAL, "", "line 1: expected path,label, found"),
+        (",walk\n", VAL, "", "line 1: expected path,label, found"),
+        (TRAIN + 'clips/5.mp4,"walk\n', VAL, "", "line 4: unexpected end of data"),
+        ('clips/0.mp4,"walk" x\n', VAL, "", "line 1: .*expected after"),
+        ("path,label\n", VAL, NAMES, "names no video"),
+    ],
+)
+def test_lists_that_are_wrong_are_refused(root, train, val, classes, says):
+    write(root, train, val, classes)
+    assert_refused(root, says)
 
 
-def test_videos_that_are_not_there_are_refused(root):
-    (root / "clips/1.mp4").rename(root / "clips/1.mp4.part")
-    assert_refused(
-        root, "train.csv: .* 1 .* missing, such as clips/1.mp4. Paths are below"
-    )
-
-
-def test_a_video_listed_twice_is_refused(root):
-    write(root, TRAIN + "./clips/../clips/1.mp4,walk\n")
-    assert_refused(root, "line 4: ./clips/../clips/1.mp4 is listed twice, .*line 2")
-    write(root, TRAIN, VAL + "clips/2.mp4,walk\n")
-    assert_refused(
-        root, "val.csv, line 3: clips/2.mp4 is listed twice, .*train.csv, line 3"
-    )
+def test_a_list_that_is_no_text_is_refused(root):
+    (root / "train.csv").write_bytes(b"\x00\xff\xfe,walk\n")
+    assert_refused(root, "train.csv: cannot be read")
 
 
 def test_a_copy_under_another_name_is_found(root):
@@ -357,39 +378,13 @@ def test_a_copy_under_another_name_is_found(root):
 
 
 def test_a_label_that_contradicts_the_folder_is_refused(root, videos):
-    fill(root, ["walk/9.mp4"], videos[5:])
+    fill(root, ["walk/9.mp4"], videos[6:])
     write(root, TRAIN + 'walk/9.mp4,"run, then jump"\n')
     assert_refused(
-        root, "line 4: says 'run, then jump', but walk/9.mp4 is in the folder of"
+        root, "line 4: says 'run, then jump', but walk/9.mp4 is in the folder"
     )
     write(root, TRAIN + "walk/9.mp4,walk\n")
-    (root / "clips/5.mp4").unlink()
     assert labels(both(root)[0]) == [0, 1, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("clips/0.mp4 walk\n", "its first line is .* Known are"),
-        ("clips/0.mp4;walk\n", "its first line is .* Known are"),
-        ("clips/0.mp4,run, then jump,1\n", "its first line is .* Known are"),
-        ("path,label\nclips/0.mp4,run, then\n", "line 2: expected path,label, found"),
-        ("clips/0.mp4,\n", "line 1: expected path,label, found"),
-        (",walk\n", "line 1: expected path,label, found"),
-        ('clips/0.mp4,"walk\n', "line 1: unexpected end of data"),
-        ('clips/0.mp4,"walk" x\n', "line 1: .*expected after"),
-    ],
-)
-def test_lines_that_are_no_such_lines_are_named(root, text, says):
-    write(root, text)
-    assert_refused(root, f"train.csv.*{says}")
-
-
-def test_lists_that_say_nothing_or_are_no_text_are_refused(root):
-    write(root, "path,label\n", VAL, NAMES)
-    assert_refused(root, "names no video")
-    (root / "train.csv").write_bytes(b"\x00\xff\xfe,walk\n")
-    assert_refused(root, "train.csv: cannot be read")
 
 
 def test_one_list_alone_is_refused_and_so_are_two_for_one_side(root):
@@ -399,32 +394,3 @@ def test_one_list_alone_is_refused_and_so_are_two_for_one_side(root):
     (root / "val.csv").unlink(), (root / "validate.csv").unlink()
     assert_refused(root, "has train.csv, but no test.csv or val.csv")
     assert_refused(root, "is divided already", split="0.2")
-
-
-def test_lists_of_others_are_read(root):
-    """Columns of other names, paths that begin with "/", and names without suffix."""
-    plain = both(root)
-    lines = ['x0,/clips/0.mp4,"run, then jump"', "x1,/clips/1.mp4,walk"]
-    text = "clip_name,clip_path,label\n" + "\n".join([*lines, "x2,clips/2,walk"])
-    write(root, text)
-    assert [(s.path, s.label) for s in both(root)[0].samples] == [
-        (s.path, s.label) for s in plain[0].samples
-    ]
-    write(root, "clip,kind\nclips/0.mp4,walk\n")
-    assert_refused(root, "its first line is 'clip,kind'.*Known are .*clip_path.*action")
-
-
-def test_a_quote_that_is_not_closed_swallows_no_lines(root):
-    write(root, TRAIN + 'clips/5.mp4,"walk\n')
-    assert_refused(root, "train.csv, line 4: unexpected end of data")
-
-
-def test_a_group_on_both_sides_is_told(root):
-    write(root, TRAIN.replace("walk", "walk,monday").replace('jump"', 'jump",'))
-    write(
-        root,
-        val=VAL.replace("walk", "walk,monday").replace('jump"', 'jump",'),
-        train=(root / "train.csv").read_text("utf-8"),
-    )
-    with pytest.warns(UserWarning, match="share 1 groups: monday. So 1 test videos"):
-        create_dataset("folder", root)

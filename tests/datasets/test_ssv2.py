@@ -5,7 +5,6 @@ import os
 import shutil
 from pathlib import Path
 
-import av
 import pytest
 import torch
 
@@ -14,7 +13,6 @@ from dvfl_lib.datasets.ssv2 import read_labels
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.recipes import AugmentRecipe, DataRecipe
 from dvfl_lib.video.clips import ClipKey, TrainingClips
-from helpers import moving_frames, write_video
 
 VIDEOS = "20bn-something-something-v2"
 # Not in alphabetical order: the numbers are what counts. Two with commas.
@@ -48,32 +46,19 @@ def entries(clips: dict[str, str]) -> list[dict]:
     ]
 
 
-def write_lists(folder: Path, prefix: str = "") -> None:
-    folder.mkdir(exist_ok=True)
-    for name, content in (
-        ("labels", LABELS),
-        ("train", entries(TRAIN)),
-        ("validation", entries(VALIDATION)),
-        ("test", [{"id": "8"}]),
-    ):
-        (folder / f"{prefix}{name}.json").write_text(json.dumps(content), "utf-8")
-
-
-@pytest.fixture(scope="module")
-def one_video(tmp_path_factory) -> Path:
-    if "libvpx-vp9" not in av.codec.codecs_available:
-        pytest.skip("PyAV has no VP9 encoder")
-    path = tmp_path_factory.mktemp("v") / "a.webm"
-    return write_video(path, moving_frames(12), codec="libvpx-vp9")
-
-
 @pytest.fixture
 def root(tmp_path, one_video) -> Path:
     """A small copy of five classes."""
     (tmp_path / VIDEOS).mkdir()
     for number in [*TRAIN, *VALIDATION, "8"]:
         os.link(one_video, tmp_path / VIDEOS / f"{number}.webm")
-    write_lists(tmp_path)
+    for name, content in (
+        ("labels", LABELS),
+        ("train", entries(TRAIN)),
+        ("validation", entries(VALIDATION)),
+        ("test", [{"id": "8"}]),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), "utf-8")
     return tmp_path
 
 
@@ -85,7 +70,16 @@ def change(file: Path, **fields) -> None:
     file.write_text(json.dumps(content), "utf-8")
 
 
-def test_labels_are_the_numbers_of_the_templates_without_brackets(root):
+def assert_refused(root: Path, says: str, subset: str = "train", split="1") -> None:
+    with pytest.raises(DatasetError, match=says):
+        create_dataset("ssv2", root, split, subset)
+
+
+@pytest.mark.parametrize("folder", [".", "labels"])
+def test_labels_are_the_numbers_of_the_templates_without_brackets(root, folder):
+    (root / "labels").mkdir()
+    for file in list(root.glob("*.json")):
+        file.rename(root / folder / file.name)
     train = create_dataset("ssv2", root)
     assert train.classes == tuple(sorted(LABELS, key=lambda name: int(LABELS[name])))
     assert [(s.name, s.label) for s in train.samples] == [
@@ -95,84 +89,54 @@ def test_labels_are_the_numbers_of_the_templates_without_brackets(root):
     assert train.split == "1" and not train.standin
     clip, label = train[2]
     assert clip.shape == (8, 3, 48, 64) and clip.dtype == torch.uint8 and label == 1
-
-
-def test_the_test_side_is_the_validation_list(root):
-    test = create_dataset("ssv2", root, split=1, subset="test")
+    test = create_dataset("ssv2", root, split=1, subset="test")  # the validation list
     assert [(s.name, s.label) for s in test.samples] == [("5.webm", 4), ("6.webm", 3)]
 
 
 def test_left_and_right_are_a_pair_whose_labels_a_flip_swaps(root):
     train = create_dataset("ssv2", root)
-    assert train.flip_labels == {1: 3, 3: 1}
-    data = DataRecipe(frames=2, short_side=36, crop=32)
-    flipped = TrainingClips(
-        train.samples,
-        data,
-        AugmentRecipe(flip=1.0),
-        seed=0,
-        flip_labels=train.flip_labels,
-    )
-    assert [flipped[ClipKey(0, i)]["label"] for i in range(5)] == [1, 0, 3, 2, 4]
+    pairs = train.flip_labels
+    assert pairs == {1: 3, 3: 1}
+    data, always = DataRecipe(frames=2, short_side=36, crop=32), AugmentRecipe(flip=1.0)
+    clips = TrainingClips(train.samples, data, always, seed=0, flip_labels=pairs)
+    assert [clips[ClipKey(0, i)]["label"] for i in range(5)] == [1, 0, 3, 2, 4]
 
 
 def test_the_unlabelled_test_list_is_refused(root):
-    with pytest.raises(DatasetError, match="official test list is unlabelled"):
-        create_dataset("ssv2", root, split="test")
-    with pytest.raises(DatasetError, match="'test' .the validation list"):
-        create_dataset("ssv2", root, subset="validation")
-    with pytest.raises(DatasetError, match="no split '2'. Its splits: 1"):
-        create_dataset("ssv2", root, split="2")
+    assert_refused(root, "official test list is unlabelled", split="test")
+    assert_refused(root, "'test' .the validation list", subset="validation")
     (root / "validation.json").unlink()
-    with pytest.raises(DatasetError, match="validation.json: is missing"):
-        create_dataset("ssv2", root, subset="test")
+    assert_refused(root, "validation.json: is missing", "test")
     assert len(create_dataset("ssv2", root)) == 5
     shutil.copy(root / "test.json", root / "validation.json")
-    with pytest.raises(DatasetError, match="entry 1: .*test list is unlabelled"):
-        create_dataset("ssv2", root, subset="test")
+    assert_refused(root, "entry 1: .*test list is unlabelled", "test")
 
 
-def test_an_archive_left_packed_is_named(root):
+def test_what_is_packed_or_missing_is_named(root):
+    (root / VIDEOS / "7.webm").rename(root / VIDEOS / "7.webm.part")
+    (root / VIDEOS / "30.webm").unlink()
+    assert_refused(root, "5 clips are listed, 3 .* such as 7.webm, 30.webm.* tar zx")
     shutil.rmtree(root / VIDEOS)
-    with pytest.raises(DatasetError, match=f"no folder {VIDEOS}"):
-        create_dataset("ssv2", root)
-    for part in ("00", "01"):
-        (root / f"{VIDEOS}-{part}").touch()
-    with pytest.raises(DatasetError, match=f"Still packed there: {VIDEOS}-00.*tar zx"):
-        create_dataset("ssv2", root)
+    assert_refused(root, f"no folder {VIDEOS}")
+    (root / f"{VIDEOS}-00").touch()
+    assert_refused(root, f"Still packed there: {VIDEOS}-00.*tar zx")
 
 
-def test_clips_that_the_list_names_and_the_disk_lacks(root):
-    for number in ("7", "30"):
-        (root / VIDEOS / f"{number}.webm").rename(root / VIDEOS / f"{number}.webm.part")
-    with pytest.raises(
-        DatasetError, match="5 clips are listed, 3 .* such as 7.webm, 30.webm"
-    ) as caught:
-        create_dataset("ssv2", root)
-    assert "tar zx" in str(caught.value)
-
-
-def test_lists_of_two_versions_are_refused(root):
-    change(root / "train.json", template="Juggling [something]")
-    with pytest.raises(DatasetError, match="entry 1: .*'Juggling .* two versions"):
-        create_dataset("ssv2", root)
-
-
-def test_a_clip_named_twice_or_on_both_lists_is_refused(root):
-    change(root / "train.json", id="30")
-    with pytest.raises(DatasetError, match="names clips twice: 30[.]"):
-        create_dataset("ssv2", root)
-    change(root / "train.json", id="5")
+def test_lists_that_contradict_are_refused(root):
+    list_of = root / "train.json"
+    change(list_of, template="Juggling [something]")
+    assert_refused(root, "entry 1: .*'Juggling .* two versions")
+    change(list_of, template=TRAIN["11"], id="30")
+    assert_refused(root, "names clips twice: 30[.]")
+    change(list_of, id="5")
     for subset in ("train", "test"):
-        with pytest.raises(DatasetError, match="share 1 clips: 5[.]"):
-            create_dataset("ssv2", root, subset=subset)
+        assert_refused(root, "share 1 clips: 5[.]", subset)
 
 
 def test_ids_are_digits_and_never_paths(root):
     for wrong in ("../../secret", "12a", "", None):
         change(root / "train.json", id=wrong)
-        with pytest.raises(DatasetError, match="entry 1: .* has no id of digits"):
-            create_dataset("ssv2", root)
+        assert_refused(root, "entry 1: .* has no id of digits")
     change(root / "train.json", id=11)  # a number says the same
     assert create_dataset("ssv2", root).samples[0].name == "11.webm"
 
@@ -191,8 +155,7 @@ def test_ids_are_digits_and_never_paths(root):
 )
 def test_labels_that_are_no_labels_are_refused(root, content, says):
     (root / "labels.json").write_text(json.dumps(content), "utf-8")
-    with pytest.raises(DatasetError, match=says):
-        create_dataset("ssv2", root)
+    assert_refused(root, says)
 
 
 # The official class list and real clips, where this machine has them.
@@ -221,8 +184,7 @@ def test_real_webm_clips_are_read(real_data, tmp_path):
     (tmp_path / VIDEOS).symlink_to(clips[0].parent)
     template = "Turning the camera right while filming [something]"
     listed = entries({clip.stem: template for clip in clips})
-    file = tmp_path / "train.json"
-    file.write_text(json.dumps(listed), "utf-8")
+    (tmp_path / "train.json").write_text(json.dumps(listed), "utf-8")
     train = create_dataset("ssv2", tmp_path)
     assert len(train) == len(clips) and train.flip_labels[167] == 166
     for clip, label in train:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dvfl_lib.datasets import create_dataset, list_datasets
+from dvfl_lib.datasets import create_dataset
 from dvfl_lib.datasets.ucf import (
     authors_split,
     group_of,
@@ -17,7 +17,6 @@ from dvfl_lib.datasets.ucf import (
     straddling_groups,
 )
 from dvfl_lib.errors import DatasetError
-from helpers import moving_frames, write_video
 
 pytestmark = pytest.mark.quick
 
@@ -27,11 +26,6 @@ FILE_PREFIX = {"HandstandPushups": "HandStandPushups"}
 
 def file_name(folder: str, group: int, clip: int) -> str:
     return f"v_{FILE_PREFIX.get(folder, folder)}_g{group:02d}_c{clip:02d}.avi"
-
-
-@pytest.fixture(scope="module")
-def one_video(tmp_path_factory) -> Path:
-    return write_video(tmp_path_factory.mktemp("v") / "a.avi", moving_frames(12))
 
 
 @pytest.fixture
@@ -105,14 +99,7 @@ def test_test_lists_may_carry_labels(root):
     assert create_dataset("ucf101", root, subset="test").samples == plain
 
 
-def test_standins_are_recognised(root):
-    (root / "STANDIN.json").write_text("{}")
-    assert create_dataset("ucf101", root).standin
-    assert "(stand-in)" in repr(create_dataset("ucf101", root))
-
-
 def test_unknown_names_are_refused_with_what_there_is(root):
-    assert "ucf101" in list_datasets()
     with pytest.raises(DatasetError, match="Did you mean 'ucf101'"):
         create_dataset("ucf_101", root)
     with pytest.raises(DatasetError, match="1, 2, 3, authors"):
@@ -140,13 +127,10 @@ def test_videos_that_the_list_names_and_the_disk_lacks(root):
     for group in (3, 4):
         for file in (root / "UCF-101/Hammering").glob(f"*_g0{group}_*"):
             file.unlink()
-    with pytest.raises(
-        DatasetError, match="18 clips are listed, 14 are there"
-    ) as caught:
+            file.touch()  # empty ones do not count
+    lacking = "14 are there.*Hammering/v_Hammering_g03_c01.avi.* and 1 more.*unpacked"
+    with pytest.raises(DatasetError, match=lacking):
         create_dataset("ucf101", root)
-    message = str(caught.value)
-    assert "v_Hammering_g03_c01.avi" in message and "and 1 more" in message
-    assert "unpack" in message
     shutil.rmtree(root / "UCF-101/HammerThrow")
     with pytest.raises(DatasetError, match="18 clips are listed, 8 are there"):
         create_dataset("ucf101", root)
@@ -182,17 +166,6 @@ def test_lists_that_share_a_group_are_refused(root):
     for subset in ("train", "test"):
         with pytest.raises(DatasetError, match="share 1 groups: HammerThrow_g01"):
             create_dataset("ucf101", root, subset=subset)
-
-
-def test_empty_files_count_as_missing(root):
-    folder = root / "UCF-101/Hammering"
-    file = folder / "v_Hammering_g03_c01.avi"
-    file.unlink()
-    file.touch()
-    with pytest.raises(
-        DatasetError, match="1 .* missing, such as Hammering/v_Ham.*empty"
-    ):
-        create_dataset("ucf101", root)
 
 
 def test_held_out_groups_are_whole_equal_in_number_and_fixed_by_the_seed(root):
@@ -232,9 +205,8 @@ def test_the_authors_split_cuts_by_name_and_warns(root):
             root / "UCF-101/Hammering/v_Hammering_g05_c00.avi",
         )
         create_dataset("ucf101", root, split="authors")
-    for file in (root / "UCF-101/Hammering").iterdir():
-        file.unlink()
-    with pytest.raises(DatasetError, match="are empty or of no class: hammering"):
+    edit(root / "ucfTrainTestlist/classInd.txt", "\r\n3 HandstandPushups", "")
+    with pytest.raises(DatasetError, match="are empty or of no class: handstandp"):
         create_dataset("ucf101", root, split="authors")
 
 

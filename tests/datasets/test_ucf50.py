@@ -12,9 +12,8 @@ import torch
 from dvfl_lib.datasets import create_dataset
 from dvfl_lib.datasets.base import official_classes
 from dvfl_lib.datasets.ucf import UCF50_SPLITS as SPLITS
-from dvfl_lib.datasets.ucf import fold_group, group_number, straddling_groups
+from dvfl_lib.datasets.ucf import group_number, straddling_groups
 from dvfl_lib.errors import DatasetError
-from helpers import moving_frames, write_video
 
 CLASSES = official_classes("ucf50")
 PREFIX = {"Billiards": "Billards", "PullUps": "Pullup"}
@@ -25,11 +24,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*UCF50 has 6681")
 
 def file_name(name: str, group: int, clip: int = 1) -> str:
     return f"v_{PREFIX.get(name, name)}_g{group:02d}_c{clip:02d}.avi"
-
-
-@pytest.fixture(scope="module")
-def one_video(tmp_path_factory) -> Path:
-    return write_video(tmp_path_factory.mktemp("v") / "a.avi", moving_frames(12))
 
 
 @pytest.fixture
@@ -89,10 +83,6 @@ def test_every_clip_is_tested_exactly_once(root, kind):
         for sample in create_dataset("ucf50", root, split, "test").samples
     ]
     assert len(tested) == len(set(tested)) == 1256
-
-
-def test_groups_above_25_go_with_the_group_25_below():
-    assert [fold_group(n) for n in (1, 25, 26, 30, 50, 51)] == [1, 25, 1, 5, 25, 1]
 
 
 def test_the_authors_split_cuts_by_name_and_warns(root):
