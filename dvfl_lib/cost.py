@@ -5,11 +5,10 @@ Public names: ``count_parameters``, ``count_macs``, ``macs_of``,
 ``most_resident_bytes``, ``median_seconds``, ``turns_of``; ``ViewCost``,
 ``view_costs``.
 
-A *MAC* is one multiplication with its addition. Papers often print MACs under the
-name of FLOPs; strictly one MAC is two of these. Counted are the linear layers and
-the convolutions; norms, activations and the gating products are left out, as most
-counters leave them out. Time and the memory of a process are measured, and belong to
-the machine; all else is counted, and the same everywhere.
+A *MAC* is one multiplication with its addition; papers often print MACs under the name
+of FLOPs. Counted are the linear layers and the convolutions, as most counters do. Time
+and the memory of a process are measured, and belong to the machine; all else is
+counted, and the same everywhere.
 """
 
 from __future__ import annotations
@@ -65,8 +64,7 @@ def count_macs(
     """Multiply-accumulates of one forward pass of one clip (1, frames, 3, size, size).
 
     ``size``: pixels per side, or (height, width). Nothing is calculated: the pass runs
-    on shapes alone (PyTorch's "meta" device). ``model`` is not touched; it may refuse
-    such a clip.
+    on shapes alone (PyTorch's "meta" device), and ``model`` is not touched.
     """
     height, width = (size, size) if isinstance(size, int) else size
     state = {
@@ -89,8 +87,7 @@ class _AliveBytes(TorchDispatchMode):
         super().__init__()
         self._known = WeakIdKeyDictionary()  # the storages met, as long as they live
         self._ends: list[weakref.finalize] = []
-        self._alive = 0
-        self.peak = 0
+        self._alive = self.peak = 0
         self._meet(given, counted=True)
 
     def _meet(self, values: Any, counted: bool) -> None:
@@ -127,12 +124,11 @@ def peak_tensor_memory(function: Callable[..., Any], *inputs: Any) -> int:
     """Bytes of the tensors alive at the worst moment of ``function(*inputs)``.
 
     Counted are the tensors in ``inputs``, also inside lists and dictionaries, and
-    those made during the call, until they are freed; views count once. Weights, and
-    whatever else was there before, are counted apart: not here. Nor are the scratch
-    memory inside one operation and what an allocator keeps in reserve, so a process
-    needs more than this. Under ``torch.no_grad()`` it is the need of inference,
-    otherwise with all that is kept for a backward pass; on every device the same,
-    "meta" included, where nothing is calculated.
+    those made during the call, until they are freed; views count once. Not counted are
+    weights and whatever else was there before, the scratch memory inside one operation
+    and what an allocator keeps in reserve. Under ``torch.no_grad()`` it is the need of
+    inference, otherwise with all that is kept for a backward pass; on every device the
+    same, "meta" included, where nothing is calculated.
     """
     with _AliveBytes(inputs) as alive:
         function(*inputs)
@@ -145,9 +141,9 @@ def peak_process_memory(
     """Bytes by which a process grows at most while a network works on one clip.
 
     Measured by the operating system, on the CPU, in a fresh process of one thread
-    that has built the network ``name``, with its weights, and run it once on a tiny
-    clip: neither these nor Python and PyTorch count. Includes the clip (1, frames, 3,
-    size, size). ``training``: with a backward pass. Raises as ``number_from_process``.
+    that has built the network ``name`` and run it once on a tiny clip: neither that nor
+    Python and PyTorch count. Includes the clip (1, frames, 3, size, size).
+    ``training``: with a backward pass. Raises as ``number_from_process``.
     """
     call = f"_print_growth({name!r}, {frames!r}, {size!r}, {training!r})"
     code = f"from dvfl_lib.cost import _print_growth; {call}"
@@ -157,10 +153,7 @@ def peak_process_memory(
 def number_from_process(code: str, what: str) -> int:
     """The whole number that a fresh process of Python prints when it runs ``code``.
 
-    The process finds this library, and what lies beside it, wherever it starts.
-
-    Raises:
-        ModelError: the process failed, for instance for want of memory.
+    ``ModelError`` where it fails, for instance for want of memory.
     """
     root = str(Path(__file__).resolve().parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -228,21 +221,18 @@ def median_seconds(
     All are called once to warm up. Then they take turns, so that a machine that is
     slow for a while is slow for all. What an accelerator still does is waited for.
     """
+    queued = torch.accelerator.is_available()
+    finish = torch.accelerator.synchronize if queued else lambda: None
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for turn in turns_of(repeats):
         for name, function in functions.items():
-            _finish_queued_work()
+            finish()
             start = time.perf_counter()
             function()
-            _finish_queued_work()
+            finish()
             if turn >= 0:
                 seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def _finish_queued_work() -> None:
-    if torch.accelerator.is_available():
-        torch.accelerator.synchronize()
 
 
 @dataclass(frozen=True)

@@ -141,18 +141,18 @@ LISTS = zip_bytes({"l/classInd.txt": b"1 Run\n"})
 WHOLE = {"V/Run/a.avi": b"run", "V/Walk/b.avi": b"walk", "L/classInd.txt": b"1 Run\n"}
 
 
-def archive(server: BadServer, name: str, into: str, landmark: str, **more) -> Archive:
+def archive(server: BadServer, name: str, landmark: str, **more) -> Archive:
     """One of the server's files."""
-    return Archive(name, (server.path(name),), into, landmark=landmark, **more)
+    return Archive(name, (server.path(name),), landmark=landmark, **more)
 
 
 def small(server: BadServer, *parts: Part) -> DataSource:
     """The benchmark; of other parts, if any are given."""
     if not parts:
         sha256 = hashlib.sha256(VIDEOS).hexdigest()
-        videos = archive(server, "videos.zip", "V", "Run", sha256=sha256)
-        lists = archive(server, "lists.zip", "L", "classInd.txt", size=len(LISTS))
-        parts = (Part("videos", (videos,)), Part("lists", (lists,)))
+        videos = archive(server, "videos.zip", "Run", sha256=sha256)
+        lists = archive(server, "lists.zip", "classInd.txt", size=len(LISTS))
+        parts = (Part("videos", "V", (videos,)), Part("lists", "L", (lists,)))
     told = dict(name="small", title="Small", page="https://example.org", classes=2)
     words = dict(divided="", container="", cited="")
     return DataSource(**told, **words, clips=2, counts={}, parts=parts)

@@ -1,7 +1,6 @@
 """Costs against the published counts, by hand, and against a process's memory."""
 
 import gc
-from itertools import pairwise
 
 import pytest
 import torch
@@ -82,20 +81,6 @@ def test_counting_leaves_the_model_as_it_was():
         assert value.device.type == "cpu" and torch.equal(value, before[name])
 
 
-def test_half_precision_models_can_be_counted():
-    model = VFLNet(SMALL, 10)
-    macs = count_macs(model, frames=2, size=32)
-    assert count_macs(model.half(), frames=2, size=32) == macs
-
-
-@pytest.mark.parametrize(("frames", "size"), [(0, 32), (2, 0), (2, 4)])
-def test_impossible_clips_are_refused_and_no_hook_stays(frames, size):
-    model = VFLNet(SMALL, 10)
-    with pytest.raises(ModelError):
-        count_macs(model, frames=frames, size=size)
-    assert not any(module._forward_hooks for module in model.modules())
-
-
 # --- memory ----------------------------------------------------------------------
 
 X = torch.ones(25)  # 100 bytes
@@ -114,12 +99,12 @@ X = torch.ones(25)  # 100 bytes
         (lambda x: (x + 1).sum(), 204),
         (lambda x: x.double(), 300),
         (lambda x: x.add_(1).mul_(2), 100),
+        (lambda x: ((x + 1)[:1], x + 2), 300),  # a view keeps all it views
+        (lambda x: [{"sum": x + 1}], 200),
         # The worst moment is in the middle: a list of four, freed again.
         (lambda x: (sum([x + i for i in range(4)]) + 1).sum(), 700),
     ],
-    ids=["nothing", "one", "chain", "freed", "kept", "scalar", "double", "in place",
-         "hump"],
-)  # fmt: skip
+)
 def test_memory_by_hand(function, by_hand):
     assert peak_tensor_memory(function, X.clone()) == by_hand
 
@@ -136,24 +121,11 @@ def test_views_share_the_memory_of_what_they_view():
     assert peak_tensor_memory(lambda x: (x + 1)[:1], X) == 200
 
 
-def test_a_view_keeps_its_memory_alive():
-    def keeps_one_value(x: Tensor) -> Tensor:
-        first = (x + 1)[:1]
-        return first, x + 2
-
-    assert peak_tensor_memory(keeps_one_value, X) == 300
-
-
 def test_weights_and_what_was_there_before_are_counted_apart():
     layer = nn.Linear(25, 10)
     assert peak_tensor_memory(layer, X[None]) == 100 + 40
     assert peak_tensor_memory(lambda: X) == 0
     assert peak_tensor_memory(lambda: X.view(5, 5) + 1) == 100
-
-
-def test_inputs_may_be_inside_lists_and_dictionaries():
-    given = {"clips": [torch.ones(5), torch.ones(5)], "name": "two"}
-    assert peak_tensor_memory(lambda d: d["clips"][0] + 1, given) == 3 * 20
 
 
 def test_what_is_kept_for_the_backward_pass_counts():
@@ -163,16 +135,6 @@ def test_what_is_kept_for_the_backward_pass_counts():
     assert peak_tensor_memory(run, x) == 7 * 100
     with torch.no_grad():
         assert peak_tensor_memory(run, x) == 3 * 100
-
-
-def test_deeper_networks_need_more_memory_in_training_only():
-    depths = [(2, 2), (2, 6), (6, 6)]
-    clip = torch.zeros(1, 2, 3, 32, 32)
-    models = [VFLNet(VFLNetConfig(depths=d, embed_dim=8), 10) for d in depths]
-    with torch.no_grad():
-        assert len({peak_tensor_memory(model, clip) for model in models}) == 1
-    training = [peak_tensor_memory(model, clip) for model in models]
-    assert all(deeper > 1.2 * less for less, deeper in pairwise(training))
 
 
 @pytest.mark.parametrize("name", ["vfl_net_lab_student", "vfl_net_nano"])
@@ -214,12 +176,6 @@ def test_counting_memory_is_repeatable_and_leaves_no_trace():
     assert len(counts) == 1
     gc.collect()
     assert not [o for o in gc.get_objects() if type(o) is cost._AliveBytes]
-
-
-def test_an_error_inside_is_the_callers():
-    with pytest.raises(ZeroDivisionError):
-        peak_tensor_memory(lambda x: 1 / 0, X)
-    assert peak_tensor_memory(lambda x: x + 1, X) == 200
 
 
 @pytest.mark.nightly

@@ -123,7 +123,7 @@ class _Work:
     def get_part(self, part: Part) -> list[str]:
         """Fetch and unpack a part; returns what the reader has to fetch for it."""
         place = self.archives / part.name  # of the archives of a list
-        into = self.root / (part.into or part.choices[0].into)
+        into = self.root / part.into
         if there := [c.name for c in part.choices if c.name in self.done]:
             print(f"{part.name}: {there[0]} is unpacked already")
         elif part.choices and part.choices[0].packing == "file":
@@ -141,7 +141,7 @@ class _Work:
             for archive in self._listed(part, place):
                 key = f"{place.name}/{archive.name}"  # both sides have the same names
                 if key not in self.done:
-                    self._unpack(archive, [self._download(archive, place)], key)
+                    self._unpack(part, archive, [self._download(archive, place)], key)
         return []
 
     def _get_any(self, part: Part) -> list[str]:
@@ -171,7 +171,7 @@ class _Work:
                     reasons.append(str(error))
                     continue
             try:
-                self._unpack(choice, files, choice.name)
+                self._unpack(part, choice, files, choice.name)
             except DatasetError as error:
                 others = [c.name for c in part.choices if c is not choice]
                 also = f". {others[0]} holds the same: --from {others[0]}"
@@ -194,11 +194,13 @@ class _Work:
         known = (archive.size, archive.sha256)
         return download(archive.addresses, path, *known, progress=self.progress)
 
-    def _unpack(self, archive: Archive, files: list[Path], key: str) -> None:
+    def _unpack(
+        self, part: Part, archive: Archive, files: list[Path], key: str
+    ) -> None:
         """Unpack it, and note that it is."""
-        target = self.root / archive.into
+        target = self.root / part.into
         unpack(files, target, archive.landmark, archive.packing, self.progress)
-        self.done[key] = archive.into
+        self.done[key] = part.into
         record = json.dumps(self.done, indent=1)
         write_whole(self.archives / "unpacked.json", record.encode())
         print(f"{archive.name} is unpacked: {target}")
@@ -225,5 +227,5 @@ class _Work:
                     f"{file}: {line!r} is not the one address of an archive on "
                     f"{server.netloc}. Delete it, and try again"
                 )
-            found[name] = Archive(name, (line,), part.into)
+            found[name] = Archive(name, (line,))
         return list(found.values())

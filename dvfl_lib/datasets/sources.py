@@ -22,11 +22,10 @@ class Archive:
 
     name: str
     addresses: tuple[str, ...] = ()  # in the order to try them; none: fetched by hand
-    into: str = ""  # the folder below the root that its content becomes
     size: int | None = None  # bytes
     sha256: str = ""  # hexadecimal
-    # Something that lies in it: the folder that holds this becomes ``into``. Empty:
-    # everything in the archive goes into ``into`` as it is.
+    # Something that lies in it: the folder that holds this becomes the part's folder.
+    # Empty: everything in the archive goes there as it is.
     landmark: str = ""
     # "archive", "archive of archives", "flat" (videos of UCF101 without folders),
     # "joined" (many parts of one tar.gz) or "file" (kept as it is).
@@ -38,9 +37,9 @@ class Part:
     """What one may ask for by itself: one of its choices, or all archives of a list."""
 
     name: str
+    into: str  # the folder below the root that its content becomes
     choices: tuple[Archive, ...] = ()  # in the order to try them
     list_address: str = ""  # of a text file that names one archive in each line
-    into: str = ""  # where these go
     optional: bool = False  # fetched only where it is asked for by name
     note: str = ""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,13 +28,9 @@ _KEY_EVERY = 12
 
 
 def check_output(path: str | os.PathLike[str], video: Path | None) -> Path:
-    """The absolute path of a video that may be written, before any work is done.
+    """The absolute path of a video that may be written, else ``RunDirectoryError``.
 
-    An older file is replaced, but not ``video``, the file that is read.
-
-    Raises:
-        RunDirectoryError: a suffix that is not ``.mp4``, ``.avi`` or ``.webm``; no such
-            folder; a folder of that name; or the path is that of ``video``.
+    An older file may be replaced, but not ``video``, the file that is read.
     """
     path = Path(path).expanduser().absolute()
     if path.suffix not in SUFFIXES:
@@ -75,18 +71,24 @@ def write_annotated(
         VideoError: no frame.
         DatasetError: the file cannot be written.
     """
-    pictures = (annotated(frame, said, classes, top, note) for frame, said in seen)
+    written = 0
+
+    def made() -> Iterator[np.ndarray]:
+        nonlocal written
+        for frame, said in seen:
+            yield annotated(frame, said, classes, top, note)
+            written += 1
+
+    pictures = made()
     first = next(pictures, None)
     if first is None:
         raise VideoError(f"there is no frame to write to {path}")
-    count = itertools.count()  # goes on with each picture
-    numbered = zip(itertools.chain([first], pictures), count, strict=False)
     # AVI wants small numbers; a hundredth of a frame per second is near enough.
     rate = Fraction(fps).limit_denominator(100) if fps > 0 else Fraction(FRAME_RATE)
-    height, width = first.shape[:2]
-    frames = (picture for picture, _ in numbered)
-    encode_clip(path, frames, (width, height), rate, key_every=_KEY_EVERY)
-    return next(count)
+    size = first.shape[1], first.shape[0]
+    frames = itertools.chain([first], pictures)
+    encode_clip(path, frames, size, rate, key_every=_KEY_EVERY)
+    return written
 
 
 def annotated(
@@ -102,10 +104,12 @@ def annotated(
     pen = ImageDraw.Draw(sheet)
     y = frame.shape[0] + _EDGE
     pen.text((_EDGE, y), _status(said), _TEXT if said.decided else _FAINT, _FONT)
-    for number in range(min(top, len(classes))):
+    order = [None] * min(top, len(classes))  # an empty row for each, until known
+    if said.smoothed is not None:
+        order = said.smoothed.argsort(descending=True, stable=True)[:top].tolist()
+    for best in order:
         y += _ROW
-        if said.smoothed is not None:
-            best = int(said.smoothed.argsort(descending=True, stable=True)[number])
+        if best is not None:
             share = float(said.smoothed[best])
             right = _EDGE + round((sheet.width - 2 * _EDGE) * share)
             pen.rectangle((_EDGE, y, right, y + _ROW - 4), fill=_BAR)

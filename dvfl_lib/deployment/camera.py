@@ -59,10 +59,6 @@ def camera_source(camera: str = "0", size: str = "") -> FrameSource:
         camera: its number; the path of a device on Linux; a name on Windows, where
             cameras have no numbers.
         size: of its pictures, such as "640x480"; "" takes the camera's own choice.
-
-    Raises:
-        RecipeError: a size that is none.
-        VideoError: no such camera, none that may be used, or one that fails later.
     """
     if size and not re.fullmatch(r"\d+x\d+", size):
         raise RecipeError(f"the size of a camera's pictures is 640x480, not {size!r}")
@@ -113,15 +109,12 @@ def open_source(video: str | os.PathLike[str], camera_size: str = "") -> FrameSo
     """A video file by its path, or a camera by ``"camera"`` or ``"camera:1"``.
 
     A file of such a name is read as ``"./camera"``. A file gives all the frames that
-    ``video.open_video`` numbers, upright.
-
-    Args:
-        camera_size: see ``camera_source``.
+    ``video.open_video`` numbers, upright. ``camera_size``: see ``camera_source``.
 
     Raises:
-        VideoError: missing, empty, damaged, a picture or no video; also while the
-            frames are gone through, where the damage shows only then.
-        RecipeError, VideoError: as ``camera_source``.
+        VideoError: a file that is missing, damaged, a picture or no video; no such
+            camera, or none that may be used. Also while the frames are gone through.
+        RecipeError: a size that is none.
     """
     if is_camera(video):
         return camera_source(str(video).partition(":")[2] or "0", camera_size)

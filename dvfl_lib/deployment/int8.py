@@ -49,12 +49,9 @@ def quantise(
 
     Args:
         source: the float32 file.
-        path: the new file; replaced if it is there.
+        path: the new file, which is returned; an older one is replaced.
         calibration: clips (T, 3, H, W), normalised, of the kind that the network will
             see; a few dozen of all kinds are usual. Gone through once.
-
-    Returns:
-        The path.
 
     Raises:
         RecipeError: the packages are missing; the same file twice.
@@ -106,16 +103,9 @@ def calibration_clips(
 ) -> tuple[Tensor, list[Path]]:
     """The view in the middle of some videos, prepared as the network's evaluation does.
 
-    Args:
-        network: tells the size of a view.
-        folder: is searched with all folders below; of more than ``most`` videos in the
-            order of their paths every n-th is taken.
-
-    Returns:
-        clips (N, T, 3, H, W), normalised, and their files.
-
-    Raises:
-        DatasetError: no such folder, or no video in it; VideoError: a damaged one.
+    ``folder`` is searched with all folders below; of more than ``most`` videos in the
+    order of their paths every n-th is taken. Returns clips (N, T, 3, H, W), normalised,
+    and their files; ``DatasetError`` where there is no video.
     """
     folder = Path(folder).expanduser()
     named = (p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
@@ -150,12 +140,9 @@ def compare_outputs(
     *,
     batch_size: int = 16,
 ) -> dict[str, Agreement]:
-    """Ask every form about the same clips; the first is what the others should say.
+    """Ask every form about the same clips (N, T, 3, H, W) of N labels.
 
-    Args:
-        predictors: name -> call; at least one.
-        clips: (N, T, 3, H, W).
-        labels: N class numbers.
+    The first form is what the others should say.
     """
     truth, found, first = torch.as_tensor(labels), {}, None
     for name, predictor in predictors.items():

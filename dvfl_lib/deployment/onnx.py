@@ -5,13 +5,12 @@ Public names: ``export``, ``Exported``, ``open_onnx``, ``OnnxNetwork``,
 
 The file holds weights, graph and, as JSON under ``ABOUT`` in its metadata, what must
 be known to use it: the size of a clip, the names of the classes. The batch is free,
-frames and pixels are not. The *readable* form is exported: ONNX Runtime arranges a
-graph for itself, and the pieces and in-place sums of ``dvfl_lib.fast`` would only be
-in its way.
+frames and pixels are not. The *readable* form is exported, for ONNX Runtime arranges a
+graph for itself.
 
-Source: ``torch.onnx.export`` with ``dynamo=True``; constants are folded by onnxscript's
-optimizer, so that a kernel that is laid out anew in ``forward`` is a plain weight in
-the file, which quantisation needs.
+Source: ``torch.onnx.export`` with ``dynamo=True``; onnxscript's optimizer folds
+constants, so that a kernel that is laid out anew in ``forward`` is a plain weight,
+which quantisation needs.
 """
 
 from __future__ import annotations
@@ -42,11 +41,7 @@ _FOLDED = 2**40  # no constant is too large to be folded
 
 
 def check_packages() -> None:
-    """Whether what exports and runs is there.
-
-    Raises:
-        RecipeError: it names what is missing, and how to install it.
-    """
+    """``RecipeError`` where what exports and runs is missing."""
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise RecipeError(
@@ -76,12 +71,11 @@ def export(
 ) -> Exported:
     """Write a network as ONNX: "clip" (B, T, 3, H, W) -> "logits" (B, K), any B.
 
-    The model stays as it is, its mode and form too; the file answers as in evaluation.
-    It appears whole, after the check, or not at all.
+    The model stays as it is; the file answers as in evaluation, in float32. It appears
+    whole, after the check, or not at all; an older file is replaced.
 
     Args:
-        model: its weights are written in float32.
-        path: ends with ``.onnx``; an older file is replaced.
+        path: ends with ``.onnx``.
         frames, side: T, and H = W.
         classes: names of the outputs, in their order; none may be known.
         standin: the network learned from generated videos.
@@ -214,13 +208,12 @@ def open_onnx(path: str | Path, *, threads: int = 0) -> OnnxNetwork:
     try:
         _refuse_other_files(path, onnx.load_model_from_string(content))
         session = _session(content, threads)
-        about = _about(path, session)
+        return _described(path, session)
     except CheckpointError:
         raise
     except Exception as error:  # both raise errors of their own packages
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path} cannot be run as ONNX: {first}") from error
-    return OnnxNetwork(path, _session=session, **about)
 
 
 def _session(content: bytes, threads: int = 0) -> Any:
@@ -248,19 +241,18 @@ def _refuse_other_files(path: Path, message: Any) -> None:
                 _refuse_other_files(path, inner)
 
 
-def _about(path: Path, session: Any) -> dict[str, Any]:
-    """What ``export`` wrote beside the graph, if that is what the graph is."""
+def _described(path: Path, session: Any) -> OnnxNetwork:
+    """With what ``export`` wrote beside the graph, if that is what the graph is."""
     entries = session.get_modelmeta().custom_metadata_map
     if ABOUT not in entries:
         raise CheckpointError(
             f"{path} was not written by this library's export: use 'dvfl export'"
         )
-    found = json.loads(entries[ABOUT])
-    frames, side, names = found["frames"], found["side"], found["classes"]
+    about = json.loads(entries[ABOUT])
+    frames, side, names = about["frames"], about["side"], tuple(about["classes"])
     given, told = session.get_inputs(), session.get_outputs()
     takes = [end.shape[1:] for end in given] == [[frames, 3, side, side]]
     gives = len(told) == 1 and len(names) in (0, told[0].shape[-1])
     if not (takes and gives):
         raise CheckpointError(f"{path}: its description and its graph do not agree")
-    about = {"frames": frames, "side": side, "standin": bool(found["standin"])}
-    return about | {"classes": tuple(names)}
+    return OnnxNetwork(path, frames, side, names, bool(about["standin"]), session)

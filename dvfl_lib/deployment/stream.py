@@ -6,25 +6,15 @@ Public names: ``StreamingRecogniser``, ``Recognition``, ``Latency``,
 A *window* is T frames, ``frame_stride`` apart; the newest is the frame that has just
 come, so that no decision waits for the future. Every ``every`` frames the window's
 probabilities are computed. What windows share is computed once for each frame that
-some window needs, and for no other frame, and kept in a ring until the last window
-has had it. With ``every`` a multiple of ``frame_stride`` one frame in
-``frame_stride`` is needed at most.
+some window needs, and kept in a ring until the last window has had it.
 
-What of the work on a frame may be kept is what comes before the first place where
-frames meet, and that is, in this order:
-
-* the stem (``patch_embed``), which turns each frame into tokens by itself;
-* in the first block ``norm1`` and both projections ``f`` and ``f_temporal``, which act
-  on each token by itself;
-* there, too, the spatial modulator: its convolutions and its global mean stay within
-  a frame. So q * m_space is known before any other frame has come.
-
-The first temporal convolution mixes frames. Even its inner results are not kept: at
-both ends of a window it reads zeros where a longer window has frames, and the level
-after it carries that further in. The global temporal context is a mean over the whole
-window. From there on every frame's tokens depend on which window they are in, so the
-rest (the temporal modulator, the first block's projection and MLP, all other blocks,
-the head) is computed anew for each window.
+Kept is what comes before the first place where frames meet: the stem
+(``patch_embed``); in the first block ``norm1`` and both projections ``f`` and
+``f_temporal``, which act on each token by itself; and the spatial modulator, whose
+convolutions and global mean stay within a frame. So q * m_space is known before any
+other frame has come. The first temporal convolution mixes frames, and at both ends of a
+window it reads zeros where a longer window has frames; the global temporal context is a
+mean over the window. So the rest is computed anew for each window.
 
 Smoothing is an exponential moving average of probabilities: with weight w,
 
@@ -108,11 +98,7 @@ class FrameFeatures(NamedTuple):
 
 
 def frame_features(model: VFLNet, frame: Tensor) -> FrameFeatures:
-    """All that a window needs of one normalised frame (3, H, W).
-
-    Raises:
-        ModelError: the frame has another layout, or is too small.
-    """
+    """All that a window needs of one normalised frame (3, H, W)."""
     clip = frame[None, None]  # (1, 1, 3, H, W)
     model.check_clip(clip)
     first = model.layers[0].blocks[0]
@@ -206,7 +192,7 @@ class StreamingRecogniser:
 
     @property
     def latency(self) -> Latency:
-        """What to expect, see ``Latency``."""
+        """What to expect."""
         lag = (1 - self.smoothing) / self.smoothing * self.every
         return Latency(self.span, self.every, (self.span - 1) / 2, lag)
 
@@ -237,14 +223,8 @@ class StreamingRecogniser:
         return self._last
 
     def run(self, frames: Iterable[np.ndarray | Tensor]) -> Iterator[Recognition]:
-        """One ``Recognition`` for each frame; ends when the frames end.
-
-        Goes on with the stream as it is; call ``reset`` before another one.
-
-        Raises: as ``push``.
-        """
-        for frame in frames:
-            yield self.push(frame)
+        """One ``Recognition`` for each frame; call ``reset`` before another stream."""
+        yield from map(self.push, frames)
 
     def _decides(self, number: int) -> bool:
         after_first = number - (self.span - 1)

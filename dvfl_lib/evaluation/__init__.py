@@ -7,12 +7,7 @@ class_order.py -> protocol.py (all views of every video) -> results.py -> metric
 comparison.py -> tables.py -> report.py.
 """
 
-from .benchmark import (
-    Benchmarks,
-    costs_of,
-    open_benchmarks,
-    write_benchmarks,
-)
+from .benchmark import Benchmarks, costs_of, open_benchmarks, write_benchmarks
 from .comparison import compare, split_mean
 from .metrics import calibration_of
 from .protocol import EvaluationInfo, cached_evaluation, evaluate

@@ -324,9 +324,8 @@ def write_benchmarks(
 ) -> tuple[Path, ...]:
     """The page of all results, as Markdown, HTML and JSON, with its figures.
 
-    Args:
-        figures: name -> figure; their captions are their descriptions.
-        costs: measured here for the first list, if not given.
+    The figures' captions are their descriptions. ``costs`` are measured here for the
+    first list, if not given.
     """
     marks = {result.standin for result in results.values()}
     begin = "Stand-in data. " if marks == {True} else ""

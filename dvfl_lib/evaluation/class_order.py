@@ -59,10 +59,8 @@ def _plain(name: str) -> str:
 class InClassOrder(nn.Module):
     """A network whose outputs stand in the order of a data set's labels.
 
-    Args:
-        model: clip (B, T, 3, H, W) -> logits (B, K).
-        order: K numbers, see ``align_classes``. They are part of the state dict, so
-            that results under another order are told apart.
+    ``order``: K numbers, see ``align_classes``. They are part of the state dict, so
+    that results under another order are told apart.
     """
 
     def __init__(self, model: nn.Module, order: Sequence[int]) -> None:
@@ -80,13 +78,9 @@ def classes_of_file(
 ) -> tuple[tuple[str, ...], str]:
     """A network's classes in its order, and what to say of where they are from.
 
-    Args:
-        kind, metadata: of the file, see ``WeightsFile``.
-        class_order: "authors", "own" (the data set's), a file of names, or "": what
-            the file says, and for a .pth file, which says nothing, "authors".
-
-    Raises:
-        CheckpointError: nobody knows.
+    ``kind``, ``metadata``: see ``WeightsFile``. ``class_order``: "authors", "own" (the
+    data set's), a file of names, or "": what the file says, and for a .pth file, which
+    says nothing, "authors". ``CheckpointError`` where nobody knows.
     """
     if not class_order and metadata.get("classes"):
         return tuple(map(str, metadata["classes"])), ""

@@ -216,10 +216,8 @@ def cached_evaluation(
 ) -> Evaluation:
     """The result in ``path`` if it was made under this key, else a new one, kept there.
 
-    Args:
-        path: ``<name>.json``; the probabilities and a mark with the key lie beside it.
-        key: changes whenever the result could be another.
-        score: makes the result; it is given a folder for what is half done.
+    The probabilities and a mark with the key lie beside ``path``, which is a JSON file.
+    ``score`` makes the result; it is given a folder for what is half done.
     """
     mark = path.with_name(f".{path.stem}.key")
     if path.exists() and mark.exists() and mark.read_text("utf-8") == key:

@@ -162,9 +162,8 @@ def made_with() -> dict[str, str]:
 def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, ...]:
     """Write ``report.md`` and ``report.html`` into the run directory.
 
-    Raises:
-        RunDirectoryError: a figure is missing or damaged, or nothing can be written.
-        DVFLError: results on real data and on stand-ins together.
+    ``DVFLError`` where a figure is missing or damaged, and for results on real data and
+    on stand-ins together.
     """
     results = [network.evaluation for network in summary.networks]
     standin = results[0].standin
@@ -200,12 +199,7 @@ def write_final_report(
 ) -> tuple[Path, ...]:
     """Write ``benchmarks.md``, ``benchmarks.html`` and ``benchmarks.json``.
 
-    Args:
-        figures: PNG files below ``run_dir``.
-        about: device, versions and the like, as a table and in the JSON.
-
-    Raises:
-        RunDirectoryError: nothing measured; a figure is missing.
+    ``about``: device, versions and the like, as a table and in the JSON.
     """
     if not measured:
         raise RunDirectoryError(f"{run_dir}: nothing was evaluated, nothing to report")

@@ -226,11 +226,7 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: str | Path) -> Evaluation:
-        """Read what ``save`` wrote; every number is computed from it anew.
-
-        Raises:
-            RunDirectoryError: a file is missing, damaged, or not of this kind.
-        """
+        """Read what ``save`` wrote; ``RunDirectoryError`` for anything else."""
         path = Path(path)
         try:
             values = json.loads(read_bytes(path))

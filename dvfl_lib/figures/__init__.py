@@ -9,7 +9,6 @@ once and ``display(figure)``. Each figure carries a description in words
 the title. Accuracies come as shares in [0, 1] and are shown in percent.
 """
 
-from .ablation import StudyRow, study_figure
 from .accuracy import (
     accuracy_bars,
     benchmarks_figure,
@@ -20,6 +19,13 @@ from .accuracy import (
 )
 from .clips import clip_strip, crops_figure, sampling_figure, views_figure
 from .cost import cost_bars, filling_figure, ratio_bars, share_bars, stream_figure
-from .distillation import bump_fits, opinion_bars, opinion_matrices, simplex_fields
+from .distillation import (
+    StudyRow,
+    bump_fits,
+    opinion_bars,
+    opinion_matrices,
+    simplex_fields,
+    study_figure,
+)
 from .maps import heat_maps
 from .style import PALETTE, alt_text, colour_of, line_figure, save_figure

@@ -1,5 +1,7 @@
 """Clips as pictures: their frames, the views of a video, and what sampling chose.
 
+Pictures are uint8, or float in [0, 1].
+
 Public names: ``clip_strip``, ``views_figure``, ``sampling_figure``,
 ``crops_figure``.
 """
@@ -28,10 +30,7 @@ _MOST = 8  # frames side by side
 
 
 def clip_strip(clip: Any, title: str = "", *, standin: bool = False) -> Figure:
-    """The frames of a clip in their order, eight to a row.
-
-    ``clip``: uint8, or float in [0, 1], of shape (T, 3, H, W).
-    """
+    """The frames of a clip (T, 3, H, W) in their order, eight to a row."""
     frames = _pictures(clip, ndim=4)  # (T, H, W, 3)
     rows = [list(frames[i : i + _MOST]) for i in range(0, len(frames), _MOST)]
     alt = f"{len(frames)} frames of a clip in a row. {title}"
@@ -49,8 +48,7 @@ def views_figure(
     """One row per view of a video, its frames from left to right.
 
     Args:
-        views: uint8, or float in [0, 1], of shape (V, T, 3, H, W). Of long clips,
-            eight evenly spaced frames are shown.
+        views: (V, T, 3, H, W). Of long clips, eight evenly spaced frames are shown.
         names: V names, such as "clip 1, left".
         what: what the rows are, for the description in words.
     """
@@ -111,7 +109,7 @@ def sampling_figure(
     """A row per way of choosing frames: the frames, and where they lie in time.
 
     Args:
-        video: uint8, or float in [0, 1], of shape (N, 3, H, W).
+        video: (N, 3, H, W).
         looks: name -> frame numbers, as of ``video.sampling``; as many in each row.
         fps: frames per second of the video, for the axis.
         segments: draw the borders of this many equal parts; 0 draws none.
@@ -193,7 +191,7 @@ def crops_figure(
     """A frame with the outlines of crops, and each crop beside it.
 
     Args:
-        frame: uint8, or float in [0, 1], of shape (3, H, W).
+        frame: (3, H, W).
         boxes: name -> (top, left, height, width) in pixels of the frame; up to three.
     """
     picture = _pictures(np.asarray(frame)[None], ndim=4)[0]  # (H, W, 3)

@@ -180,11 +180,8 @@ def share_bars(
     for row, parts in enumerate(shares.values()):
         left, whole = 0.0, sum(parts.values())
         for place, (kind, value) in enumerate(parts.items()):
-            # beyond six colours the kinds are told apart by hatching
-            style = {"facecolor": SIX[place % 6], "edgecolor": "white"}
-            style |= {"linewidth": 0, "hatch": ("", "////", "....")[place // 6 % 3]}
             label = kind if row == 0 else None
-            axis.barh(row, value, 0.6, left=left, label=label, **style)
+            axis.barh(row, value, 0.6, left=left, label=label, color=SIX[place % 6])
             if value > _SMALLEST_TOLD * longest:
                 share = f"{100 * value / whole:.0f} %"
                 axis.text(left + value / 2, row, share, size=9, **CENTRED)

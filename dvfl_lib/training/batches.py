@@ -109,8 +109,8 @@ def clip_loader(
 ) -> Iterator[dict[str, Any]]:
     """Batches of clips, each a list of keys, in that order.
 
-    Yields dictionaries: ``clip`` float32 (B, T, 3, H, W), ``label`` and ``index`` int64
-    (B,), and ``unreadable``, names of videos.
+    Yields ``clip`` float32 (B, T, 3, H, W), ``label`` and ``index`` int64 (B,), and
+    ``unreadable``, names of videos, in a dictionary.
     """
     yield from DataLoader(
         clips,
@@ -152,8 +152,7 @@ def note_unreadable(
 ) -> None:
     """Warn once of each video that cannot be read, and add it to ``known``.
 
-    Raises:
-        DatasetError: more than the share ``allowed`` of the ``videos`` of that kind.
+    A DatasetError where they are more than the share ``allowed`` of the ``videos``.
     """
     for message in messages:
         if message not in known:

@@ -10,9 +10,9 @@ Public names: ``RunDirectory``, ``Progress``, ``fingerprint``, ``locked``,
 * ``best.safetensors``   weights of the best epoch on held-out clips
 * ``final.safetensors``  weights after the last step
 
-``last.safetensors`` alone is the truth, and one file: a run killed between two
-writes finds all else in it. Only the run that wrote it may take it up: the same recipe,
-seed, data, network and teacher. Workers, processes and folders do not count.
+``last.safetensors`` alone is the truth: a run killed between two writes finds all else
+in it. Only the run that wrote it may take it up: the same recipe, seed, data, network
+and teacher. Workers, processes and folders do not count.
 """
 
 from __future__ import annotations
@@ -50,10 +50,9 @@ def model_digest(model: nn.Module | None) -> str | None:
 
 
 def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
-    """A flat dictionary of everything that decides a run's result.
+    """A flat dictionary of everything that decides a result: ``values`` and clips.
 
-    ``values`` are plain, or recipes, which are taken apart field by field; the rest is
-    told by the training ``clips``.
+    Recipes among the values are taken apart field by field.
     """
     names = "\n".join(str((sample.name, sample.label)) for sample in clips.samples)
     flips = getattr(clips, "flip_labels", None) or {}
@@ -152,11 +151,7 @@ class RunDirectory:
         write_whole(self.last, save(tensors, metadata={_KEY: json.dumps(meta)}))
 
     def load(self) -> tuple[Progress, dict[str, Tensor], dict[str, Any]]:
-        """Progress, weights and the optimiser's state dict; empty for a new run.
-
-        Raises:
-            RunDirectoryError: the file is damaged, or belongs to another run.
-        """
+        """Progress, weights and the optimiser's state dict; empty for a new run."""
         if not self.last.exists():
             for stale in (self.best, self.final):  # no checkpoint stands for these
                 stale.unlink(missing_ok=True)
@@ -167,13 +162,19 @@ class RunDirectory:
                 # A copy: a tensor of a file may lie at any address, and the last bit
                 # of vectorised arithmetic can depend on it.
                 values = {name: file.get_tensor(name).clone() for name in file.keys()}
-        except (SafetensorError, OSError, KeyError, TypeError) as error:
+            there, groups = meta["fingerprint"], meta["groups"]
+            parts: dict[str, dict[str, Any]] = {}
+            for name, value in {**values, **meta["plain"]}.items():
+                part, _, key = name.partition("/")
+                parts.setdefault(part, {})[key] = value
+            weights, progress = parts.pop("weights"), Progress(**meta["progress"])
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise RunDirectoryError(
                 f"{self.last} is no checkpoint of a training run, or is damaged "
                 f"({type(error).__name__}: {error}). Delete {self.path} to begin "
                 "anew, or choose another run_dir"
             ) from None
-        there, here = meta["fingerprint"], self.fingerprint
+        here = self.fingerprint
         if there != here:
             differ = [
                 f"{name} ({there.get(name)} there, {here.get(name)} now)"
@@ -185,14 +186,8 @@ class RunDirectory:
                 f"{first_few(differ, 6)}. Choose another run_dir, delete that folder, "
                 "or start with what it was begun with"
             )
-        parts: dict[str, dict[str, Any]] = {}
-        for name, value in {**values, **meta["plain"]}.items():
-            part, _, key = name.partition("/")
-            parts.setdefault(part, {})[key] = value
-        weights = parts.pop("weights")
         state = {int(number): values for number, values in parts.items()}
-        groups = {"state": state, "param_groups": meta["groups"]}
-        return Progress(**meta["progress"]), weights, groups
+        return progress, weights, {"state": state, "param_groups": groups}
 
     def write_log(self, progress: Progress) -> None:
         """Write ``log.jsonl`` and, if there is any, ``unreadable.json``."""

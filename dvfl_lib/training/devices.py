@@ -52,7 +52,9 @@ def make_accelerator(
             project_dir=folder,
         )
     except ValueError as error:
-        raise RecipeError(f"precision {precision!r} does not work: {error}") from None
+        raise RecipeError(
+            f"precision {precision!r} does not work here ({error}); try 'bf16' or 'no'"
+        ) from None
 
 
 @contextmanager

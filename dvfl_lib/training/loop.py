@@ -4,9 +4,8 @@ Public names: ``fit``, ``TrainConfig``, ``FitResult``.
 
 Hugging Face Accelerate places the network, shares the work (``accelerate launch``
 or ``torchrun`` start several processes) and handles mixed precision. What is drawn
-at random follows from the seed and the place in the run (``batches.py``), and the
-checkpoint holds everything else, so a run that was stopped at any moment, by
-whatever means, goes on where it was.
+at random follows from the seed and the place in the run, and the checkpoint holds
+everything else, so a run that was stopped at any moment goes on where it was.
 
 * On the CPU, with the same number of threads and processes, an interrupted run ends
   with the same weights, bit for bit, as one that was not.
@@ -104,12 +103,8 @@ def fit(model: VFLNet, clips: Any, config: TrainConfig) -> FitResult:
 
     Called again with the same arguments and a model that is as new, an interrupted
     run goes on and a finished one returns at once. ``clips`` are such as
-    ``video.clips.TrainingClips``; mixing and label smoothing come on top.
-
-    Raises:
-        RecipeError: the loss is no longer finite.
-        DatasetError: too few clips, or too many unreadable videos.
-        RunDirectoryError: a folder cannot be written, or holds another run's files.
+    ``video.clips.TrainingClips``; mixing and label smoothing come on top. Raises
+    children of ``DVFLError``, such as for a loss that is no longer finite.
     """
     loop = _Loop(model, clips, config)
     with deterministic(loop.accelerator.device):

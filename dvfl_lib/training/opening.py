@@ -87,22 +87,26 @@ def open_run(
         progress=progress,
         track=track,
     )
-    # What would be refused later, for the students hours later; both lists are read.
+    _check_networks(run)
+    return run
+
+
+def _check_networks(run: Pipeline) -> None:
+    """Read both lists; refuse what training would refuse, the students' hours later."""
     clips, _ = len(run.fit_samples), len(run.test_list)
+    crop = run.recipe.data.crop
     for role in ROLES[:2]:  # teacher, and the network of both students
-        if role == "teacher" and teacher_weights:
+        if role == "teacher" and run.teacher_weights:
             model = run.trained(role)
         else:
             optim = run.optim_of(role)
             try:
                 make_accelerator(optim.precision)
-                BatchPlan(clips, optim, seed, processes().num_processes)
+                BatchPlan(clips, optim, run.seed, processes().num_processes)
             except (DatasetError, RecipeError) as error:
                 part = "teacher_optim" if role == "teacher" else "optim"
                 raise RecipeError(f"{part}: {error}") from None
             model, _ = run.new_network(role)
-        crop, least = recipe.data.crop, model.config.smallest_side
+        least, name = model.config.smallest_side, run.recipe_of(role).model
         if crop < least:
-            name = run.recipe_of(role).model
             raise RecipeError(f"data.crop is {crop}, and {name} needs at least {least}")
-    return run

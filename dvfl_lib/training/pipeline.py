@@ -127,9 +127,7 @@ class Pipeline:
     def fill_cache(self) -> None:
         """Decode and shrink every video once, where the recipe asks for it.
 
-        Raises:
-            DatasetError: too many cannot be read: better known before the training.
-            RunDirectoryError: the frames cannot be written.
+        A DatasetError says that too many cannot be read, before the training.
         """
         begun, recipe = time.monotonic(), self.recipe
         lists = {
@@ -180,9 +178,9 @@ class Pipeline:
             return create_model(part.model, classes, part.drop_path, init=part.init)
 
     def new_network(self, role: Role) -> tuple[VFLNet, LoadReport | None]:
-        """The network before its first step, and what was loaded into it.
+        """The network before its first step; baseline and student are the same bits.
 
-        Baseline and student are the same to the last bit.
+        Beside it what was loaded into it, or None.
         """
         model, part = self._create(role), self.recipe_of(role)
         if not part.image_weights:
@@ -197,10 +195,6 @@ class Pipeline:
 
         A given teacher may number the classes in another way: the rows of its head
         are put into the order of the data, by name. ``file`` is what was read already.
-
-        Raises:
-            CheckpointError: the file does not fit; its classes are others, or nobody
-                knows their order.
         """
         model, file = self._create(role), file or read_weights(self._weights_of(role))
         load_checkpoint(model, file)

@@ -4,14 +4,13 @@ Public names: ``StoredTeacher``.
 
 Where a recipe has ``distil.stored_views`` K > 0, the augmentation is a function of
 (seed, view, clip) with view = epoch mod K: K passes of the teacher then serve all
-epochs, and every later run with the same key. (Storing answers together with their
-augmentation: Shen and Xing, "A Fast Knowledge Distillation Framework for Visual
-Recognition", arXiv 2112.01528.)
+epochs, and every later run that asks the same. (Storing answers together with their
+augmentation: Shen and Xing, arXiv 2112.01528.)
 
-``view_KKK.safetensors`` holds float32 (clips, classes) and the key of what decides
-them; a clip that could not be read is a row of NaN. The folder is named after the key,
-so other clips or another teacher never meet these files. A damaged one is said, never
-mended by itself: wrong logits would train a network and show nowhere.
+``view_KKK.safetensors`` holds float32 (clips, classes), a row of NaN for a clip that
+could not be read. Its folder is named after all that decides them: other clips or
+another teacher never meet these files. Damage is said, never mended by itself: wrong
+logits would train a network and show nowhere.
 """
 
 from __future__ import annotations
@@ -96,8 +95,7 @@ class StoredTeacher:
         """Fill what is missing, and check all of it; on every process at once.
 
         Processes share the clips of a view; an interrupted filling goes on with the
-        first view that is missing. Call it inside ``deterministic``. Raises children
-        of ``DVFLError``, on every process.
+        first view that is missing. Call it inside ``deterministic``.
         """
         with ExitStack() as held:
             missing = on_main(accelerator, lambda: self._begin(held))

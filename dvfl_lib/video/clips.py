@@ -3,10 +3,10 @@
 Public names: ``Sample``, ``ClipKey``, ``TrainingClips``, ``EvaluationViews``,
 ``evaluation_views``, ``collate_clips``.
 
-Training clips are asked for by (epoch, index, view) instead of by index alone;
-with the run's seed that key decides every random draw, so a clip is the same in
-whichever worker, process or restart it is made. With *stored views* the epochs take
-turns with a few keys, so that what a teacher says of each can be kept.
+Training clips are asked for by (epoch, index, view); with the run's seed that key
+decides every random draw, so a clip is the same in whichever worker, process or restart
+it is made. With *stored views* the epochs take turns with a few keys, so that what a
+teacher says of each can be kept.
 """
 
 from __future__ import annotations
@@ -63,21 +63,17 @@ def _way_to_open(
 class TrainingClips(Dataset):
     """Augmented clips; a map data set whose keys are ``ClipKey``s.
 
-    An item is a dictionary: ``clip`` float32 (T, 3, crop, crop), ``label`` int,
-    ``index`` int, ``unreadable`` list of messages. A video that cannot be read is
-    replaced by the next readable sample in list order, exactly as that sample
-    would have come out under its own key: ``label`` and ``index`` are then those
-    of the replacement, and ``unreadable`` names each video passed over.
+    An item is a dictionary: ``clip`` float32 (T, 3, crop, crop), ``label`` of what it
+    shows, ``index``, ``unreadable`` list of messages. A video that cannot be read is
+    replaced by the next readable sample in list order, as that comes out under its own
+    key: ``label`` and ``index`` are then its own, and ``unreadable`` names each video
+    passed over. ``DatasetError`` where none is readable.
 
     Args:
-        flip_labels: classes that a horizontal flip turns into another, see
-            ``benchmarks.VideoDataset``; ``label`` is that of what the clip shows.
+        cache: of the recipe's short side, else ``RecipeError``.
+        flip_labels: see ``transforms.labelled_transform``.
         views: K > 0 gives each clip K augmentations in all: epoch e shows the one of
             ``ClipKey(0, index, e % K)``. 0 draws a new one in every epoch.
-
-    Raises:
-        DatasetError: no readable video in the list.
-        RecipeError: a frame cache of another size.
     """
 
     def __init__(
@@ -136,9 +132,6 @@ class EvaluationViews(Dataset):
     ``unreadable`` list of messages. Nothing is random. Where the video cannot be
     read, ``unreadable`` is not empty, ``views`` is all zeros, and the caller must
     leave the video out of the score and say so.
-
-    Raises:
-        RecipeError: a frame cache of another size.
     """
 
     def __init__(

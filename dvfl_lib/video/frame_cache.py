@@ -2,11 +2,10 @@
 
 Public names: ``FrameCache``, ``CachedReader``, ``CacheReport``.
 
-A video becomes one ``.npy`` file of uint8 (N, 3, h, w), memory-mapped when read,
-and a small ``.json`` beside it. The resize is that of ``transforms``, so a clip
-from the cache equals a clip from the file bit for bit. The key holds what changes the
-pixels: the video's path, size and time of change, the decoder and what the resize
-makes of a test picture. A damaged cache file is made again.
+A video becomes one ``.npy`` file of uint8 (N, 3, h, w), memory-mapped when read, and a
+small ``.json`` beside it. A clip from the cache equals one from the file bit for bit.
+The key holds what changes the pixels: the video's path, size and time of change, the
+decoder and what the resize makes of a test picture. A damaged file is made again.
 """
 
 from __future__ import annotations
@@ -103,10 +102,8 @@ class FrameCache:
         """Decode the videos that are not there yet; shows how long it will take.
 
         Threads suffice: decoding, resizing and writing all release Python's lock.
-        Unreadable videos are listed in the report, they do not stop the others.
-
-        Raises:
-            RunDirectoryError: the folder cannot be written, or the disk is full.
+        Unreadable videos are listed in the report, they do not stop the others;
+        a folder that cannot be written does, with a ``RunDirectoryError``.
         """
         todo = list(dict.fromkeys(map(Path, paths)))
         report = CacheReport()

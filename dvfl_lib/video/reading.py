@@ -54,7 +54,6 @@ class VideoReader(AbstractContextManager):
     """One open video, read by PyAV. Use ``open_video``, in a ``with`` block or closed.
 
     Attributes:
-        path: of the file.
         num_frames: counted, not believed.
         fps: frames per second, 0.0 where the file does not say.
         height, width: pixels, upright.
@@ -260,14 +259,12 @@ def open_video(path: str | os.PathLike[str], backend: str = "auto") -> VideoRead
 
 
 def iter_frames(path: str | os.PathLike[str]) -> VideoReader:
-    """Every frame of a video file, once and one at a time, however long it is.
+    """Every frame of a video file, one at a time and by PyAV, however long it is.
 
-    Returns:
-        What can be iterated over, and again: upright RGB uint8 (H, W, 3), numbered as
-        ``open_video`` numbers them, by PyAV. ``index.seconds`` says when each is shown.
+    Can be iterated over, and again: upright RGB uint8 (H, W, 3), numbered as
+    ``open_video`` numbers them; ``index.seconds`` says when each is shown.
 
     Raises:
-        VideoError: missing, empty, not a video; or damaged, then also at the frame
-            where it shows.
+        VideoError: as ``open_video``; also at the frame where a damage shows.
     """
     return VideoReader(Path(path).absolute(), index_frames(path))

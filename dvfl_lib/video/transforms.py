@@ -4,12 +4,10 @@ Public names: ``training_transform``, ``labelled_transform``, ``evaluation_crops
 ``resize_short_side``, ``check_sides``, ``normalise``, ``denormalise``, ``mix_clips``,
 ``MEAN``, ``STD``.
 
-All of it is ``torchvision.transforms.v2``. A clip travels as a
-``tv_tensors.Image`` of shape (T, 3, H, W): v2 draws parameters once per call and
-treats the leading dimension as a batch, so every frame gets the same crop, flip
-and colours. (``tv_tensors.Video`` would say more, but torchvision leaves a Video
-unchanged where it should turn grey, and does not tell.) Random draws come from
-torch's global CPU generator; the callers seed it with ``seeding.fixed_rng``.
+All of it is ``torchvision.transforms.v2``. A clip travels as a ``tv_tensors.Image`` of
+shape (T, 3, H, W): v2 draws once per call, so every frame gets the same crop, flip and
+colours. (A ``tv_tensors.Video`` it leaves unchanged where it should turn grey, and does
+not tell.) Draws come from torch's global CPU generator, see ``seeding.fixed_rng``.
 """
 
 from __future__ import annotations
@@ -98,8 +96,7 @@ def labelled_transform(
     Args:
         flip_labels: label -> label of the mirror image, for the classes that a flip
             turns into another (left into right); None for a class whose mirror image
-            is of no class: its clips are not flipped. Classes that are not named
-            keep their label. The draws are the same with and without it.
+            is of no class: its clips are not flipped. The draws are the same.
     """
     steps: list[nn.Module] = [
         v2.RandomResizedCrop(
@@ -137,27 +134,19 @@ def _augmented(
 def evaluation_crops(
     frames: Tensor, short_side: int, crop: int, crops: int = 1
 ) -> Tensor:
-    """Deterministic crops of a clip: float32 (crops, T, 3, crop, crop), normalised.
+    """Fixed crops of uint8 (T, 3, H, W): float32 (crops, T, 3, crop, crop), normalised.
 
-    Args:
-        frames: uint8 (T, 3, H, W).
-        crops: 1 is the centre; 3 are left, centre and right along the long side
-            (top, centre, bottom of a portrait), in that order.
-
-    Raises:
-        RecipeError: ``crop`` above ``short_side``.
+    1 is the centre; 3 are left, centre and right along the long side (top, centre,
+    bottom of a portrait). ``RecipeError`` for a ``crop`` above ``short_side``.
     """
     if crop > short_side:
         raise RecipeError(f"a crop of {crop} does not fit a short side of {short_side}")
     frames = resize_short_side(frames, short_side)
     height, width = frames.shape[-2:]
-    spare = torch.tensor([height - crop, width - crop])
-    along = torch.tensor([height > width, height <= width])  # the long side
-    places = {1: (0.5,), 3: (0.0, 0.5, 1.0)}[crops]
     views = []
-    for place in places:
-        offset = torch.where(along, place, 0.5) * spare
-        top, left = (int(value) for value in offset.round())
+    for place in {1: (0.5,), 3: (0.0, 0.5, 1.0)}[crops]:
+        down, right = (place, 0.5) if height > width else (0.5, place)
+        top, left = round(down * (height - crop)), round(right * (width - crop))
         views.append(F.crop(frames, top, left, crop, crop))
     return normalise(torch.stack(views))  # (crops, T, 3, crop, crop)
 

@@ -2,9 +2,9 @@
 
 Public names: ``encode_clip``, ``FRAME_SIZE``, ``FRAME_RATE``, ``SUFFIXES``.
 
-Every frame is a key frame and is coded at a fixed quality. Prediction from earlier
-frames, or a rate control, would leave marks that tell forwards from backwards, and
-the actions of a pair would no longer differ in their order alone.
+Every frame is a key frame, at a fixed quality: prediction or a rate control would leave
+marks that tell forwards from backwards, and the actions of a pair would no longer
+differ in their order alone.
 """
 
 from __future__ import annotations
@@ -53,12 +53,10 @@ def encode_clip(
     at all.
 
     Args:
-        path: with one of ``SUFFIXES``.
-        frames: scaled to ``size``; taken one at a time.
+        frames: taken one at a time and scaled to ``size``.
         size: even width and height of the file's frames.
         rate: frames a second.
-        key_every: frames from one key frame to the next; stand-ins keep to 1, see
-            above.
+        key_every: frames from one key frame to the next; stand-ins keep to 1.
 
     Raises:
         DatasetError: unknown suffix; the folder cannot be written or the disk is full.

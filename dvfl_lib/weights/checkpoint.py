@@ -40,13 +40,9 @@ def save_checkpoint(
     checksum of all of it lets ``read_weights`` notice damage.
 
     Args:
-        model: its name, sizes and number of classes go into the metadata.
         recipe: the run's recipe, as ``Recipe.to_dict()`` gives it.
-        extra: further entries beside these, such as ``classes`` or ``epoch``; all
+        extra: further entries of the metadata, such as ``classes`` or ``epoch``; all
             of it must be expressible in JSON.
-
-    Raises:
-        RunDirectoryError: the file cannot be written; an older one is untouched.
     """
     metadata = {
         "format": 1,
@@ -72,11 +68,9 @@ def _name(config: VFLNetConfig) -> str | None:
 def read_metadata(source: str | Path | WeightsFile) -> dict[str, Any]:
     """What ``save_checkpoint`` wrote beside the weights.
 
-    Returns a dictionary with ``model`` (a name, or None for a size without one),
-    ``config``, ``num_classes``, ``recipe``, and the entries of ``extra``.
-
-    Raises:
-        CheckpointError: the file is missing, damaged, or not one of ours.
+    A dictionary with ``model`` (a name, or None for a size without one), ``config``,
+    ``num_classes``, ``recipe``, and the entries of ``extra``; ``CheckpointError`` for a
+    file that is not one of ours.
     """
     file = read_weights(source)
     if any(key not in file.metadata for key in _OWN_KEYS):

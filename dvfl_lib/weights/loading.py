@@ -5,9 +5,7 @@ Public names: ``load_checkpoint``, ``load_image_weights``, ``LoadReport``,
 ``fetch_image_weights``, ``IMAGE_WEIGHTS``.
 
 A network is changed only after all of a file's tensors have been checked: an error
-leaves it as it was. The names alone tell much: ``layers.2.blocks.5.modulation.f`` is
-a projection of the sixth block of the third stage, and only video networks have an
-``f_temporal`` beside it.
+leaves it as it was.
 """
 
 from __future__ import annotations
@@ -183,7 +181,6 @@ def load_image_weights(model: VFLNet, source: str | Path | WeightsFile) -> LoadR
     The source is a ``focalnet_*_srf.pth`` of github.com/microsoft/FocalNet, whose
     tensors have the same names. The temporal branch and the head keep the values
     they have; blocks of the file beyond the network's depth are not used.
-    ``vfl_net_nano`` takes 98 of its 130 tensors from ``focalnet_tiny_srf.pth``.
 
     Raises:
         CheckpointError: see ``read_weights``; or the file is no image network, one of

@@ -86,8 +86,8 @@ def test_archives_may_be_discarded_and_are_not_fetched_again(server, tmp_path):
 
 
 def two_choices(server: BadServer) -> DataSource:
-    choices = [archive(server, f"videos.{kind}", "V", "Run") for kind in ("rar", "zip")]
-    return small(server, Part("videos", tuple(choices)))
+    choices = [archive(server, f"videos.{kind}", "Run") for kind in ("rar", "zip")]
+    return small(server, Part("videos", "V", tuple(choices)))
 
 
 def test_without_a_program_for_rar_no_rar_is_fetched(server, tmp_path, monkeypatch):
@@ -128,7 +128,7 @@ def test_what_must_be_fetched_by_hand_is_told_and_then_unpacked(tmp_path):
 
 
 def test_a_list_of_archives_is_followed_on_its_own_server_alone(server, tmp_path):
-    part = Part("train", list_address=server.path("train/list.txt"), into="train")
+    part = Part("train", "train", list_address=server.path("train/list.txt"))
     packed = {f"train/{n}.zip": zip_bytes({f"{n}.mp4": b"x"}) for n in "ab"}
     lines = "\n".join(map(server.path, packed))
     server.files = {**packed, "train/list.txt": lines.encode()}

@@ -176,10 +176,7 @@ def test_kinetics400_from_its_lists_of_archives(server, tmp_path):
 def test_a_part_is_what_the_loader_looks_for():
     """Folders that ``get`` fills and names that the loaders know are the same."""
     into = {
-        name: sorted(
-            {c.into for part in known.parts for c in part.choices}
-            | {part.into for part in known.parts if part.into}
-        )
+        name: sorted({part.into for part in known.parts})
         for name, known in SOURCES.items()
     }
     assert into == {

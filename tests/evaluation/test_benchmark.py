@@ -283,20 +283,6 @@ def test_drawings_that_were_learned_from_are_not_drawn(tmp_path, monkeypatch):
 # --- kept video by video, read once ------------------------------------------------
 
 
-class Reading:
-    """Counts the videos that are read."""
-
-    def __init__(self, monkeypatch) -> None:
-        self.numbers: list[int] = []
-        read = EvaluationViews.__getitem__
-
-        def watched(views, index):
-            self.numbers.append(index)
-            return read(views, index)
-
-        monkeypatch.setattr(EvaluationViews, "__getitem__", watched)
-
-
 def test_weights_are_read_once_to_open_and_once_per_list_to_answer(
     tmp_path, hmdb, monkeypatch
 ):
@@ -319,21 +305,28 @@ def test_weights_are_read_once_to_open_and_once_per_list_to_answer(
 
 
 def test_other_weights_are_another_result(tmp_path, ucf, monkeypatch):
-    reading, ucf["splits"] = Reading(monkeypatch), {"ucf101": "3"}
+    numbers, read = [], EvaluationViews.__getitem__
+
+    def watched(views, index):
+        numbers.append(index)
+        return read(views, index)
+
+    monkeypatch.setattr(EvaluationViews, "__getitem__", watched)
+    ucf["splits"] = {"ucf101": "3"}
     path = saved(tmp_path / "x.safetensors")
     ucf["checkpoints"] = [f"student={path}"]
     bench = opened(tmp_path, **ucf)
     first = bench.evaluate_all()["ucf101", "3", "student"]
-    reading.numbers.clear()
+    numbers.clear()
     again = bench.evaluate_all()["ucf101", "3", "student"]
-    assert reading.numbers == []
+    assert numbers == []
     np.testing.assert_array_equal(first.probabilities, again.probabilities)
     saved(tmp_path / "x.safetensors", network="baseline")
     with pytest.raises(CheckpointError, match="changed meanwhile"):
         bench.lists[0].networks["student"].load()
     bench = opened(tmp_path, **ucf)
     other = bench.evaluate_all()["ucf101", "3", "student"]
-    assert len(reading.numbers) == 12
+    assert len(numbers) == 12
     assert not np.array_equal(other.probabilities, first.probabilities)
     # And other views are another file.
     more = bench.evaluate(bench.lists[0], "student", "2x3")

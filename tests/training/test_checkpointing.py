@@ -7,7 +7,7 @@ import os
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
 from dvfl_lib.errors import RunDirectoryError
 from dvfl_lib.recipes import DistilRecipe
@@ -146,7 +146,8 @@ def test_another_run_is_not_continued(tmp_path):
 def test_a_damaged_checkpoint_is_named(tmp_path):
     last = run(tmp_path).folder / "last.safetensors"
     whole, other = last.read_bytes(), last.with_name("final.safetensors").read_bytes()
-    for content in (b"", whole[:100], b"x" * 1000, whole[:-50], other):
+    text = [save({}, metadata={"dvfl-training": t}) for t in ("", "{}", "[1]")]
+    for content in (b"", whole[:100], b"x" * 1000, whole[:-50], other, *text):
         last.write_bytes(content)
         with pytest.raises(
             RunDirectoryError, match="no checkpoint of .* or is damaged"

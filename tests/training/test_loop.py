@@ -177,16 +177,9 @@ def test_float16_keeps_its_gradient_scale_over_a_restart(tmp_path):
     first, second = tmp_path / "a", tmp_path / "b"
     whole = run(first, optim=recipe, validate=lambda m: {"top1": 0.0})
     assert whole.history[-1]["loss"] < whole.history[0]["loss"]
-    calls = []
-
-    def stop(model):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return {"top1": 0.0}
-
-    with pytest.raises(KeyboardInterrupt):
-        run(second, optim=recipe, validate=stop)
+    scores = iter([{"top1": 0.0}])
+    with pytest.raises(StopIteration):  # in the second validation
+        run(second, optim=recipe, validate=lambda m: next(scores))
     again = run(second, optim=recipe, validate=lambda m: {"top1": 0.0})
     assert again.resumed_from == 6
     assert again.final.read_bytes() == whole.final.read_bytes()
@@ -197,7 +190,7 @@ def test_a_precision_that_the_device_lacks(monkeypatch):
         raise ValueError("fp16 mixed precision requires a GPU")
 
     monkeypatch.setattr(devices, "Accelerator", refuse)
-    with pytest.raises(RecipeError, match="'fp16' does not work: fp16 mixed"):
+    with pytest.raises(RecipeError, match="'fp16' does not work here .fp16 mixed"):
         devices.make_accelerator("fp16")
 
 
@@ -217,8 +210,8 @@ class Unreadable(MemoryClips):
     """Clips 5 and 6 cannot be read: each is replaced by the next, which says so."""
 
     def __getitem__(self, key):
-        bad = [i for i in (5, 6) if key.index <= i and key.index >= 5]
-        index = 7 if key.index in (5, 6) else key.index
+        bad = {5: [5, 6], 6: [6]}.get(key.index, [])
+        index = 7 if bad else key.index
         item = super().__getitem__(ClipKey(key.epoch, index))
         return {**item, "unreadable": [f"v{i}.avi holds no frame" for i in bad]}
 
@@ -233,11 +226,8 @@ def test_unreadable_videos_are_reported_once(tmp_path, caplog):
     ]
     listed = json.loads((result.folder / "unreadable.json").read_text())
     assert sorted(listed) == names
-
-
-def test_too_many_unreadable_videos_stop_the_run(tmp_path):
     with pytest.raises(DatasetError, match=r"2 of 24 .*max_unreadable.*v5.avi"):
-        run(tmp_path, clips=Unreadable(), max_unreadable=0.05)
+        run(tmp_path / "fewer", clips=Unreadable(), max_unreadable=0.05)
 
 
 class Poisoned(MemoryClips):
@@ -252,11 +242,8 @@ class Poisoned(MemoryClips):
 
 def test_a_loss_that_is_not_finite_stops_with_the_checkpoint_intact(tmp_path):
     model = tiny_model()
-    with pytest.raises(
-        RecipeError, match=r"loss or gradient is no longer finite at step [345]"
-    ) as e:
+    with pytest.raises(RecipeError, match="no longer finite at step [345] .*learning"):
         run(tmp_path, model, clips=Poisoned(), checkpoint_seconds=0)
-    assert "learning rate" in str(e.value)
     assert all(torch.isfinite(p).all() for p in model.parameters())
     assert (tmp_path / "tiny" / "last.safetensors").exists()
     # Mended clips have the same names: the run goes on behind the last good step.

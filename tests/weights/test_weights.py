@@ -555,9 +555,15 @@ def test_metadata_that_contradict_the_weights_are_refused(tmp_path, change):
     rewrite(path, change)
     with pytest.raises(CheckpointError, match="contradicts itself"):
         load_model(path)
-    save_file(small().state_dict(), path, {"dvfl": "[" * 100_000})
-    with pytest.raises(CheckpointError, match="damaged"):
-        read_metadata(path)
+
+
+def test_metadata_of_another_kind_are_damage(tmp_path):
+    path = tmp_path / "w.safetensors"
+    odd = [{"recipe": {"data": 3}}, {"classes": 3.5}, {"views": "x"}, ["a"]]
+    for text in ("[" * 100_000, *map(json.dumps, odd)):
+        save_file(small().state_dict(), path, {"dvfl": text})
+        with pytest.raises(CheckpointError, match="damaged"):
+            read_weights(path)
 
 
 def test_a_safetensors_file_may_begin_like_an_old_pickle(tmp_path):
