@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -344,9 +345,10 @@ def sizes_table(found: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
-    parser = options_of(__doc__, rounds=0, step_rounds=4)
+    rounds = 6 if "--sizes" in sys.argv else 30
+    parser = options_of(__doc__, rounds=rounds, step_rounds=4)
     parser.add_argument("--out", choices=(NAME, SECOND), default=NAME)
-    parser.add_argument("--sizes", action="store_true", help="every size, 6 rounds")
+    parser.add_argument("--sizes", action="store_true", help="every size")
     options = parser.parse_args()
     name = SIZES if options.sizes else options.out
     tables = {NAME: table, SECOND: side_by_side, SIZES: sizes_table}
@@ -354,9 +356,9 @@ def main() -> None:
     def run(options: argparse.Namespace) -> dict[str, Any]:
         torch.set_num_threads(os.cpu_count() or 1)
         if not options.sizes:
-            return measure(Sizes.here(options.rounds or 30, options.step_rounds))
+            return measure(Sizes.here(options.rounds, options.step_rounds))
         batches = (1, 8, 32) if torch.cuda.is_available() else (1, 2, 4)
-        sizes = Sizes(batches=batches, rounds=options.rounds or 6)
+        sizes = Sizes(batches=batches, rounds=options.rounds)
         return measure_sizes(VARIANTS, sizes)
 
     measure_or_show(name, run, tables[name], parser)

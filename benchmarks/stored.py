@@ -102,7 +102,8 @@ def options_of(documentation: str, **numbers: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
     parser.add_argument("--show", action="store_true", help="the stored result")
     for name, value in numbers.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
+        option, told = f"--{name.replace('_', '-')}", f"default: {value}"
+        parser.add_argument(option, type=int, default=value, help=told)
     return parser
 
 

@@ -287,17 +287,17 @@ def read_lines(file: Path, advice: str = "") -> list[str]:
     return [line for line in lines if line]
 
 
-def read_table(file: Path) -> list[tuple[str, list[str]]]:
-    """The lines of a CSV file that are not empty: (file and line, cells)."""
+def read_table(file: Path) -> list[tuple[int, list[str]]]:
+    """The lines of a CSV file that are not empty: (number of the line, cells)."""
     rows = []
     for number, line in enumerate(read_text(file).splitlines(), start=1):
-        where = f"{file}, line {number}"
         try:  # line by line: a quote that is not closed swallows no other line
             cells = next(csv.reader([line], strict=True, skipinitialspace=True), [])
         except csv.Error as error:
-            raise DatasetError(f"{where}: {error}") from None
-        if any(cell.strip() for cell in cells):
-            rows.append((where, [cell.strip() for cell in cells]))
+            raise DatasetError(f"{file}, line {number}: {error}") from None
+        cells = [cell.strip() for cell in cells]
+        if any(cells):
+            rows.append((number, cells))
     return rows
 
 

@@ -305,7 +305,8 @@ def _read_list(file: Path) -> list[Row]:
             f"{known}. Put what contains a comma in quotes"
         )
     rows = []
-    for where, cells in lines:
+    for number, cells in lines:
+        where = f"{file}, line {number}"
         whole = len(cells) == len(head)
         path, label, group = (
             cells[place] if whole and place is not None else "" for place in places

@@ -72,7 +72,7 @@ def read_csv(file: Path, classes: Sequence[str], subset: str) -> dict[str, int]:
             f"Kinetics-400 is {','.join(_COLUMNS)},split"
         )
     clips: dict[str, set[int]] = {}
-    for where, cells in lines[1:]:
+    for number, cells in lines[1:]:
         row = dict(zip(head, cells, strict=False))
         label = label_of.get(class_key(row.get("label", "")))
         side, stem = row.get("split", "").lower(), _stem(row)
@@ -93,7 +93,7 @@ def read_csv(file: Path, classes: Sequence[str], subset: str) -> dict[str, int]:
         else:
             clips.setdefault(stem, set()).add(label)
             continue
-        raise DatasetError(f"{where}: {told}")
+        raise DatasetError(f"{file}, line {number}: {told}")
     doubtful = [stem for stem, labels in clips.items() if len(labels) > 1]
     if doubtful:
         warnings.warn(
@@ -108,9 +108,9 @@ def _stem(row: Mapping[str, str]) -> str:
     """How the file of a line is called, without suffix; "" where it tells none."""
     try:
         start, end = (int(float(row[name])) for name in _COLUMNS[2:])
+        stem = f"{row['youtube_id']}_{start:06d}_{end:06d}"
     except (KeyError, ValueError, OverflowError):
         return ""
-    stem = f"{row['youtube_id']}_{start:06d}_{end:06d}"
     return stem if start < end and _STEM.fullmatch(stem) else ""
 
 

@@ -48,8 +48,14 @@ GROUPS = 25  # that every class of UCF50 has
 _BY_GROUP = {f"group{n:02d}": (n,) for n in range(1, GROUPS + 1)}
 _BY_FOLD = {f"fold{n}": tuple(range(5 * n - 4, 5 * n + 1)) for n in range(1, 6)}
 UCF50_SPLITS = (*_BY_GROUP, *_BY_FOLD, "authors")
-# Prefixes of file names of UCF50, in lower case, that are not their folder's name.
-_PREFIXES = {"billards": "billiards", "pullup": "pullups"}
+# Prefixes of file names, in lower case, that are not their folder's name: two of UCF50,
+# and two of its stand-in.
+_PREFIXES = {
+    "billards": "billiards",
+    "pullup": "pullups",
+    "sweling": "swelling",
+    "shrink": "shrinking",
+}
 
 _AT = "https://www.crcv.ucf.edu/data"
 _WHERE_101 = (
@@ -245,16 +251,15 @@ def load_ucf50(root: Path, split: str, subset: str) -> VideoDataset:
 
 def _check_ucf50(videos: Path, clips: Clips, classes: Sequence[str]) -> None:
     """No list says what should be there; that every class has 25 groups does."""
-    owner = {name.lower(): label for label, name in enumerate(classes)}
     lacking = [set(range(1, GROUPS + 1)) for _ in classes]
     for name, label in clips.items():
-        prefix = name.partition("/")[2].removeprefix("v_").partition("_")[0].lower()
-        if owner.get(_PREFIXES.get(prefix, prefix), label) != label:
+        lacking[label].discard(group_number(name))
+        prefix = name.lower().partition("/v_")[2].partition("_")[0]
+        if _PREFIXES.get(prefix, prefix) != classes[label].lower():
             raise DatasetError(
                 f"{videos / name}: its name is of another class than its folder. "
                 "Move it where it belongs, or unpack UCF50.rar again"
             )
-        lacking[label].discard(group_number(name))
     for name, groups in zip(classes, lacking, strict=True):
         if groups:
             raise DatasetError(

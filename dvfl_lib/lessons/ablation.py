@@ -15,7 +15,7 @@ import json
 import os
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +166,7 @@ def run_ablation(
     open_run(**first, progress=False).fill_cache()
     if not jobs:
         jobs = 1 if torch.cuda.is_available() else os.cpu_count() or 1
-    settings = {s.name: s for study in chosen.values() for s in study.settings}
+    settings = replace(whole, studies=chosen).settings
     found = {}
     for name in sorted({s.teacher for s in settings.values()} - {""}):
         own = Setting(name, name, whole.teachers[name], teacher="")
