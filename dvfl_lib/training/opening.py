@@ -63,8 +63,8 @@ def open_run(
         )
     root = project_root()
     name = f"{dataset}_{profile}" + (f"_split{split}" if str(split) != "1" else "")
-    default = root / "runs" / (name + (f"_seed{seed}" if seed else ""))
-    folder = Path(run_dir).expanduser() if run_dir else default
+    name += f"_seed{seed}" if seed else ""
+    folder = Path(run_dir).expanduser() if run_dir else root / "runs" / name
     if not can_write(folder):
         raise RunDirectoryError(
             f"run_dir: {folder} cannot be written. Is it read-only, a file, or on a "
