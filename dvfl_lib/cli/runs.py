@@ -31,7 +31,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--name", default="", help="the run goes to runs/<name>")
     add("--run-dir", default="", help="or to this folder")
     add("--seed", type=int, default=0)
-    add("--track", default="", help="tensorboard, wandb or csv; empty: none")
+    add("--track", default="", help="csv, tensorboard, wandb, or what Accelerate knows")
     add("--teacher-weights", default="", help="checkpoint; empty: train a teacher")
     words = "replace one number of the recipe, as in optim.epochs=2"
     _add_several(parser, "--set", "NAME=VALUE", words)

@@ -5,7 +5,7 @@ Public names: ``forward_kl``, ``reverse_kl``, ``jensen_shannon``, ``squared_erro
 ``kd_loss``, ``soft_cross_entropy``, ``distillation_loss``.
 
 A new loss is a function here, called as ``forward_kl``, and its entry in
-``KD_LOSSES``: recipes, the ablation and the lessons find it by its name there.
+``KD_LOSSES``, where recipes and ``kd_loss`` find it by its name.
 
 With q = softmax(student / T) and p = softmax(teacher / T), natural logarithms. Each
 divergence is zero, with a zero gradient, exactly where p = q; each gradient falls as
@@ -168,14 +168,15 @@ class KDLoss:
     title: str  # its name in tables
     function: Callable[..., Tensor]
     takes_labels: bool = False  # as its third argument
+    studied: bool = False  # a row of lesson 09's stored study; a new one adds hours
 
 
 KD_LOSSES: dict[str, KDLoss] = {
     "forward_kl": KDLoss("forward KL", forward_kl),
-    "reverse_kl": KDLoss("reverse KL", reverse_kl),
-    "jensen_shannon": KDLoss("Jensen-Shannon", jensen_shannon),
-    "squared_error": KDLoss("squared error on logits", squared_error),
-    "decoupled_kd": KDLoss("decoupled KD", decoupled_kd, takes_labels=True),
+    "reverse_kl": KDLoss("reverse KL", reverse_kl, studied=True),
+    "jensen_shannon": KDLoss("Jensen-Shannon", jensen_shannon, studied=True),
+    "squared_error": KDLoss("squared error on logits", squared_error, studied=True),
+    "decoupled_kd": KDLoss("decoupled KD", decoupled_kd, True, studied=True),
     "released_code": KDLoss("released formula", released_code),
 }
 

@@ -111,7 +111,11 @@ def paired_interval(only_a: int, only_b: int, n: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Metric:
-    """One column of every table, and one entry of every result's JSON."""
+    """A column of each table of results, and an entry of each result's JSON.
+
+    It counts right answers of all: a share that is no such count has another interval.
+    The table beside the published numbers keeps what was published, top-1 and top-5.
+    """
 
     title: str  # of the column
     # probabilities (N, K), labels (N) -> accuracy; None where it says nothing

@@ -32,6 +32,8 @@ from tqdm import tqdm
 from ..errors import DatasetError, ModelError
 from ..files import write_whole
 from ..video.clips import EvaluationViews
+from ..video.reading import decoder_version
+from ..video.transforms import resize_digest
 from ..weights.reading import weights_digest
 from .results import Evaluation, Views
 
@@ -245,7 +247,8 @@ def evaluation_key(
     data = asdict(dataset.data)
     for name in ("workers", "cache_frames", "max_unreadable"):  # change no number
         del data[name]
-    settings = [data, asdict(dataset.evaluate), precision]
+    pixels = [decoder_version(), resize_digest()]
+    settings = [data, asdict(dataset.evaluate), precision, *pixels]
     told = json.dumps([weights, videos, list(class_names), settings])
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 

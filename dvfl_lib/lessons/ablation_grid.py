@@ -128,8 +128,8 @@ def _series(
 
 def _losses() -> list[Setting]:
     # The released formula has a study of its own.
-    others = [n for n in KD_LOSSES if n not in ("forward_kl", "released_code")]
-    rows = [_kl(name, KD_LOSSES[name].title, loss=name) for name in others]
+    rivals = {name: loss for name, loss in KD_LOSSES.items() if loss.studied}
+    rows = [_kl(name, loss.title, loss=name) for name, loss in rivals.items()]
     for kind in ("features", "modulators"):
         label = f"forward KL and {kind}"
         rows.append(_kl(f"match_{kind}", label, match=kind, live_teacher=True))

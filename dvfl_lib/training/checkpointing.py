@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from ..datasets.base import first_few
 from ..errors import RunDirectoryError
 from ..files import write_whole
+from ..video.transforms import resize_digest
 from ..weights.reading import tensors_digest
 
 # Parts of the data recipe that change speed, or when to give up, but no result.
@@ -61,6 +62,7 @@ def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
         "data": getattr(clips, "data", None),
         "clips.seed": getattr(clips, "seed", None),
         "clips.views": getattr(clips, "views", 0),
+        "resize": resize_digest(),
         "labels of flipped clips": sorted(flips.items()),
         "training clips": hashlib.sha256(names.encode()).hexdigest()[:16],
     }

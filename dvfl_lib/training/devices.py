@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 from accelerate.utils import (
     GradientAccumulationPlugin,
     InitProcessGroupKwargs,
@@ -27,7 +28,7 @@ from ..environment import PATIENCE
 from ..errors import DVFLError, RecipeError
 from ..files import write_whole
 
-_OF_ACCELERATE = ("tensorboard", "wandb")  # trackers
+_OF_ACCELERATE = tuple(LOGGER_TYPE_TO_CLASS)  # trackers: tensorboard, wandb, more
 
 
 def make_accelerator(

@@ -74,7 +74,7 @@ class TrainConfig:
     progress: bool = True
     # More metadata of the weights' files, such as ``classes``; expressible in JSON.
     about: Mapping[str, Any] = field(default_factory=dict)
-    track: str = ""  # "csv", "tensorboard" or "wandb", beside the log
+    track: str = ""  # "csv", "tensorboard", "wandb" ..., beside the log
 
     @property
     def distil(self) -> DistilRecipe | None:

@@ -32,10 +32,13 @@ def build_optimizer(model: nn.Module, recipe: OptimRecipe) -> torch.optim.Optimi
         {"params": others, "weight_decay": 0.0},
     ]
     rate, momentum = recipe.warmup_lr * recipe.lr_scale, recipe.momentum
-    if recipe.name == "adamw":
-        return torch.optim.AdamW(groups, lr=rate, betas=(momentum, 0.999))
-    # torch refuses Nesterov without momentum
-    return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0)
+    match recipe.name:
+        case "sgd":  # torch refuses Nesterov without momentum
+            nesterov = momentum > 0
+            return torch.optim.SGD(groups, rate, momentum, nesterov=nesterov)
+        case "adamw":
+            return torch.optim.AdamW(groups, rate, betas=(momentum, 0.999))
+    raise NotImplementedError(recipe.name)
 
 
 def learning_rate(step: int, steps_per_epoch: int, recipe: OptimRecipe) -> float:

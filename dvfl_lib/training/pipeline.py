@@ -71,7 +71,7 @@ class Pipeline:
     seed: int = 0  # of initial weights, order, augmentation and held-out groups
     teacher_weights: str = ""  # a checkpoint of the teacher; "" trains one
     progress: bool = True  # show bars
-    track: str = ""  # "csv", "tensorboard" or "wandb"
+    track: str = ""  # "csv", "tensorboard", "wandb", or another of Accelerate
     seconds: dict[str, float] = field(default_factory=dict, init=False)  # of phases
 
     # --- data ----------------------------------------------------------------

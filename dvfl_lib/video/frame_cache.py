@@ -26,21 +26,11 @@ from tqdm import tqdm
 
 from ..errors import RunDirectoryError, VideoError
 from ..files import write_whole
-from . import transforms
 from .frame_index import FrameIndex, check_file
 from .reading import VideoReader, decoder_version, open_video
+from .transforms import resize_digest, resize_short_side
 
 _CHUNK = 128  # frames decoded at a time; bounds memory, not results
-
-
-def _resize_fingerprint() -> str:
-    """Of what the resize makes of a test picture: another one, another fingerprint."""
-    noise = np.random.default_rng(0).integers(0, 256, (1, 3, 37, 53), np.uint8)
-    scaled = [
-        transforms.resize_short_side(torch.from_numpy(noise), side).numpy().tobytes()
-        for side in (16, 64)
-    ]
-    return hashlib.sha256(b"".join(scaled)).hexdigest()
 
 
 @dataclass
@@ -81,7 +71,7 @@ class FrameCache:
         stat = path.stat()
         parts = (
             *(path, stat.st_size, stat.st_mtime_ns),
-            *(self.short_side, _resize_fingerprint(), decoder_version()),
+            *(self.short_side, resize_digest(), decoder_version()),
         )
         digest = hashlib.sha256(os.fsencode("\n".join(map(str, parts)))).hexdigest()
         # Names are limited in bytes.
@@ -137,7 +127,7 @@ class FrameCache:
         with open_video(path) as video:
             numbers = range(video.num_frames)
             chunks = [
-                transforms.resize_short_side(video.read(part), self.short_side).numpy()
+                resize_short_side(video.read(part), self.short_side).numpy()
                 for part in (numbers[n : n + _CHUNK] for n in numbers[::_CHUNK])
             ]
         frames, array = np.concatenate(chunks), io.BytesIO()

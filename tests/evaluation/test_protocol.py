@@ -187,7 +187,9 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("change", ["weights", "precision", "views"])
+@pytest.mark.parametrize(
+    "change", ["weights", "precision", "views", "resize_digest", "decoder_version"]
+)
 def test_what_is_half_done_is_never_continued_with_something_else(
     tmp_path, monkeypatch, change
 ):
@@ -200,8 +202,10 @@ def test_what_is_half_done_is_never_continued_with_something_else(
             model.head.bias[0] += 1e-3
     elif change == "precision":
         options["precision"] = "bf16"
-    else:
+    elif change == "views":
         views.data = replace(views.data, stride=2)
+    else:
+        monkeypatch.setattr(protocol_module, change, lambda: "another")
     run(model, views, resume_dir=tmp_path, **options)
     assert views.asked == list(range(7))
 

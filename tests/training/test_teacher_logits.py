@@ -180,7 +180,8 @@ def test_whatever_decides_a_logit_decides_the_folder(tmp_path, monkeypatch):
     for name, other in (("decoder_version", "PyAV 99"), ("versions", {"torch": "99"})):
         monkeypatch.setattr(teacher_logits, name, lambda other=other: other)
         found.append(folder())
-    found.append(folder(longer))
+    monkeypatch.setattr(checkpointing, "resize_digest", lambda: "another")
+    found += [folder(), folder(longer)]
     assert len(set(found)) == len(found)
 
 
