@@ -2,7 +2,7 @@
 
 Public names: ``Recipe`` and its parts (``DataRecipe``, ``AugmentRecipe``,
 ``OptimRecipe``, ``NetworkRecipe``, ``DistilRecipe``, ``EvaluateRecipe``),
-``PROFILES``, ``recipe_for``, ``did_you_mean``.
+``PROFILES``, ``recipe_for``, ``did_you_mean``, ``said_as_ours``, ``MatchingKind``.
 
 * ``paper``: the recipe of the authors' repository, number for number.
 * ``colab``: the same recipe cut down to one T4-class GPU.

@@ -201,12 +201,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     for name, value in _settings(options.set).items():
         part, dot, key = name.partition(".")
         if dot:  # "size.crop=112" -> {"size": {"crop": 112}}
-            given.setdefault(part, {})[key] = value
+            inner = given.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise RecipeError(f"--set: {part} and {name} are both given")
+            inner[key] = value
         else:
             given[name] = value
     for name in ("device", "precision", "batch_size", "workers"):
         given.setdefault(name, getattr(options, name))
-    bench = open_benchmarks(
+    own = dict(
         benchmarks=options.dataset,
         data_roots=_pairs(options.data_root, "--data-root"),
         checkpoints=_checkpoints(options),
@@ -218,8 +221,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         run_dir=options.run_dir,
         class_orders=_by_role(options.classes),
         trust_unknown_training=options.trust_unknown_training,
-        **given,
     )
+    if both := own.keys() & given.keys():
+        raise RecipeError(f"--set: {min(both)} has an option of its own")
+    bench = open_benchmarks(**own, **given)
     for note in bench.notes:
         print(note)
     results = bench.evaluate_all()

@@ -221,7 +221,7 @@ def _expect_standin(report: CheckReport) -> StandinPlan | None:
         told = json.loads(mark.read_text("utf-8"))
         size = StandinSize(**{k: told[k] for k in StandinSize.__dataclass_fields__})
         plan = plan_standin(told["standin_for"], size)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         report.wrong.append(f"{STANDIN_FILE} cannot be understood ({error})")
         return None
     if plan.benchmark != report.name:

@@ -151,11 +151,13 @@ def _receive(
     """One request for what is missing of the file."""
     have = _size(part)
     wanted = {"Range": f"bytes={have}-"} if have else {}
-    with session.get(address, headers=wanted, stream=True, timeout=_STALL) as answer:
+    # ``verify`` is told here, where no variable of the environment overrules it.
+    how = dict(stream=True, timeout=_STALL, verify=session.verify)
+    with session.get(address, headers=wanted, **how) as answer:
         told = answer.headers
         fits = told.get("Content-Range", "").startswith(f"bytes {have}-")
         if answer.status_code == 416 or (answer.status_code == 206 and not fits):
-            part.unlink()
+            part.unlink(missing_ok=True)
             raise requests.ConnectionError("has another file than what is here")
         if answer.status_code in _BUSY:
             raise requests.ConnectionError(f"answers {answer.status_code}")
@@ -165,7 +167,8 @@ def _receive(
             have = 0
         if told.get("Content-Type", "").startswith("text/html"):
             raise _Refused("sends a web page in the place of the file")
-        length = int(told.get("Content-Length", 0))
+        length = told.get("Content-Length", "")
+        length = int(length) if length.isdecimal() else 0
         if not (length or size or vouched or "Transfer-Encoding" in told):
             raise _Refused("does not say how long the file is, and no hash is known")
         if length and size is not None and have + length != size:
@@ -182,3 +185,5 @@ def _receive(
             for block in answer.raw.stream(_BLOCK, decode_content=False):
                 out.write(block)
                 bar.update(len(block))
+                if size is not None and out.tell() > size:
+                    raise _Refused(f"sends more than the {size:,} bytes of the file")

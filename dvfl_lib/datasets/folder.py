@@ -185,6 +185,10 @@ def _from_folders(
         sides[side] = []
         for label, name in enumerate(classes):
             videos = _videos_below(mine[name], set(), left_out) if name in mine else []
+            if name in mine and not videos:
+                packed = packed_in(mine[name])
+                told = f"{mine[name]}: holds no video.{packed}"
+                raise DatasetError(f"{told} Fill it, or take it away")
             for path in videos:
                 group = f"{name}/{path.relative_to(mine[name]).parts[0]}"
                 listed = path.relative_to(root).as_posix()
@@ -272,7 +276,10 @@ def _from_lists(
                 samples.append(Sample(path, min(labels), group or listed, listed))
                 continue
             raise DatasetError(f"{where}: {trouble}")
-        sides[side] = keep_found(samples, lists[side], f" Paths are below {root}")
+        advice = f" Paths are below {root}"
+        sides[side] = keep_found(
+            samples, lists[side], advice, lambda s: s.path.is_file()
+        )
     groups = [{group for *_, group, _ in rows[side]} - {""} for side in SUBSETS]
     if both := sorted(groups[0] & groups[1]):
         count = sum(group in both for *_, group, _ in rows["test"])

@@ -167,6 +167,8 @@ class _Work:
                 try:
                     files = [self._download(choice, folder)]
                 except DatasetError as error:
+                    if files:  # the reader put it there
+                        raise
                     print(error)
                     reasons.append(str(error))
                     continue
@@ -174,8 +176,8 @@ class _Work:
                 self._unpack(part, choice, files, choice.name)
             except DatasetError as error:
                 others = [c.name for c in part.choices if c is not choice]
-                also = f". {others[0]} holds the same: --from {others[0]}"
-                raise DatasetError(f"{error}{also if others else ''}") from error
+                also = [f". {name} holds the same: --from {name}" for name in others]
+                raise DatasetError(f"{error}{''.join(also[:1])}") from error
             return []
         raise DatasetError(f"{' / '.join(reasons)}. Page: {self.source.page}")
 
@@ -228,4 +230,6 @@ class _Work:
                     f"{server.netloc}. Delete it, and try again"
                 )
             found[name] = Archive(name, (line,))
+        if not found:
+            raise DatasetError(f"{file}: names no archive. Delete it, and try again")
         return list(found.values())

@@ -22,6 +22,7 @@ from ..video.clips import Sample
 from .base import (
     VideoDataset,
     find_folder,
+    is_whole,
     keep_found,
     marked_standin,
     official_classes,
@@ -104,5 +105,8 @@ def load_hmdb51(root: Path, split: str, subset: str) -> VideoDataset:
     advice = (
         f"{packed_in(videos)} Unpack the archives of classes too (unrar x). {_WHERE}"
     )
-    samples = keep_found(samples, videos, advice)
+    there = set(disk.values())
+    samples = keep_found(
+        samples, videos, advice, lambda s: s.path in there and is_whole(s)
+    )
     return VideoDataset("hmdb51", root, split, subset, classes, samples)

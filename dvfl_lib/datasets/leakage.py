@@ -61,7 +61,7 @@ def standin_seed(root: Path) -> int | None:
     mark = root / STANDIN_FILE
     try:
         return int(json.loads(mark.read_text("utf-8"))["seed"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatasetError(
             f"{mark}: does not name a seed ({error}). Write the stand-in anew"
         ) from None

@@ -33,6 +33,7 @@ from .base import (
     VideoDataset,
     find_folder,
     first_few,
+    is_whole,
     keep_found,
     marked_standin,
     official_classes,
@@ -129,7 +130,8 @@ def _all_clips(disk: dict[str, Path], classes: Sequence[str], title: str) -> Cli
     if wrong := sorted(folders ^ set(label_of)):
         raise DatasetError(
             f"this split of {title} is cut from the files on disk, and these folders "
-            f"are empty or of no class: {first_few(wrong)}. Unpack {title}.rar again"
+            f"are empty or of no class: {first_few(wrong)}. Unpack {title}.rar again, "
+            "and take away what is not of it"
         )
     clips = {}
     for key, path in disk.items():
@@ -146,7 +148,10 @@ def _found(
         for name, label in clips.items()
     ]
     half = " The archive may be half unpacked (empty files count as missing)."
-    return keep_found(samples, videos, f"{half} {where}")
+    there = set(disk.values())  # a list may not lead to the folder of another class
+    return keep_found(
+        samples, videos, f"{half} {where}", lambda s: s.path in there and is_whole(s)
+    )
 
 
 # --- UCF101 --------------------------------------------------------------------------

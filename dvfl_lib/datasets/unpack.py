@@ -74,11 +74,14 @@ def unpack(
         stage.mkdir(parents=True)
         _fill(archives, stage, packing, progress)
         base = _folder_of(landmark, stage, archive)
-        if target.exists():
-            move = dict(copy_function=os.replace, dirs_exist_ok=True)
-            shutil.copytree(base, target, **move)
-        else:
+        if not target.exists():
             os.replace(base, target)
+            return target
+        for path in sorted(base.rglob("*")):
+            if path.is_file():
+                goal = target / path.relative_to(base)
+                goal.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, goal)
     except DatasetError:
         raise
     except Exception as error:  # BadZipFile, TarError, EOFError, zlib.error, OSError
@@ -129,6 +132,11 @@ def _check_member(name: str, archive: Path, is_plain: bool) -> None:
         )
 
 
+def _check_new(path: Path) -> None:
+    if path.is_file():
+        raise ValueError(f"it holds two files of one name: {path.name}")
+
+
 def _check_room(size: int, stage: Path, archive: Path) -> None:
     free = shutil.disk_usage(stage).free
     if size + _SPARE > free:
@@ -151,6 +159,7 @@ def _unpack_zip(archive: Path, stage: Path, flat: bool, progress: bool) -> None:
             name = PurePosixPath(info.filename).name
             if flat and (match := _FLAT.fullmatch(name)):
                 info.filename = f"{match[1]}/{name}"  # the folder of its class
+            _check_new(stage / info.filename)
             packed.extract(info, stage)
 
 
@@ -163,6 +172,8 @@ def _unpack_tar(parts: Sequence[Path], stage: Path, progress: bool) -> None:
             for member in tqdm(packed, desc=title, unit="file", disable=not progress):
                 plain = member.isreg() or member.isdir()
                 _check_member(member.name, parts[0], plain)
+                _check_new(stage / member.name)
+                _check_room(member.size, stage, parts[0])
                 packed.extract(member, stage, set_attrs=False)
         while stream.read(1 << 20):  # its checksum stands at the end
             pass
@@ -218,7 +229,9 @@ def _unpack_rar(archive: Path, stage: Path) -> None:
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
         there = {
-            PurePosixPath(path.relative_to(stage).as_posix()): path.lstat().st_size
+            PurePosixPath(path.relative_to(stage).as_posix()): (
+                -1 if path.is_symlink() else path.lstat().st_size
+            )
             for path in stage.rglob("*")
             if not path.is_dir() or path.is_symlink()
         }

@@ -2,7 +2,8 @@
 
 Public names: ``compare``, ``Comparison`` (two trained networks on the same videos);
 ``compare_seeds``, ``SeedComparison``, ``t_quantile`` (two ways of training, several
-seeds each); ``split_mean``, ``SplitMean`` (one network, several splits).
+seeds each); ``split_mean``, ``SplitMean``, ``protocol_of`` (one network, several
+splits).
 """
 
 from __future__ import annotations
@@ -170,12 +171,12 @@ def compare_seeds(a: Sequence[float], b: Sequence[float]) -> SeedComparison:
     return SeedComparison(differences, mean, mean - reach, mean + reach)
 
 
-def t_quantile(freedom: int, confidence: float = CONFIDENCE) -> float:
-    """How many standard errors a two-sided t interval reaches to either side.
+def t_quantile(freedom: int) -> float:
+    """How many standard errors a two-sided 95 % t interval reaches to either side.
 
-    ``freedom``: degrees of freedom; ``confidence``: share of all cases it covers.
+    ``freedom``: degrees of freedom.
     """
-    return float(t.ppf((1 + confidence) / 2, freedom))
+    return float(t.ppf((1 + CONFIDENCE) / 2, freedom))
 
 
 # --- one network on several splits ---------------------------------------------

@@ -82,7 +82,7 @@ class Checkpoint(BaseModel):
         dataset, _, split = where.partition(":")
         if not at or dataset not in SOURCES:  # a path may hold an @ too
             path, dataset, split = rest, "", ""
-        return {"role": role, "path": path, "dataset": dataset, "split": split}
+        return {"role": role, "path": path, "dataset": dataset, "split": split.lower()}
 
     @field_validator("path")
     @classmethod
@@ -100,7 +100,9 @@ class Checkpoint(BaseModel):
     @property
     def of_course(self) -> bool:
         """Whether it is one of the course's networks."""
-        return self.path in (_ASSETS / file for file in COURSE_FILES.values())
+        return self.path.resolve() in (
+            (_ASSETS / file).resolve() for file in COURSE_FILES.values()
+        )
 
     @cached_property
     def weights(self) -> WeightsInfo:
@@ -177,6 +179,14 @@ class BenchmarkPlan(RunOptions):
     # on, where the file does not say so.
     trust_unknown_training: tuple[Role, ...] = ()
 
+    @field_validator("data_roots", mode="before")
+    @classmethod
+    def _given(cls, roots: Any) -> Any:
+        """An empty folder is none: a stand-in is drawn."""
+        if isinstance(roots, Mapping):
+            return {name: root for name, root in roots.items() if root}
+        return roots
+
     @field_validator("data_roots")
     @classmethod
     def _are_there(cls, roots: dict[str, Path]) -> dict[str, Path]:
@@ -193,13 +203,15 @@ class BenchmarkPlan(RunOptions):
 
     @field_validator("splits", mode="before")
     @classmethod
-    def _each_a_list(cls, splits: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    def _each_a_list(cls, splits: Any) -> Any:
         """One split, several, or "all"."""
+        if not isinstance(splits, Mapping):
+            return splits  # refused by its type
         found = {}
         for name, value in splits.items():
-            if value == "all":
+            if str(value).lower() == "all":
                 value = (protocols_of(name) or (("1",),))[0]
-            each = [value] if isinstance(value, (str, int)) else value
+            each = value if isinstance(value, (list, tuple)) else [value]
             found[name] = tuple(str(split).lower() for split in each if split != "")
         return found
 

@@ -1,7 +1,7 @@
 """The page of a run and the page of all data sets: Markdown, and one HTML file.
 
 Public names: ``RunSummary``, ``NetworkResult``, ``ReportFigure``, ``write_report``;
-``write_final_report``, ``FORMAT``.
+``write_final_report``, ``made_with``, ``FORMAT``.
 
 What a page says stands in ``templates/report.j2`` and ``templates/benchmarks.j2``, how
 its parts are written in ``md.j2`` and ``html.j2``: the two files cannot tell different

@@ -120,11 +120,6 @@ class Evaluation:
     def top1(self) -> Accuracy:
         return self.accuracies["top1"]
 
-    @property
-    def top5(self) -> Accuracy | None:
-        """Share of videos with the true class among five; None for K <= 5."""
-        return self.accuracies["top5"]
-
     @cached_property
     def confusion(self) -> np.ndarray:
         """(K, K) counts: row = true class, column = predicted class."""

@@ -1,7 +1,7 @@
 """A small trained network, and clips that it has never seen, without any download.
 
 Public names: ``trained_network``, ``trained_student``, ``lesson_clip``, ``ASSETS``,
-``assets_folder``.
+``assets_folder``, ``FRAMES``, ``CROP``, ``SHORT_SIDE``, ``SPLIT``, ``MANIFEST``.
 
 The networks are part of the repository, in ``data/assets/``; ``assets.json`` beside
 them holds their hashes and how they were made (``make assets``).

@@ -121,7 +121,7 @@ def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarra
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:
-    """Looks drawn at random: ground, and three to five shapes that stand out."""
+    """Looks drawn at random: ground, and two to four shapes that stand out."""
     margin = 24
     base = rng.uniform(0.12, 0.42, 3)
     noise = _smooth_noise(rng, (HEIGHT + margin, WIDTH + margin))

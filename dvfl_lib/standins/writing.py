@@ -56,7 +56,7 @@ def write_standin(
 
     Raises:
         DatasetError: unknown name; the folder holds something else.
-        RunDirectoryError: it cannot be written.
+        DatasetError or RunDirectoryError: it cannot be written.
     """
     size = size or StandinSize()
     root, plan = Path(root).expanduser(), plan_standin(name, size)
@@ -101,7 +101,11 @@ def _is_ours(root: Path, what: dict, plan: StandinPlan) -> bool:
                 "untouched. Choose another folder for the stand-in."
             )
         return False
-    found = json.loads(mark.read_text("utf-8"))
+    try:
+        found = json.loads(mark.read_text("utf-8"))
+    except ValueError as error:
+        told = f"{mark}: cannot be understood ({error}). Delete {root}"
+        raise DatasetError(told) from None
     if found != what:
         raise DatasetError(
             f"{root} holds another stand-in ({found}); this run asks for {what}. "

@@ -83,14 +83,18 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
 
     ``doing`` is what another process that holds the lock is doing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=_PATIENCE)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise RunDirectoryError(
             f"another process is {doing} in {folder}: wait until it is done, end it, "
             "or choose another folder"
+        ) from None
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{folder} cannot be written ({error.strerror}). Choose another folder"
         ) from None
     try:
         for leftover in folder.glob(".*.tmp"):  # of a process killed while it wrote

@@ -28,9 +28,7 @@ from torch import nn
 from ..datasets import VideoDataset, create_dataset
 from ..datasets.leakage import training_list
 from ..environment import cpu_threads, processes
-from ..errors import (
-    CheckpointError,
-)
+from ..errors import CheckpointError
 from ..evaluation import Evaluation, EvaluationInfo, cached_evaluation, evaluate
 from ..evaluation.class_order import align_classes, released_classes
 from ..evaluation.protocol import evaluation_key

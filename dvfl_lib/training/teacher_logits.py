@@ -143,7 +143,9 @@ class StoredTeacher:
                 clip = batch["clip"][read].to(accelerator.device, non_blocking=True)
                 with torch.no_grad(), accelerator.autocast():
                     logits = self.teacher(clip).float().cpu()  # (b, classes)
-                rows += zip(batch["index"][read].tolist(), logits, strict=True)
+                # Copies: a view would take its whole batch along to other processes.
+                own = [row.clone() for row in logits]
+                rows += zip(batch["index"][read].tolist(), own, strict=True)
         everywhere = sorted(set(gather_object(messages)))
         note_unreadable(messages, everywhere, count, data.max_unreadable)
         return gather_object(rows)

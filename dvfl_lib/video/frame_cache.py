@@ -71,7 +71,7 @@ class FrameCache:
         stat = path.stat()
         parts = (
             *(path, stat.st_size, stat.st_mtime_ns),
-            *(self.short_side, resize_digest(), decoder_version()),
+            *(self.short_side, resize_digest(exact=True), decoder_version()),
         )
         digest = hashlib.sha256(os.fsencode("\n".join(map(str, parts)))).hexdigest()
         # Names are limited in bytes.

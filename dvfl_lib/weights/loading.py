@@ -67,7 +67,7 @@ def network_of(tensors: dict[str, Tensor]) -> Network | None:
     hidden = tensors.get("layers.0.blocks.0.mlp.fc1.weight")
     focal = "layers.0.blocks.0.modulation.focal_layers."
     names = (f"{focal}{level}.0.weight" for level in range(len(tensors)))
-    kernels = [tensors[name].shape[-1] for name in names if name in tensors]
+    kernels = [tensors[n].shape[-1] for n in names if n in tensors and tensors[n].ndim]
     depths = Counter(stage for stage, _ in sorted({*map(_block, tensors)} - {()}))
     head = tensors.get("head.weight")
     needed = (stem, hidden) if head is None else (stem, hidden, head)
@@ -89,7 +89,7 @@ def network_of(tensors: dict[str, Tensor]) -> Network | None:
 
 def _block(name: str) -> tuple[int, ...]:
     """(stage, number in it) of a tensor's block, both from 0; () for the others."""
-    found = re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name)
+    found = re.match(r"layers\.(\d{1,4})\.blocks\.(\d{1,4})\.", name)
     return (int(found[1]), int(found[2])) if found else ()
 
 

@@ -147,7 +147,7 @@ def test_a_wrong_file_never_gets_the_name(server, tmp_path):
     [
         (dict(content=CONTENT[:-9]), "offers 511,991 bytes; the file has 512,000"),
         (dict(content=CONTENT + b"more"), "offers 512,004 bytes"),
-        (dict(content=CONTENT + b"more", chunked=True), "has 512,004 bytes and"),
+        (dict(content=CONTENT + b"more", chunked=True), "sends more than"),
         (dict(stated=9), "offers 512,009 bytes"),
         (dict(content_type="text/html; charset=utf-8"), "sends a web page"),
         (dict(redirect="file:///etc/passwd"), "is not https"),
@@ -164,6 +164,17 @@ def test_a_lie_is_told_in_one_line_and_the_mirror_is_taken(server, tmp_path, lie
         fetch(server, tmp_path, mirror, size=SIZE)
         assert (tmp_path / "file.bin").read_bytes() == CONTENT
         assert mirror.asked
+
+
+@pytest.mark.parametrize("status", [416, 206])
+def test_a_range_that_nobody_asked_for_is_no_trouble_of_the_disk(
+    server, tmp_path, status, monkeypatch
+):
+    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    server.statuses = [status] * 9
+    with serve(CONTENT) as mirror:
+        fetch(server, tmp_path, mirror, size=SIZE)
+    assert_fetched(tmp_path)
 
 
 def test_an_answer_that_says_no_is_told(server, tmp_path):

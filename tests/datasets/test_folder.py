@@ -157,6 +157,13 @@ def test_the_wrong_level_is_recognised_and_archives_are_named(divided):
     assert_refused(divided / "nowhere", "no such folder")
 
 
+def test_a_class_without_a_video_is_refused(divided):
+    shutil.rmtree(divided / "test/Walk")
+    (divided / "test/Walk").mkdir()
+    (divided / "test/Walk/walk.zip").touch()
+    assert_refused(divided, "holds no video.*Still packed there: walk.zip")
+
+
 def test_classes_that_do_not_match_are_refused(divided):
     (divided / "test/Walk").rename(divided / "test/walk")
     assert_refused(

@@ -71,6 +71,13 @@ def test_half_an_archive_fetched_by_hand_is_not_used(server, tmp_path):
     assert set(data_in(tmp_path)) == {"videos.zip"}
 
 
+def test_damage_of_the_only_archive_is_told(server, tmp_path):
+    server.files["videos.zip"] = b"no archive"
+    source = small(server, Part("videos", "V", (archive(server, "videos.zip", "Run"),)))
+    with pytest.raises(DatasetError, match="videos.zip: is damaged or cut short"):
+        get(source, tmp_path)
+
+
 def test_what_was_unpacked_by_hand_is_left_alone(server, tmp_path):
     (tmp_path / "V").mkdir()
     said = get(small(server), tmp_path)
@@ -96,6 +103,14 @@ def test_without_a_program_for_rar_no_rar_is_fetched(server, tmp_path, monkeypat
     assert [one["path"] for one in server.asked] == ["/videos.zip"]
     with pytest.raises(DatasetError, match="no program here to unpack it.*apt install"):
         get(two_choices(server), tmp_path / "b", prefer="videos.rar")
+
+
+def test_a_wrong_archive_put_there_by_hand_starts_no_other_download(server, tmp_path):
+    (tmp_path / "archives").mkdir()
+    (tmp_path / "archives" / "videos.zip").write_bytes(VIDEOS[:-5])
+    with pytest.raises(DatasetError, match="videos.zip: is damaged or cut short"):
+        get(two_choices(server), tmp_path)
+    assert not server.asked
 
 
 def test_the_archive_may_be_chosen(server, tmp_path, monkeypatch):

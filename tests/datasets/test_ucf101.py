@@ -150,6 +150,14 @@ def test_lists_that_contradict_are_refused(root):
         create_dataset("ucf101", root)
 
 
+def test_a_list_cannot_lead_to_the_folder_of_another_class(root):
+    folder, other = CLASSES[:2]
+    name, elsewhere = (f"{c}/{file_name(c, 3, 1)}" for c in (folder, other))
+    edit(root / "ucfTrainTestlist/trainlist01.txt", name, f"{folder}/../{elsewhere}")
+    with pytest.raises(DatasetError, match=r"1 \(5.6%\) are missing"):
+        create_dataset("ucf101", root, "1", "train")
+
+
 def test_a_clip_named_twice_is_refused(root):
     file = root / "ucfTrainTestlist/testlist01.txt"
     edit(file, "HammerThrow_g01_c01", "HammerThrow_g01_c02")

@@ -154,11 +154,19 @@ def test_a_locked_zip_is_refused(tmp_path):
         quietly(write(tmp_path / "x", bytes(content)), tmp_path / "to")
 
 
-def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):
+@pytest.mark.parametrize("pack", [zip_bytes, tar_bytes])
+def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch, pack):
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: full)
     with pytest.raises(DatasetError, match="Make room"):
-        quietly(write_zip(tmp_path / "x", MEMBERS), tmp_path / "to")
+        quietly(write(tmp_path / "x", pack(MEMBERS)), tmp_path / "to")
+    assert everything(tmp_path) == {"x"}
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    videos = {"x/v_Run_g01_c01.avi": b"1", "y/v_Run_g01_c01.avi": b"2"}
+    with pytest.raises(DatasetError, match="two files of one name"):
+        quietly(write_zip(tmp_path / "x", videos), tmp_path / "to", packing="flat")
     assert everything(tmp_path) == {"x"}
 
 

@@ -80,6 +80,7 @@ def released(tmp_path_factory) -> str:
             {"data_roots": {"ucf101": "/none"}},
             "there is no folder /none",
         ),
+        ({"splits": "1"}, "splits: .*dictionary"),
         ({"checkpoints": ["pupil=x"]}, "checkpoints.0.role: .*'student'"),
         (
             {"checkpoints": ["student=none.pth"]},

@@ -22,7 +22,8 @@ def test_top1_top5_confusion_and_classes_counted_by_hand():
     hits1 = sum(order[i, 0] == labels[i] for i in range(40))
     hits5 = sum(labels[i] in order[i, :5] for i in range(40))
     assert (got.top1.correct, got.top1.n) == (hits1, 40)
-    assert (got.top5.correct, got.top5.n) == (hits5, 40)
+    top5 = got.accuracies["top5"]
+    assert (top5.correct, top5.n) == (hits5, 40)
     counts = np.zeros((7, 7), int)
     for i in range(40):
         counts[labels[i], order[i, 0]] += 1
@@ -34,8 +35,8 @@ def test_top1_top5_confusion_and_classes_counted_by_hand():
 
 
 def test_top5_of_five_classes_is_none_because_it_would_always_be_right():
-    assert result(one_hot([0, 1], k=5), [0, 1]).top5 is None
-    assert result(one_hot([0, 1], k=6), [0, 1]).top5 is not None
+    assert result(one_hot([0, 1], k=5), [0, 1]).accuracies["top5"] is None
+    assert result(one_hot([0, 1], k=6), [0, 1]).accuracies["top5"] is not None
 
 
 def test_within_pairs_lets_only_the_two_of_a_pair_compete():
