@@ -29,17 +29,20 @@ run: $(READY)  ## distil VFL-Net and report, in runs/NAME; again: continue
 # what they print; `make test-all` executes lesson 07 whole.
 NBVAL := --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
     $(addprefix --ignore=,$(wildcard notebooks/0[789]_*.ipynb))
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile \
-    --no-loadscope-reorder
+PYTEST := -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+ONE_THREAD := OMP_NUM_THREADS=1 $(BIN)/python
 
 quick: $(READY)  ## the core of the tests, in a minute and a half
-	$(PYTEST) -m quick tests $(ARGS)
+	$(ONE_THREAD) $(PYTEST) -m quick tests $(ARGS)
 
 test: lint  ## check the style, then run the tests and every lesson
-	DVFL_TEST=1 $(PYTEST) -m "not nightly" $(NBVAL) tests notebooks $(ARGS)
+	DVFL_TEST=1 $(ONE_THREAD) $(PYTEST) -m "not nightly" $(NBVAL) tests notebooks $(ARGS)
 
 test-all: lint  ## everything: kills, real clips, whole runs; measures coverage
-	$(PYTEST) --cov --cov-report=term $(NBVAL) tests notebooks $(ARGS)
+	$(ONE_THREAD) -m coverage erase
+	$(ONE_THREAD) -m coverage run $(PYTEST) $(NBVAL) tests notebooks $(ARGS)
+	$(ONE_THREAD) -m coverage combine -q
+	$(ONE_THREAD) -m coverage report
 
 setup: $(READY)  ## make the virtual environment .venv, once
 
