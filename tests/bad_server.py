@@ -154,7 +154,7 @@ def small(server: BadServer, *parts: Part) -> DataSource:
         lists = archive(server, "lists.zip", "classInd.txt", size=len(LISTS))
         parts = (Part("videos", "V", (videos,)), Part("lists", "L", (lists,)))
     told = dict(name="small", title="Small", page="https://example.org", classes=2)
-    words = dict(divided="", container="", cited="")
+    words = dict(loader="", divided="", container="", cited="")
     return DataSource(**told, **words, clips=2, counts={}, parts=parts)
 
 

@@ -3,7 +3,10 @@
 Public names: ``create_dataset``, ``list_datasets``, ``VideoDataset``.
 """
 
-from . import folder, hmdb51, kinetics400, ssv2, ucf  # noqa: F401  (they register)
-from .base import VideoDataset, create_dataset, list_datasets
+from importlib import import_module
 
-__all__ = ["VideoDataset", "create_dataset", "list_datasets"]
+from .base import VideoDataset, create_dataset, list_datasets
+from .sources import SOURCES
+
+for _loader in ("folder", *(source.loader for source in SOURCES.values())):
+    import_module(f"{__name__}.{_loader}")  # it registers what it reads

@@ -49,6 +49,7 @@ class DataSource:
     """All of that for one data set."""
 
     name: str
+    loader: str  # the file of this folder that reads it
     title: str
     page: str  # for people: terms, and the files by hand
     classes: int
