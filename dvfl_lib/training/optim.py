@@ -34,8 +34,7 @@ def build_optimizer(model: nn.Module, recipe: OptimRecipe) -> torch.optim.Optimi
     rate, momentum = recipe.warmup_lr * recipe.lr_scale, recipe.momentum
     match recipe.name:
         case "sgd":  # torch refuses Nesterov without momentum
-            nesterov = momentum > 0
-            return torch.optim.SGD(groups, rate, momentum, nesterov=nesterov)
+            return torch.optim.SGD(groups, rate, momentum, nesterov=momentum > 0)
         case "adamw":
             return torch.optim.AdamW(groups, rate, betas=(momentum, 0.999))
     raise NotImplementedError(recipe.name)

@@ -144,8 +144,8 @@ class StoredTeacher:
                 with torch.no_grad(), accelerator.autocast():
                     logits = self.teacher(clip).float().cpu()  # (b, classes)
                 # Copies: a view would take its whole batch along to other processes.
-                own = [row.clone() for row in logits]
-                rows += zip(batch["index"][read].tolist(), own, strict=True)
+                indices = batch["index"][read].tolist()
+                rows += zip(indices, map(Tensor.clone, logits), strict=True)
         everywhere = sorted(set(gather_object(messages)))
         note_unreadable(messages, everywhere, count, data.max_unreadable)
         return gather_object(rows)
