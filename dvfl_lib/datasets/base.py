@@ -1,8 +1,9 @@
 """What every data set gives, how one is found by name, and how its files are read.
 
 Public names: ``VideoDataset``, ``MissingVideos``, ``create_dataset``,
-``list_datasets``, ``dataset_info``, ``protocols_of``, ``DatasetInfo``, ``register``,
-``SUBSETS``, ``STANDIN_FILE``; for loaders, what stands below "folders and lists".
+``list_datasets``, ``dataset_info``, ``split_named``, ``protocols_of``,
+``DatasetInfo``, ``register``, ``SUBSETS``, ``STANDIN_FILE``; for loaders, what stands
+below "folders and lists".
 """
 
 from __future__ import annotations
@@ -165,6 +166,18 @@ def dataset_info(name: str) -> DatasetInfo:
     return info
 
 
+def split_named(name: str, split: str | int | None) -> str:
+    """The data set's name of a split, the first for None; refuses an unknown one."""
+    info = dataset_info(name)
+    split = info.splits[0] if split is None else str(split).lower()
+    if split not in info.splits and not re.fullmatch(info.more_splits, split):
+        raise DatasetError(
+            f"{name} has no split {split!r}. Its splits: "
+            f"{info.about_splits or ', '.join(info.splits)}"
+        )
+    return split
+
+
 def protocols_of(name: str) -> tuple[tuple[str, ...], ...]:
     """``DatasetInfo.protocols`` of a data set; none for names that are not known."""
     return _DATASETS[name].protocols if name in _DATASETS else ()
@@ -188,13 +201,7 @@ def create_dataset(
     Raises:
         DatasetError: unknown name, split or subset; missing or incomplete files.
     """
-    info = dataset_info(name)
-    split = info.splits[0] if split is None else str(split).lower()
-    if split not in info.splits and not re.fullmatch(info.more_splits, split):
-        raise DatasetError(
-            f"{name} has no split {split!r}. Its splits: "
-            f"{info.about_splits or ', '.join(info.splits)}"
-        )
+    info, split = dataset_info(name), split_named(name, split)
     if subset not in SUBSETS:
         raise DatasetError(
             f"subset must be 'train' or 'test' (the validation list, where the "
