@@ -5,7 +5,7 @@ Public names: ``add_predict_options``, ``add_export_options``.
 * ``dvfl predict VIDEO --checkpoint C``           top 5 of the whole video
 * ``dvfl predict VIDEO --checkpoint C --stream``  a line for each window as it comes
 * ``... --output OUT.mp4``                        the video with both on each frame
-* ``dvfl predict camera --checkpoint C --stream`` the same from a camera
+* ``dvfl predict 0 --checkpoint C --stream``      the same from a camera
 * ``dvfl export --checkpoint C --out M.onnx``     float32
 * ``... --int8 M8.onnx --calibration FOLDER``     in 8-bit integers as well
 """
@@ -38,7 +38,8 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
 def add_predict_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of ``dvfl predict``, and ``call`` what runs it."""
     add = parser.add_argument
-    add("video", help="a video file; with --stream also 'camera' or 'camera:1'")
+    words = "a video file or a folder of pictures; with --stream also a camera: its "
+    add("video", help=f"{words}number, 'camera:NAME', or rtsp://... and http(s)://...")
     _add_network_options(parser)
     add("--top", type=int, default=5, help="how many classes to show")
     add("--device", default="cpu", help="cpu, cuda, ...")
