@@ -114,7 +114,8 @@ def for_xnnpack(model: VFLNet) -> VFLNet:
         for name, child in module.named_children():
             if isinstance(child, TemporalConv1d):  # its kernel (k, 1) as a weight
                 size, padding = (*child.kernel_size, 1), (*child.padding, 0)
-                image = nn.Conv2d(*child.weight.shape[1::-1], size, padding=padding)
+                ends = child.in_channels, child.out_channels
+                image = nn.Conv2d(ends[0], ends[1], size, padding=padding)
                 image.weight = nn.Parameter(child.weight[..., None])
                 image.bias = child.bias
                 setattr(module, name, image)
