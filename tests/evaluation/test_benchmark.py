@@ -282,6 +282,20 @@ def test_drawings_that_were_learned_from_are_not_drawn(tmp_path, monkeypatch):
         opened(tmp_path, benchmarks=["ucf50"], seed=0)
 
 
+def test_nothing_is_drawn_for_a_split_or_a_head_that_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "write_standin", pytest.fail)
+    save_checkpoint(create_model("vfl_net_lab_student", 51), tmp_path / "x.safetensors")
+    for told, given in (
+        ("hmdb51 has no split '4'", {"splits": {"hmdb51": ["1", "4"]}}),
+        (
+            "51 classes",
+            {"checkpoints": [f"student={tmp_path / 'x.safetensors'}@hmdb51"]},
+        ),
+    ):
+        with pytest.raises(DVFLError, match=told):
+            opened(tmp_path, benchmarks=["hmdb51"], **given)
+
+
 # --- kept video by video, read once ------------------------------------------------
 
 
