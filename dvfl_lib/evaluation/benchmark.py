@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from ..cost import ViewCost, view_costs
 from ..datasets import VideoDataset, create_dataset
-from ..datasets.base import dataset_info, protocols_of
+from ..datasets.base import dataset_info, protocols_of, split_named
 from ..datasets.leakage import TrainingList, standin_seed, why_leaks
 from ..environment import (
     cpu_threads,
@@ -36,7 +36,7 @@ from ..figures import alt_text, save_figure
 from ..files import can_write
 from ..recipes import DataRecipe, EvaluateRecipe
 from ..standins import write_standin
-from ..standins.scenes import action_of
+from ..standins.scenes import ACTIONS, action_of
 from ..video.clips import EvaluationViews
 from ..weights.checkpoint import build_model, views_from_metadata
 from ..weights.reading import read_weights, weights_digest
@@ -104,24 +104,27 @@ def open_benchmarks(**parameters: Any) -> Benchmarks:
             f"run_dir: {run_dir} cannot be written. Is it read-only, a file, or on a "
             "full disk? Choose another run_dir"
         )
-    lists, notes = [], []
+    files: dict[tuple[str, str], list[Checkpoint]] = {}
     for name in plan.names:
         root = plan.data_roots.get(name)
         drawing = plan.seed if root is None else standin_seed(root)
-        files = {}
         for split in _splits(plan, name, drawing):
-            files[split] = plan.files_of(name, split)
-            for checkpoint in files[split]:
+            split_named(name, split)
+            files[name, split] = plan.files_of(name, split)
+            for checkpoint in files[name, split]:
                 _check_leak(plan, checkpoint, TrainingList(name, split, drawing))
-        root = root or _draw(plan, name, run_dir)
-        for split, given in files.items():
-            with warnings.catch_warnings(record=True) as told:
-                warnings.simplefilter("always")
-                dataset = create_dataset(name, root, split, "test")
-            shown = [str(w.message).replace(str(root), shown_path(root)) for w in told]
-            notes += [f"{name}: {text}" for text in shown]
-            scored = {c.role: _scored(plan, c, dataset) for c in given}
-            lists.append(BenchmarkList(dataset, scored))
+                if root is None:
+                    _check_head(checkpoint, name, len(ACTIONS), standin=True)
+    roots = {n: plan.data_roots.get(n) or _draw(plan, n, run_dir) for n in plan.names}
+    lists, notes = [], []
+    for (name, split), given in files.items():
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            dataset = create_dataset(name, root := roots[name], split, "test")
+        shown = [str(w.message).replace(str(root), shown_path(root)) for w in told]
+        notes += [f"{name}: {text}" for text in shown]
+        scored = {c.role: _scored(plan, c, dataset) for c in given}
+        lists.append(BenchmarkList(dataset, scored))
     return Benchmarks(plan, tuple(lists), run_dir, tuple(dict.fromkeys(notes)))
 
 
@@ -182,21 +185,27 @@ def _draw(plan: BenchmarkPlan, name: str, run_dir: Path) -> Path:
         return write_standin(name, root, plan.seed, size, workers, plan.progress)
 
 
+def _check_head(file: Checkpoint, name: str, classes: int, standin: bool) -> None:
+    """Refuse a network that answers for another number of classes."""
+    network = file.weights.network
+    if network.num_classes != classes:
+        advice = "Use the weights of this data set"
+        if standin:
+            advice = "Stand-ins show made-up actions alone. For the real data give "
+            advice += f"data_roots={{{name!r}: <its folder>}}"
+        raise CheckpointError(
+            f"{file.role}: {file.path} holds {network.name} with {network.num_classes} "
+            f"classes, and the {data_name(name, standin)} has {classes} classes. "
+            f"{advice}"
+        )
+
+
 def _scored(
     plan: BenchmarkPlan, file: Checkpoint, dataset: VideoDataset
 ) -> ScoredNetwork:
     """Pair a network's classes with those of the data, by name."""
     role, weights, network = file.role, file.weights, file.weights.network
-    if network.num_classes != len(dataset.classes):
-        advice = "Use the weights of this data set"
-        if dataset.standin:
-            advice = "Stand-ins show made-up actions alone. For the real data give "
-            advice += f"data_roots={{{dataset.name!r}: <its folder>}}"
-        raise CheckpointError(
-            f"{role}: {file.path} holds {network.name} with {network.num_classes} "
-            f"classes, and the {data_name(dataset.name, dataset.standin)} has "
-            f"{len(dataset.classes)} classes. {advice}"
-        )
+    _check_head(file, dataset.name, len(dataset.classes), dataset.standin)
     try:
         names, note = classes_of_file(
             weights.kind, weights.metadata, dataset, plan.class_orders.get(role, "")
@@ -274,8 +283,7 @@ class Benchmarks:
                     precision=plan.precision,
                     max_unreadable=plan.max_unreadable,
                     progress=plan.progress and len(dataset) >= _LONG,
-                    resume_dir=half_done,
-                    key=key,
+                    half_done=half_done,
                     description=f"{dataset.name} {dataset.split} {role}",
                 ),
             )

@@ -34,7 +34,6 @@ from ..files import write_whole
 from ..video.clips import EvaluationViews
 from ..video.reading import decoder_version
 from ..video.transforms import resize_digest
-from ..weights.reading import weights_digest
 from .results import Evaluation, Views
 
 _AUTOCAST = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -64,8 +63,7 @@ def evaluate(
     precision: str = "no",
     max_unreadable: float = 0.01,
     progress: bool = True,
-    resume_dir: str | Path | None = None,
-    key: str = "",
+    half_done: Path | None = None,
     description: str = "",
 ) -> Evaluation:
     """Score a network, on the device where it is, on all views of each video.
@@ -77,8 +75,8 @@ def evaluate(
             changes a result.
         precision: "no" (float32), "bf16" or "fp16"; softmax and mean are float64.
         max_unreadable: greatest share of videos that may be left out unread.
-        resume_dir: where to keep what is done, and to go on after an interruption.
-        key: names what is kept, see ``evaluation_key``; made here if empty.
+        half_done: the file that keeps what is done, to go on after an interruption;
+            of this evaluation alone, see ``cached_evaluation``. It stays.
         description: before the bar; ``about.name`` if empty.
 
     Raises:
@@ -88,13 +86,7 @@ def evaluate(
     samples, names = views_dataset.samples, tuple(class_names)
     if not samples:
         raise DatasetError("the list to evaluate on holds no video")
-    path = None
-    if resume_dir is not None:
-        if not key:
-            digest = weights_digest(model.state_dict())
-            key = evaluation_key(digest, views_dataset, names, precision)
-        path = Path(resume_dir) / f"evaluation_{key}.safetensors"
-    done = _Progress(len(samples), len(names), path)
+    done = _Progress(len(samples), len(names), half_done)
     with tqdm(
         desc=description or about.name,
         disable=not progress,
@@ -110,8 +102,6 @@ def evaluate(
             f"the first: {gone[min(gone)]}; at most {max_unreadable:.1%} may be "
             "skipped. Mend the data set or raise data.max_unreadable"
         )
-    if path is not None:
-        path.unlink(missing_ok=True)
     kept = [i for i in range(len(samples)) if i not in gone]
     return Evaluation(
         **asdict(about),
@@ -219,14 +209,19 @@ def cached_evaluation(
     """The result in ``path`` if it was made under this key, else a new one, kept there.
 
     The probabilities and a mark with the key lie beside ``path``, which is a JSON file.
-    ``score`` makes the result; it is given a folder for what is half done.
+    ``score`` makes the result; it is given a file for what is half done, which goes
+    when the result is safe.
     """
     mark = path.with_name(f".{path.stem}.key")
     if path.exists() and mark.exists() and mark.read_text("utf-8") == key:
         return Evaluation.load(path)
-    result = score(path.with_name(f".{path.stem}"))
+    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+    half_done = path.with_name(f".{path.stem}.{digest}.safetensors")
+    result = score(half_done)
+    mark.unlink(missing_ok=True)  # of another result, which is now written over
     result.save(path)
     write_whole(mark, key.encode())
+    half_done.unlink(missing_ok=True)
     return result
 
 
@@ -236,7 +231,7 @@ def evaluation_key(
     """A name for exactly this evaluation: weights, videos, views, precision.
 
     Two evaluations that could differ in a number have different names. ``weights``:
-    see ``weights_digest``, and whatever else decides the answers.
+    see ``weights.reading.weights_digest``, and whatever else decides the answers.
     """
     videos = []
     for sample in dataset.samples:

@@ -291,7 +291,7 @@ class Pipeline:
                 *(role, self.recipe_of(role).model, "test"),
                 precision="no" if on_cpu else precision,
                 progress=self.progress,
-                resume_dir=half_done,
+                half_done=half_done,
             )
 
         kept = self.run_dir / "results" / f"{role}.json"

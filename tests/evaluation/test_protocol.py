@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from dvfl_lib.errors import DatasetError, ModelError
-from dvfl_lib.evaluation import EvaluationInfo, evaluate
-from dvfl_lib.evaluation import protocol as protocol_module
+from dvfl_lib.errors import DatasetError, ModelError, RunDirectoryError
+from dvfl_lib.evaluation import Evaluation, EvaluationInfo, evaluate, protocol
 from dvfl_lib.recipes import DataRecipe, EvaluateRecipe
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews, Sample
+from dvfl_lib.weights.reading import weights_digest
 from helpers import moving_frames, write_video
 
 CLASSES = ("Rise", "Sink", "Grow", "Shrink", "Turn", "Swing")
@@ -73,6 +73,18 @@ def run(model=None, views=None, **options):
     settings = {"class_names": CLASSES, "about": ABOUT, "progress": False}
     views = FakeViews() if views is None else views
     return evaluate(model or network(), views, **(settings | options))
+
+
+def kept(folder, model=None, views=None, precision="no", **options):
+    """The same through ``cached_evaluation``."""
+    model, views = model or network(), views or FakeViews()
+    digest = weights_digest(model.state_dict())
+    key = protocol.evaluation_key(digest, views, CLASSES, precision)
+
+    def score(half_done):
+        return run(model, views, half_done=half_done, precision=precision, **options)
+
+    return protocol.cached_evaluation(folder / "student.json", key, score)
 
 
 # --- the protocol ------------------------------------------------------------
@@ -172,19 +184,51 @@ class Interrupted(FakeViews):
 
 
 def test_an_interrupted_evaluation_goes_on_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(protocol_module, "_SAVE_EVERY", 0.0)
+    monkeypatch.setattr(protocol, "_SAVE_EVERY", 0.0)
     with pytest.raises(Interrupt):
-        run(views=Interrupted(broken=(1,)), resume_dir=tmp_path, max_unreadable=0.5)
+        kept(tmp_path, views=Interrupted(broken=(1,)), max_unreadable=0.5)
     assert len(list(tmp_path.iterdir())) == 1
 
     again = FakeViews(broken=(1,))
-    got = run(views=again, resume_dir=tmp_path, max_unreadable=0.5)
+    got = kept(tmp_path, views=again, max_unreadable=0.5)
     # The video before the interruption still waited for its forward pass.
     assert again.asked == [3, 4, 5, 6]
     whole = run(views=FakeViews(broken=(1,)), max_unreadable=0.5)
-    assert np.array_equal(got.probabilities, whole.probabilities)
+    # Other videos share a forward pass: sums may be rounded otherwise.
+    np.testing.assert_allclose(got.probabilities, whole.probabilities, atol=1e-6)
     assert got.unreadable == whole.unreadable
-    assert not list(tmp_path.iterdir())
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"student.json", "student.safetensors", ".student.key"}
+
+
+def test_a_result_that_cannot_be_saved_is_not_computed_again(tmp_path, monkeypatch):
+    def full(*_):
+        raise RunDirectoryError("the disk is full")
+
+    with monkeypatch.context() as patch, pytest.raises(RunDirectoryError):
+        patch.setattr(Evaluation, "save", full)
+        kept(tmp_path)
+    again = FakeViews()
+    got = kept(tmp_path, views=again)
+    assert again.asked == []
+    assert np.array_equal(got.probabilities, run().probabilities)
+
+
+def test_a_result_killed_before_its_mark_is_not_taken_for_the_one_before(
+    tmp_path, monkeypatch
+):
+    first, other = kept(tmp_path), network()
+    with torch.no_grad():
+        other.head.bias[0] += 1
+    with monkeypatch.context() as patch, pytest.raises(Interrupt):
+        patch.setattr(protocol, "write_whole", _interrupt)
+        patch.setattr(protocol._Progress, "save", lambda self: None)
+        kept(tmp_path, other)
+    assert np.array_equal(kept(tmp_path).probabilities, first.probabilities)
+
+
+def _interrupt(*_):
+    raise Interrupt
 
 
 @pytest.mark.parametrize(
@@ -193,9 +237,9 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(tmp_path, monkeypatch):
 def test_what_is_half_done_is_never_continued_with_something_else(
     tmp_path, monkeypatch, change
 ):
-    monkeypatch.setattr(protocol_module, "_SAVE_EVERY", 0.0)
+    monkeypatch.setattr(protocol, "_SAVE_EVERY", 0.0)
     with pytest.raises(Interrupt):
-        run(views=Interrupted(), resume_dir=tmp_path)
+        kept(tmp_path, views=Interrupted())
     model, views, options = network(), FakeViews(), {}
     if change == "weights":
         with torch.no_grad():
@@ -205,29 +249,29 @@ def test_what_is_half_done_is_never_continued_with_something_else(
     elif change == "views":
         views.data = replace(views.data, stride=2)
     else:
-        monkeypatch.setattr(protocol_module, change, lambda: "another")
-    run(model, views, resume_dir=tmp_path, **options)
+        monkeypatch.setattr(protocol, change, lambda: "another")
+    kept(tmp_path, model, views, **options)
     assert views.asked == list(range(7))
 
 
 def test_damaged_progress_is_told_and_starts_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr(protocol_module, "_SAVE_EVERY", 0.0)
+    monkeypatch.setattr(protocol, "_SAVE_EVERY", 0.0)
     with pytest.raises(Interrupt):
-        run(views=Interrupted(), resume_dir=tmp_path)
+        kept(tmp_path, views=Interrupted())
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:50])
     with pytest.warns(UserWarning, match="damaged"):
-        got = run(resume_dir=tmp_path)
+        got = kept(tmp_path)
     assert np.array_equal(got.probabilities, run().probabilities)
 
 
 def test_too_many_unreadable_then_a_larger_share_asks_for_nothing_again(tmp_path):
     with pytest.raises(DatasetError):
-        run(views=FakeViews(broken=(2,)), resume_dir=tmp_path)
+        kept(tmp_path, views=FakeViews(broken=(2,)))
     again = FakeViews(broken=(2,))
     # A recipe changes it in two places.
     again.data = replace(again.data, max_unreadable=0.2, workers=0)
-    got = run(views=again, resume_dir=tmp_path, max_unreadable=0.2)
+    got = kept(tmp_path, views=again, max_unreadable=0.2)
     assert again.asked == [] and len(got.videos) == 6
 
 
