@@ -130,12 +130,13 @@ class VideoReader(AbstractContextManager):
         try:
             while self._at < number and (frame := next(self._frames, None)):
                 self.frames_decoded += 1
-                no_entry = frame.is_corrupt or (self._at < 0 and not frame.key_frame)
-                self._latest, self._at = frame, self._at + 1
+                entered, following = self._at < 0, self._at + 1
+                self._latest, self._at = frame, following
                 if self._jumps:  # by its time: the file may be entered anywhere
-                    self._at = self._numbers.get(frame.pts, self.num_frames)
-                    if no_entry:  # mended, or continued, by what came before
-                        self._at = self.num_frames
+                    self._at = self._numbers.get(frame.pts)
+                    sound = frame.key_frame if entered else self._at == following
+                    if frame.is_corrupt or self._at is None or not sound:
+                        self._at = self.num_frames  # what came before is wanted, too
         except av.FFmpegError as error:
             stop = f"decoding stops after frame {self._at} of {self.num_frames}"
             raise damaged(self.path, f"is damaged; {stop}", error) from error
