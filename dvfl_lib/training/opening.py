@@ -129,10 +129,12 @@ def _tell_if_slow(run: Pipeline, role: Role, model: nn.Module) -> None:
         return
     clip = torch.zeros(1, data.frames, 3, data.crop, data.crop)
     with cpu_threads(optim.cpu_threads), fixed_rng(run.seed, "how long"):
-        for _ in range(2):  # the first time is for warming up
+        for _ in range(2):  # the first is for warming up, where it takes no time
             begun = time.monotonic()
             model(clip).sum().backward()
-            step = (time.monotonic() - begun) * optim.batch_size / on.num_processes
+            clips = optim.batch_size / on.num_processes
+            if (step := (time.monotonic() - begun) * clips) > clips:
+                break
     steps = BatchPlan(len(run.fit_samples), optim, run.seed).total_steps
     if step * steps > _LONG:
         warnings.warn(
