@@ -310,12 +310,16 @@ def names(tree):
 
 
 def test_reading_is_measured_as_it_was_stored(tmp_path):
-    """The same groups, files and contestants: the stored result is not out of date."""
+    """The same groups and files, and no contestant that is there no more."""
     videos = reading.draw_videos(tmp_path, 24)
     found = reading.measure(videos, tmp_path, rounds=1, clips=8)
     kept = stored.read_result("reading")
-    for group in ("frames", "clips", "bytes"):
+    for group in ("clips", "bytes"):
         assert names(found[group]) == names(kept[group])
+    for file, rows in kept["frames"].items():
+        assert set(rows) <= set(found["frames"][file]), file
+    (first_time,) = [n for n in found["frames"]["drawn.mp4"] if "PyAV, first" in n]
+    assert f"| {first_time} | " in reading.table(found)
     assert list(found["loader"]) == list(kept["loader"])
     for sizes in found["bytes"].values():  # 240 x 320 at short side 256
         assert abs(sizes["cache, paper"] - 24 * 3 * 256 * 341) < 1000
