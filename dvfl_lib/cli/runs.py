@@ -229,7 +229,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(note)
     results = bench.evaluate_all()
     page = write_benchmarks(bench, results)[1]
-    print(markdown([final_table(final_rows(bench.measured(results)))]))
+    print(markdown([final_table(final_rows(results.values()))]))
     print(f"\nThe page: {page}")
     return 0
 

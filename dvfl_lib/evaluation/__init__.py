@@ -10,12 +10,12 @@ comparison.py -> tables.py -> report.py.
 from .benchmark import Benchmarks, costs_of, open_benchmarks, write_benchmarks
 from .comparison import compare, split_mean
 from .metrics import calibration_of
-from .protocol import EvaluationInfo, cached_evaluation, evaluate
-from .report import NetworkResult, ReportFigure, RunSummary, write_report
+from .protocol import cached_evaluation, evaluate
+from .report import RunSummary, write_report
 from .results import ConfusedPair, Evaluation, Views, concatenate, confused_pairs
 from .tables import (
     PUBLISHED_RESULTS,
-    Measured,
+    ROLE_NAMES,
     Table,
     cost_table,
     data_name,

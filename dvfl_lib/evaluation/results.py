@@ -84,6 +84,9 @@ class Evaluation:
     views: Views
     precision: str  # "no" (float32), "bf16" or "fp16"
     seconds: float  # wall-clock time of decoding and network together
+    # Not stored, for they are not of the network:
+    notes: tuple[str, ...] = ()  # such as where the order of classes was taken from
+    missing: int | None = 0  # videos not on the disk; None where no list says it
 
     def __post_init__(self) -> None:
         n, k = len(self.videos), len(self.class_names)

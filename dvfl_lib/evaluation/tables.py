@@ -1,9 +1,10 @@
 """Results as tables: one run, several splits, measured beside published.
 
 Public names: ``Table``, ``markdown``, ``plain``; ``result_table``, ``accuracy_cells``,
-``cost_table``, ``list_accuracies``, ``data_name``, ``Place``; ``PublishedResult``,
-``PUBLISHED_RESULTS``, ``PUBLISHED_PARAMETERS``, ``published_for``, ``differences``;
-``Measured``, ``FinalRow``, ``final_rows``, ``final_table``, ``marked``.
+``cost_table``, ``list_accuracies``, ``data_name``, ``Place``, ``ROLE_NAMES``;
+``PublishedResult``, ``PUBLISHED_RESULTS``, ``PUBLISHED_PARAMETERS``, ``published_for``,
+``differences``;
+``FinalRow``, ``final_rows``, ``final_table``, ``marked``.
 
 Measured and published numbers stand in columns of their own. What was published stands
 in ``published.toml``, with its sources.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,12 @@ from .metrics import METRICS
 from .results import Evaluation
 
 Place = tuple[str, str, str]  # data set, split, role
+# What tables and figures call the networks of a run.
+ROLE_NAMES = {
+    "teacher": "teacher",
+    "baseline": "student, not distilled",
+    "student": "student, distilled",
+}
 _FEW = 0.01  # share of missing or unreadable videos that moves no result
 
 
@@ -193,13 +200,8 @@ def published_for(benchmark: str, role: str, model: str) -> PublishedResult | No
     return next(iter([*same, *found]), None)
 
 
-def differences(
-    published: PublishedResult, measured: Evaluation, missing: int | None = 0
-) -> list[str]:
-    """Why the two numbers must not be compared; an empty list where they may be.
-
-    ``missing``: as in ``Measured``.
-    """
+def differences(published: PublishedResult, measured: Evaluation) -> list[str]:
+    """Why the two numbers must not be compared; an empty list where they may be."""
     if published.top1 is None:
         return ["no published number is known"]
     why, views = [], measured.views
@@ -217,9 +219,9 @@ def differences(
         why.append("published views not stated")
     elif seen != stated or views.sampling != "segments":
         why.append("other views")
-    if missing is None:
+    if measured.missing is None:
         why.append("no list says how many videos are missing")
-    out = (missing or 0) + len(measured.unreadable)
+    out = (measured.missing or 0) + len(measured.unreadable)
     share = out / (out + len(measured.videos))
     if share > _FEW:
         why.append(f"{100 * share:.1f} % of the listed videos missing or unreadable")
@@ -230,19 +232,10 @@ def differences(
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A result of a "teacher", "baseline" or "student", and what to know of it."""
-
-    result: Evaluation
-    notes: tuple[str, ...] = ()  # such as where the order of classes was taken from
-    missing: int | None = 0  # videos not on the disk; None where no list says it
-
-
-@dataclass(frozen=True)
 class FinalRow:
     """One network on one data set: all its splits, and what was published."""
 
-    measured: tuple[Measured, ...]
+    results: tuple[Evaluation, ...]
     mean: SplitMean
     published: PublishedResult | None
     why_not: tuple[str, ...]  # why the two must not be compared; empty if they may
@@ -255,7 +248,7 @@ class FinalRow:
     @property
     def notes(self) -> tuple[str, ...]:
         """The notes of all its results, each once."""
-        return tuple(dict.fromkeys(n for m in self.measured for n in m.notes))
+        return tuple(dict.fromkeys(n for r in self.results for n in r.notes))
 
     def to_dict(self) -> dict[str, object]:
         """For JSON; measured and published stay apart."""
@@ -263,19 +256,19 @@ class FinalRow:
             "benchmark": self.mean.dataset,
             "standin": self.mean.standin,
             "role": self.mean.name,
-            "model": self.measured[0].result.model,
+            "model": self.results[0].model,
             "measured": {
                 "mean": self.mean.to_dict(),
                 "splits": [
                     {
-                        "split": m.result.split,
-                        "videos": len(m.result.videos),
-                        "missing": m.missing,
-                        "unreadable": len(m.result.unreadable),
-                        **m.result.accuracies_dict(),
-                        "views": str(m.result.views),
+                        "split": r.split,
+                        "videos": len(r.videos),
+                        "missing": r.missing,
+                        "unreadable": len(r.unreadable),
+                        **r.accuracies_dict(),
+                        "views": str(r.views),
                     }
-                    for m in self.measured
+                    for r in self.results
                 ],
                 "notes": list(self.notes),
             },
@@ -285,20 +278,20 @@ class FinalRow:
         }
 
 
-def final_rows(measured: Sequence[Measured]) -> list[FinalRow]:
+def final_rows(results: Iterable[Evaluation]) -> list[FinalRow]:
     """One row per data set, network and protocol, in the order they come."""
-    groups: dict[tuple, list[Measured]] = {}
-    for m in measured:
-        name, split = m.result.dataset, m.result.split
-        groups.setdefault((name, m.result.name, protocol_of(name, split)), []).append(m)
+    groups: dict[tuple, list[Evaluation]] = {}
+    for r in results:
+        place = (r.dataset, r.name, protocol_of(r.dataset, r.split))
+        groups.setdefault(place, []).append(r)
     rows = []
     for (name, role, _), group in groups.items():
-        published = published_for(name, role, group[0].result.model)
+        published = published_for(name, role, group[0].model)
         why_not: dict[str, None] = {}
-        for m in group if published else ():
-            why_not |= dict.fromkeys(differences(published, m.result, m.missing))
-        mean = split_mean([m.result for m in group])
-        rows.append(FinalRow(tuple(group), mean, published, tuple(why_not)))
+        for r in group if published else ():
+            why_not |= dict.fromkeys(differences(published, r))
+        row = FinalRow(tuple(group), split_mean(group), published, tuple(why_not))
+        rows.append(row)
     return rows
 
 
@@ -314,7 +307,7 @@ def final_table(rows: Sequence[FinalRow]) -> Table:
 
 def _cells(row: FinalRow) -> dict[str, str]:
     mean, published, told, where = row.mean, row.published, "", ""
-    top1 = str(mean if len(mean.splits) > 1 else row.measured[0].result.top1)
+    top1 = str(mean if len(mean.splits) > 1 else row.results[0].top1)
     top5 = mean.means["top5"]
     top5 = "not meaningful" if top5 is None else f"{100 * top5:.1f} %"
     if published is not None and published.top1 is not None:
@@ -335,11 +328,11 @@ def _cells(row: FinalRow) -> dict[str, str]:
 
 def _measured_on(row: FinalRow) -> str:
     """Splits, how many videos of how many, and views."""
-    mean, views = row.mean, row.measured[0].result.views
+    mean, views = row.mean, row.results[0].views
     shown = f"{mean.videos} videos"
-    if any(m.missing is None for m in row.measured):
+    if any(r.missing is None for r in row.results):
         shown += ", of an unknown number"
-    elif out := sum(m.missing + len(m.result.unreadable) for m in row.measured):
+    elif out := sum(r.missing + len(r.unreadable) for r in row.results):
         shown = f"{mean.videos} of {mean.videos + out} listed videos"
     shown += f"; {views.clips} x {views.crops} views"
     if len(mean.splits) == 1:

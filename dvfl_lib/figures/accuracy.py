@@ -301,16 +301,11 @@ def _list_worst(
         axes.text(0, 0, "none", fontsize=9, color=GREY)
 
 
-def _short(name: str, most: int = 19) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+def _short(name: str) -> str:
+    return name if len(name) < 20 else name[:18] + "…"
 
 
-def reliability_figure(
-    networks: Mapping[str, Any],
-    *,
-    title: str = "Confidence and accuracy",
-    standin: bool = False,
-) -> Figure:
+def reliability_figure(networks: Mapping[str, Any], *, standin: bool) -> Figure:
     """A panel per network: accuracy by confidence, and below it the videos per bin.
 
     Where a dot lies under the diagonal the network is surer than it is right. The
@@ -321,7 +316,7 @@ def reliability_figure(
             ``confidence`` and ``accuracy`` with ``value``, ``interval`` and ``n``),
             ``error``, ``confidence`` and ``surplus``, as ``evaluation.Calibration``.
     """
-    columns = len(networks)
+    title, columns = "Confidence and accuracy", len(networks)
     figure, axes = new_figure(title, standin, 4.2, 2, columns, heights=(3, 1))
     most = max(part.accuracy.n for c in networks.values() for part in c.bins)
     told = []

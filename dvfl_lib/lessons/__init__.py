@@ -15,8 +15,7 @@ from .tables import (
     mistake_clips,
     results_markdown,
     role_name,
-    save_run_figures,
     seeds_markdown,
-    summarise,
+    write_report,
 )
 from .trained import lesson_clip, trained_network, trained_student
