@@ -2,7 +2,7 @@
 
 Public names: ``add_run_options``, ``add_train_options``, ``add_evaluate_options``.
 
-* ``dvfl evaluate``                              the course's networks, five stand-ins
+* ``dvfl evaluate``                              the course's networks on stand-ins
 * ``... --data-root ucf101=/data/UCF101 --checkpoint student=x.safetensors``
 * ``... --checkpoint student=a.pth@ucf101:authors --arch vfl_net_nano``
 * ``... --checkpoint files.json``                a list of role, path, dataset, split
@@ -47,7 +47,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     """The same for ``dvfl evaluate``."""
     for name, metavar, words in (
-        ("--dataset", "NAME", "of the five; default: those with a folder, or all"),
+        ("--dataset", "NAME", "default: those with a folder, or all"),
         ("--data-root", "NAME=FOLDER", "its files; without one: a stand-in"),
         ("--split", "NAME=SPLIT", "such as ucf101=1,2 or ucf101=all"),
         (

@@ -8,13 +8,13 @@ comparison.py -> tables.py -> report.py.
 """
 
 from .benchmark import Benchmarks, costs_of, open_benchmarks, write_benchmarks
-from .comparison import compare, split_mean
+from .comparison import compare
 from .metrics import calibration_of
 from .protocol import cached_evaluation, evaluate
+from .published import PUBLISHED_RESULTS
 from .report import RunSummary, write_report
 from .results import ConfusedPair, Evaluation, Views, concatenate, confused_pairs
 from .tables import (
-    PUBLISHED_RESULTS,
     ROLE_NAMES,
     Table,
     cost_table,
@@ -24,4 +24,5 @@ from .tables import (
     list_accuracies,
     markdown,
     result_table,
+    split_mean,
 )

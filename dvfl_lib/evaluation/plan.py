@@ -164,7 +164,7 @@ class RunOptions(BaseModel):
 class BenchmarkPlan(RunOptions):
     """What was asked for."""
 
-    benchmarks: tuple[DatasetName, ...] = ()  # empty: those of data_roots, or all five
+    benchmarks: tuple[DatasetName, ...] = ()  # empty: those of data_roots, or all
     data_roots: dict[DatasetName, Path] = {}  # a stand-in is written for the others
     # Empty: the course's own networks, which know the stand-ins' actions alone.
     checkpoints: tuple[Checkpoint, ...] = Field((), validate_default=True)

@@ -27,10 +27,9 @@ from ..figures import alt_text, save_figure
 from ..files import read_bytes, write_whole
 from .comparison import compare
 from .metrics import calibration_of
+from .published import PUBLISHED_PARAMETERS, PUBLISHED_RESULTS
 from .results import Evaluation, confused_pairs
 from .tables import (
-    PUBLISHED_PARAMETERS,
-    PUBLISHED_RESULTS,
     ROLE_NAMES,
     Table,
     accuracy_cells,
@@ -194,7 +193,7 @@ def write_final_report(
     figures' captions are their descriptions.
     """
     rows, about = final_rows(results), {**_made_with(), **about}
-    standins = {row.mean.dataset: row.mean.standin for row in rows}
+    standins = {row.first.dataset: row.first.standin for row in rows}
     title, mark = "Benchmarks", ""
     if all(standins.values()):
         title, mark = "Benchmarks, on stand-in data", "Stand-in data. "

@@ -88,7 +88,7 @@ def lesson_table(root: Path, *, links_from: str = "notebooks/") -> str:
 
 
 def benchmarks_markdown() -> str:
-    """The five benchmarks: published numbers with their sources; none measured here."""
+    """The benchmarks: published numbers with their sources; none measured here."""
     rows = [
         (
             f"[{known.title}]({known.page})",

@@ -71,7 +71,8 @@ def network(classes: int = len(CLASSES)) -> nn.Module:
 
 
 def run(model=None, views=None, **options):
-    views, videos = views or FakeViews(), [FakeSample("v.avi", 0)]
+    views = FakeViews() if views is None else views
+    videos = [FakeSample("v.avi", 0)]
     data = VideoDataset("ucf101", Path("none"), "1", "test", CLASSES, videos)
     options = {"progress": False, **options}
     return evaluate(model or network(), views, data, "student", **options)

@@ -102,8 +102,8 @@ def test_networks_gain_and_the_rest_of_a_run(read):
     names += ["device", "versions", "commit"]
     assert [row[0] for row in about[1:]] == names
     assert ["data", "UCF101, split 1, 6 classes"] in about
-    titles = ["role", "model", "parameters", "GMACs per view", "top-1", "top-5"]
-    assert networks[0][:6] == titles
+    titles = ["role", "model", "parameters", "GMACs per view", "top-1"]
+    assert networks[0][:5] == titles
     roles = ["teacher", "student, not distilled", "student, distilled"]
     assert [row[0] for row in networks[1:]] == roles
     assert networks[1][2:5] == ["600,000", "0.31", "95.0 % [83.5, 98.6]"]
@@ -122,7 +122,7 @@ def test_networks_gain_and_the_rest_of_a_run(read):
 def test_pairs_and_families_add_columns_with_their_chance(read):
     told = summary(pairs=[(0, 1), (2, 3), (4, 5)], families=[(0, 1, 2), (3, 4, 5)])
     text, _ = read(told)
-    assert tables(text)[1][0][6:8] == ["within pairs", "right family"]
+    assert {"within pairs", "right family"} <= set(tables(text)[1][0])
     assert "chance 50 %. Right family: chance 50 %." in text
 
 
