@@ -20,6 +20,10 @@ from typing import Any
 
 from ..errors import RecipeError
 
+# Options of ``dvfl evaluate`` that ``open_benchmarks`` takes as they are.
+_OF_EVALUATE = ("views", "run_dir", "device", "precision", "batch_size", "workers")
+_OF_EVALUATE += ("trust_unknown_training",)
+
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of ``dvfl run``, and ``call`` what runs it."""
@@ -207,21 +211,14 @@ def _evaluate(options: argparse.Namespace) -> int:
             inner[key] = value
         else:
             given[name] = value
-    for name in ("device", "precision", "batch_size", "workers"):
-        given.setdefault(name, getattr(options, name))
     own = dict(
         benchmarks=options.dataset,
         data_roots=_pairs(options.data_root, "--data-root"),
         checkpoints=_checkpoints(options),
-        splits={
-            name: value if value == "all" else value.split(",")
-            for name, value in _pairs(options.split, "--split").items()
-        },
-        views=options.views,
-        run_dir=options.run_dir,
+        splits=_pairs(options.split, "--split"),
         class_orders=_by_role(options.classes),
-        trust_unknown_training=options.trust_unknown_training,
     )
+    own |= {name: getattr(options, name) for name in _OF_EVALUATE}
     if both := own.keys() & given.keys():
         raise RecipeError(f"--set: {min(both)} has an option of its own")
     bench = open_benchmarks(**own, **given)

@@ -1,6 +1,6 @@
 """What came of an evaluation: probabilities per video, and all that follows.
 
-Public names: ``Evaluation``, ``ClassAccuracy``, ``Views``, ``FORMAT``;
+Public names: ``Evaluation``, ``Views``, ``FORMAT``;
 ``concatenate``; ``confused_pairs``, ``ConfusedPair``.
 
 It is stored as ``name.json``, every number, to be read by people, and
@@ -50,20 +50,6 @@ class Views:
             f"{self.clips} x {self.crops} ({self.frames} frames, short side "
             f"{self.short_side}, crop {self.crop})"
         )
-
-
-@dataclass(frozen=True)
-class ClassAccuracy:
-    """One class of a list."""
-
-    name: str
-    correct: int
-    n: int
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share in [0, 1]; None where the list holds no video of it."""
-        return self.correct / self.n if self.n else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +117,11 @@ class Evaluation:
         return counts
 
     @cached_property
-    def per_class(self) -> tuple[ClassAccuracy, ...]:
-        """K entries, in the order of the classes."""
+    def per_class(self) -> dict[str, Accuracy]:
+        """Class -> top-1 of its videos, in the order of the classes."""
         columns = np.diag(self.confusion).tolist(), self.confusion.sum(axis=1).tolist()
-        return tuple(map(ClassAccuracy, self.class_names, *columns))
+        each = map(Accuracy, *columns)
+        return dict(zip(self.class_names, each, strict=True))
 
     @property
     def unreadable_share(self) -> float:
@@ -193,8 +180,8 @@ class Evaluation:
                 "videos": list(self.unreadable),
             },
             "per_class": [
-                asdict(c) | {"percent": c.accuracy and 100 * c.accuracy}
-                for c in self.per_class
+                {"name": name, **asdict(a), "percent": a.value and 100 * a.value}
+                for name, a in self.per_class.items()
             ],
             "confusion": {
                 "rows": "true class",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..cost import ViewCost
@@ -81,7 +81,7 @@ def accuracy_cells(result: Evaluation) -> dict[str, str]:
     return {m.title: m.cell(result.accuracies[name]) for name, m in METRICS.items()}
 
 
-def result_table(evaluations: Sequence[Evaluation]) -> Table:
+def result_table(evaluations: Collection[Evaluation]) -> Table:
     """One row per network; the caption says where the data is a stand-in."""
     rows = [
         {"network": e.name, "model": e.model}

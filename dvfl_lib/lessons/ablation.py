@@ -69,8 +69,7 @@ class Ablation:
             reference = varied.reference_of(name)
             versus = "" if reference == name else labels[reference]
             gain, values = self.against(study, name), self.values(name)
-            row = StudyRow(label, values, gain.mean, gain.low, gain.high, versus)
-            found.append(row)
+            found.append(StudyRow(label, values, gain, versus))
         return found
 
     def comparisons(self) -> list[tuple[list[str], StudyRow]]:
@@ -238,7 +237,7 @@ def study_markdown(ablation: Ablation, study: str) -> str:
         gain = ""
         if row.versus:
             told = "more than noise" if row.told_apart else "within noise"
-            gain = f"{100 * row.mean:+.1f} against {row.versus}: {told}"
+            gain = f"{100 * row.gain.mean:+.1f} against {row.versus}: {told}"
         rows.append([row.label, *tops, gain])
     seeds = [f"seed {seed}" for seed in ablation.seeds]
     columns = [ablation.studies[study].title, *seeds, "mean", "difference, points"]
@@ -255,8 +254,9 @@ def verdicts_markdown(ablation: Ablation) -> str:
     """Every comparison whose interval leaves out zero, largest first, each once."""
     told = [(words, row) for words, row in ablation.comparisons() if row.told_apart]
     rows = []
-    for words, row in sorted(told, key=lambda pair: (-abs(pair[1].mean), pair[0])):
-        mean, low, high = (f"{100 * v:+.1f}" for v in (row.mean, row.low, row.high))
+    for words, row in sorted(told, key=lambda pair: (-abs(pair[1].gain.mean), pair[0])):
+        gain = row.gain
+        mean, low, high = (f"{100 * v:+.1f}" for v in (gain.mean, gain.low, gain.high))
         rows.append([*words, f"{mean} ({low} to {high})"])
     columns = ["varied", "setting", "against", "points (95 % interval)"]
     return markdown([Table(columns, rows, _caption(ablation))])

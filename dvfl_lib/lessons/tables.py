@@ -2,8 +2,7 @@
 
 Public names: ``lesson_table``, ``lesson_files``, ``badge``, ``project_address``,
 ``benchmarks_markdown``, ``folder_sketch``, ``role_name``, ``first_clip_of``,
-``mistake_clips``, ``log_rows``, ``results_markdown``, ``seeds_markdown``,
-``write_report``.
+``mistake_clips``, ``seeds_markdown``, ``write_report``.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -33,7 +31,6 @@ from ..evaluation import (
     Table,
     markdown,
     report,
-    result_table,
 )
 from ..recipes import EvaluateRecipe
 from ..standins import standin_families, standin_pairs
@@ -164,11 +161,6 @@ def mistake_clips(
     return clips
 
 
-def results_markdown(results: Mapping[str, Evaluation]) -> str:
-    """The results of a run as one Markdown table."""
-    return markdown([result_table(list(results.values()))])
-
-
 def seeds_markdown() -> str:
     """The stored results of ``benchmarks.studies seeds``, a row per seed."""
     file = project_root() / "benchmarks" / "results" / "distillation_seeds.json"
@@ -184,11 +176,6 @@ def seeds_markdown() -> str:
             rows.append([str(name), *(f"{100 * top:.1f} %" for top in row), gain])
         tables.append(Table(columns, rows, f"{regime['title']} {stored['data']}"))
     return markdown(tables)
-
-
-def log_rows(fits: Mapping[str, FitResult | None]) -> dict[str, list[dict[str, Any]]]:
-    """Name -> lines of the training log, for ``figures.training_curves``."""
-    return {role_name(role): fit.history for role, fit in fits.items() if fit}
 
 
 def write_report(

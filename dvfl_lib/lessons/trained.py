@@ -1,6 +1,6 @@
 """A small trained network, and clips that it has never seen, without any download.
 
-Public names: ``trained_network``, ``trained_student``, ``lesson_clip``, ``ASSETS``,
+Public names: ``trained_network``, ``lesson_clip``, ``ASSETS``,
 ``assets_folder``, ``FRAMES``, ``CROP``, ``SHORT_SIDE``, ``SPLIT``, ``MANIFEST``.
 
 The networks are part of the repository, in ``data/assets/``; ``assets.json`` beside
@@ -78,11 +78,6 @@ def _check(what: str, name: Any, known: Iterable[Any]) -> None:
     if name not in known:
         names = ", ".join(map(str, known))
         raise LessonError(f"there is no {what} {name!r}; known: {names}")
-
-
-def trained_student() -> tuple[VFLNet, dict[str, Any]]:
-    """The distilled student: ``trained_network("student")``."""
-    return trained_network("student")
 
 
 def lesson_clip(action: str, *, group: int = 1, clip: int = 1, side: int = 0) -> Tensor:

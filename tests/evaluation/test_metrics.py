@@ -28,9 +28,9 @@ def test_top1_top5_confusion_and_classes_counted_by_hand():
     for i in range(40):
         counts[labels[i], order[i, 0]] += 1
     assert np.array_equal(got.confusion, counts)
-    for c, entry in enumerate(got.per_class):
+    for c, entry in enumerate(got.per_class.values()):
         assert (entry.correct, entry.n) == (counts[c, c], counts[c].sum())
-    assert got.per_class[6].accuracy is None
+    assert got.per_class["class6"].value is None
     assert got.correct.sum() == hits1
 
 

@@ -37,14 +37,12 @@ def curves() -> Figure:
 def per_class(classes: int, **options) -> Figure:
     rng = np.random.default_rng(0)
     entries = {
-        name: [
-            SimpleNamespace(
-                name=f"HandstandPushups{c}",
-                n=28 if c else 0,
-                accuracy=rng.random() if c else None,
+        name: {
+            f"HandstandPushups{c}": SimpleNamespace(
+                n=28 if c else 0, value=rng.random() if c else None
             )
             for c in range(classes)
-        ]
+        }
         for name in NETWORKS
     }
     return figures.per_class_figure(entries, **options)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dvfl_lib.errors import LessonError, RunDirectoryError
-from dvfl_lib.lessons import lesson_clip, trained, trained_network, trained_student
+from dvfl_lib.lessons import lesson_clip, trained, trained_network
 from dvfl_lib.lessons.trained import ASSETS, CROP, FRAMES, MANIFEST, SHORT_SIDE
 from dvfl_lib.recipes import EvaluateRecipe, Recipe, recipe_for
 from dvfl_lib.standins import StandinSize, clip_frames, encode_clip
@@ -141,7 +141,7 @@ def test_what_is_not_there_is_refused_with_what_is():
 
 def test_the_student_is_as_good_on_drawn_clips_as_the_manifest_says():
     """One clip of each action and group, one view each, without video files."""
-    model, _ = trained_student()
+    model, _ = trained_network("student")
     torch.manual_seed(0)
     correct = 0
     for group in range(1, 8):
