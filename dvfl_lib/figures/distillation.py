@@ -292,14 +292,11 @@ def study_figure(
     right.axvline(0, color=GREY, linewidth=0.8)
     for place, row in enumerate(rows):
         if row.versus:
-            colour = PALETTE["student"] if row.told_apart else GREY
-            ends = [
-                100 * row.gain.low,
-                100 * row.gain.high,
-            ]  # endless ones are not drawn
+            gain, colour = row.gain, PALETTE["student"] if row.told_apart else GREY
+            ends = [100 * gain.low, 100 * gain.high]  # endless ones are not drawn
             right.plot(ends, [place, place], color=colour, linewidth=1.4)
             fill = colour if row.told_apart else "white"
-            right.plot(100 * row.gain.mean, place, "o", ms=6, mec=colour, mfc=fill)
+            right.plot(100 * gain.mean, place, "o", ms=6, mec=colour, mfc=fill)
     right.set_xlabel("difference in points\nline: 95 % interval")
     left.set_yticks(range(len(rows)), [row.label for row in rows])
     versus = [f"against {row.versus}" if row.versus else "" for row in rows]

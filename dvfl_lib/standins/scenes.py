@@ -2,7 +2,8 @@
 
 Public names: ``ACTIONS``, ``HMDB51_NAMES``, ``SSV2_NAMES``, ``KINETICS_NAMES``,
 ``PAIRS``, ``FAMILIES``, ``Scene``, ``draw_scene``, ``render_clip``, ``StandinSize``,
-``clip_frames``, ``plain``, ``pair_of``, ``action_of``, ``standin_pairs``, ``standin_families``.
+``clip_frames``, ``plain``, ``pair_of``, ``action_of``, ``standin_pairs``,
+``standin_families``.
 
 A few textured shapes stand before a textured ground. An action changes their
 height, spread, size or visibility from one end state to another. Actions come in
