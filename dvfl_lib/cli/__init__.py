@@ -18,6 +18,7 @@ import io
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from ..errors import exit_status
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names of files may hold what the terminal's encoding does not.
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    warnings.formatwarning = lambda told, *place, **line: f"{told}\n"
     stopped = {"stopped": options.stopped} if "stopped" in options else {}
     try:
         return exit_status("dvfl", lambda: options.call(options), **stopped)

@@ -29,6 +29,8 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--checkpoint", required=True, help=".safetensors, or the authors' .pth")
     add("--classes", default="", metavar="FILE", help="if the checkpoint names none")
+    words = "which weights of a .pth with several"
+    add("--part", default="", metavar="NAME", help=words)
     for name in ("frames", "crop", "short-side"):
         add(f"--{name}", type=int, help="default: the checkpoint's")
 
@@ -39,8 +41,6 @@ def add_predict_options(parser: argparse.ArgumentParser) -> None:
     add("video", help="a video file; with --stream also 'camera' or 'camera:1'")
     _add_network_options(parser)
     add("--top", type=int, default=5, help="how many classes to show")
-    words = "which weights of a .pth with several"
-    add("--part", default="", metavar="NAME", help=words)
     add("--device", default="cpu", help="cpu, cuda, ...")
     add = parser.add_argument_group("of a whole video").add_argument
     for name in _WHOLE_ONLY:
@@ -79,9 +79,8 @@ def _open(options: argparse.Namespace, **more):
 
     sizes = {n: getattr(options, n) for n in ("frames", "crop", "short_side")}
     given = {name: value for name, value in sizes.items() if value is not None}
-    network = open_network(
-        options.checkpoint, classes=options.classes, size=given, **more
-    )
+    more |= {"classes": options.classes, "part": options.part}
+    network = open_network(options.checkpoint, size=given, **more)
     for note in network.notes:
         print(note)
     return network
@@ -106,7 +105,6 @@ def _predict(options: argparse.Namespace) -> int:
         clips=options.clips or 0,
         crops=options.crops or 0,
         device=options.device,
-        part=options.part,
     )
     if streams:
         return _follow(options, network, source, output)

@@ -8,6 +8,7 @@ below "folders and lists".
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 import re
@@ -97,8 +98,10 @@ class VideoDataset(Dataset):
             lone = [self.classes[k] for k in sorted(groups) if len(groups[k]) < 2]
             raise DatasetError(
                 f"{self.name}, split {self.split}: cannot hold out groups, because "
-                f"these classes have one group only: {first_few(lone)}. Give each "
-                "class videos of two groups or more"
+                f"these classes have one group only: {first_few(lone)}. The best epoch "
+                "is chosen by held-out groups: add videos of another recording, or "
+                "take the class out. A group is a folder below that of the class, or "
+                "what the column 'group' of a list says; without both, each video"
             )
         count = min(max(1, round(share * fewest)), fewest - 1)
         generator = torch.Generator().manual_seed(derive_seed(seed, "hold out"))
@@ -278,11 +281,17 @@ def packed_in(*folders: Path, prefix: str = "\0") -> str:
 def read_text(file: Path, advice: str = "") -> str:
     """The text of a list, without the mark that some editors put first."""
     try:
-        return file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        content = file.read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+        if "\0" in text:
+            raise ValueError("it holds zeros")
+    except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
-        told = "is missing" if missing else f"cannot be read as UTF-8 text ({error})"
-        raise DatasetError(f"{file}: {told}. {advice}") from None
+        told = f"cannot be read as UTF-8 text ({error}); save it as such"
+        told = "is missing" if missing else told
+        raise DatasetError(f"{file}: {told}. {advice}".rstrip()) from None
+    return text
 
 
 def read_lines(file: Path, advice: str = "") -> list[str]:
@@ -295,15 +304,26 @@ def read_lines(file: Path, advice: str = "") -> list[str]:
 
 
 def read_table(file: Path) -> list[tuple[int, list[str]]]:
-    """The lines of a CSV file that are not empty: (number of the line, cells)."""
-    rows = []
-    for number, line in enumerate(read_text(file).splitlines(), start=1):
-        try:  # line by line: a quote that is not closed swallows no other line
-            cells = next(csv.reader([line], strict=True, skipinitialspace=True), [])
-        except csv.Error as error:
-            raise DatasetError(f"{file}, line {number}: {error}") from None
+    """The lines of a table that are not empty: (number of the line, cells).
+
+    The first line shows what is between cells: a tab, comma, semicolon, bar or blank.
+    """
+    rows, lines = [], read_text(file).splitlines()
+    first = next(filter(str.strip, lines), "")
+    told = re.match(r'"?sep=(.)', first, re.IGNORECASE)  # for Excel
+    between = told[1] if told else next((s for s in "\t,;|" if s in first), " ")
+    for number, line in enumerate(lines, start=1):
+        if between == " ":  # numbers at the end are cells, or else what follows a path
+            found = re.fullmatch(r"(.*?\S)((?:\s+[\d.]+)+)\s*", line)
+            cells = [found[1], *found[2].split()] if found else line.split(None, 1)
+        else:
+            form: dict[str, Any] = dict(delimiter=between, skipinitialspace=True)
+            try:  # line by line: a quote that is not closed swallows no other line
+                cells = next(csv.reader([line], strict=True, **form), [])
+            except csv.Error as error:
+                raise DatasetError(f"{file}, line {number}: {error}") from None
         cells = [cell.strip() for cell in cells]
-        if any(cells):
+        if any(cells) and not (told and line == first):
             rows.append((number, cells))
     return rows
 
@@ -340,7 +360,7 @@ class MissingVideos(DatasetError):
 
 def is_whole(sample: Sample) -> bool:
     """Whether its file is there and not empty."""
-    return sample.path.is_file() and sample.path.stat().st_size > 0
+    return os.path.isfile(sample.path) and sample.path.stat().st_size > 0
 
 
 def keep_found(
@@ -356,12 +376,17 @@ def keep_found(
     """
     found = [sample for sample in samples if there(sample)]
     if len(found) < len(samples):
-        missing = [sample.name for sample in samples if not there(sample)]
+        gone = [sample for sample in samples if not there(sample)]
+        missing, first = [sample.name for sample in gone], gone[0].path
         told = (
             f"{where}: {len(samples)} clips are listed, {len(found)} are there and "
             f"{len(missing)} ({len(missing) / len(samples):.1%}) are missing, such as "
             f"{first_few(missing)}"
         )
+        beside = list_folder(first.parent) if first.parent.is_dir() else []
+        others = {Path(e.name).stem: e.name for e in beside if e.name != first.name}
+        if other := others.get(first.stem):
+            told += f" (there is {other} instead)"
         if len(found) < least * len(samples):
             raise MissingVideos(f"{told}.{advice}", missing, found)
         warnings.warn(f"{told}. The missing ones are left out", stacklevel=4)

@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,6 @@ from ..seeding import derive_seed
 from ..video.clips import Sample
 from .base import (
     SUBSETS,
-    VIDEO_SUFFIXES,
     VideoDataset,
     first_few,
     is_video,
@@ -52,15 +52,23 @@ _LAYOUTS = (
     "It should hold train.csv and test.csv, or train/<class>/ and test/<class>/, or "
     "<class>/ with split='0.2'"
 )
-# What columns are called, the best name first: a path says more than a name.
+# What columns are called, the best name first: a path says more than a name, the name
+# of a class more than its number.
 _COLUMNS = {
     "path": (
-        *("path", "clip_path", "video_path", "file_path", "filepath", "file"),
-        *("filename", "file_name", "video", "video_name", "clip", "clip_name"),
-    ),
-    "label": ("label", "class", "class_name", "action", "category"),
-    "group": ("group",),
+        "path clip_path video_path file_path filepath rel_path relative_path file "
+        "filename file_name video_file video videos video_name clip clip_name name "
+        "video_id clip_id id"
+    ).split(),
+    "label": (
+        "class_name label_name action_name label labels class action activity category "
+        "class_label action_label target label_id class_id"
+    ).split(),
+    "group": ["group", "group_id"],
 }
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+# Suffixes of lists, by which a message says that one is called otherwise.
+_LISTS = (".csv", ".tsv", ".txt", ".lst", ".list", ".json", ".jsonl", ".xlsx", ".pkl")
 Sides = dict[str, list[Sample]]  # "train" and "test" -> videos
 Row = tuple[str, str, str, str]  # of a list: path, label, group or "", file and line
 
@@ -128,12 +136,17 @@ def _sides(root: Path, suffix: str) -> dict[str, Path]:
 
 def _why_not_divided(root: Path, found: dict[str, Path]) -> str:
     """What to say where there are not both sides."""
+    names = [e.name for e in list_folder(root) if e.is_file()]
+    read = {"classes.txt", *(path.name for path in found.values())}
+    lists = [n for n in names if n.lower().endswith(_LISTS) and n not in read]
+    hint = f" A list is called train.csv or test.csv; here is {first_few(lists)}."
+    hint = hint if lists else ""
     for side, here in found.items():
         other = "test" if side == "train" else "train"
-        names = [name + (here.suffix or "/<class>") for name in _SIDES[other]]
-        return f"has {here.name}, but no {' or '.join(names)}"
-    loose = any(is_video(entry.name) for entry in list_folder(root))
-    hint = " Videos lie directly in it: give each class a folder." if loose else ""
+        wanted = [name + (here.suffix or "/<class>") for name in _SIDES[other]]
+        return f"has {here.name}, but no {' or '.join(wanted)}.{hint}"
+    if any(map(is_video, names)):
+        hint += " Videos lie directly in it: give each class a folder."
     return f"is not divided. {_LAYOUTS}.{hint}{packed_in(root)}"
 
 
@@ -247,7 +260,8 @@ def _from_lists(
     root: Path, lists: dict[str, Path], names: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], Sides]:
     """What the lists of both sides name, in the order of the lists."""
-    rows = {side: _read_list(lists[side]) for side in SUBSETS}
+    shelves: _Shelves = {}
+    rows = {side: _read_list(lists[side], root, shelves) for side in SUBSETS}
     classes = names or _classes_of(rows["train"], lists["train"])
     meant: dict[str, set[int]] = {}  # what a list may write for a class -> its label
     for label, name in enumerate(classes):
@@ -258,7 +272,7 @@ def _from_lists(
     for side, mine in rows.items():
         samples = []
         for listed, told, group, where in mine:
-            path, labels = _find(root, listed), meant.get(told, set())
+            path, labels = _find(root, listed, shelves), meant.get(told, set())
             folder = path.parent.name
             if len(labels) != 1:
                 of = "more than one" if labels else "none"
@@ -276,9 +290,9 @@ def _from_lists(
                 samples.append(Sample(path, min(labels), group or listed, listed))
                 continue
             raise DatasetError(f"{where}: {trouble}")
-        advice = f" Paths are below {root}"
+        advice = f" Paths are below {root}; change how those of another machine begin"
         sides[side] = keep_found(
-            samples, lists[side], advice, lambda s: s.path.is_file()
+            samples, lists[side], advice, lambda s: os.path.isfile(s.path)
         )
     groups = [{group for *_, group, _ in rows[side]} - {""} for side in SUBSETS]
     if both := sorted(groups[0] & groups[1]):
@@ -292,25 +306,31 @@ def _from_lists(
     return classes, sides
 
 
-def _read_list(file: Path) -> list[Row]:
+def _read_list(file: Path, root: Path, shelves: _Shelves) -> list[Row]:
     lines = read_table(file)
-    head = [cell.lower() for cell in lines[0][1]] if lines else ["path", "label"]
+    first = lines[0][1] if lines else []
+    head = [re.sub(r"\W+", "_", cell).strip("_").lower() for cell in first]
     places = [
         next((head.index(name) for name in names if name in head), None)
         for names in _COLUMNS.values()
     ]
     if None not in places[:2]:
         lines = lines[1:]
-    elif len(head) in (2, 3) and not {*head} & {*_COLUMNS["path"]}:
-        head = ["path", "label", "group"][: len(head)]
+    elif lines:
+        cells = [cell.replace("\\", "/") for _, row in lines[:2] for cell in row]
+        there = [os.path.isfile(_find(root, cell, shelves)) for cell in cells]
+        numbered = len(first) == 3 and _NUMBER.fullmatch(first[1])
+        if len(first) not in (2, 3) or numbered or there[0] < any(there):
+            known = [f"{kind}: {', '.join(names)}" for kind, names in _COLUMNS.items()]
+            why = ", and column 2 may be labels or numbers of frames"
+            raise DatasetError(
+                f"{file}: its first line is {','.join(first)!r}{why * bool(numbered)}. "
+                "Expected path,label or path,label,group of a video, or a line with "
+                f"names of columns. Known are {'; '.join(known)}. Put what contains a "
+                "comma in quotes"
+            )
+        head = ["path", "label", "group"][: len(first)]
         places = [0, 1, 2 if len(head) == 3 else None]
-    else:
-        known = "; for the ".join(f"{k} {', '.join(v)}" for k, v in _COLUMNS.items())
-        raise DatasetError(
-            f"{file}: its first line is {','.join(head)!r}. Expected path,label or "
-            "path,label,group, or a line with names of columns. Known are for the "
-            f"{known}. Put what contains a comma in quotes"
-        )
     rows = []
     for number, cells in lines:
         where = f"{file}, line {number}"
@@ -330,7 +350,7 @@ def _read_list(file: Path) -> list[Row]:
 def _classes_of(rows: list[Row], file: Path) -> tuple[str, ...]:
     """The classes that the training list names, where there is no ``classes.txt``."""
     classes = sorted({label for _, label, *_ in rows})
-    if numbers := [label for label in classes if label.lstrip("+-").isdecimal()]:
+    if numbers := list(filter(_NUMBER.fullmatch, classes)):
         raise DatasetError(
             f"{file}: labels are numbers, such as {numbers[0]}. Write "
             f"{file.parent}/classes.txt, a name in each line, the first for label 0"
@@ -338,13 +358,22 @@ def _classes_of(rows: list[Row], file: Path) -> tuple[str, ...]:
     return _check_names(classes, file)
 
 
-def _find(root: Path, listed: str) -> Path:
+# Folder -> name of a video without suffix -> its files there.
+_Shelves = dict[Path, dict[str, list[Path]]]
+
+
+def _find(root: Path, listed: str, shelves: _Shelves) -> Path:
     """The file of a list's path: as written, below the root, or with a suffix."""
     for name in (listed, listed.lstrip("/")):
         path = Path(os.path.normpath(root / name))
-        ends = ["", *(VIDEO_SUFFIXES if not is_video(path.name) else ())]
-        found = [path.with_name(path.name + end) for end in ends]
-        found = [path for path in found if path.is_file()]
-        if len(found) == 1:
+        if os.path.isfile(path):
+            return path
+        if path.parent not in shelves:
+            shelf = shelves[path.parent] = defaultdict(list)
+            there = list_folder(path.parent) if os.path.isdir(path.parent) else []
+            for file in (Path(entry.path) for entry in there if is_video(entry.name)):
+                shelf[file.stem].append(file)
+        found = shelves[path.parent].get(path.name, ())
+        if len(found) == 1 and not is_video(path.name):
             return found[0]
     return Path(os.path.normpath(root / listed))

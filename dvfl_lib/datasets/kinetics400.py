@@ -65,11 +65,12 @@ def read_csv(file: Path, classes: Sequence[str], subset: str) -> dict[str, int]:
     """
     label_of = {class_key(name): label for label, name in enumerate(classes)}
     lines = read_table(file)
-    head = lines[0][1] if lines else []
+    head = [cell.lower() for cell in lines[0][1]] if lines else []
     if lacking := sorted(set(_COLUMNS) - set(head)):
         raise DatasetError(
-            f"{file}: has no column {', '.join(lacking)}. The first line of a list of "
-            f"Kinetics-400 is {','.join(_COLUMNS)},split"
+            f"{file}: has no column {', '.join(lacking)}; its first line is "
+            f"{','.join(head)!r}, and that of a list of Kinetics-400 is "
+            f"{','.join(_COLUMNS)},split. Other lists are for the data set 'folder'"
         )
     clips: dict[str, set[int]] = {}
     for number, cells in lines[1:]:

@@ -130,8 +130,8 @@ def _all_clips(disk: dict[str, Path], classes: Sequence[str], title: str) -> Cli
     if wrong := sorted(folders ^ set(label_of)):
         raise DatasetError(
             f"this split of {title} is cut from the files on disk, and these folders "
-            f"are empty or of no class: {first_few(wrong)}. Unpack {title}.rar again, "
-            "and take away what is not of it"
+            f"hold no .avi file or are of no class: {first_few(wrong)}. Unpack "
+            f"{title}.rar again, and take away what is not of it"
         )
     clips = {}
     for key, path in disk.items():

@@ -79,8 +79,6 @@ def open_network(
             "order of its outputs"
         )
     data, evaluate, notes = _views(file, size or {}, {"clips": clips, "crops": crops})
-    if file.note:
-        notes.insert(0, f"{file.note} (--part).")
     trained_on = file.metadata.get("trained_on") or {}
     standin = bool(file.metadata.get("standin"))
     standin = standin or trained_on.get("drawing") is not None

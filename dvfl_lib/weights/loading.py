@@ -215,8 +215,8 @@ def check_fit(model: VFLNet, file: WeightsFile, optional: Sequence[str] = ()) ->
     ours = [name for name in own if name not in optional]
     theirs = [name for name in found if name not in optional]
     wrong = {
-        "Of another shape": [
-            f"{n} {tuple(found[n].shape)} instead of {tuple(own[n].shape)}"
+        "Of another shape or kind": [
+            f"{n} {_form(found[n])} instead of {_form(own[n])}"
             for n in theirs
             if n in own and not _same(own[n], found[n])
         ],
@@ -251,9 +251,16 @@ def check_fit(model: VFLNet, file: WeightsFile, optional: Sequence[str] = ()) ->
 
 
 def _same(own: Tensor, found: Tensor) -> bool:
-    """A tensor of whole numbers in place of real ones does not fit either."""
+    """Whole numbers in place of real ones do not fit, nor do values left out."""
     same_kind = own.is_floating_point() == found.is_floating_point()
-    return own.shape == found.shape and same_kind
+    whole = found.layout == torch.strided and not found.is_meta
+    return own.shape == found.shape and same_kind and whole
+
+
+def _form(tensor: Tensor) -> str:
+    """Its shape and what it is made of, as in "(12, 64) of float32"."""
+    kind = str(tensor.dtype if tensor.layout == torch.strided else tensor.layout)
+    return f"{tuple(tensor.shape)} of {kind.removeprefix('torch.')}"
 
 
 def _fill(model: VFLNet, file: WeightsFile, keep: Sequence[str]) -> LoadReport:

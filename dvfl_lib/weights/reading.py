@@ -18,7 +18,7 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ _NAMES = """argparse.Namespace numpy.dtype numpy.ndarray
     pathlib._local.PosixPath pathlib._local.WindowsPath"""
 _STAND_INS = [(_Inert, name) for name in _NAMES.split()]
 _STAND_INS += [(OrderedDict, "yacs.config.CfgNode")]  # a subclass of dict
+_PACKED = (b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"Rar!", b"7z\xbc\xaf")
 
 
 @dataclass(frozen=True)
@@ -66,25 +67,17 @@ class WeightsFile:
     part: str = ""  # the name in the file under which these weights stood
     others: tuple[str, ...] = ()  # and those of further ones, as a moving average
 
-    @property
-    def note(self) -> str:
-        """A sentence where the file holds several sets of weights, else ""."""
-        if not self.others:
-            return ""
-        return (
-            f"{self.path} holds weights under {self.part!r} and under "
-            f"{', '.join(map(repr, self.others))}; those under {self.part!r} were "
-            f"taken, part={self.others[0]!r} takes others"
-        )
-
 
 def read_weights(path: str | Path | WeightsFile, part: str = "") -> WeightsFile:
     """Read a ``.pth``/``.pt`` or ``.safetensors`` file; the content decides which.
 
+    A warning says where a file holds several sets of weights, or has no checksums.
+
     Args:
         path: the file; what has been read already is returned as it is.
-        part: the name under which the weights stand in a ``.pth`` file; "" looks
-            under ``model``, under ``state_dict`` and for bare tensors.
+        part: the name under which the weights stand in a ``.pth`` file, as in
+            "ema" or "ema.shadow"; "" looks under ``model``, under ``state_dict`` and
+            for bare tensors.
 
     Raises:
         CheckpointError: the file is missing, damaged, no weights file, or would run
@@ -94,21 +87,32 @@ def read_weights(path: str | Path | WeightsFile, part: str = "") -> WeightsFile:
         return path
     path = Path(path)
     if not path.is_file():  # a pipe would be waited for
-        raise CheckpointError(f"there is no weights file {path}.")
+        folder = " It is a folder: name the file in it." if path.is_dir() else ""
+        raise CheckpointError(f"there is no weights file {path}.{folder}")
     content = path.read_bytes()
     # First, since a safetensors file may begin with any byte that divides by eight,
     # the mark of an old pickle among them; no pickle has a brace in the ninth place.
     if content[8:9] == b"{":
         return _read_safetensors(path, content)
     if not content.startswith((b"PK\x03\x04", b"\x80")):  # a zip, or a bare pickle
+        advice = (
+            "A web page or a Git LFS pointer of that name is a download that failed: "
+            "fetch the weights file itself."
+        )
+        if content.startswith(_PACKED) or content[257:262] == b"ustar":
+            advice = "It is an archive: unpack it and name the weights file within."
         raise CheckpointError(
             f"{path} is neither a PyTorch nor a safetensors file (it begins with "
-            f"{content[:8]!r}). A web page or a Git LFS pointer of that name is a "
-            "download that failed: fetch the weights file itself."
+            f"{content[:8]!r}). {advice}"
         )
     if content.startswith(b"PK"):
         _check_archive(path, content)
-    return _choose(path, _read_pickle(path, content), part)
+    file = _choose(path, _read_pickle(path, content), part)
+    if not content.startswith(b"PK"):
+        told = "was saved as before PyTorch 1.6, without checksums: nothing here can "
+        told += "tell whether its values are damaged. Compare its hash with its source"
+        warnings.warn(f"{path} {told}", stacklevel=2)
+    return file
 
 
 def _read_safetensors(path: Path, content: bytes) -> WeightsFile:
@@ -127,7 +131,11 @@ def _read_safetensors(path: Path, content: bytes) -> WeightsFile:
         raise _damaged(path, error) from None
     told = metadata.pop(DIGEST_KEY, None)
     if told not in (None, own_digest(metadata, tensors)):
-        raise _damaged(path, "its content does not have its checksum")
+        raise _damaged(
+            path,
+            "its content does not have its checksum; what you changed yourself, such "
+            "as the precision, is for save_checkpoint to write",
+        )
     return WeightsFile(path, "safetensors", _unwrapped(tensors), metadata)
 
 
@@ -200,41 +208,66 @@ def _read_pickle(path: Path, content: bytes) -> Any:
         )
     # PyTorch begins by advising to allow any code; its reason stands behind that.
     reason = message.rpartition("WeightsUnpickler error:")[2].strip() or "no reason"
-    raise _damaged(path, f"PyTorch says: {reason.splitlines()[0][:200]}")
+    told = f"PyTorch's safe reader says: {reason.splitlines()[0][:200]}"
+    raise _damaged(path, f"{told}; or torch.save did not write it in its usual form")
 
 
 def _choose(path: Path, content: Any, part: str) -> WeightsFile:
     """The weights within a checkpoint: bare, or under a name."""
-    named = content if isinstance(content, dict) else {}
-    sets = {key: value for key, value in named.items() if _is_state_dict(value)}
-    if _is_state_dict(content):
-        sets = {"": content}
+    found = dict(_dictionaries(content))
+    sets = {place: named for place, named in found.items() if _share(named) == 1}
+    mixed = {place: named for place, named in found.items() if 0.5 < _share(named) < 1}
     usual = [key for key in ("model", "state_dict", "") if key in sets]
-    key = part or next(iter(usual or (sets if len(sets) == 1 else ())), None)
+    key = part or next(iter(usual or (sets if len(sets) + len(mixed) == 1 else ())), "")
     if key not in sets:
-        what = ", ".join(map(repr, list(named)[:8])) or f"a {type(content).__name__}"
+        what = ", ".join(map(repr, [*found.get("", ())][:4]))
+        told = f"{path} has no weights where they are looked for (it holds "
+        told += f"{what or f'a {type(content).__name__}'}). "
+        if sets:
+            told += f"Some stand under {', '.join(map(repr, sets))}. "
+        for place, named in mixed.items():
+            odd = next(k for k, v in named.items() if not isinstance(v, Tensor))
+            where = f"under {place!r}" if place else "in it"
+            told += f"Among the tensors {where} is {odd!r}, which is none. "
         raise CheckpointError(
-            f"{path} has no weights where they are looked for (it holds {what}). "
-            "Expected: a dictionary of tensors alone, by itself or under 'model' or "
-            "'state_dict'; part='...' names another place."
+            f"{told}Expected: a dictionary of tensors alone, by itself or under "
+            "'model' or 'state_dict'; part='...' names another place."
         )
-    tensors = _unwrapped(dict(sets[key]))
+    tensors = _unwrapped(sets[key])
     # A moving average has the same names; an optimiser's state has others.
     others = [k for k in sets if k != key and {*tensors} & {*_unwrapped(sets[k])}]
+    if others and not part:
+        warnings.warn(
+            f"{path} holds weights under {key!r} and under "
+            f"{', '.join(map(repr, others))}; those under {key!r} are taken, "
+            f"part={others[0]!r} (--part) takes others",
+            stacklevel=3,
+        )
     return WeightsFile(path, "pytorch", tensors, {}, key, tuple(others))
 
 
-def _is_state_dict(candidate: Any) -> bool:
-    """Whether this is a dictionary of named tensors, and of nothing else."""
-    return isinstance(candidate, dict) and 0 < len(candidate) == sum(
-        isinstance(name, str) and isinstance(value, Tensor)
-        for name, value in candidate.items()
-    )
+def _dictionaries(
+    content: Any, place: str = "", depth: int = 2
+) -> Iterator[tuple[str, dict]]:
+    """Where dictionaries stand in a checkpoint, it among them, and these."""
+    if isinstance(content, dict):
+        yield place, content
+        inner = {k: v for k, v in content.items() if isinstance(k, str) and depth}
+        for key, value in inner.items():
+            yield from _dictionaries(value, f"{place}.{key}".lstrip("."), depth - 1)
+
+
+def _share(named: dict) -> float:
+    """The share of entries that are a tensor with a name; 1 for a state dict."""
+    right = [isinstance(k, str) and isinstance(v, Tensor) for k, v in named.items()]
+    return sum(right) / len(right) if right else 0.0
 
 
 def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Without what DistributedDataParallel and torch.compile put before each name."""
-    for prefix in ("_orig_mod.", "module.", "_orig_mod."):
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name[len(prefix) :]: value for name, value in tensors.items()}
-    return tensors
+    """Without what wrappers put before each name, and a moving average's counter."""
+    tensors = {name: t for name, t in tensors.items() if name != "n_averaged"}
+    stem = "patch_embed.proj.weight"
+    before = next((n.removesuffix(stem) for n in tensors if n.endswith(stem)), "")
+    if not all(name.startswith(before) for name in tensors):
+        return tensors
+    return {name.removeprefix(before): value for name, value in tensors.items()}

@@ -304,14 +304,33 @@ def test_names_with_commas_and_the_order_of_the_lists(root):
         TRAIN.replace("clips/1", "clips\\1"),
         'clip_name,clip_path,label\nx0,/clips/0.mp4,"run, then jump"\n'
         "x1,clips/1,walk\nx2,/clips/2,walk",
+        ',Video Path,label,class-name\n0,clips/0.mp4,1,"run, then jump"\n'
+        "1,clips/1.mp4,0,walk\n2,clips/2.mp4,0,walk",
+        'sep=;\npath;label\n"clips/0.mp4";"run, then jump"\nclips/1.mp4;walk\n'
+        "clips/2.mp4;walk",
+        "clips/0.mp4\trun, then jump\nclips/1.mp4\twalk\nclips/2.mp4\twalk",
     ],
-    ids=["header", "marks, blanks and line ends", "backslashes", "lists of others"],
+    ids=[
+        *("header", "marks, blanks and line ends", "backslashes", "lists of others"),
+        *("of pandas", "of a European Excel", "tabs"),
+    ],
 )
 def test_other_ways_to_write_a_list_say_the_same(root, text):
     plain = both(root)[0].samples
     write(root, text)
     found = both(root)[0].samples
     assert [(s.path, s.label) for s in found] == [(s.path, s.label) for s in plain]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_lists_with_blanks_and_of_spreadsheets(root, videos, encoding):
+    fill(root, ["my clips/5.MOV"], videos[6:])
+    text = "clips/0.mp4 0\nclips/1.mp4 1\nmy clips/5 1\n"
+    (root / "train.csv").write_bytes(text.encode(encoding))
+    write(root, "", "clips/3.mp4 run slowly\nclips/4.mp4 walk", "walk\nrun slowly")
+    train, test = both(root)
+    assert labels(train) == [0, 1, 1] and labels(test) == [1, 0]
+    assert train.samples[2].path == root / "my clips/5.MOV"
 
 
 def test_paths_may_be_absolute(root, tmp_path_factory):
@@ -357,8 +376,12 @@ def test_names_that_are_numbers_are_taken_where_they_are_clear(root):
         (TRAIN + "clips/9.mp4,walk\n", VAL, "", "missing, such as clips/9.mp4. Paths"),
         (TRAIN + "./x/../clips/1.mp4,walk", VAL, "", "listed twice, .*csv, line 2"),
         (TRAIN, VAL + "clips/2.mp4,walk", "", "line 3: .* twice, .*train.csv, line 3"),
-        ("clips/0.mp4 walk\n", VAL, "", "its first line is .* Known are"),
-        ("clips/0.mp4;walk\n", VAL, "", "its first line is .* Known are"),
+        ("walk,clips/0.mp4\n", VAL, "", "its first line is .* Known are"),
+        ("fname,kind\n" + TRAIN, VAL, "", "line is 'fname,kind'.*path: path, clip_p"),
+        ("clips/0.mp4 9 1\n", VAL, NAMES, "column 2 may be labels or numbers of fr"),
+        ("clips/0.mp4,0.0\n", VAL, "", "labels are numbers, such as 0.0"),
+        (TRAIN + "clips/5.avi,walk\n", VAL, "", "5.avi .there is 5.mp4 instead."),
+        (TRAIN + "x" * 300 + ",walk\n", VAL, "", "missing, such as xxx"),
         ("clips/0.mp4,run, then jump,1\n", VAL, "", "its first line is .* Known are"),
         ("clip,kind\nclips/0.mp4,walk\n", VAL, "", "first line is 'clip,kind'.*action"),
         ("path,label\nclips/0.mp4,run, then\n", VAL, "", "line 2: expected path,label"),
@@ -375,8 +398,9 @@ def test_lists_that_are_wrong_are_refused(root, train, val, classes, says):
 
 
 def test_a_list_that_is_no_text_is_refused(root):
-    (root / "train.csv").write_bytes(b"\x00\xff\xfe,walk\n")
-    assert_refused(root, "train.csv: cannot be read")
+    for content in (b"\xff,walk\n", "clips/0.mp4,walk\n".encode("utf-16-le")):
+        (root / "train.csv").write_bytes(content)
+        assert_refused(root, "train.csv: cannot be read as UTF-8 .* save it as such")
 
 
 def test_a_copy_under_another_name_is_found(root):
@@ -398,6 +422,6 @@ def test_one_list_alone_is_refused_and_so_are_two_for_one_side(root):
     shutil.copy(root / "val.csv", root / "validate.csv")
     with pytest.warns(UserWarning, match="val.csv is read, validate.csv is not"):
         create_dataset("folder", root)
-    (root / "val.csv").unlink(), (root / "validate.csv").unlink()
-    assert_refused(root, "has train.csv, but no test.csv or val.csv")
+    (root / "val.csv").unlink(), (root / "validate.csv").rename(root / "dev.tsv")
+    assert_refused(root, "has train.csv, but no test.csv or val.*; here is dev.tsv")
     assert_refused(root, "is divided already", split="0.2")

@@ -124,7 +124,7 @@ def test_case_of_names_does_not_matter(root):
 
 def test_a_missing_class_never_moves_the_labels_of_the_others(root):
     shutil.rmtree(root / "UCF50" / "Biking")
-    with pytest.raises(DatasetError, match="are empty or of no class: biking"):
+    with pytest.raises(DatasetError, match="file or are of no class: biking"):
         create_dataset("ucf50", root, "fold1")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import types
+import warnings
 from dataclasses import asdict
 from unittest.mock import Mock
 
@@ -351,14 +352,15 @@ def test_too_little_memory_is_one_line(rising, capsys, monkeypatch):
             assert "the memory does not suffice" in capsys.readouterr().err
 
 
-def test_several_sets_of_weights_are_said_and_can_be_chosen(tmp_path, capsys, rising):
+def test_several_sets_of_weights_are_said_and_can_be_chosen(tmp_path, rising):
     path, names = tmp_path / "a.pth", tmp_path / "names.txt"
     state = create_model("vfl_net_lab_student", 2).state_dict()
     torch.save({"model": state, "model_ema": state}, path)
     names.write_text("one\ntwo\n")
     given = [rising, "--checkpoint", path, "--crop", 32, "--short-side", 36]
     given += ["--classes", names, "--clips", 1, "--crops", 1]
-    assert predict(*given) == 0
-    assert "part='model_ema' takes others (--part)" in capsys.readouterr().out
-    assert predict(*given, "--part", "model_ema") == 0
-    assert "part='model' takes others" in capsys.readouterr().out
+    with pytest.warns(UserWarning, match=r"part='model_ema' \(--part\) takes others"):
+        assert predict(*given) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert predict(*given, "--part", "model_ema") == 0

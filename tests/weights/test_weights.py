@@ -8,9 +8,11 @@ FocalNet files (built from timm's FocalNet, names turned back), and our own.
 import argparse
 import json
 import os
+import pickle
 import re
 import sys
 import types
+import warnings
 import zipfile
 from collections import OrderedDict
 from dataclasses import asdict
@@ -167,9 +169,15 @@ def test_what_stands_beside_the_weights_stays_inert(authors_file):
         lambda state: {"state_dict": state, "epoch": 3},
         lambda state: {"model": {f"module.{k}": v for k, v in state.items()}},
         lambda state: {f"module._orig_mod.{k}": v for k, v in state.items()},
+        lambda state: {"state_dict": {f"net.{k}": v for k, v in state.items()}},
+        lambda state: (
+            {"n_averaged": torch.tensor(3)}
+            | {f"module.{k}": v for k, v in state.items()}
+        ),
+        lambda state: {"module": {"state_dict": state}, "hyper": {"lr": 0.1}},
         lambda state: {"model": {k: torch.nn.Parameter(v) for k, v in state.items()}},
     ],
-    ids=["state_dict", "distributed", "compiled", "parameters"],
+    ids="state_dict distributed compiled lightning averaged nested parameters".split(),
 )
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before PyTorch 1.6"])
 def test_the_usual_wrappings_are_understood(tmp_path, wrap, zipped):
@@ -178,8 +186,12 @@ def test_the_usual_wrappings_are_understood(tmp_path, wrap, zipped):
     path = tmp_path / "weights.safetensors"
     torch.save(wrap(saved), path, _use_new_zipfile_serialization=zipped)
     model = small(seed=1)
-    load_checkpoint(model, path)
+    with warnings.catch_warnings(record=True) as told:
+        load_checkpoint(model, path)
     assert_equal_states(model.state_dict(), saved)
+    assert ["without checksums" in str(each.message) for each in told] == [True] * (
+        not zipped
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -415,10 +427,13 @@ def test_neither_allowed_types_nor_other_code_widen_what_is_read(tmp_path, confi
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "there is no weights file"),
+        (None, "there is no weights file .* It is a folder: name the file in it"),
         (b"", "neither a PyTorch nor"),
         (b"\n <html><body>Sign in</body></html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "Git LFS"),
+        (b"Rar!\x1a\x07", "It is an archive: unpack it"),
+        (b"best.pth".ljust(257, b"\0") + b"ustar", "It is an archive: unpack it"),
+        (pickle.dumps({"model": [1.0]}, 4), "torch.save did not write it in its usual"),
         (b"PK\x03\x04" + bytes(500), "damaged or incomplete"),
         (b"\x80\x02" + bytes(500), "damaged or incomplete"),
         (b"\x80\x02}q\x00.", "damaged or incomplete"),
@@ -465,7 +480,9 @@ def test_truncated_files_are_refused(tmp_path, kind, share):
         ({"optimizer": {"state": {}}, "epoch": 3}, "'optimizer', 'epoch'"),
         ([torch.zeros(2)], "it holds a list"),
         ({"model": {}}, "'model'"),
-        ({"model": {"norm.weight": torch.zeros(2), "steps": 7}}, "tensors alone"),
+        ({"model": {"a": torch.zeros(2), "b": torch.zeros(1), "steps": 7}}, "'steps'"),
+        ({"a": torch.zeros(2), "b": torch.zeros(2), "x": None}, "in it is 'x', which"),
+        ({"net": {"a": torch.zeros(2)}, "avg": {"a": torch.zeros(2)}}, "'net', 'avg'."),
         ({0: torch.zeros(2)}, "it holds 0"),
     ],
 )
@@ -585,14 +602,41 @@ def test_a_moving_average_beside_the_weights_is_said_and_can_be_chosen(tmp_path)
     plain, average = small(seed=1).state_dict(), small(seed=2).state_dict()
     torch.save({"model_ema": average, "model": plain, "epoch": 3}, path)
     model = small()
-    report = load_checkpoint(model, path)
+    with pytest.warns(
+        UserWarning, match="'model' are taken, part='model_ema' .* takes"
+    ):
+        report = load_checkpoint(model, path)
     assert_equal_states(model.state_dict(), plain)
     assert "under 'model'; others: model_ema" in str(report)
-    assert "part='model_ema' takes others" in read_weights(path).note
     load_checkpoint(model, path, part="model_ema")
     assert_equal_states(model.state_dict(), average)
     with pytest.raises(CheckpointError, match="'model_ema', 'model', 'epoch'"):
         load_checkpoint(model, path, part="ema")
+
+
+@pytest.mark.parametrize("part", ["ema.shadow", "ema"])
+def test_a_moving_average_is_found_as_others_keep_it(tmp_path, part):
+    average = small(seed=2).state_dict()
+    ema = {"shadow": average, "decay": 0.9}
+    if part == "ema":  # of torch.optim.swa_utils
+        ema = {f"module.{name}": value for name, value in average.items()}
+        ema["n_averaged"] = torch.tensor(7)
+    torch.save({"model": small().state_dict(), "ema": ema}, tmp_path / "w.pth")
+    with pytest.warns(UserWarning, match=f"part='{part}'"):
+        assert read_weights(tmp_path / "w.pth").part == "model"
+    found = read_weights(tmp_path / "w.pth", part)
+    assert_equal_states(found.tensors, average)
+
+
+@pytest.mark.parametrize(
+    "changed", [lambda t: t.to_sparse(), lambda t: t.to("meta"), lambda t: t.char()]
+)
+def test_a_tensor_of_another_kind_does_not_fit(tmp_path, changed):
+    state = small().state_dict()
+    state["head.weight"] = changed(state["head.weight"])
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"kind: head.weight \(5, 16\) of"):
+        load_checkpoint(small(), tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -626,7 +670,7 @@ def test_a_file_is_read_once(tmp_path):
     path.unlink()
     model, metadata = load_model(file)
     assert metadata == file.metadata and metadata["classes"] == list("abcde")
-    assert load_checkpoint(small(seed=1), file).left_random == () and file.note == ""
+    assert load_checkpoint(small(seed=1), file).left_random == ()
     assert not any(p is t for p in model.parameters() for t in file.tensors.values())
 
 
