@@ -12,7 +12,6 @@ from .comparison import compare
 from .metrics import calibration_of
 from .protocol import cached_evaluation, evaluate
 from .published import PUBLISHED_RESULTS
-from .report import RunSummary, write_report
 from .results import ConfusedPair, Evaluation, Views, concatenate, confused_pairs
 from .tables import (
     ROLE_NAMES,

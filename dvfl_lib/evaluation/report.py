@@ -1,6 +1,6 @@
 """The page of a run and the page of all data sets: Markdown, and one HTML file.
 
-Public names: ``RunSummary``, ``write_report``; ``write_final_report``, ``FORMAT``.
+Public names: ``write_report``, ``write_final_report``, ``FORMAT``.
 
 What a page says stands in ``templates/report.j2`` and ``templates/benchmarks.j2``, how
 its parts are written in ``md.j2`` and ``html.j2``: the two files cannot tell different
@@ -14,7 +14,6 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -119,25 +118,6 @@ def _fence(text: str) -> str:
 # --- a run -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RunSummary:
-    """All that a report tells of a run, beside its results."""
-
-    name: str
-    dataset: str
-    split: str
-    seed: int
-    parameters: Mapping[str, int]  # role -> how many
-    gmacs: Mapping[str, float]  # role -> 10^9 multiply-accumulates of a view
-    seconds: Mapping[str, float]  # phase -> wall-clock seconds
-    recipe: Mapping[str, Any]  # ``Recipe.to_dict()``
-    pairs: Sequence[tuple[int, int]] = ()  # classes to be told apart in twos: a column
-    families: Sequence[Sequence[int]] = ()  # groups of like classes: a column
-    # Phase -> videos that could not be read in it, besides those of the evaluations.
-    unreadable: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    notes: Sequence[str] = ()  # further sentences
-
-
 def _made_with() -> dict[str, str]:
     """Device, versions and commit, as a page tells them."""
     return {
@@ -148,31 +128,39 @@ def _made_with() -> dict[str, str]:
 
 
 def write_report(
-    run_dir: Path,
-    summary: RunSummary,
+    run: Any,
     results: Sequence[Evaluation],
     figures: Mapping[str, Figure],
+    **told: Any,
 ) -> tuple[Path, ...]:
     """Write ``report.md``, ``report.html`` and the figures into the run directory.
 
-    ``results``: of teacher, baseline, student. The students began with the same weights
-    and saw the same data in the same order.
+    Args:
+        run: what has a run_dir, dataset, split, seed and recipe: a
+            ``training.Pipeline``.
+        results: of teacher, baseline, student. The students began with the same
+            weights and saw the same data in the same order.
+        told: ``parameters`` and ``gmacs`` of a view, by role; ``seconds`` and
+            ``unreadable`` videos by phase; ``pairs`` and ``families`` of classes, a
+            column each if there are any; ``notes``, sentences.
     """
     standin = results[0].standin
     form = "stand-in data in the form of " if standin else ""
+    recipe = run.recipe.to_dict()
     return _write_pages(
-        run_dir,
+        run.run_dir,
         "report",
         figures,
         {name: _CAPTIONS.get(name, name) for name in figures},
-        title=f"Distilling VFL-Net on {form}{summary.dataset}",
-        run=summary,
+        title=f"Distilling VFL-Net on {form}{run.dataset}",
+        run=run,
+        **told,
         results=results,
         made_with=_made_with(),
         role_names=ROLE_NAMES,
         gain=compare(results[1], results[2]),
-        recipe=json.dumps(summary.recipe, indent=2, ensure_ascii=False, default=str),
-        parameters=PUBLISHED_PARAMETERS,
+        recipe=json.dumps(recipe, indent=2, ensure_ascii=False, default=str),
+        published_parameters=PUBLISHED_PARAMETERS,
         published=PUBLISHED_RESULTS,
     )
 

@@ -27,7 +27,6 @@ from ..evaluation import (
     Benchmarks,
     ConfusedPair,
     Evaluation,
-    RunSummary,
     Table,
     markdown,
     report,
@@ -185,28 +184,23 @@ def write_report(
     figures: Mapping[str, Figure],
 ) -> tuple[Path, ...]:
     """The page of a finished run, as Markdown and as HTML, in its folder."""
-    recipe = run.recipe
     classes, standin = run.train_list.classes, run.train_list.standin
     networks = {role: run.new_network(role)[0] for role in ROLES}
-    view = recipe.data.frames, recipe.data.crop
+    view = run.recipe.data.frames, run.recipe.data.crop
     seconds = {f"training {r}": round(f.seconds, 1) for r, f in fits.items() if f}
     seconds |= {f"evaluating {r}": round(e.seconds, 1) for r, e in results.items()}
-    summary = RunSummary(
-        name=run.run_dir.name,
-        dataset=run.dataset,
-        split=run.split,
-        seed=run.seed,
+    return report.write_report(
+        run,
+        [results[role] for role in ROLES],
+        figures,
         parameters={r: count_parameters(m)["total"] for r, m in networks.items()},
         gmacs={r: count_macs(m, *view) / 1e9 for r, m in networks.items()},
         seconds={**seconds, **run.seconds},
-        recipe=recipe.to_dict(),
         pairs=standin_pairs(classes) if standin else (),
         families=list(standin_families(classes).values()) if standin else (),
         unreadable={r: f.unreadable for r, f in fits.items() if f and f.unreadable},
         notes=_notes(run),
     )
-    ordered = [results[role] for role in ROLES]
-    return report.write_report(run.run_dir, summary, ordered, figures)
 
 
 def _notes(run: Pipeline) -> list[str]:

@@ -3,17 +3,16 @@
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
 from dvfl_lib.cost import ViewCost
 from dvfl_lib.evaluation import (
     Evaluation,
-    RunSummary,
     Views,
-    write_report,
 )
-from dvfl_lib.evaluation.report import write_final_report
+from dvfl_lib.evaluation.report import write_final_report, write_report
 from dvfl_lib.figures import accuracy_bars, alt_text
 from small_results import on_split
 
@@ -29,18 +28,16 @@ def evaluation(name: str, right: int, **changes) -> Evaluation:
 RIGHT = {"teacher": 38, "baseline": 20, "student": 30}
 
 
-def summary(**changes) -> RunSummary:
-    values = {
-        "name": "demo-0",
-        "dataset": "UCF101",
-        "split": "1",
-        "seed": 0,
-        "parameters": {"teacher": 600_000, "baseline": 75_000, "student": 75_000},
-        "gmacs": {"teacher": 0.31, "baseline": 0.042, "student": 0.042},
-        "seconds": {"teacher": 100.0, "students": 60.5},
-        "recipe": {"profile": "demo", "distil": {"alpha": 0.2, "temperature": 10.0}},
-    }
-    return RunSummary(**(values | changes))
+RECIPE = {"profile": "demo", "distil": {"alpha": 0.2, "temperature": 10.0}}
+ABOUT = {
+    "parameters": {"teacher": 600_000, "baseline": 75_000, "student": 75_000},
+    "gmacs": {"teacher": 0.31, "baseline": 0.042, "student": 0.042},
+    "seconds": {"teacher": 100.0, "students": 60.5},
+    "unreadable": {},
+    "pairs": [],
+    "families": [],
+    "notes": [],
+}
 
 
 def tables(text: str) -> list[list[list[str]]]:
@@ -71,17 +68,22 @@ class Tags(HTMLParser):
 def read(tmp_path):
     """Writes a report and gives the text of its Markdown and of its HTML page."""
 
-    def write(told: RunSummary, figures=None, standin=True, **results):
-        own = {r: evaluation(r, right, standin=standin) for r, right in RIGHT.items()}
-        shown = [*{**own, **results}.values()]
-        paths = write_report(tmp_path, told, shown, figures or {})
+    def write(figures=None, standin=True, dataset="UCF101", recipe=RECIPE, **changes):
+        told = SimpleNamespace(profile=recipe["profile"], to_dict=lambda: recipe)
+        run = SimpleNamespace(run_dir=tmp_path, dataset=dataset, split="1", seed=0)
+        run.recipe = told
+        results = [
+            changes.pop(role, evaluation(role, right, standin=standin))
+            for role, right in RIGHT.items()
+        ]
+        paths = write_report(run, results, figures or {}, **{**ABOUT, **changes})
         return [path.read_text("utf-8") for path in paths]
 
     return write
 
 
 def test_title_and_tables_say_stand_in(read):
-    text, page = read(summary())
+    text, page = read()
     title = "# Distilling VFL-Net on stand-in data in the form of UCF101"
     assert text.splitlines()[0] == title
     for words in (text, page):
@@ -90,13 +92,13 @@ def test_title_and_tables_say_stand_in(read):
 
 
 def test_a_real_run_does_not_speak_of_stand_ins(read):
-    text, page = read(summary(), standin=False)
+    text, page = read(standin=False)
     assert text.splitlines()[0] == "# Distilling VFL-Net on UCF101"
     assert "stand-in" not in (text + page).lower()
 
 
 def test_networks_gain_and_the_rest_of_a_run(read):
-    text, _ = read(summary(notes=["Chosen on held-out groups."]))
+    text, _ = read(notes=["Chosen on held-out groups."])
     about, networks, gain, *_ = tables(text)
     names = ["run", "profile", "data", "views per test video", "seed"]
     names += ["device", "versions", "commit"]
@@ -115,19 +117,19 @@ def test_networks_gain_and_the_rest_of_a_run(read):
     for told in ('"temperature": 10.0', "160.5 s", "Chosen on held-out groups."):
         assert told in text
     assert "None: every video was read." in text
-    text, _ = read(summary(), student=evaluation("student", 22))
+    text, _ = read(student=evaluation("student", 22))
     assert "not distinguishable from noise at this size (40 videos)" in text
 
 
 def test_pairs_and_families_add_columns_with_their_chance(read):
-    told = summary(pairs=[(0, 1), (2, 3), (4, 5)], families=[(0, 1, 2), (3, 4, 5)])
-    text, _ = read(told)
+    pairs, families = [(0, 1), (2, 3), (4, 5)], [(0, 1, 2), (3, 4, 5)]
+    text, _ = read(pairs=pairs, families=families)
     assert {"within pairs", "right family"} <= set(tables(text)[1][0])
     assert "chance 50 %. Right family: chance 50 %." in text
 
 
 def test_published_numbers_share_no_table_with_measured_ones(read):
-    text, _ = read(summary())
+    text, _ = read()
     (published,) = [t for t in tables(text) if "published top-1" in t[0]]
     assert [row[2] for row in published[1:]] == ["91.9 %", "82.5 %", "88.4 %"]
     for table in tables(text):
@@ -139,7 +141,7 @@ def test_published_numbers_share_no_table_with_measured_ones(read):
 def test_unreadable_videos_are_listed_with_their_share(read):
     gone = evaluation("teacher", 38, unreadable=("v_x.avi: empty", "v_y.avi: empty"))
     unreadable = {"training": ["v_t.avi holds no frame"], "nothing": []}
-    rows = tables(read(summary(unreadable=unreadable), teacher=gone)[0])[3][1:]
+    rows = tables(read(unreadable=unreadable, teacher=gone)[0])[3][1:]
     assert rows == [
         ["training", "1", "v_t.avi holds no frame"],
         ["test, teacher", "2 (4.76 %)", "v_x.avi: empty; v_y.avi: empty"],
@@ -148,7 +150,7 @@ def test_unreadable_videos_are_listed_with_their_share(read):
 
 def test_html_holds_its_pictures_and_asks_nothing_of_a_network(read):
     figure = accuracy_bars({"teacher": (0.6, 0.5, 0.7)})
-    text, page = read(summary(), {"top1": figure})
+    text, page = read({"top1": figure})
     words = alt_text(figure)
     assert f"![{words}](figures/top1.png)\n\n*Top-1 on the test list.*" in text
     attributes = Tags(page).attributes
@@ -160,13 +162,12 @@ def test_html_holds_its_pictures_and_asks_nothing_of_a_network(read):
 
 def test_names_are_text_never_markup(read):
     evil = "<img src=x onerror=alert(1)> | `rm` **bold**"
-    told = summary(
-        name=evil,
+    text, page = read(
         dataset=evil,
+        teacher=evaluation("teacher", 38, model=evil),
         notes=[evil],
         recipe={"profile": "", evil: "</pre><script>alert(1)</script> ```"},
     )
-    text, page = read(told, teacher=evaluation("teacher", 38, model=evil))
     assert not any(key == "onerror" for _, key, _ in Tags(page).attributes)
     assert "&lt;img src=x onerror=alert(1)&gt; | `rm` **bold**" in page
     outside = text[: text.index("````")]  # the recipe's fence outgrows its content
