@@ -4,7 +4,7 @@ Public names: those imported below.
 
 A result's way: plan.py -> benchmark.py (networks x data sets x splits) ->
 class_order.py -> protocol.py (all views of every video) -> results.py -> metrics.py,
-comparison.py -> tables.py -> report.py.
+comparison.py -> published.py, tables.py -> report.py.
 """
 
 from .benchmark import Benchmarks, costs_of, open_benchmarks, write_benchmarks
