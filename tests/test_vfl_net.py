@@ -227,7 +227,8 @@ def test_any_number_of_frames_and_odd_sizes(frames):
 def test_a_remainder_that_fills_no_patch_is_cut_off():
     model, clip = small_network(), clip_of(1, 2, 3, 19, 22)
     with torch.no_grad():
-        assert torch.equal(model(clip), model(clip[..., :16, :20]))
+        cut = model(clip[..., :16, :20])
+        assert torch.allclose(model(clip), cut, rtol=0, atol=1e-6)
 
 
 def test_clips_of_a_batch_do_not_touch_each_other():

@@ -17,6 +17,7 @@ import pytest
 
 from dvfl_lib.lessons import project_root
 from dvfl_lib.lessons.ablation import run_ablation
+from printed import Printed
 from small_standins import write_small
 
 pytestmark = pytest.mark.slow
@@ -62,7 +63,8 @@ def shown(outputs) -> list[str]:
     """A kernel may send what a cell prints in several pieces: they are one text."""
     printed = "".join(output.get("text", "") for output in outputs)
     shown = [output["data"] for output in outputs if "data" in output]
-    return [printed, *(data.get("text/markdown", data["text/plain"]) for data in shown)]
+    texts = (data.get("text/markdown", data["text/plain"]) for data in shown)
+    return [Printed(text) for text in (printed, *texts)]
 
 
 def test_printed_in_pieces_is_printed():

@@ -150,7 +150,8 @@ def test_equal_drawings_get_equal_answers_under_all_names(tmp_path, small_standi
         rows = np.argsort([ACTIONS.index(actions[y]) for y in result.labels])
         found.append(result.probabilities[rows][:, columns])
         assert result.standin and result.top1.value > 0.6
-    np.testing.assert_array_equal(*found)
+    # Other videos share a forward pass: sums may be rounded otherwise.
+    np.testing.assert_allclose(*found, rtol=0, atol=1e-6)
     assert entries[0].dataset.classes != entries[1].dataset.classes
     # What the pairing saves: the same answers, columns left as they are.
     back = np.argsort(entries[1].networks["student"].order)

@@ -197,7 +197,8 @@ def test_an_interrupted_evaluation_goes_on_where_it_was(tmp_path, monkeypatch):
     # The video before the interruption still waited for its forward pass.
     assert again.asked == [3, 4, 5, 6]
     whole = run(views=FakeViews(broken=(1,)), max_unreadable=0.5)
-    assert np.array_equal(got.probabilities, whole.probabilities)
+    # Other videos share a forward pass: sums may be rounded otherwise.
+    np.testing.assert_allclose(got.probabilities, whole.probabilities, atol=1e-6)
     assert got.unreadable == whole.unreadable
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"student.json", "student.safetensors", ".student.key"}

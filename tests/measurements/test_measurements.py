@@ -13,6 +13,7 @@ from torch import nn
 
 from benchmarks import agreement, forms, memory, peers, reading, speed, stored
 from benchmarks import teacher_logits as logits
+from benchmarks.phone_networks import PHONE_NETWORKS
 from benchmarks.timing import (
     against,
     interleave,
@@ -20,6 +21,8 @@ from benchmarks.timing import (
     missing_row,
     speed_table,
 )
+from dvfl_lib.cost import count_parameters
+from dvfl_lib.evaluation.tables import published_for
 from dvfl_lib.lessons import lesson_clip
 from dvfl_lib.standins import TEST_GROUPS
 from dvfl_lib.vfl_net import VARIANTS
@@ -233,15 +236,17 @@ def test_memory_of_each_form_in_a_process_of_its_own():
 
 def test_peers_are_measured_on_their_own_clips_and_on_common_ones(monkeypatch):
     monkeypatch.setattr(peers, "growth_of", lambda *asked: 5_000_000)
-    ours = peers.Peer("vfl_net_lab_student", 2, 32)
+    ours, phone = peers.Peer("vfl_net_nano", 2, 64), peers.Peer("movinet_a0", 2, 64)
     fixed = peers.Peer("r3d_18", 4, 16, fixed_frames=True)
-    found = peers.measure([ours, fixed], [(2, 32)], rounds=1)
-    own, common = found["groups"][peers.OWN], found["groups"]["2 x 32 x 32"]
-    assert own["vfl_net_lab_student"]["median"] == 1.0
+    found = peers.measure([ours, fixed, phone], [(2, 64)], rounds=1)
+    own, common = found["groups"][peers.OWN], found["groups"]["2 x 64 x 64"]
+    assert own["vfl_net_nano"]["median"] == 1.0
     assert own["r3d_18"]["clip"] == "4 x 16 x 16" and own["r3d_18"]["median"] > 0
     assert common["r3d_18"] == {"missing": "it takes 4 frames alone"}
     text = peers.table({**found, "machine": MACHINE})
-    assert "nothing here is about accuracy" in text and text.count("| 5 |") == 3
+    assert "no accuracy is measured" in text and text.count("| 5 |") == 5
+    assert "| torchvision's | 33.4 | 40.7 | 63.2 | 5 x 1 | torchvision |" in text
+    assert "| movinet_a0 | 2.1 | 0.0 | written here from its table | 3.1 |" in text
 
 
 def test_the_counters_agree_on_our_network():
@@ -261,6 +266,44 @@ def test_clips_and_counts_are_those_that_torchvision_publishes(name):
     macs = peers.count_work(name, peer.frames, peer.side)["GMACs, dvfl_lib.cost"]
     # Theirs have 400 classes.
     assert macs / 1e9 == pytest.approx(chosen.meta["_ops"], abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "parameters", "unlike"),
+    [
+        ("x3d_s", 400, 3_794_274, 0.01),  # as the authors' own code, to the one
+        ("x3d_m", 400, 3_794_274, 0.01),
+        ("movinet_a0", 600, 3_111_704, 0.05),
+        ("movinet_a2", 400, 4_839_448, 0.16),
+    ],
+)
+def test_networks_for_phones_are_those_of_their_tables(
+    name, classes, parameters, unlike
+):
+    (peer,) = [peer for peer in peers.PEERS if peer.name == name]
+    with torch.device("meta"):
+        found = count_parameters(PHONE_NETWORKS[name](classes))["total"]
+    assert found == parameters
+    millions, macs = map(float, peers.STATED[name][:2])
+    assert abs(found / 1e6 - millions) < 0.05
+    counted = peers.count_work(name, peer.frames, peer.side)[peers.COUNTS[0]] / 1e9
+    assert counted == pytest.approx(macs, rel=unlike)
+
+
+def test_a_clip_of_another_size_gets_an_answer_in_whole_numbers_of_pixels():
+    for name in ("x3d_s", "movinet_a0"):
+        logits = peers.build(name)(torch.randn(2, 3, 3, 45, 45))
+        assert logits.shape == (2, forms.CLASSES) and logits.std() > 0
+
+
+def test_what_is_stated_is_what_the_lessons_show():
+    """The numbers of our networks are those of ``published.toml``."""
+    for name in ("tiny", "small", "base"):
+        row = published_for("kinetics400", "teacher", f"video_focalnet_{name}")
+        views = f"{row.clips} x {row.crops}"
+        assert peers.stated(f"video_focalnet_{name}")[2:4] == [str(row.top1), views]
+    assert published_for("kinetics400", "student", "vfl_net_nano").top1 is None
+    assert peers.stated("vfl_net_nano")[1:4] == ["unknown"] * 3
 
 
 def names(tree):

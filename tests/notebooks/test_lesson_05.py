@@ -82,8 +82,8 @@ def tuples(values: dict) -> dict:
 
 def test_normalised_numbers_lie_around_zero_and_come_back():
     lines = printed("dots = normalise(frame)").strip().splitlines()
-    low, high = map(float, re.findall(r"-?\d+\.\d", lines[1]))
-    assert low < 0 < high and lines[2] == "and back: True"
+    black, white = ([*map(float, re.findall(r"-?\d\.\d+", w))] for w in lines[1:3])
+    assert max(black) < 0 < min(white) and lines[3] == "and back: True"
 
 
 def test_mixed_labels_are_the_shares_of_the_pixels():

@@ -200,16 +200,14 @@ def test_little_is_kept_between_windows():
 
 def test_what_is_said_of_the_peers_is_stored():
     own, same = PEERS["groups"]["own clips"], PEERS["groups"]["8 x 224 x 224"]
-    others = [name for name in own if name != "vfl_net_nano"]
+    mine = ("vfl_net_nano", *peers.PHONE_NETWORKS)  # these have a cell of their own
+    others = [name for name in own if name not in mine]
     assert 7 < 1 / same["video_focalnet_base"]["median"] < 8
     assert said("more than seven times as fast as its teacher")
     measured = [name for name in others if "median" in same[name]]
     assert len(measured) == 7 and max(same[name]["median"] for name in measured) < 1
     assert max(own[name]["median"] for name in others) < 1
-    counts = {
-        name: row.get("GMACs, dvfl_lib.cost", 0) / 1e9 for name, row in same.items()
-    }
-    swin, nano = counts["swin3d_t"], counts["vfl_net_nano"]
+    swin, nano = (same[n][f"GMACs, {COST}"] / 1e9 for n in ("swin3d_t", mine[0]))
     assert said(f"makes {swin:.1f} GMACs on a clip where ours makes {nano:.1f}")
     slower = f"{same['swin3d_t']['median']:.2f}"
     assert said(f"not faster: {slower}. Fewer MACs")
@@ -226,6 +224,30 @@ def test_what_is_said_of_the_peers_is_stored():
     assert said(
         f"For `r3d_18` the popular counter thop finds {thop:.1f} GMACs of {ours:.1f}"
     )
+
+
+def test_what_is_said_of_networks_for_phones_is_counted_and_stated():
+    found = re.findall(
+        r"(\w+) +([\d.]+) M, +([\d.]+) GMACs; stated: top-1 (\S+), views (.+)",
+        printed("peers.PHONE_NETWORKS"),
+    )
+    rows = {name: cells for name, *cells in found}
+    assert list(rows) == ["vfl_net_nano", *peers.PHONE_NETWORKS]
+    size, work, *stated = rows.pop("vfl_net_nano")
+    assert said(f"Ours has {size} M parameters and makes {work} GMACs on a clip")
+    assert stated == ["unknown", "unknown"]
+    assert said("no source that we could read states a number there")
+    sizes, macs = ([float(row[i]) for row in rows.values()] for i in (0, 1))
+    assert said("they have 2 to 4 M parameters, and make 2 to 12 GMACs")
+    assert 2 <= min(sizes) <= max(sizes) < 4.5 and 1.9 < min(macs) < max(macs) <= 12
+    x3d, movinet = rows["x3d_m"], rows["movinet_a2"]
+    assert said(f"X3D-M makes {x3d[1]} GMACs on a clip of 16 frames")
+    assert said(f"MoViNet-A2 {movinet[1]} on 50, where ours makes {work} on 8")
+    assert said(f"Their authors state {x3d[2]} and {movinet[2]} % top-1")
+    assert x3d[3] == "10 x 3" and said("average over 10 x 3 views of a video, 30 times")
+    assert movinet[3] == "1 x 1" and said("MoViNet's comes from one clip")
+    tiny, base = (peers.stated(f"video_focalnet_{size}") for size in ("tiny", "base"))
+    assert said(f"at {tiny[2]} % (tiny) to {base[2]} % (base), with {tiny[3]} views")
 
 
 def decided(**options) -> list[str]:
