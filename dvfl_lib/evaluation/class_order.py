@@ -40,8 +40,8 @@ def align_classes(network: Sequence[str], data: Sequence[str]) -> tuple[int, ...
     told = []
     sides = ((network, data, "network"), (data, network, "data set"))
     for names, others, whose in sides:
-        spelled, known = [*map(plain, names)], {*map(plain, others)}
-        if twice := [repr(name) for name in spelled if spelled.count(name) > 1]:
+        bare, known = [*map(plain, names)], {*map(plain, others)}
+        if twice := [repr(name) for name in bare if bare.count(name) > 1]:
             few = first_few(dict.fromkeys(twice))
             told.append(f"the {whose} has several classes of the name {few}")
         if lone := [repr(name) for name in names if plain(name) not in known]:
