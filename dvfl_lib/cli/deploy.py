@@ -5,9 +5,10 @@ Public names: ``add_predict_options``, ``add_export_options``.
 * ``dvfl predict VIDEO --checkpoint C``           top 5 of the whole video
 * ``dvfl predict VIDEO --checkpoint C --stream``  a line for each window as it comes
 * ``... --output OUT.mp4``                        the video with both on each frame
-* ``dvfl predict camera --checkpoint C --stream`` the same from a camera
+* ``dvfl predict 0 --checkpoint C --stream``      the same from a camera
 * ``dvfl export --checkpoint C --out M.onnx``     float32
 * ``... --int8 M8.onnx --calibration FOLDER``     in 8-bit integers as well
+* ``... --format executorch --out M.pte``         both as files for a phone
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..errors import DatasetError, RecipeError, VideoError
 _BAR = 30  # characters
 _SMOOTHING = 0.5
 _CLIPS = 48  # of a calibration
+_ENDINGS = {"onnx": ".onnx", "executorch": ".pte"}
 _WHOLE_ONLY = ("clips", "crops")
 _WINDOW = ("frame_stride", "every", "smoothing", "threshold")
 _STREAM_ONLY = (*_WINDOW, "max_frames", "camera_size")
@@ -38,7 +40,8 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
 def add_predict_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of ``dvfl predict``, and ``call`` what runs it."""
     add = parser.add_argument
-    add("video", help="a video file; with --stream also 'camera' or 'camera:1'")
+    words = "a video file or a folder of pictures; with --stream also a camera: its "
+    add("video", help=f"{words}number, 'camera:NAME', or rtsp://... and http(s)://...")
     _add_network_options(parser)
     add("--top", type=int, default=5, help="how many classes to show")
     add("--device", default="cpu", help="cpu, cuda, ...")
@@ -65,7 +68,10 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     """The same for ``dvfl export``."""
     add = parser.add_argument
     _add_network_options(parser)
-    add("--out", required=True, metavar="FILE", help="the ONNX file; replaced if there")
+    words = "onnx (the default), or executorch, for phones"
+    add("--format", choices=_ENDINGS, default="onnx", help=words)
+    words = "the file, .onnx or .pte; replaced if there"
+    add("--out", required=True, metavar="FILE", help=words)
     add("--int8", default="", metavar="FILE", help="a second file, in 8-bit integers")
     words = "videos of the kind that the network will see, in any folders below; "
     words += f"{_CLIPS} of them, evenly taken, are looked at. Not those it is tested on"
@@ -215,30 +221,36 @@ def _bar(share: float) -> str:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from ..deployment.int8 import calibration_clips, compare_outputs, quantise
-    from ..deployment.onnx import check_packages, export, open_onnx
+    from ..deployment import executorch, int8, onnx
 
     _check_int8(options)
-    check_packages()
+    room = onnx if options.format == "onnx" else executorch
+    room.check_packages()
     network = _open(options)
-    made = export(
-        network.model,
-        options.out,
+    known = dict(
         frames=network.data.frames,
         side=network.data.crop,
         classes=network.classes,
         standin=network.standin,
     )
+    made = room.export(network.model, options.out, **known)
     print(f"{made.path}: {made.size / 1e6:.2f} MB")
     print(f"largest difference of a logit on random clips: {made.difference:.1e}")
     if not options.int8:
         return 0
-    clips, names = calibration_clips(network, options.calibration, most=_CLIPS)
-    path = quantise(made.path, options.int8, clips)
+    clips, names = int8.calibration_clips(network, options.calibration, most=_CLIPS)
+    path = Path(options.int8)
+    if room is onnx:
+        opened = onnx.open_onnx
+        int8.quantise(made.path, path, clips)
+    else:
+        opened = executorch.open_executorch
+        executorch.export(network.model, path, calibration=clips, **known)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, from {len(names)} videos")
-    float32, int8 = open_onnx(made.path), open_onnx(path)
+    float32 = opened(made.path)
     answers = float32(clips).argmax(dim=-1)  # (N,)
-    found = compare_outputs({"float32": float32, "int8": int8}, clips, answers)["int8"]
+    forms = {"float32": float32, "int8": opened(path)}
+    found = int8.compare_outputs(forms, clips, answers)["int8"]
     print(
         f"same answer as float32 for {100 * found.agreement:.1f} % of these videos, "
         "which are those it was calibrated on: try it on others"
@@ -255,7 +267,7 @@ def _check_int8(options: argparse.Namespace) -> None:
         return
     if path.resolve() == Path(options.out).resolve():
         raise RecipeError(f"--out and --int8 are the same file, {path}: name another")
-    if path.suffix != ".onnx":
-        raise RecipeError(f"--int8: {path} must end with .onnx")
+    if path.suffix != _ENDINGS[options.format]:
+        raise RecipeError(f"--int8: {path} must end with {_ENDINGS[options.format]}")
     if not folder.is_dir():
         raise DatasetError(f"there is no folder {folder}")

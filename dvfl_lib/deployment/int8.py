@@ -1,7 +1,7 @@
 """An exported network in 8-bit integers, and how much it still says the same.
 
-Public names: ``quantise``, ``calibration_clips``, ``compare_outputs``, ``Agreement``,
-``agreement_markdown``, ``in_bfloat16``.
+Public names: ``quantise``, ``calibration_clips``, ``checked_clips``,
+``compare_outputs``, ``Agreement``, ``agreement_markdown``, ``in_bfloat16``.
 
 Weights become int8, with a scale for each output channel; inputs of products and
 convolutions become uint8, with one scale for each tensor, taken from the smallest and
@@ -57,18 +57,16 @@ def quantise(
         RecipeError: the packages are missing; the same file twice.
         CheckpointError: ``source`` is no file of ``export``.
         RunDirectoryError: ``path`` cannot be written.
-        ModelError: a clip that is not finite.
+        ModelError: no clip, one of another size, or one that is not finite.
     """
     source, path = Path(source).expanduser(), Path(path)
     if path.resolve() == source.resolve():
         raise RecipeError(f"{path} is the file that is read: name another")
-    open_onnx(source, threads=1)  # refuses foreign files
+    known = open_onnx(source, threads=1)  # refuses foreign files
     import onnx
     from onnxruntime import quantization
 
-    clips = [clip.detach().cpu().float()[None] for clip in calibration]
-    if not all(clip.isfinite().all() for clip in clips):
-        raise ModelError("a calibration clip is not finite")
+    clips = checked_clips(calibration, known.frames, known.side)
     inputs = iter({"clip": clip.numpy()} for clip in clips)  # (1, T, 3, H, W)
 
     class Reader(quantization.CalibrationDataReader):
@@ -96,6 +94,15 @@ def quantise(
         )
         write_whole(path, made.read_bytes())
     return path
+
+
+def checked_clips(clips: Iterable[Tensor], frames: int, side: int) -> list[Tensor]:
+    """Each calibration clip as a batch (1, T, 3, H, W); ``ModelError`` for others."""
+    found = [clip.detach().cpu().float()[None].contiguous() for clip in clips]
+    size = (1, frames, 3, side, side)
+    if not found or not all(c.shape == size and c.isfinite().all() for c in found):
+        raise ModelError(f"calibration needs clips {size[1:]}, all of them finite")
+    return found
 
 
 def calibration_clips(

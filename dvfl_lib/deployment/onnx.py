@@ -1,7 +1,7 @@
 """A network as one ONNX file, checked against itself, and opened again as a call.
 
-Public names: ``export``, ``Exported``, ``open_onnx``, ``OnnxNetwork``,
-``check_packages``, ``quiet``, ``ABOUT``.
+Public names: ``export``, ``open_onnx``, ``check_packages``, ``ABOUT``; for every format
+``Exported``, ``OpenedNetwork``, ``twin_of``, ``keep``, ``quiet``.
 
 The file holds weights, graph and, as JSON under ``ABOUT`` in its metadata, what must
 be known to use it: the size of a clip, the names of the classes. The batch is free,
@@ -20,7 +20,7 @@ import importlib.util
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,25 +90,40 @@ def export(
     """
     path = Path(path)
     check_packages()
-    if path.suffix != ".onnx":
-        raise RecipeError(f"{path} must end with .onnx")
-    if classes and len(classes) != model.num_classes:
+    twin, clips = twin_of(model, path, ".onnx", frames, side, classes)
+    about = {"frames": frames, "side": side, "classes": list(classes)}
+    about |= {"standin": bool(standin), "version": 1}
+    content = _graph(twin, clips, json.dumps(about))
+    return keep(path, content, _check(twin, content, clips), tolerance)
+
+
+def twin_of(
+    model: VFLNet, path: Path, suffix: str, frames: int, side: int, names: Sequence[str]
+) -> tuple[VFLNet, Tensor]:
+    """A copy to export, in the readable form, and three random clips to check it by.
+
+    Raises ``RecipeError`` and ``ModelError`` as ``export`` does.
+    """
+    if path.suffix != suffix:
+        raise RecipeError(f"{path} must end with {suffix}")
+    if names and len(names) != model.num_classes:
         raise ModelError(
-            f"the model answers for {model.num_classes} classes, but {len(classes)} "
+            f"the model answers for {model.num_classes} classes, but {len(names)} "
             "names were given"
         )
     twin = set_form(copy.deepcopy(model).cpu().float().eval(), "readable")
     with fixed_rng("export"):
         clips = torch.randn(3, frames, 3, side, side)
     twin.check_clip(clips)
-    about = {"frames": frames, "side": side, "classes": list(classes)}
-    about |= {"standin": bool(standin), "version": 1}
-    content = _graph(twin, clips, json.dumps(about))
-    difference = _check(twin, content, clips)
+    return twin, clips
+
+
+def keep(path: Path, content: bytes, difference: float, tolerance: float) -> Exported:
+    """Write what was checked; ``CheckpointError`` where it differs by too much."""
     if not difference <= tolerance:
         raise CheckpointError(
             f"the exported network differs by {difference:.2g} in a logit, more than "
-            f"{tolerance:g}: {path} was not written"
+            f"{tolerance:.2g}: {path} was not written"
         )
     write_whole(path, content)
     return Exported(path, len(content), difference)
@@ -169,7 +184,7 @@ def quiet() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class OnnxNetwork:
+class OpenedNetwork:
     """A file of ``export`` or ``quantise``, opened."""
 
     path: Path
@@ -177,15 +192,14 @@ class OnnxNetwork:
     side: int  # H = W of a clip
     classes: tuple[str, ...]  # names of the outputs; none may be known
     standin: bool  # it learned from generated videos
-    _session: Any
+    _run: Callable[[Tensor], Tensor]
 
     def __call__(self, clips: Tensor) -> Tensor:
         """(B, T, 3, H, W) float32 -> logits (B, K)."""
-        given = clips.detach().cpu().float().contiguous().numpy()
-        return torch.from_numpy(self._session.run(["logits"], {"clip": given})[0])
+        return self._run(clips.detach().cpu().float().contiguous())
 
 
-def open_onnx(path: str | Path, *, threads: int = 0) -> OnnxNetwork:
+def open_onnx(path: str | Path, *, threads: int = 0) -> OpenedNetwork:
     """Open a file that ``export`` or ``quantise`` wrote.
 
     No data in other files are accepted. Code is not loaded either: ONNX Runtime runs
@@ -241,7 +255,7 @@ def _refuse_other_files(path: Path, message: Any) -> None:
                 _refuse_other_files(path, inner)
 
 
-def _described(path: Path, session: Any) -> OnnxNetwork:
+def _described(path: Path, session: Any) -> OpenedNetwork:
     """With what ``export`` wrote beside the graph, if that is what the graph is."""
     entries = session.get_modelmeta().custom_metadata_map
     if ABOUT not in entries:
@@ -255,4 +269,8 @@ def _described(path: Path, session: Any) -> OnnxNetwork:
     gives = len(told) == 1 and len(names) in (0, told[0].shape[-1])
     if not (takes and gives):
         raise CheckpointError(f"{path}: its description and its graph do not agree")
-    return OnnxNetwork(path, frames, side, names, bool(about["standin"]), session)
+
+    def run(clips: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(["logits"], {"clip": clips.numpy()})[0])
+
+    return OpenedNetwork(path, frames, side, names, bool(about["standin"]), run)

@@ -27,6 +27,7 @@ from ..video.reading import open_video
 from ..video.transforms import check_sides
 from ..weights import WeightsFile, read_weights
 from ..weights.checkpoint import build_model, views_from_metadata, views_told
+from .frame_folder import FolderReader
 
 
 @dataclass(frozen=True)
@@ -158,13 +159,16 @@ class Prediction:
 def predict_video(network: LoadedNetwork, video: str | os.PathLike[str]) -> Prediction:
     """Ask a network about a video file: to the last bit what an evaluation says of it.
 
+    ``video`` may be a folder of pictures, see ``frame_folder``.
+
     Raises:
         VideoError: missing, empty, damaged, a picture or no video, or far longer than
             high.
         ModelError: outputs that are not finite, or too small frames for the network.
     """
-    path = refuse_picture(video)
-    with open_video(path) as reader:
+    folder = os.path.isdir(video)
+    with FolderReader(video) if folder else open_video(refuse_picture(video)) as reader:
+        path = reader.path
         check_sides(str(path), reader.height, reader.width)
         views = evaluation_views(reader, network.data, network.evaluate)
     device, outputs = next(network.model.parameters()).device, []

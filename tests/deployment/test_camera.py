@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from bad_server import serve
 from dvfl_lib.cli import main
 from dvfl_lib.deployment import camera as frames_module
 from dvfl_lib.deployment import is_camera, open_source
@@ -90,6 +91,18 @@ def test_a_camera_is_read_like_a_file(monkeypatch):
     assert np.ptp(frames[0]) > 100
 
 
+def test_an_address_is_read_like_a_camera(tmp_path):
+    path = write_video(tmp_path / "a.ts", moving_frames(9), "mpeg2video")
+    with serve(path.read_bytes()) as server:
+        source = open_source(server.path().replace("//", "//me:secret@"))
+        assert source.name == f"camera {server.path()}" and source.path is None
+        assert np.array_equal(list(source), list(open_source(path)))
+        server.content = b"#EXTM3U\n#EXTINF:2,\nfile:///etc/hostname\n"
+        with pytest.raises(VideoError, match="file.bin: cannot be opened") as error:
+            open_source(server.path().replace("//", "//me:secret@"))
+        assert "secret" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("platform", "camera", "says"),
     [
@@ -108,8 +121,20 @@ def test_without_a_camera_the_message_says_what_to_do(
 
 
 def test_what_is_a_camera_and_what_is_a_file(tmp_path, monkeypatch):
-    assert is_camera("camera") and is_camera("camera:2")
-    assert not any(map(is_camera, ("camera.mp4", "./camera", "cameras", tmp_path, 3)))
+    assert all(
+        map(is_camera, ("camera", "camera:2", "0", "rtsp://a:b@c/d", "HTTP://x"))
+    )
+    files = (
+        "camera.mp4",
+        "./camera",
+        "cameras",
+        tmp_path,
+        3,
+        "0.mp4",
+        "./0",
+        "file://x",
+    )
+    assert not any(map(is_camera, files))
     monkeypatch.chdir(tmp_path)
     video = write_video(tmp_path / "a.mkv", moving_frames(3))
     video.rename(tmp_path / "camera")
@@ -136,8 +161,9 @@ class _Hesitating:
 
 
 def test_a_camera_that_is_not_ready_is_asked_again():
-    """As macOS does between two pictures; another trouble is told."""
-    for trouble, count in ((av.error.BlockingIOError(35, "wait"), 5), (None, 2)):
+    """As macOS does between two, and after a damaged one; another trouble is told."""
+    wait, damaged = av.error.BlockingIOError(35, "wait"), av.InvalidDataError(1, "bad")
+    for trouble, count in ((wait, 5), (damaged, 5), (None, 2)):
         container = av.open("testsrc=size=64x48:rate=5:duration=1", format="lavfi")
         camera = _Hesitating(container, trouble or av.error.EOFError(5, "is gone"))
         pictures = frames_module._pictures("x", camera, container.streams.video[0])

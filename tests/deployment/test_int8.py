@@ -150,6 +150,9 @@ def test_what_cannot_be_quantised(float32, tmp_path):
     with pytest.raises(RecipeError, match="is the file that is read"):
         quantise(float32, float32, [])
     clips = [torch.zeros(8, 3, 64, 64), torch.full((8, 3, 64, 64), math.nan)]
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(ModelError, match="all of them finite"):
         quantise(float32, tmp_path / "q.onnx", clips)
+    for clips in ([], [torch.zeros(8, 3, 32, 32)]):
+        with pytest.raises(ModelError, match=r"clips \(8, 3, 64, 64\)"):
+            quantise(float32, tmp_path / "q.onnx", clips)
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """What measures speed and memory, as short as it can be; texts held to the results."""
 
 import copy
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -113,6 +114,7 @@ def test_one_command_measures_stores_and_shows(page, monkeypatch, capsys):
     """The real ``main`` on small sizes: the file, README's table, what is printed."""
     monkeypatch.setattr(forms.Sizes, "here", lambda *rounds: SMALL)
     monkeypatch.setattr(speed.os, "cpu_count", torch.get_num_threads)
+    monkeypatch.setattr(speed, "export_executorch", lambda *given: None)  # takes long
     monkeypatch.setattr(sys, "argv", ["speed.py"])
     speed.main()
     told = capsys.readouterr().out.strip()
@@ -122,7 +124,8 @@ def test_one_command_measures_stores_and_shows(page, monkeypatch, capsys):
     assert {"date", "commit", "versions", "machine"} <= set(found)
     assert {"processor", "cores", "system", "gpu"} == set(found["machine"])
     rows = found["answers"]["rows"]
-    assert list(rows)[:3] == ["straightforward", "readable", "fast"] and len(rows) == 11
+    assert list(rows)[:3] == ["straightforward", "readable", "fast"] and len(rows) == 13
+    assert "'mobile'" in rows["ExecuTorch, int8"]["missing"]
     for name in ("readable", "fast", "fast, compiled"):
         assert rows[name]["logit_difference"] < 1e-4
     assert 0 < rows["fast, bf16"]["logit_difference"] < 0.1
@@ -145,10 +148,15 @@ def test_every_size_is_measured_in_every_form(monkeypatch):
     assert json.loads(json.dumps(found))["clip"] == [2, 32, 32]
     rows = found["variants"]["vfl_net_lab_student"]["rows"]
     assert rows["straightforward"]["median"] == 1
+    if importlib.util.find_spec("executorch"):
+        float32, int8 = (rows[f"ExecuTorch, {n}"] for n in ("float32", "int8"))
+        assert float32["logit_difference"] < 1e-4 < int8["logit_difference"] < 0.5
+        assert int8["file_bytes"] < 0.6 * float32["file_bytes"]
     batch, per_second = rows["fast"]["best"]
     assert batch in (1, 2) and per_second >= rows["fast"]["clips_per_second"]
     assert "best" not in rows["fast, compiled"] and "fast, batch 2" not in rows
     text = speed.sizes_table({**found, "machine": MACHINE})
+    assert "| file, MB |" in text
     assert "Clips 2 x 32 x 32, on a processor" in text
     assert set(speed.VARIANTS) == {n for n in VARIANTS if "_lab_" not in n}
 
