@@ -21,7 +21,7 @@ from benchmarks.timing import (
     missing_row,
     speed_table,
 )
-from dvfl_lib.cost import count_parameters
+from dvfl_lib.cost import count_macs, count_parameters
 from dvfl_lib.evaluation.tables import published_for
 from dvfl_lib.lessons import lesson_clip
 from dvfl_lib.standins import TEST_GROUPS
@@ -296,10 +296,28 @@ def test_networks_for_phones_are_those_of_their_tables(
     assert counted == pytest.approx(macs, rel=unlike)
 
 
-def test_a_clip_of_another_size_gets_an_answer_in_whole_numbers_of_pixels():
+def test_networks_for_phones_take_clips_of_other_sizes():
     for name in ("x3d_s", "movinet_a0"):
         logits = peers.build(name)(torch.randn(2, 3, 3, 45, 45))
         assert logits.shape == (2, forms.CLASSES) and logits.std() > 0
+
+
+def test_readme_says_how_large_networks_for_phones_are():
+    phones = [peer for peer in peers.PEERS if peer.name in PHONE_NETWORKS]
+    sizes, macs, top1 = [], [], []
+    for peer in phones:
+        with torch.device("meta"):
+            network = peers.build(peer.name)
+        sizes.append(count_parameters(network)["total"] / 1e6)
+        macs.append(count_macs(network, peer.frames, peer.side) / 1e9)
+        top1.append(float(peers.stated(peer.name)[2]))
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    for words in (
+        f"have {min(sizes):.0f} to {max(sizes):.0f} M parameters",
+        f"make {min(macs):.0f} to {max(macs):.0f} GMACs on a clip",
+        f"authors state {min(top1):.0f} to {max(top1):.0f} % top-1",
+    ):
+        assert words in text
 
 
 def test_what_is_stated_is_what_the_lessons_show():
