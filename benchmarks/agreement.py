@@ -2,11 +2,10 @@
 
     python -m benchmarks.agreement [--show]
 
-The course's distilled student (``data/assets``) answers for every clip of the groups
-that it was not trained on, in float32, in bfloat16 and in 8-bit integers; these
-are calibrated on clips of its training groups, few and more. Clips are of the
-stand-in: generated videos of made-up actions. The result is
-``benchmarks/results/agreement.json``; ``--show`` prints the stored one.
+Clips are of the stand-in: generated videos of made-up actions.
+
+Public names: ``test_places``, ``calibration_places``, ``drawn``, ``forms``,
+``measure``, ``table``.
 """
 
 from __future__ import annotations

@@ -3,9 +3,7 @@
     python -m benchmarks.memory [--show]
 
 Each form works in a fresh process, which tells by how much it grew at most; on a GPU,
-what its tensors took at most. Weights do not count, nor Python and PyTorch; gradients
-and what the optimiser remembers do. Compiling is left out: the compiler would be
-measured, not the network. The result is ``benchmarks/results/network_memory.json``.
+what its tensors took at most.
 
 Public names: ``measure``, ``table``, ``contestant``, ``print_growth``, ``growth_of``.
 """

@@ -2,13 +2,8 @@
 
     python -m benchmarks.peers [--rounds 10] [--show]
 
-Every network on clips of the size it was published with, and all of them on clips of
-one size. Contestants take turns in one process, one clip at a time, with all cores, or
-on the GPU where there is one. Weights are random: nothing is said about accuracy. Work
-is counted in three ways; ``thop`` is no part of the project (its last release is of
-2022), and its column is filled where it is installed. Peak memory is what a fresh
-process needs for an answer beyond the weights, or the GPU for the answer's tensors.
-The result is ``benchmarks/results/peers.json``.
+Peak memory is what a fresh process needs for an answer beyond the weights, or the GPU
+for the answer's tensors.
 
 Sources: torchvision's weights of each network name its clips (``clip_len`` and
 ``crop_size``); ours work on 8 frames of 224 x 224 (arXiv 2307.06947, arXiv 2507.12426);

@@ -2,12 +2,11 @@
 
     python -m benchmarks.reading [--rounds 15] [--videos FILE ...] [--show]
 
-Three videos of 320 x 240 pixels and 180 frames are drawn: MPEG-4 in AVI, VP9 in
-WebM, H.264 in MP4, the kinds of files that the data sets have, with 12, 128
-and 250 frames from one key frame to the next. ``--videos`` measures files of one's
-own instead, and prints without storing: the stored result is the one that everybody
-can make again. Contestants take turns in one process; see ``timing``.
-The result is ``benchmarks/results/reading.json``.
+The drawn videos are of the kinds that the data sets have: MPEG-4 in AVI, VP9 in WebM,
+H.264 in MP4. Files of one's own are measured and printed without storing: the stored
+result is the one that everybody can make again.
+
+Public names: ``draw_videos``, ``measure``, ``table``.
 """
 
 from __future__ import annotations

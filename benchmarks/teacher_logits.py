@@ -1,16 +1,11 @@
-"""What stored logits of the teacher save in time.
+"""What stored logits of the teacher save in time: steps with and without, in turns.
 
     python -m benchmarks.teacher_logits [--rounds 20] [--large-rounds 5] [--show]
 
-One optimiser step of a distillation, with the teacher asked in it and with its logits
-read from a cache, in turns in one process (see ``timing``); the step of the
-student alone stands beside them, as the least that is possible. Clips are in memory;
-loading a step's clips is measured apart, and added. Two pairs: the teaching sizes on
-the stand-in, as the demo profile trains them; and the student of the paper with a
-teacher of the size of the paper's, with random weights, on noise of 8 x 224 x 224.
 Weights and pixels do not change how long a step takes. What storing costs in accuracy
-is a study of the ablation (``benchmarks.studies``): "views of a clip". The result is
-``benchmarks/results/teacher_cache.json``.
+is a study of the ablation (``benchmarks.studies``): "views of a clip".
+
+Public names: ``Pair``, ``large_pair``, ``lab_pair``, ``measure_time``, ``table``.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """Contestants timed side by side, in one process, in turns; and how tables show it.
 
+A machine is faster in one minute than in the next. So what counts is the ratio within
+a round, of which the median is reported with the quartiles. In every round another
+contestant begins, so that none always runs behind the same one.
+
 Public names: ``interleave``, ``against``, ``with_sync``, ``latency_rows``,
 ``missing_row``, ``speed_table``, ``ratio_cell``.
-
-A machine is faster in one minute than in the next. So contestants take turns, and
-what counts is the ratio within a round, of which the median is reported together
-with the quartiles. In every round another contestant begins, so that none always
-runs behind the same one. A contestant that could not run has a row that says why.
 """
 
 from __future__ import annotations
