@@ -76,8 +76,7 @@ def calibration_places(count: int) -> list[Place]:
 def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]:
     """The student in every arithmetic, float32 first."""
     student, _ = trained_network("student")
-    side, frames = CROP, FRAMES
-    batch = torch.zeros(BATCH, frames, 3, side, side)
+    batch = torch.zeros(BATCH, FRAMES, 3, CROP, CROP)
     found: dict[str, Call | Missing] = {
         "float32": with_precision(student, batch.device),
         "bf16": with_precision(student, batch.device, half=True),
@@ -85,7 +84,7 @@ def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]
         "bf16, compiled and frozen": compiled(student, batch, half=True, frozen=True),
     }
     try:
-        made = export(student, folder / "float32.onnx", side=side, frames=frames)
+        made = export(student, folder / "float32.onnx", side=CROP, frames=FRAMES)
         found["ONNX, float32"] = open_onnx(made.path)
         for count in calibration:  # two programs run the same file
             clips = [drawn(place) for place in calibration_places(count)]
@@ -101,11 +100,9 @@ def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]
 def measure(
     places: Sequence[Place], calibration: Iterable[int] = CALIBRATION
 ) -> dict[str, Any]:
-    """How each form's answers compare with those in float32.
+    """How each form's answers on ``places`` compare with those in float32.
 
-    Args:
-        places: clips that are asked about, a multiple of ``BATCH``.
-        calibration: how many clips set the ranges of an 8-bit network; one each.
+    ``calibration``: how many clips set the ranges of an 8-bit network; one each.
     """
     clips = torch.stack([drawn(place) for place in places])  # (N, T, 3, H, W)
     labels = [[*ACTIONS].index(action) for action, _, _ in places]
