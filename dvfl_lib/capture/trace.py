@@ -109,9 +109,6 @@ class ModulationTrace:
     blocks: tuple[BlockTrace, ...]
     result: Any
 
-    def __len__(self) -> int:
-        return len(self.blocks)
-
     def __iter__(self) -> Iterator[BlockTrace]:
         return iter(self.blocks)
 

@@ -74,7 +74,7 @@ def test_blocks_come_in_their_order_with_their_places(small):
     trace = capture(small, a_clip())
     places = [(entry.stage, entry.block) for entry in trace]
     assert places == [(1, 1), (2, 1), (3, 1), (3, 2), (4, 1)]
-    assert len(trace) == 5
+    assert len(trace.blocks) == 5
     assert trace.at(3, 2).name == "layers.2.blocks.1.modulation"
     assert trace.at(2) is trace.blocks[1]
 
