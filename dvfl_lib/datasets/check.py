@@ -24,7 +24,7 @@ from tqdm import tqdm
 from ..errors import DatasetError, VideoError
 from ..standins import StandinPlan, StandinSize, plan_standin
 from ..video.clips import Sample
-from ..video.frame_index import index_frames
+from ..video.frame_index import check_frames
 from ..video.reading import open_video
 from .base import (
     STANDIN_FILE,
@@ -120,7 +120,7 @@ class CheckReport:
         how = (
             "by the first frame of each; contents were not compared"
             if self.quick
-            else "every frame counted, contents compared"
+            else "every frame decoded, contents compared"
         )
         if self.clips is not None:
             lines.append(f"  {self.clips:,} clips, {how}")
@@ -157,7 +157,7 @@ def check_dataset(
         name: see ``list_datasets``.
         root: the folder of the unpacked data set.
         quick: decode the first frame of each file only, and compare no contents;
-            otherwise the frames of every file are counted, which reads all of it.
+            otherwise all frames of every file are decoded.
         splits: which ones to look at; all that have published counts, if not given.
         progress: show bars.
 
@@ -279,18 +279,27 @@ def _read_all(listed: set[Path], report: CheckReport, progress: bool) -> None:
                 with open_video(path, "pyav") as video:
                     video.read([0])
             else:
-                index_frames(path)
+                check_frames(path)
         except VideoError as error:
             return str(error).removeprefix(f"{path}: ")
         return ""
 
-    paths = sorted(listed)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    paths, root = sorted(listed), Path(report.root)
+    words: dict[str, list[str]] = {}
+    with (
+        warnings.catch_warnings(record=True) as told,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        warnings.simplefilter("always")
         looks = dict(total=len(paths), desc="reading", unit="file")
         found = tqdm(pool.map(trouble_with, paths), **looks, disable=not progress)
         for path, trouble in zip(paths, found, strict=True):
             if trouble:
-                report.unreadable[_shown([path], Path(report.root))[0]] = trouble
+                report.unreadable[_shown([path], root)[0]] = trouble
+    for warning in told:
+        path, _, word = str(warning.message).rpartition(": ")
+        words.setdefault(word, []).extend(_shown([Path(path)], root))
+    report.notes += _counted(*words.items())
 
 
 def walk_data(root: Path) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """How many frames a video file holds and where it may be entered.
 
-Public names: ``FrameIndex``, ``index_frames``, ``check_file``, ``refuse_picture``,
-``open_container``, ``damaged``, ``MIN_DECODABLE``.
+Public names: ``FrameIndex``, ``index_frames``, ``check_frames``, ``check_file``,
+``refuse_picture``, ``open_container``, ``MIN_DECODABLE``.
 
 What decodes is the truth, a header is a hint. Frames are numbered as PyAV shows them.
 Where container and codec keep one frame in a packet, and the packets' time stamps are
@@ -12,7 +12,6 @@ file is decoded from its beginning, always.
 from __future__ import annotations
 
 import os
-import struct
 import warnings
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from ..errors import VideoError
+from .damage import damaged, ends_early, what_else
 
 # FFmpeg knows several hundred formats. Some of them are no video but a list of other
 # files to open (HLS, concat, DASH, numbered pictures), and one takes any text for a
@@ -53,6 +53,8 @@ _EMPTY_PACKET_BYTES = 16
 # A file that yields a smaller share of its frames is damaged. The last frame or two
 # are often missing from good files.
 MIN_DECODABLE = 0.9
+# For a look at a file: an error where a decoder would mend or pass over a damage.
+_STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
 av.logging.set_level(None)  # FFmpeg writes to stderr; errors arrive as exceptions
 
@@ -73,6 +75,7 @@ class FrameIndex:
     # that is always decoded from its beginning.
     keys: tuple[int, ...] = ()
     plain: bool = False  # of a kind that decord may read
+    cut: bool = False  # its end is not there
 
     @property
     def seconds(self) -> tuple[float, ...]:
@@ -87,12 +90,6 @@ class FrameIndex:
     def key_before(self, frame: int) -> int:
         """The last key frame at or before ``frame``."""
         return self.keys[max(0, bisect_right(self.keys, frame) - 1)]
-
-
-def damaged(path: Path, what: str, error: Exception | None = None) -> VideoError:
-    """The message for a file that others must mend."""
-    why = f" ({getattr(error, 'strerror', None) or error})" if error else ""
-    return VideoError(f"{path}: {what}{why}. Unpack or download it again")
 
 
 def check_file(path: str | os.PathLike[str]) -> Path:
@@ -119,10 +116,14 @@ def open_container(path: Path) -> InputContainer:
     try:
         container = av.open(str(path), metadata_errors="ignore", options=dict(_OPTIONS))
     except (av.FFmpegError, OSError) as error:
-        raise VideoError(
-            f"{path}: cannot be opened as a video ({error.strerror}). It is damaged "
-            "or of another kind; unpack or download it again"
-        ) from error
+        what = what_else(path) or (
+            f"cannot be opened as a video ({error.strerror}). It is damaged or of "
+            "another kind; unpack or download it again"
+        )
+        raise VideoError(f"{path}: {what}") from error
+    if container.format.name == "webp_pipe" and (what := what_else(path)):
+        container.close()
+        raise VideoError(f"{path}: {what}")
     if not _moving(container):
         picture = ", only a still picture" if container.streams.video else ""
         container.close()
@@ -152,6 +153,29 @@ def refuse_picture(path: str | os.PathLike[str]) -> Path:
         if container.format.name in _PICTURES:
             raise VideoError(f"{path}: is a picture, not a video")
     return path
+
+
+def check_frames(path: str | os.PathLike[str]) -> None:
+    """Decode every frame, and take whatever the decoder notices for a damage.
+
+    VP8, VP9, Theora and lossless codecs notice little: they decode changed bytes.
+
+    Raises:
+        VideoError: as ``index_frames``; a damaged frame; an end that is not there.
+    """
+    index, path, count = index_frames(path), check_file(path), 0
+    with open_container(path) as container:
+        stream = container.streams[index.stream]
+        stream.codec_context.options = dict(_STRICT)
+        try:
+            for count, frame in enumerate(container.decode(stream), 1):
+                if frame.is_corrupt:
+                    raise damaged(path, f"frame {count - 1} is damaged")
+        except av.FFmpegError as error:
+            what = f"is damaged after {count} of {index.num_frames} frames"
+            raise damaged(path, what, error) from error
+    if index.cut or count < MIN_DECODABLE * index.num_frames:
+        raise damaged(path, f"is cut short after {count} frames")
 
 
 class _Packet(NamedTuple):
@@ -189,9 +213,9 @@ def _index(path: Path, size: int, mtime_ns: int) -> FrameIndex:
         share = end / seconds if seconds else 1.0
         if stream.frames:
             share = len(packets) / stream.frames
-        if share < MIN_DECODABLE and (cut or _ends_early(path, size, stream)):
-            there = f"{share:.0%} of it is there ({len(packets)} frames)"
-            raise damaged(path, f"is cut short: {there}")
+        cut = cut or ends_early(path, size, stream)
+        if share < MIN_DECODABLE and cut:
+            raise damaged(path, f"is cut short after {len(packets)} frames")
         times, keys = None, ()
         if (container.format.name, codec.name) in _COUNTED:
             reorders, avi = bool(codec.has_b_frames), container.format.name == "avi"
@@ -201,13 +225,13 @@ def _index(path: Path, size: int, mtime_ns: int) -> FrameIndex:
             if avi and times != tuple(told):
                 times, keys = None, ()
         fps = float(stream.average_rate or stream.guessed_rate or 0)
-        known = dict(stream=number, time_base=stream.time_base)
+        known = dict(stream=number, time_base=stream.time_base, cut=cut)
         # Of several streams decord may choose another; more than eight bits are made
         # eight by the two versions of FFmpeg in two ways.
         pixels = codec.format.components if codec.format else ()
         plain = len(every) == 1 and all(part.bits == 8 for part in pixels)
-        plain = plain and codec.name != "hevc"
         proven = stream.frames in (0, len(packets))
+        plain = plain and codec.name != "hevc" and proven
     proven = proven and times is not None and _even(times)
     proven = proven and all(p.size > _EMPTY_PACKET_BYTES for p in packets)
     shape, seen = _decode(path, number, len(packets), to_the_end=not proven)
@@ -281,40 +305,6 @@ def _choose(
         told = f"has {len(streams)} video streams; number {chosen.index} is read"
         warnings.warn(f"{path}: {told}", stacklevel=4)
     return chosen
-
-
-def _ends_early(path: Path, size: int, stream: av.VideoStream) -> bool:
-    """Whether a file is shorter than its container says, or was not written to its end.
-
-    By the lengths that AVI (RIFF), Matroska (RFC 8794) and FLV (its "onMetaData")
-    begin with, and by where the container's own index says that frames are.
-    """
-    with path.open("rb") as file:
-        start = file.read(4096)
-        file.seek(max(0, size - 4096))
-        if size > 8192 and not any(file.read()):
-            return True
-        if start[:4] == b"RIFF":
-            told = int.from_bytes(start[4:8], "little")
-            return told != 0xFFFFFFFF and 8 + told > size  # else written to a pipe
-        if start[:4] == b"\x1a\x45\xdf\xa3":
-            length, at = _ebml_number(start, 4)
-            file.seek(at + length + 4)  # behind the header and the segment's name
-            told, width = _ebml_number(file.read(8), 0)
-            return at + length + 4 + width + told > size
-        if start[:3] == b"FLV" and (at := start.find(b"filesize\0")) > 0:
-            return struct.unpack(">d", start[at + 9 : at + 17])[0] > size
-    return any(entry.pos + entry.size > size for entry in stream.index_entries)
-
-
-def _ebml_number(data: bytes, at: int) -> tuple[int, int]:
-    """(value, where it ends) of a number of variable length; 0 for "unknown"."""
-    if len(data) <= at or not data[at]:
-        return 0, at
-    width = 9 - data[at].bit_length()
-    mask = (1 << (7 * width)) - 1
-    value = int.from_bytes(data[at : at + width], "big") & mask
-    return (0 if value == mask else value), at + width
 
 
 def _presentation(

@@ -13,6 +13,7 @@ from dvfl_lib.datasets.sources import SOURCES
 from dvfl_lib.errors import DatasetError
 from dvfl_lib.standins import list_standins
 from small_standins import write_small
+from video.test_reading import needs, write_streams
 
 CLIP = "UCF-101/Rising/v_Rising_g03_c01.avi"  # a test clip of split 1
 OTHER = "UCF-101/Rising/v_Rising_g09_c01.avi"  # a training clip of split 1
@@ -87,6 +88,25 @@ def test_a_truncated_file_is_unreadable(copy, quick):
     assert list(report.unreadable) == [CLIP]
     assert "cut short" in report.unreadable[CLIP]
     assert only_trouble(report).startswith(f"cannot be read: 1: {CLIP}")
+
+
+def test_a_file_damaged_in_its_middle_is_found_by_the_full_look(copy):
+    """Its packets are all there, and its decoder goes on behind the damage."""
+    content = bytearray((copy / CLIP).read_bytes())
+    at = len(content) // 2
+    content[at : at + 60] = bytes(60)
+    put(copy / CLIP, content)
+    assert look(copy, quick=True).good
+    report = look(copy)
+    assert list(report.unreadable) == [CLIP] and "damaged" in report.unreadable[CLIP]
+
+
+def test_files_of_several_video_streams_are_a_remark(copy):
+    needs("libx264")
+    put(copy / CLIP, b"")
+    write_streams(copy / CLIP, "libx264", more="lens")
+    line = f"has 2 video streams; number 0 is read: 1: {CLIP}"
+    assert line in look(copy, splits=["1"]).remarks()
 
 
 @pytest.mark.parametrize("content", [b"<html>no</html>" * 99, bytes(90_000)])
