@@ -2,11 +2,10 @@
 
     python -m benchmarks.agreement [--show]
 
-The course's distilled student (``data/assets``) answers for every clip of the groups
-that it was not trained on, in float32, in bfloat16 and in 8-bit integers; these
-are calibrated on clips of its training groups, few and more. Clips are of the
-stand-in: generated videos of made-up actions. The result is
-``benchmarks/results/agreement.json``; ``--show`` prints the stored one.
+Clips are of the stand-in: generated videos of made-up actions.
+
+Public names: ``test_places``, ``calibration_places``, ``drawn``, ``forms``,
+``measure``, ``table``.
 """
 
 from __future__ import annotations
@@ -76,8 +75,7 @@ def calibration_places(count: int) -> list[Place]:
 def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]:
     """The student in every arithmetic, float32 first."""
     student, _ = trained_network("student")
-    side, frames = CROP, FRAMES
-    batch = torch.zeros(BATCH, frames, 3, side, side)
+    batch = torch.zeros(BATCH, FRAMES, 3, CROP, CROP)
     found: dict[str, Call | Missing] = {
         "float32": with_precision(student, batch.device),
         "bf16": with_precision(student, batch.device, half=True),
@@ -85,7 +83,7 @@ def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]
         "bf16, compiled and frozen": compiled(student, batch, half=True, frozen=True),
     }
     try:
-        made = export(student, folder / "float32.onnx", side=side, frames=frames)
+        made = export(student, folder / "float32.onnx", side=CROP, frames=FRAMES)
         found["ONNX, float32"] = open_onnx(made.path)
         for count in calibration:  # two programs run the same file
             clips = [drawn(place) for place in calibration_places(count)]
@@ -101,11 +99,9 @@ def forms(folder: Path, calibration: Iterable[int]) -> dict[str, Call | Missing]
 def measure(
     places: Sequence[Place], calibration: Iterable[int] = CALIBRATION
 ) -> dict[str, Any]:
-    """How each form's answers compare with those in float32.
+    """How each form's answers on ``places`` compare with those in float32.
 
-    Args:
-        places: clips that are asked about, a multiple of ``BATCH``.
-        calibration: how many clips set the ranges of an 8-bit network; one each.
+    ``calibration``: how many clips set the ranges of an 8-bit network; one each.
     """
     clips = torch.stack([drawn(place) for place in places])  # (N, T, 3, H, W)
     labels = [[*ACTIONS].index(action) for action, _, _ in places]

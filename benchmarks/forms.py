@@ -1,8 +1,8 @@
 """The ways in which one network can answer and train, as calls; all of one weights.
 
-Public names: ``Call``, ``Missing``, ``Sizes``, ``answering_forms``, ``export_onnx``,
-``openvino_call``, ``with_precision``, ``compiled``, ``plain_form``,
-``training_steps``, ``distillation_steps``.
+Public names: ``Call``, ``Missing``, ``Sizes``, ``answering_forms``, ``FILES``,
+``export_onnx``, ``export_executorch``, ``openvino_call``, ``with_precision``,
+``compiled``, ``plain_form``, ``training_steps``, ``distillation_steps``.
 
 What cannot run here is a ``Missing`` that says why. ``openvino`` is no part of the
 project: it takes a quarter of a gigabyte and nothing but this measurement wants it
@@ -39,6 +39,15 @@ CLASSES = 101
 STRAIGHTFORWARD, READABLE, FAST = "straightforward", "readable", "fast"
 FROZEN = "fast, compiled and frozen, bf16"
 ONNX = ("ONNX Runtime, float32", "ONNX Runtime, int8")
+FILES = {  # form -> its file
+    f"{program}, {numbers}": f"{numbers}.{ending}"
+    for program, ending in (
+        ("ONNX Runtime", "onnx"),
+        ("OpenVINO", "onnx"),
+        ("ExecuTorch", "pte"),
+    )
+    for numbers in ("float32", "int8")
+}
 # Compiled forms and OpenVINO's are made for clips of one size.
 TAKES_MORE = (FAST, "fast, bf16", *ONNX)
 LIVE = "straightforward, teacher asked"
@@ -156,7 +165,7 @@ def answering_forms(
     Args:
         model: in the fast form, on the clip's device, in evaluation mode.
         clip: (B, T, 3, H, W), as it will be asked.
-        folder: of the files of ``export_onnx``.
+        folder: of the files of ``export_onnx`` and ``export_executorch``.
     """
     plain = partial(with_precision, device=clip.device)
     quick = partial(compiled, model, clip)
@@ -168,10 +177,9 @@ def answering_forms(
         "fast, bf16": lambda: plain(model, half=True),
         "fast, compiled, bf16": partial(quick, half=True),
         FROZEN: partial(quick, half=True, frozen=True),
-        ONNX[0]: partial(_onnx_call, folder / "float32.onnx"),
-        ONNX[1]: partial(_onnx_call, folder / "int8.onnx"),
-        "OpenVINO, float32": partial(openvino_call, folder / "float32.onnx", clip),
-        "OpenVINO, int8": partial(openvino_call, folder / "int8.onnx", clip),
+    } | {
+        name: partial(_OPENED[name.partition(",")[0]], folder / file, clip)
+        for name, file in FILES.items()
     }
 
 
@@ -191,7 +199,30 @@ def export_onnx(model: VFLNet, clip: Tensor, folder: Path) -> None:
         print(f"no export: {error}")
 
 
-def _onnx_call(path: Path) -> Call | Missing:
+def export_executorch(model: VFLNet, clip: Tensor, folder: Path) -> None:
+    """``float32.pte`` and ``int8.pte``; on a GPU and without the extra, nothing."""
+    if clip.device.type != "cpu":
+        return
+    try:
+        from dvfl_lib.deployment.executorch import export
+
+        size = dict(frames=clip.shape[1], side=clip.shape[3])
+        export(model, folder / "float32.pte", **size)
+        clips = torch.randn(_CALIBRATION_CLIPS, *clip.shape[1:])  # (N, T, 3, H, W)
+        export(model, folder / "int8.pte", calibration=clips, **size)
+    except DVFLError as error:
+        print(f"no export: {error}")
+
+
+def _executorch_call(path: Path, clip: Tensor) -> Call | Missing:
+    if not path.exists():
+        return Missing("there is no export here (the extra 'mobile')")
+    from dvfl_lib.deployment.executorch import open_executorch
+
+    return open_executorch(path)
+
+
+def _onnx_call(path: Path, clip: Tensor) -> Call | Missing:
     if not path.exists():
         return Missing("there is no export here")
     from dvfl_lib.deployment.onnx import open_onnx
@@ -219,6 +250,13 @@ def openvino_call(path: Path, clip: Tensor) -> Call | Missing:
     network = core.compile_model(graph, "CPU", hints)
     logits = network.output(0)
     return lambda clip: torch.from_numpy(network({0: clip.numpy()})[logits].copy())
+
+
+_OPENED = {
+    "ONNX Runtime": _onnx_call,
+    "OpenVINO": openvino_call,
+    "ExecuTorch": _executorch_call,
+}
 
 
 def training_steps(student: VFLNet, clip: Tensor) -> Steps:

@@ -3,19 +3,15 @@
     python -m benchmarks.memory [--show]
 
 Each form works in a fresh process, which tells by how much it grew at most; on a GPU,
-what its tensors took at most. Weights do not count, nor Python and PyTorch; gradients
-and what the optimiser remembers do. Compiling is left out: the compiler would be
-measured, not the network. The result is ``benchmarks/results/network_memory.json``.
+what its tensors took at most.
 
 Public names: ``measure``, ``table``, ``contestant``, ``print_growth``, ``growth_of``.
 """
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import gc
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +37,7 @@ from .forms import (
     export_onnx,
     training_steps,
 )
-from .stored import measure_or_show, options_of, place, table_lines
+from .stored import measure_or_show, options_of, page, place, table_lines
 
 NAME = "network_memory"
 GROUPS = {
@@ -115,61 +111,54 @@ def measure(
     found: dict[str, dict[str, int | str]] = {group: {} for group in groups}
     with tempfile.TemporaryDirectory() as folder:
         export_onnx(sizes.network(sizes.student), sizes.clip(1), Path(folder))
-        for group, forms in groups.items():
-            for form in forms:
-                if form in ONNX and not any(Path(folder).glob("*.onnx")):
-                    found[group][form] = "there is no export here"
-                    continue
-                build = f"memory.contestant({sizes!r}, {group!r}, {form!r}, {folder!r})"
-                try:
-                    found[group][form] = growth_of(build, f"{group}: {form}")
-                except DVFLError as error:
-                    found[group][form] = str(error)
+        exported = any(Path(folder).glob("*.onnx"))
+        for group, form in ((g, form) for g, forms in groups.items() for form in forms):
+            build = f"memory.contestant({sizes!r}, {group!r}, {form!r}, {folder!r})"
+            try:
+                found[group][form] = (
+                    growth_of(build, f"{group}: {form}")
+                    if exported or form not in ONNX
+                    else "there is no export here"
+                )
+            except DVFLError as error:
+                found[group][form] = str(error)
+    batches = 1, sizes.train_batch, sizes.distil_batch
     return {
         "clip": [sizes.frames, sizes.side, sizes.side],
         "student": sizes.student,
         "teacher": sizes.teacher,
         "threads": torch.get_num_threads(),
-        "batches": {
-            "answers": 1,
-            "training": sizes.train_batch,
-            "distillation": sizes.distil_batch,
-        },
+        "batches": dict(zip(GROUPS, batches, strict=True)),
         "bytes": found,
     }
 
 
 def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown, a table for each group; the first form is 1.00."""
-    clip = " x ".join(map(str, found["clip"]))
     titles = {
         "answers": "An answer",
         "training": "A step of a training",
         "distillation": f"A step of a distillation, teacher `{found['teacher']}`",
     }
-    lines = [f"`{found['student']}`, {clip}, on {place(found)}."]
+    groups = {}
     for group, forms in found["bytes"].items():
-        first = next(iter(forms.values()))
-        rows = {}
+        first, rows = next(iter(forms.values())), {}
         for form, count in forms.items():
             if isinstance(count, str):
                 rows[form] = [f"not measured: {count}", ""]
             else:
                 ratio = f"{count / first:.2f}" if isinstance(first, int) else ""
                 rows[form] = [ratio, f"{count / 1e6:.0f}"]
-        lines += ["", f"{titles[group]}, batch {found['batches'][group]}:", ""]
-        lines += table_lines(["memory, first form = 1", "MB"], rows)
-    return "\n".join(lines) + "\n"
+        title = f"{titles[group]}, batch {found['batches'][group]}:"
+        groups[title] = table_lines(["memory, first form = 1", "MB"], rows)
+    clip = " x ".join(map(str, found["clip"]))
+    return page(f"`{found['student']}`, {clip}, on {place(found)}.", groups)
 
 
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
-
-    def run(options: argparse.Namespace) -> dict[str, Any]:
-        torch.set_num_threads(os.cpu_count() or 1)
-        return measure(Sizes.here())
-
-    measure_or_show(NAME, run, table, options_of(__doc__))
+    parser = options_of(__doc__)
+    measure_or_show(NAME, lambda _: measure(Sizes.here()), table, parser)
 
 
 if __name__ == "__main__":

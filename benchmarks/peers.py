@@ -2,13 +2,8 @@
 
     python -m benchmarks.peers [--rounds 10] [--show]
 
-Every network on clips of the size it was published with, and all of them on clips of
-one size. Contestants take turns in one process, one clip at a time, with all cores, or
-on the GPU where there is one. Weights are random: nothing is said about accuracy. Work
-is counted in three ways; ``thop`` is no part of the project (its last release is of
-2022), and its column is filled where it is installed. Peak memory is what a fresh
-process needs for an answer beyond the weights, or the GPU for the answer's tensors.
-The result is ``benchmarks/results/peers.json``.
+Peak memory is what a fresh process needs for an answer beyond the weights, or the GPU
+for the answer's tensors.
 
 Sources: torchvision's weights of each network name its clips (``clip_len`` and
 ``crop_size``); ours work on 8 frames of 224 x 224 (arXiv 2307.06947, arXiv 2507.12426);
@@ -20,8 +15,6 @@ Public names: ``Peer``, ``PEERS``, ``STATED``, ``answer``, ``build``, ``count_wo
 
 from __future__ import annotations
 
-import argparse
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +32,7 @@ from dvfl_lib.vfl_net import create_model, list_models
 from .forms import CLASSES
 from .memory import growth_of
 from .phone_networks import PHONE_NETWORKS
-from .stored import measure_or_show, options_of, place, table_lines
+from .stored import measure_or_show, options_of, page, place, table_lines
 from .straightforward import straightforward
 from .timing import Row, interleave, latency_rows, missing_row, speed_table, with_sync
 
@@ -125,7 +118,7 @@ def build(name: str) -> nn.Module:
     return _FramesFirst(network).eval()
 
 
-def stated(name: str) -> Sequence[str]:
+def stated(name: str) -> list[str]:
     """A cell for each of ``STATED_COLUMNS``."""
     if name in STATED:
         return [cell or "unknown" for cell in STATED[name]]
@@ -249,18 +242,14 @@ def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown: a table for each size of clips."""
     own = found["groups"][OWN]
     sizes = {
-        name: [f"{count / 1e6:.1f}", _giga(COUNTS[0], own[name]), _code(name)]
-        + [*stated(name)]
-        for name, count in found["parameters"].items()
+        name: [f"{n / 1e6:.1f}", _giga(COUNTS[0], own[name]), _code(name)]
+        + stated(name)
+        for name, n in found["parameters"].items()
     }
-    lines = [
-        f"One clip at a time on {place(found)}; {found['rounds']} rounds. Random "
-        "weights: no accuracy is measured.",
-        "",
-        "Counted here with 101 classes; stated by the authors with 400 or more:",
-        "",
-        *table_lines([*COUNTED_COLUMNS, *STATED_COLUMNS], sizes),
-    ]
+    groups = {
+        "Counted here with 101 classes; stated by the authors with 400 or "
+        "more:": table_lines([*COUNTED_COLUMNS, *STATED_COLUMNS], sizes)
+    }
     more: dict[str, Callable[[Row], str]] = {
         "clip": lambda row: row["clip"],
         **{kind: partial(_giga, kind) for kind in COUNTS},
@@ -268,18 +257,15 @@ def table(found: Mapping[str, Any]) -> str:
     }
     for group, rows in found["groups"].items():
         title = "Each on clips of its own size" if group == OWN else f"Clips {group}"
-        lines += ["", f"{title}:", "", *speed_table(rows, more)]
-    return "\n".join(lines) + "\n"
+        groups[f"{title}:"] = speed_table(rows, more)
+    intro = f"One clip at a time on {place(found)}; {found['rounds']} rounds. Random "
+    return page(f"{intro}weights: no accuracy is measured.", groups)
 
 
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
-
-    def run(options: argparse.Namespace) -> dict[str, Any]:
-        torch.set_num_threads(os.cpu_count() or 1)
-        return measure(rounds=options.rounds)
-
-    measure_or_show(NAME, run, table, options_of(__doc__, rounds=10))
+    parser = options_of(__doc__, rounds=10)
+    measure_or_show(NAME, lambda options: measure(rounds=options.rounds), table, parser)
 
 
 if __name__ == "__main__":

@@ -2,21 +2,19 @@
 
     python -m benchmarks.reading [--rounds 15] [--videos FILE ...] [--show]
 
-Three videos of 320 x 240 pixels and 180 frames are drawn: MPEG-4 in AVI, VP9 in
-WebM, H.264 in MP4, the kinds of files that the five benchmarks have, with 12, 128
-and 250 frames from one key frame to the next. ``--videos`` measures files of one's
-own instead, and prints without storing: the stored result is the one that everybody
-can make again. Contestants take turns in one process; see ``timing``.
-The result is ``benchmarks/results/reading.json``.
+The drawn videos are of the kinds that the data sets have: MPEG-4 in AVI, VP9 in WebM,
+H.264 in MP4. Files of one's own are measured and printed without storing: the stored
+result is the one that everybody can make again.
+
+Public names: ``draw_videos``, ``measure``, ``table``.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -34,8 +32,8 @@ from dvfl_lib.video.reading import open_video
 from dvfl_lib.video.sampling import segment_indices
 from dvfl_lib.video.writing import encode_clip
 
-from .stored import measure_or_show, options_of, table_lines
-from .timing import interleave, ratio_cell, ratio_dicts
+from .stored import measure_or_show, options_of, page, table_lines
+from .timing import against, interleave, ratio_cell
 
 NAME = "reading"
 FRAMES = 180
@@ -55,41 +53,33 @@ def draw_videos(folder: Path, frames: int = FRAMES) -> list[Path]:
     return list(paths)
 
 
-def _draws(num_frames: int) -> Iterator[list[int]]:
-    """Eight frames, one out of each segment, anew at every turn."""
-    generator = torch.Generator().manual_seed(0)
-    while True:
-        yield segment_indices(num_frames, DataRecipe().frames, generator)
-
-
 def frame_contestants(path: Path) -> Contestants:
-    """Eight frames of one video: all decoded, or only what leads to the wanted."""
-    with open_video(path) as video:
-        frames = video.num_frames
+    """Eight frames of one video, one out of each segment, anew at every turn: all
+    frames decoded, or only what leads to the wanted. Every video is read by PyAV;
+    decord is asked for by name, and left out where it would not be right."""
+    with open_video(path, "decord") as video:
+        frames, chosen = video.num_frames, video.backend
+    names = {"PyAV": "pyav"} | ({"decord": "decord"} if chosen == "decord" else {})
 
-    def reads(
-        backend: str, everything: bool = False, anew: bool = False
-    ) -> Callable[[], object]:
-        draws = _draws(frames)
+    def reads(backend: str, what: str, anew: bool) -> Callable[[], object]:
+        generator = torch.Generator().manual_seed(0)
 
         def read() -> object:
-            wanted = next(draws)
+            wanted = segment_indices(frames, DataRecipe().frames, generator)
             if anew:
                 os.utime(path)  # a changed file: its packets are counted again
             with open_video(path, backend) as video:
-                if everything:
+                if what == "all":
                     return video.read(range(frames))[wanted]
                 return video.read(wanted)
 
         return read
 
-    return {
-        "all frames, PyAV": reads("pyav", everything=True),
-        "all frames, decord": reads("decord", everything=True),
-        "wanted frames, PyAV": reads("pyav"),
-        "wanted frames, decord": reads("decord"),
-        "wanted frames, decord, first time": reads("decord", anew=True),
-    }
+    found = {}
+    for what, anew in (("all", ""), ("wanted", ""), ("wanted", ", first time")):
+        for name, backend in names.items():
+            found[f"{what} frames, {name}{anew}"] = reads(backend, what, bool(anew))
+    return found
 
 
 def clip_contestants(path: Path, folder: Path, profile: str) -> tuple[Contestants, int]:
@@ -134,38 +124,40 @@ def measure(
     found: dict[str, Any] = {"rounds": rounds, "frames": {}, "clips": {}, "bytes": {}}
     for path in paths:
         times = interleave(frame_contestants(path), rounds)
-        found["frames"][path.name] = ratio_dicts(times, "all frames, PyAV")
+        found["frames"][path.name] = against(times, "all frames, PyAV")
         sizes = {"video file": path.stat().st_size}
         for profile in ("paper", "demo"):
             contestants, cached = clip_contestants(path, folder, profile)
-            times = interleave(contestants, rounds)
             rows = found["clips"].setdefault(profile, {})
-            rows[path.name] = ratio_dicts(times, "from the file")
+            rows[path.name] = against(interleave(contestants, rounds), "from the file")
             sizes[f"cache, {profile}"] = cached
         found["bytes"][path.name] = sizes
     times = interleave(loader_contestants(paths, clips), -(-rounds // 3))
-    found["loader"] = ratio_dicts(times, "0 workers")
-    found["loader_clips"] = clips
-    return found
+    return found | {"loader": against(times, "0 workers"), "loader_clips": clips}
 
 
 def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown: one row per contestant, one column per file."""
     kinds = list(found["frames"])
-    groups = {"8 frames of a video, all frames by PyAV = 1": found["frames"]}
+
+    def by_kind(rows: Mapping[str, Mapping], cell: Callable[[Any], str]) -> list[str]:
+        names = dict.fromkeys(name for kind in kinds for name in rows[kind])
+        cells = {
+            n: [cell(rows[k][n]) if n in rows[k] else "" for k in kinds] for n in names
+        }
+        return table_lines(kinds, cells)
+
+    begin, groups = "Times as fast:", {}
+    title = f"{begin} 8 frames of a video, all frames by PyAV = 1"
+    groups[title] = by_kind(found["frames"], ratio_cell)
     for profile, rows in found["clips"].items():
-        groups[f"a training clip, {profile} profile, file = 1"] = rows
-    lines = []
-    for title, rows in groups.items():
-        cells = {n: [ratio_cell(rows[k][n]) for k in kinds] for n in rows[kinds[0]]}
-        lines += [f"Times as fast: {title}", "", *table_lines(kinds, cells), ""]
-    title = "Times as fast: one epoch of the loader, paper profile, 0 workers = 1"
-    cells = {name: [ratio_cell(row)] for name, row in found["loader"].items()}
-    lines += [title, "", *table_lines(["all kinds"], cells), ""]
-    size = found["bytes"]
-    cells = {n: [f"{size[k][n] / 1e6:.2f}" for k in kinds] for n in size[kinds[0]]}
-    lines += ["Size on disk, MB", "", *table_lines(kinds, cells)]
-    return "\n".join(lines) + "\n"
+        title = f"{begin} a training clip, {profile} profile, file = 1"
+        groups[title] = by_kind(rows, ratio_cell)
+    loaded = {name: [ratio_cell(row)] for name, row in found["loader"].items()}
+    title = f"{begin} one epoch of the loader, paper profile, 0 workers = 1"
+    groups[title] = table_lines(["all kinds"], loaded)
+    groups["Size on disk, MB"] = by_kind(found["bytes"], lambda n: f"{n / 1e6:.2f}")
+    return page("", groups)
 
 
 def main() -> None:
@@ -173,7 +165,7 @@ def main() -> None:
     parser = options_of(__doc__, rounds=15)
     parser.add_argument("--videos", type=Path, nargs="+", default=[])
 
-    def run(options: argparse.Namespace) -> dict[str, Any]:
+    def run(options: Any) -> dict[str, Any]:
         torch.set_num_threads(1)  # as in a loader process
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

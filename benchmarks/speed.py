@@ -39,6 +39,7 @@ from dvfl_lib.vfl_net import create_model
 from .forms import (
     CLASSES,
     FAST,
+    FILES,
     STRAIGHTFORWARD,
     TAKES_MORE,
     Call,
@@ -46,6 +47,7 @@ from .forms import (
     Sizes,
     answering_forms,
     distillation_steps,
+    export_executorch,
     export_onnx,
     plain_form,
     training_steps,
@@ -149,12 +151,14 @@ def _asks(call: Call, sizes: Sizes, batch: int = 1) -> Callable[[], object]:
 
 
 def _answers(sizes: Sizes, batches: Sequence[int] = (1,)) -> dict[str, Any]:
-    """A row for each form that answers, one clip at a time: its speed, and how far its
-    answer is from the straightforward one. Where a form takes several of ``batches``,
-    ``best`` is the one of most clips per second, and how many."""
+    """A row for each form that answers, one clip at a time: its speed, how far its
+    answer is from the straightforward one, and the bytes of its file. Where a form
+    takes several of ``batches``, ``best`` is the one of most clips per second, and how
+    many."""
     model, clip = sizes.network(sizes.student), sizes.clip(1)
     with tempfile.TemporaryDirectory() as folder:
         export_onnx(model, clip, Path(folder))
+        export_executorch(model, clip, Path(folder))
         ways = answering_forms(model, clip, Path(folder))
         forms = {name: make() for name, make in ways.items()}
         asked, counts = {}, {}
@@ -173,6 +177,8 @@ def _answers(sizes: Sizes, batches: Sequence[int] = (1,)) -> dict[str, Any]:
                 continue
             difference = (form(clip).float() - told).abs().max().item()
             found[name] = rows[name] | {"logit_difference": float(f"{difference:.3g}")}
+            if name in FILES:
+                found[name]["file_bytes"] = (Path(folder) / FILES[name]).stat().st_size
             tried = {
                 counts[title]: rows[title]["clips_per_second"]
                 for title in rows
@@ -234,6 +240,18 @@ def _difference(row: Row) -> str:
     return f"{row['logit_difference']:.1e}" if "logit_difference" in row else ""
 
 
+def _with_files(
+    rows: Mapping[str, Row], more: dict[str, Callable[[Row], str]]
+) -> list[str]:
+    """A table that says how large the forms' files are, where that was measured."""
+
+    def size(row: Row) -> str:
+        return f"{row['file_bytes'] / 1e6:.1f}" if "file_bytes" in row else ""
+
+    known = any("file_bytes" in row for row in rows.values())
+    return speed_table(rows, more | ({"file, MB": size} if known else {}))
+
+
 def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown, a table for each group."""
     answers, training, distil, batches, shares = (
@@ -248,7 +266,7 @@ def table(found: Mapping[str, Any]) -> str:
     }
     groups = {
         f"An answer, batch 1 ({answers['rounds']} rounds; the largest logit is "
-        f"{answers['largest_logit']:.2f}):": speed_table(
+        f"{answers['largest_logit']:.2f}):": _with_files(
             answers["rows"], {"largest logit difference": _difference}
         ),
         f"A step of a training, {_counts(training)}:": speed_table(training["rows"]),
@@ -338,7 +356,7 @@ def sizes_table(found: Mapping[str, Any]) -> str:
             "",
             f"`{name}`: {one['parameters'] / 1e6:.1f} M parameters, {macs:.1f} GMACs",
             "",
-            *speed_table(one["rows"], {"clips/s at the best batch": best}),
+            *_with_files(one["rows"], {"clips/s at the best batch": best}),
         ]
     return "\n".join(lines) + "\n"
 

@@ -1,7 +1,7 @@
 """What every measurement writes down beside its numbers, where, and how it is shown.
 
 Public names: ``options_of``, ``measure_or_show``, ``write_result``, ``read_result``,
-``write_table``, ``table_lines``, ``machine``, ``place``.
+``write_table``, ``table_lines``, ``page``, ``machine``, ``place``.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def _processor() -> str:
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
-    on_gpu = torch.cuda.is_available()
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "processor": _processor(),
         "system": platform.system(),
         "cores": os.cpu_count(),
-        "gpu": torch.cuda.get_device_name() if on_gpu else None,
+        "gpu": gpu,
     }
 
 
@@ -55,11 +55,8 @@ def place(found: Mapping[str, Any]) -> str:
 
 
 def write_result(name: str, command: str, content: Mapping[str, Any]) -> None:
-    """Write ``results/NAME.json`` whole: command, date, commit, machine, content.
-
-    ``content`` is expressible in JSON; among it ``standin``, whether the data were
-    generated.
-    """
+    """Write ``results/NAME.json`` whole: command, date, commit, machine, content;
+    among this ``standin``, whether the data were generated."""
     stored = {
         "command": f"python -m benchmarks.{command}",
         "date": datetime.now(UTC).date().isoformat(),
@@ -97,6 +94,14 @@ def table_lines(columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> li
     return head + [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
 
 
+def page(intro: str, groups: Mapping[str, Sequence[str]]) -> str:
+    """Tables as Markdown: what holds for all, then each table under its title."""
+    lines = [intro]
+    for title, rows in groups.items():
+        lines += ["", title, "", *rows]
+    return "\n".join(lines).strip() + "\n"
+
+
 def options_of(documentation: str, **numbers: int) -> argparse.ArgumentParser:
     """``--show``, and an option for each number, with its default."""
     parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
@@ -114,12 +119,11 @@ def measure_or_show(
     parser: argparse.ArgumentParser,
     data: str = "Noise; random weights.",
 ) -> None:
-    """The command line of a measurement: measure, store, table into README, print.
-
-    ``--show`` prints the stored result and measures nothing.
-    """
+    """The command line of a measurement, on all cores: measure, store, table into
+    README, print. ``--show`` prints the stored result and measures nothing."""
     options = parser.parse_args()
     if not options.show:
+        torch.set_num_threads(os.cpu_count() or 1)
         content = {"standin": True, "data": data, **measure(options)}
         write_result(name, " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]]), content)
         write_table(name, table(read_result(name)))

@@ -1,17 +1,13 @@
 """VFL-Net as its equations read: the form that faster ones are measured against.
 
+Each line of the equations (docstrings of ``dvfl_lib.modulation``, ``dvfl_lib.vfl_net``)
+is a line here, and each layer gets its input in the layout that PyTorch documents for
+it: frames as (B*T, C, H, W) to the convolution over space, the sequence of every pixel
+as (B*H*W, C, T) to that over time. So data are laid out anew several times in each
+block; nothing else is slow on purpose. Weights have the names and shapes of the
+library's network, of which no part is used.
+
 Public names: ``StraightforwardNet``, ``straightforward``.
-
-Each line of the equations is a line here, and each layer gets its input in the layout
-that PyTorch documents for it: frames as (B*T, C, H, W) to the convolution over space,
-the sequence of every pixel as (B*H*W, C, T) to the convolution over time. So data are
-laid out anew several times in each block. Nothing else is slow on purpose.
-
-Weights have the names and shapes of the library's network, so that either loads the
-other's. No part of the library's network is used.
-
-Source: the equations of the modulation layer in the docstring of
-``dvfl_lib.modulation``, of the network in that of ``dvfl_lib.vfl_net``.
 """
 
 from __future__ import annotations

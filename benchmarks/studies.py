@@ -3,11 +3,9 @@
     python -m benchmarks.studies seeds [--seeds 0 1 2] [--label-shares 0.15 1.0]
     python -m benchmarks.studies ablation [--seeds 0 1 2] [--jobs N] [--show]
 
-``seeds``: each seed and label share is a whole demo run of its own in ``runs/seeds``:
-teacher, baseline, student, evaluation; the result is
-``benchmarks/results/distillation_seeds.json``. ``ablation``: every setting of lesson
-09 with every seed, in ``runs/ablation``, several at a time; the result is
-``benchmarks/results/ablation.json``. What was interrupted goes on.
+``seeds``: each seed and label share is a whole demo run of its own, in ``runs/seeds``.
+``ablation``: every setting of lesson 09 with every seed, in ``runs/ablation``, several
+at a time. What was interrupted goes on.
 
 Public names: ``one_run``, ``ablation_tables``.
 """

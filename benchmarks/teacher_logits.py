@@ -1,21 +1,15 @@
-"""What stored logits of the teacher save in time.
+"""What stored logits of the teacher save in time: steps with and without, in turns.
 
     python -m benchmarks.teacher_logits [--rounds 20] [--large-rounds 5] [--show]
 
-One optimiser step of a distillation, with the teacher asked in it and with its logits
-read from a cache, in turns in one process (see ``timing``); the step of the
-student alone stands beside them, as the least that is possible. Clips are in memory;
-loading a step's clips is measured apart, and added. Two pairs: the teaching sizes on
-the stand-in, as the demo profile trains them; and the student of the paper with a
-teacher of the size of the paper's, with random weights, on noise of 8 x 224 x 224.
 Weights and pixels do not change how long a step takes. What storing costs in accuracy
-is a study of the ablation (``benchmarks.studies``): "views of a clip". The result is
-``benchmarks/results/teacher_cache.json``.
+is a study of the ablation (``benchmarks.studies``): "views of a clip".
+
+Public names: ``Pair``, ``large_pair``, ``lab_pair``, ``measure_time``, ``table``.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import statistics
 import tempfile
@@ -31,13 +25,7 @@ from torch import Tensor, nn
 
 from dvfl_lib.environment import cpu_threads
 from dvfl_lib.lessons import open_run, project_root
-from dvfl_lib.recipes import (
-    DataRecipe,
-    DistilRecipe,
-    EvaluateRecipe,
-    OptimRecipe,
-    recipe_for,
-)
+from dvfl_lib.recipes import Recipe, recipe_for
 from dvfl_lib.seeding import fixed_rng
 from dvfl_lib.training import TrainConfig
 from dvfl_lib.training.batches import MicroBatch
@@ -48,12 +36,17 @@ from dvfl_lib.training.teacher_logits import StoredTeacher
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import ClipKey, Sample, collate_clips
 
-from .stored import measure_or_show, options_of, table_lines
-from .timing import interleave, ratio_cell, ratio_dicts
+from .stored import measure_or_show, options_of, page, table_lines
+from .timing import against, interleave, ratio_cell
 
 NAME = "teacher_cache"
 LIVE, CACHED, ALONE = "teacher asked", "logits from the cache", "student alone"
 LOADING = "loading the clips"
+# Title -> where its ratios are stored.
+KINDS = {
+    "one optimiser step, clips in memory": "ratios",
+    "the same process loading the step's clips": "ratios, loading by the same process",
+}
 EPOCHS = 120  # of the paper
 OFF = {"augment.mixup": 0.0, "augment.cutmix": 0.0}
 
@@ -86,8 +79,7 @@ class Pair:
     teacher: nn.Module
     clips: Any
     classes: int
-    optim: OptimRecipe
-    distil: DistilRecipe
+    recipe: Recipe  # its optim and distil
 
     def batch(self, epoch: int) -> dict[str, Tensor]:
         """The clips, loaded as of that epoch."""
@@ -101,8 +93,8 @@ def large_pair(batch: int, side: int, teacher: str = "video_focalnet_base") -> P
     with fixed_rng("networks"):
         networks = [create_model(name, classes) for name in ("vfl_net_nano", teacher)]
     optim = replace(paper.optim, batch_size=batch, micro_batch=batch, precision="no")
-    distil = replace(paper.distil, stored_views=1)
-    return Pair(*networks, Noise(batch, side, classes), classes, optim, distil)
+    recipe = replace(paper, optim=optim, distil=replace(paper.distil, stored_views=1))
+    return Pair(*networks, Noise(batch, side, classes), classes, recipe)
 
 
 def lab_pair() -> Pair:
@@ -114,34 +106,49 @@ def lab_pair() -> Pair:
         split="1",
         run_dir=str(project_root() / "runs" / "teacher_cache"),
         seed=0,
-        overrides={"distil.stored_views": 1},
+        overrides={"distil.stored_views": 1, **OFF},
     )
     run.fill_cache()
     with fixed_rng("networks"):
         networks = [run.new_network(role)[0] for role in ("student", "teacher")]
-    optim, clips = run.recipe.optim, run.training_clips("student")
-    clips.samples = clips.samples[: optim.batch_size]
-    return Pair(*networks, clips, len(run.train_list.classes), optim, run.recipe.distil)
+    clips = run.training_clips("student")
+    clips.samples = clips.samples[: run.recipe.optim.batch_size]
+    return Pair(*networks, clips, len(run.train_list.classes), run.recipe)
 
 
 def contestants(pair: Pair, folder: Path) -> dict[str, Callable[[], object]]:
     """One optimiser step each; the cache in ``folder`` is filled before."""
     accelerator = make_accelerator("no")
-    parts = {"optim": pair.optim, "distil": pair.distil, "data": DataRecipe(workers=0)}
-    recipe = replace(recipe_for("demo", OFF), evaluate=EvaluateRecipe(), **parts)
+    recipe = replace(pair.recipe, data=replace(pair.recipe.data, workers=0))
     names = [str(k) for k in range(pair.classes)]
     stored = StoredTeacher(folder, pair.teacher, pair.clips, names, recipe, show=False)
     stored.open(accelerator)
     batch = pair.batch(0)
+    device = accelerator.device
 
     def steps(**asked: Any) -> Callable[[], object]:
-        student = copy.deepcopy(pair.student).to(accelerator.device).train()
-        optimizer = build_optimizer(student, pair.optim)
+        student = copy.deepcopy(pair.student).to(device).train()
+        optimizer = build_optimizer(student, recipe.optim)
         sizes = dict(num_classes=pair.classes, seed=0, run_dir=folder, name="step")
-        objective = Objective(TrainConfig(recipe, pair.optim, **sizes, **asked))
-        return lambda: _step(student, optimizer, objective, batch)
+        objective = Objective(TrainConfig(recipe, recipe.optim, **sizes, **asked))
 
-    pair.teacher.to(accelerator.device).eval()
+        def step() -> float:
+            """What ``Loop._step`` does on one process in one micro-batch."""
+            size = len(batch["index"])
+            micro = MicroBatch(0, 0, 0, tuple(range(size)))
+            moved = {
+                name: batch[name].to(device) for name in ("clip", "label", "index")
+            }
+            losses = objective(student, micro, moved, size, nullcontext())
+            losses["loss"].backward()
+            nn.utils.clip_grad_norm_(student.parameters(), 0.5)
+            optimizer.step()
+            optimizer.zero_grad()
+            return losses["loss"].item()  # waits for a GPU
+
+        return step
+
+    pair.teacher.to(device).eval()
     return {
         LIVE: steps(teacher=pair.teacher),
         CACHED: steps(teacher=pair.teacher, stored=stored),
@@ -149,28 +156,10 @@ def contestants(pair: Pair, folder: Path) -> dict[str, Callable[[], object]]:
     }
 
 
-def _step(
-    student: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    objective: Objective,
-    batch: dict[str, Tensor],
-) -> float:
-    """What ``Loop._step`` does on one process in one micro-batch."""
-    size = len(batch["index"])
-    micro = MicroBatch(0, 0, 0, tuple(range(size)))
-    device = next(student.parameters()).device
-    moved = {name: batch[name].to(device) for name in ("clip", "label", "index")}
-    losses = objective(student, micro, moved, size, nullcontext())
-    losses["loss"].backward()
-    nn.utils.clip_grad_norm_(student.parameters(), 0.5)
-    optimizer.step()
-    optimizer.zero_grad()
-    return losses["loss"].item()  # waits for a GPU
-
-
 def measure_time(pair: Pair, rounds: int) -> dict[str, Any]:
     """Ratios and every single time of the contestants, and of loading a batch."""
-    with tempfile.TemporaryDirectory() as folder, cpu_threads(pair.optim.cpu_threads):
+    threads = cpu_threads(pair.recipe.optim.cpu_threads)
+    with tempfile.TemporaryDirectory() as folder, threads:
         asked, epochs = contestants(pair, Path(folder)), count()
         asked[LOADING] = lambda: pair.batch(next(epochs))
         times = interleave(asked, rounds)
@@ -180,8 +169,8 @@ def measure_time(pair: Pair, rounds: int) -> dict[str, Any]:
         for name, mine in steps.items()
     }
     return {
-        "ratios": ratio_dicts(steps, LIVE),
-        "ratios, loading by the same process": ratio_dicts(both, LIVE),
+        "ratios": against(steps, LIVE),
+        "ratios, loading by the same process": against(both, LIVE),
         "batch": len(pair.clips),
         "rounds": rounds,
         "seconds": times,
@@ -191,26 +180,19 @@ def measure_time(pair: Pair, rounds: int) -> dict[str, Any]:
 def table(found: Mapping[str, Any]) -> str:
     """The measurement as Markdown: one row per contestant, one column per pair."""
     steps = found["steps"]
-    lines = []
-    for title, kind in (
-        ("one optimiser step, clips in memory", "ratios"),
-        (
-            "the same process loading the step's clips",
-            "ratios, loading by the same process",
-        ),
-    ):
-        rows = {
+    groups = {
+        f"Times as fast, {title}:": {
             name: [ratio_cell(pair[kind][name], "s") for pair in steps.values()]
             for name in (LIVE, CACHED, ALONE)
         }
-        lines += [f"Times as fast, {title}:", "", *table_lines(list(steps), rows), ""]
-    rows = {
+        for title, kind in KINDS.items()
+    }
+    title = f"Times as fast, {EPOCHS} epochs over K stored views, filling included:"
+    groups[title] = {
         f"K = {k}": [f"{_training(p['seconds'], k):.2f}" for p in steps.values()]
         for k in (1, 8, EPOCHS)
     }
-    title = f"Times as fast, {EPOCHS} epochs over K stored views, filling included:"
-    lines += [title, "", *table_lines(list(steps), rows)]
-    return "\n".join(lines) + "\n"
+    return page("", {t: table_lines([*steps], rows) for t, rows in groups.items()})
 
 
 def _training(seconds: Mapping[str, list[float]], views: int) -> float:
@@ -223,7 +205,7 @@ def _training(seconds: Mapping[str, list[float]], views: int) -> float:
 def main() -> None:
     """Measure, store, and put the table into README; or show what is stored."""
 
-    def run(options: argparse.Namespace) -> dict[str, Any]:
+    def run(options: Any) -> dict[str, Any]:
         large = large_pair(options.large_batch, 224)
         steps = {"teaching sizes, stand-in": measure_time(lab_pair(), options.rounds)}
         name = "vfl_net_nano and video_focalnet_base, 8 x 224 x 224"

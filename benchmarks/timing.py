@@ -1,12 +1,11 @@
 """Contestants timed side by side, in one process, in turns; and how tables show it.
 
-Public names: ``interleave``, ``against``, ``Ratio``, ``with_sync``, ``latency_rows``,
-``missing_row``, ``speed_table``, ``ratio_dicts``, ``ratio_cell``.
+A machine is faster in one minute than in the next. So what counts is the ratio within
+a round, of which the median is reported with the quartiles. In every round another
+contestant begins, so that none always runs behind the same one.
 
-A machine is faster in one minute than in the next. So contestants take turns, and
-what counts is the ratio within a round, of which the median is reported together
-with the quartiles. In every round another contestant begins, so that none always
-runs behind the same one. A contestant that could not run has a row that says why.
+Public names: ``interleave``, ``against``, ``with_sync``, ``latency_rows``,
+``missing_row``, ``speed_table``, ``ratio_cell``.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -48,29 +46,16 @@ def interleave(
     return times
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """How many times faster than the reference, over the rounds."""
-
-    median: float  # of the ratios within a round; above 1 is faster
-    low: float  # their quartiles
-    high: float
-    seconds: float  # the contestant's median time
-
-
-def against(times: Times, reference: str) -> dict[str, Ratio]:
-    """Every contestant beside the reference, round by round."""
+def against(times: Times, reference: str) -> dict[str, dict[str, float]]:
+    """How many times as fast as the reference: the ``median`` of the ratios within a
+    round, their quartiles ``low`` and ``high``; and the median ``seconds``."""
     found = {}
     for name, mine in times.items():
         ratios = [b / m for b, m in zip(times[reference], mine, strict=True)]
         low, middle, high = np.percentile(ratios, (25, 50, 75)).round(3).tolist()
-        found[name] = Ratio(middle, low, high, round(statistics.median(mine), 6))
+        spread = {"median": middle, "low": low, "high": high}
+        found[name] = spread | {"seconds": round(statistics.median(mine), 6)}
     return found
-
-
-def ratio_dicts(times: Times, reference: str) -> dict[str, dict[str, float]]:
-    """``against`` as JSON takes it."""
-    return {name: asdict(ratio) for name, ratio in against(times, reference).items()}
 
 
 def ratio_cell(row: Mapping[str, float], unit: str = "ms") -> str:
@@ -98,18 +83,12 @@ def with_sync(function: Callable[[], object]) -> Callable[[], object]:
 def latency_rows(
     times: Times, reference: str, clips: int | Mapping[str, int] = 1
 ) -> dict[str, Row]:
-    """One row per contestant.
-
-    Args:
-        times: of ``interleave``, seconds per call.
-        reference: the contestant whose ratio is 1.
-        clips: in one call; of each contestant, if they differ. Ratios are of the
-            time per clip, latencies of the call.
-    """
+    """One row per contestant: ratios to ``reference`` of the time per clip, latencies
+    of the call; ``clips``: in one call, of each contestant if they differ."""
     counts = clips if isinstance(clips, Mapping) else dict.fromkeys(times, clips)
     per_clip = {n: [second / counts[n] for second in took] for n, took in times.items()}
     rows = {}
-    for name, ratio in ratio_dicts(per_clip, reference).items():
+    for name, ratio in against(per_clip, reference).items():
         p50, p95 = np.percentile(times[name], (50, 95))
         del ratio["seconds"]
         rows[name] = ratio | {

@@ -1,6 +1,6 @@
 """Many runs, several at a time, each a process of its own; goes on where it was.
 
-Public names: ``SweepPoint``, ``sweep``, ``finished``.
+Public names: ``sweep``.
 
 Every point of a sweep becomes ``NAME.log``, what its process printed, and
 ``NAME.json``, what it found. A JSON is written whole and last, so a point that has one
@@ -14,8 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,26 +26,14 @@ from .environment import commit
 from .errors import DVFLError, RunDirectoryError
 from .files import write_whole
 
-
-@dataclass(frozen=True)
-class SweepPoint:
-    """One run; arguments and what the function returns are expressible in JSON."""
-
-    name: str  # of its files, unique in a sweep
-    function: str  # of this library, as "lessons.ablation:run_point"
-    arguments: dict[str, Any] = field(default_factory=dict)
+Arguments = dict[str, Any]  # of a point; expressible in JSON
 
 
-def finished(point: SweepPoint, folder: Path) -> Any:
-    """What a point found, or None if it has not run.
-
-    Raises:
-        RunDirectoryError: its file is damaged or of another point.
-    """
-    path = folder / f"{point.name}.json"
+def _finished(function: str, arguments: Arguments, path: Path) -> Any:
+    """What a point found, or None if it has not run."""
     if not path.exists():
         return None
-    here = (point.function, json.loads(json.dumps(point.arguments)))
+    here = (function, json.loads(json.dumps(arguments)))
     try:
         stored = json.loads(path.read_bytes())
         there, result = (stored["function"], stored["arguments"]), stored["result"]
@@ -61,14 +48,12 @@ def finished(point: SweepPoint, folder: Path) -> Any:
 
 
 def sweep(
-    points: Sequence[SweepPoint],
-    folder: str | os.PathLike[str],
-    jobs: int = 0,
-    progress: bool = True,
+    function: str, points: Mapping[str, Arguments], folder: Path, jobs: int
 ) -> dict[str, Any]:
-    """Run what is not finished; results by the points' names.
+    """Call a function for each point that is not finished; results by their names.
 
-    ``jobs`` run at the same time, one thread each; 0 for one per core.
+    ``function`` is one of this library, as "lessons.ablation:run_point"; what it
+    returns is expressible in JSON. ``jobs`` run at the same time, one thread each.
 
     Raises:
         DVFLError: points failed: which, with the last line of their error, after all
@@ -76,13 +61,16 @@ def sweep(
         RunDirectoryError: a result in the folder is of another point or damaged, or
             another sweep works there.
     """
-    folder = Path(folder)
-    todo = [point for point in points if finished(point, folder) is None]
-    if todo:
+
+    def found() -> dict[str, Any]:
+        paths = {name: folder / f"{name}.json" for name in points}
+        return {n: _finished(function, points[n], path) for n, path in paths.items()}
+
+    if todo := [name for name, result in found().items() if result is None]:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(folder / ".sweep.lock", timeout=0):
-                failed = _run_all(todo, folder, jobs or os.cpu_count() or 1, progress)
+                failed = _run_all(function, {n: points[n] for n in todo}, folder, jobs)
         except Timeout:  # both would run every point
             raise RunDirectoryError(f"another sweep works in {folder}") from None
         if failed:
@@ -90,21 +78,21 @@ def sweep(
                 f"{len(failed)} of {len(points)} points failed; the others are kept. "
                 f"Their logs in {folder} show where:\n" + "\n".join(failed)
             )
-    return {point.name: finished(point, folder) for point in points}
+    return found()
 
 
 def _run_all(
-    todo: list[SweepPoint], folder: Path, jobs: int, progress: bool
+    function: str, points: Mapping[str, Arguments], folder: Path, jobs: int
 ) -> list[str]:
     """A line for each point that failed."""
-    failed = []
+    failed, todo = [], [*points]
     running: dict[str, subprocess.Popen[bytes]] = {}
-    with tqdm(total=len(todo), desc="sweep", unit="run", disable=not progress) as bar:
+    with tqdm(total=len(todo), desc="sweep", unit="run") as bar:
         try:
             while todo or running:
                 while todo and len(running) < jobs:
-                    point = todo.pop(0)
-                    running[point.name] = _start(point, folder)
+                    name = todo.pop(0)
+                    running[name] = _start(function, points[name], folder / name)
                 time.sleep(0.1)
                 for name in [n for n, p in running.items() if p.poll() is not None]:
                     status = running.pop(name).returncode
@@ -120,12 +108,12 @@ def _run_all(
     return failed
 
 
-def _start(point: SweepPoint, folder: Path) -> subprocess.Popen[bytes]:
-    """Call a point's function in a new process, one thread: runs share the cores."""
-    given = [point.function, point.arguments, str(folder / f"{point.name}.json")]
+def _start(function: str, arguments: Arguments, file: Path) -> subprocess.Popen[bytes]:
+    """Call the function in a new process, one thread: runs share the cores."""
+    given = [function, arguments, f"{file}.json"]
     here = str(Path(__file__).parents[1])
     path = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
-    with (folder / f"{point.name}.log").open("wb") as log:
+    with open(f"{file}.log", "wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", __name__, json.dumps(given)],
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
@@ -135,7 +123,7 @@ def _start(point: SweepPoint, folder: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _call_and_store(function: str, arguments: dict[str, Any], path: str) -> None:
+def _call_and_store(function: str, arguments: Arguments, path: str) -> None:
     """What the process of a point does."""
     module, _, name = function.partition(":")
     result = getattr(import_module(f"{__package__}.{module}"), name)(**arguments)

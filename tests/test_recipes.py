@@ -88,7 +88,7 @@ def test_a_list_from_json_serves_as_a_tuple():
         ({"teacher_optim.batch_size": 33}, "teacher_optim: batch_size .33. must be a"),
         ({"optim.warmup_epochs": 999}, "optim: warmup_epochs .* more than epochs"),
         ({"optim.precision": "fp8"}, "optim.precision: .*'fp8'"),
-        ({"optim.name": "adam"}, "optim.name: .*'sgd' or 'adamw', not 'adam'"),
+        ({"optim.name": "adam"}, "optim.name: .*'adamw'.*, not 'adam'"),
         ({"optim.base_lr": float("inf")}, "finite"),
         ({"distil.alpha": 1.5}, "distil.alpha"),
         ({"distil.temperature": 0}, "distil.temperature"),

@@ -12,10 +12,11 @@ from filelock import FileLock
 
 from dvfl_lib.environment import versions
 from dvfl_lib.errors import DVFLError, RunDirectoryError
-from dvfl_lib.sweep import SweepPoint, finished, sweep
+from dvfl_lib.sweep import sweep
 
-GOOD = SweepPoint("good", "environment:versions")
-BAD = SweepPoint("bad", "environment:versions", {"nothing": 1})
+VERSIONS = "environment:versions"
+GOOD = {"good": {}}
+BOTH = {"bad": {"nothing": 1}, **GOOD}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def swept(tmp_path_factory):
     """A sweep of which one point fails, and what was said of it."""
     folder = tmp_path_factory.mktemp("sweep") / "{a} sw\u00e9ep"
     with pytest.raises(DVFLError) as error:
-        sweep([BAD, GOOD], folder, jobs=2, progress=False)
+        sweep(VERSIONS, BOTH, folder, jobs=2)
     return folder, str(error.value)
 
 
@@ -39,28 +40,24 @@ def test_a_failing_point_does_not_stop_the_others(swept):
 def test_a_finished_point_is_read_and_not_run(swept, monkeypatch):
     folder, _ = swept
     monkeypatch.setattr(subprocess, "Popen", None)  # nothing may be started
-    assert sweep([GOOD], folder, progress=False) == {"good": versions()}
-    assert finished(BAD, folder) is None
+    assert sweep(VERSIONS, GOOD, folder, jobs=1) == {"good": versions()}
 
 
 @pytest.mark.parametrize(
-    "other",
-    [
-        SweepPoint("good", GOOD.function, {"seed": 1}),
-        SweepPoint("good", "environment:commit"),
-    ],
+    "function, points",
+    [(VERSIONS, {"good": {"seed": 1}}), ("environment:commit", GOOD)],
 )
-def test_the_result_of_another_run_is_refused(swept, other):
+def test_the_result_of_another_run_is_refused(swept, function, points):
     folder, _ = swept
     with pytest.raises(RunDirectoryError, match="of .*:versions"):
-        sweep([other], folder, progress=False)
+        sweep(function, points, folder, jobs=1)
 
 
 def test_a_damaged_result_is_refused(tmp_path):
     for content in ("", "[]", '{"function": 1}'):
         (tmp_path / "good.json").write_text(content)
         with pytest.raises(RunDirectoryError, match=r"good\.json .* damaged"):
-            sweep([GOOD], tmp_path, progress=False)
+            sweep(VERSIONS, GOOD, tmp_path, jobs=1)
 
 
 def test_two_sweeps_in_one_folder_are_refused(tmp_path):
@@ -68,7 +65,7 @@ def test_two_sweeps_in_one_folder_are_refused(tmp_path):
         FileLock(tmp_path / ".sweep.lock"),
         pytest.raises(RunDirectoryError, match="another sweep"),
     ):
-        sweep([GOOD], tmp_path, progress=False)
+        sweep(VERSIONS, GOOD, tmp_path, jobs=1)
 
 
 # A shell that starts the tests in the background has the interrupt ignored.
@@ -76,9 +73,9 @@ TWO = """
 import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from dvfl_lib.sweep import SweepPoint, sweep
-points = [SweepPoint(name, "environment:versions") for name in ("a", "b")]
-sweep(points, sys.argv[1], jobs=1, progress=False)
+from pathlib import Path
+from dvfl_lib.sweep import sweep
+sweep("environment:versions", {"a": {}, "b": {}}, Path(sys.argv[1]), jobs=1)
 """
 
 

@@ -89,14 +89,12 @@ class BlockTrace:
         """m_space * m_time, by which the query is multiplied: (B, T, H, W, C)."""
         return self.m_space * self.m_time
 
-    def norms(self, amount: str, sample: int = 0) -> Tensor:
+    def norms(self, amount: str) -> Tensor:
         """The length (L2 norm over channels) of a part at each token: (T, H, W).
 
-        Args:
-            amount: "q", "m_space", "m_time", "product" or "output".
-            sample: which clip of the batch.
+        Of the first clip; ``amount``: "q", "m_space", "m_time", "product", "output".
         """
-        return getattr(self, amount)[sample].norm(dim=-1)
+        return getattr(self, amount)[0].norm(dim=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +108,6 @@ class ModulationTrace:
 
     blocks: tuple[BlockTrace, ...]
     result: Any
-
-    def __len__(self) -> int:
-        return len(self.blocks)
 
     def __iter__(self) -> Iterator[BlockTrace]:
         return iter(self.blocks)

@@ -2,7 +2,7 @@
 
 Public names: ``add_run_options``, ``add_train_options``, ``add_evaluate_options``.
 
-* ``dvfl evaluate``                              the course's networks, five stand-ins
+* ``dvfl evaluate``                              the course's networks on stand-ins
 * ``... --data-root ucf101=/data/UCF101 --checkpoint student=x.safetensors``
 * ``... --checkpoint student=a.pth@ucf101:authors --arch vfl_net_nano``
 * ``... --checkpoint files.json``                a list of role, path, dataset, split
@@ -19,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecipeError
+
+# Options of ``dvfl evaluate`` that ``open_benchmarks`` takes as they are.
+_OF_EVALUATE = ("views", "run_dir", "device", "precision", "batch_size", "workers")
+_OF_EVALUATE += ("trust_unknown_training",)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +51,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     """The same for ``dvfl evaluate``."""
     for name, metavar, words in (
-        ("--dataset", "NAME", "of the five; default: those with a folder, or all"),
+        ("--dataset", "NAME", "default: those with a folder, or all"),
         ("--data-root", "NAME=FOLDER", "its files; without one: a stand-in"),
         ("--split", "NAME=SPLIT", "such as ucf101=1,2 or ucf101=all"),
         (
@@ -207,21 +211,14 @@ def _evaluate(options: argparse.Namespace) -> int:
             inner[key] = value
         else:
             given[name] = value
-    for name in ("device", "precision", "batch_size", "workers"):
-        given.setdefault(name, getattr(options, name))
     own = dict(
         benchmarks=options.dataset,
         data_roots=_pairs(options.data_root, "--data-root"),
         checkpoints=_checkpoints(options),
-        splits={
-            name: value if value == "all" else value.split(",")
-            for name, value in _pairs(options.split, "--split").items()
-        },
-        views=options.views,
-        run_dir=options.run_dir,
+        splits=_pairs(options.split, "--split"),
         class_orders=_by_role(options.classes),
-        trust_unknown_training=options.trust_unknown_training,
     )
+    own |= {name: getattr(options, name) for name in _OF_EVALUATE}
     if both := own.keys() & given.keys():
         raise RecipeError(f"--set: {min(both)} has an option of its own")
     bench = open_benchmarks(**own, **given)
@@ -229,7 +226,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(note)
     results = bench.evaluate_all()
     page = write_benchmarks(bench, results)[1]
-    print(markdown([final_table(final_rows(bench.measured(results)))]))
+    print(markdown([final_table(final_rows(results.values()))]))
     print(f"\nThe page: {page}")
     return 0
 

@@ -34,6 +34,7 @@ from ..video.sampling import segment_indices
 SUBSETS = ("train", "test")
 # A generated data set carries this file; results computed on it must say so.
 STANDIN_FILE = "STANDIN.json"
+_LEFT = (".", "__MACOSX", "@eaDir", "$RECYCLE", "System Volume", "lost+found")
 _ARCHIVES = (".zip", ".rar", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".7z")
 
 
@@ -252,10 +253,10 @@ def find_folder(root: Path, name: str, where: str) -> Path:
 
 
 def list_folder(folder: Path) -> list[os.DirEntry]:
-    """Its entries by name, without leftovers of copying, which begin with a dot."""
+    """Its entries by name, without what systems leave behind, as "._1.mp4"."""
     try:
         with os.scandir(folder) as entries:
-            found = [entry for entry in entries if not entry.name.startswith(".")]
+            found = [entry for entry in entries if not entry.name.startswith(_LEFT)]
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be listed ({error.strerror})") from error
     return sorted(found, key=lambda entry: entry.name)

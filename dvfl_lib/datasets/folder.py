@@ -197,10 +197,12 @@ def _from_folders(
             )
         sides[side] = []
         for label, name in enumerate(classes):
+            before = len(left_out)
             videos = _videos_below(mine[name], set(), left_out) if name in mine else []
             if name in mine and not videos:
                 packed = packed_in(mine[name])
-                told = f"{mine[name]}: holds no video.{packed}"
+                only = f" but {first_few(left_out[before:]) or 'nothing'}"
+                told = f"{mine[name]}: holds no video{only}.{packed}"
                 raise DatasetError(f"{told} Fill it, or take it away")
             for path in videos:
                 group = f"{name}/{path.relative_to(mine[name]).parts[0]}"

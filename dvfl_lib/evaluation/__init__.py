@@ -4,18 +4,17 @@ Public names: those imported below.
 
 A result's way: plan.py -> benchmark.py (networks x data sets x splits) ->
 class_order.py -> protocol.py (all views of every video) -> results.py -> metrics.py,
-comparison.py -> tables.py -> report.py.
+comparison.py -> published.py, tables.py -> report.py.
 """
 
 from .benchmark import Benchmarks, costs_of, open_benchmarks, write_benchmarks
-from .comparison import compare, split_mean
+from .comparison import compare
 from .metrics import calibration_of
-from .protocol import EvaluationInfo, cached_evaluation, evaluate
-from .report import NetworkResult, ReportFigure, RunSummary, write_report
+from .protocol import cached_evaluation, evaluate
+from .published import PUBLISHED_RESULTS
 from .results import ConfusedPair, Evaluation, Views, concatenate, confused_pairs
 from .tables import (
-    PUBLISHED_RESULTS,
-    Measured,
+    ROLE_NAMES,
     Table,
     cost_table,
     data_name,
@@ -24,4 +23,5 @@ from .tables import (
     list_accuracies,
     markdown,
     result_table,
+    split_mean,
 )

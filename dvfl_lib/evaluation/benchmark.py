@@ -14,7 +14,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from ..environment import (
     shown_path,
 )
 from ..errors import CheckpointError, DatasetError, RecipeError, RunDirectoryError
-from ..figures import alt_text, save_figure
 from ..files import can_write
 from ..recipes import DataRecipe, EvaluateRecipe
 from ..standins import write_standin
@@ -42,10 +41,10 @@ from ..weights.checkpoint import build_model, views_from_metadata
 from ..weights.reading import read_weights, weights_digest
 from .class_order import InClassOrder, align_classes, classes_of_file, swapped_classes
 from .plan import BenchmarkPlan, Checkpoint, parse_views, read_plan
-from .protocol import EvaluationInfo, cached_evaluation, evaluate, evaluation_key
-from .report import ReportFigure, made_with, write_final_report
+from .protocol import cached_evaluation, evaluate, evaluation_key
+from .report import write_final_report
 from .results import Evaluation, Views
-from .tables import Measured, Place, data_name
+from .tables import Place, data_name
 
 _LONG = 1000  # a list of so many videos has a bar of its own
 _UCF50_GROUPS = 25  # without which UCF50 is not whole
@@ -261,8 +260,9 @@ class Benchmarks:
         plan, network, dataset = self.plan, entry.networks[role], entry.dataset
         recipe, own = network.views(views or plan.views), network.views(plan.views)
         samples = EvaluationViews(dataset.samples, network.data, recipe)
-        about = EvaluationInfo(role, dataset.standin, network.model, *entry.place)
         weights = json.dumps([network.file.weights.digest, network.order])
+        about = {"name": role, "standin": dataset.standin, "model": network.model}
+        about |= {"dataset": dataset.name, "split": dataset.split, "subset": "test"}
         key = evaluation_key(weights, samples, dataset.classes, plan.precision)
         folder = self.run_dir / "results" / dataset.name / dataset.split
         others = "" if recipe == own else f"_{recipe.clips}x{recipe.crops}"
@@ -270,14 +270,15 @@ class Benchmarks:
         if workers is None:  # to start them takes longer than to read a stand-in
             workers = 0 if dataset.standin else min(8, os.cpu_count() or 1)
         with cpu_threads(1 if dataset.standin else 0):
-            return cached_evaluation(
+            result = cached_evaluation(
                 folder / f"{role}{others}.json",
-                json.dumps([key, asdict(about)]),
+                json.dumps([key, about]),
                 lambda half_done: evaluate(
                     network.load().to(plan.target),
                     samples,
-                    class_names=dataset.classes,
-                    about=about,
+                    dataset,
+                    role,
+                    kind=network.model,
                     batch_size=plan.batch_size,
                     workers=workers,
                     precision=plan.precision,
@@ -287,6 +288,13 @@ class Benchmarks:
                     description=f"{dataset.name} {dataset.split} {role}",
                 ),
             )
+        notes = list(network.notes)
+        for first, second in swapped_classes(result.confusion, result.class_names):
+            notes.append(
+                f"{role}, {dataset.name}: {first} and {second} are nearly always "
+                "taken for each other. Is the order of the network's classes right?"
+            )
+        return replace(result, notes=tuple(notes), missing=dataset.missing)
 
     def evaluate_all(self) -> dict[Place, Evaluation]:
         """Every network on every list; goes on where it was interrupted."""
@@ -295,33 +303,17 @@ class Benchmarks:
         bar = tqdm(todo, desc="evaluating", unit="list", disable=quiet)
         return {(*e.place, role): self.evaluate(e, role) for e, role in bar}
 
-    def measured(self, results: Mapping[Place, Evaluation]) -> list[Measured]:
-        """The results with their notes, for ``tables.final_rows``."""
-        found = []
-        for (name, split, role), result in results.items():
-            entry = self.at(name, split)
-            notes = list(entry.networks[role].notes)
-            for first, second in swapped_classes(result.confusion, result.class_names):
-                notes.append(
-                    f"{role}, {result.dataset}: {first} and {second} are nearly always "
-                    "taken for each other. Is the order of the network's classes right?"
-                )
-            found.append(Measured(result, tuple(notes), entry.dataset.missing))
-        return found
-
 
 # --- what came of it ----------------------------------------------------------------
 
 
-def costs_of(
-    bench: Benchmarks, entry: BenchmarkList, repeats: int = 5
-) -> list[ViewCost]:
+def costs_of(bench: Benchmarks, entry: BenchmarkList) -> list[ViewCost]:
     """Cost of each network on a list, per view and per video, see ``view_costs``."""
     networks = {}
     for role, network in entry.networks.items():
         views = Views.of(network.data, network.views(bench.plan.views))
         networks[role] = (network.load().model, views)
-    return view_costs(networks, bench.plan.target, repeats)
+    return view_costs(networks, bench.plan.target)
 
 
 def write_benchmarks(
@@ -332,29 +324,19 @@ def write_benchmarks(
 ) -> tuple[Path, ...]:
     """The page of all results, as Markdown, HTML and JSON, with its figures.
 
-    The figures' captions are their descriptions. ``costs`` are measured here for the
-    first list, if not given.
+    ``costs`` are measured here for the first list, if not given.
     """
-    marks = {result.standin for result in results.values()}
-    begin = "Stand-in data. " if marks == {True} else ""
-    begin = "Some of it stand-in data. " if len(marks) == 2 else begin
-    saved = []
-    for name, figure in (figures or {}).items():
-        file, words = f"figures/{name}.png", alt_text(figure)
-        save_figure(figure, bench.run_dir / file)
-        saved.append(ReportFigure(file, f"{begin}{words}", words))
     files: dict[str, dict[str, list[str]]] = {}  # role -> path -> its lists
     for entry in bench.lists:
         for role, network in entry.networks.items():
             lists = files.setdefault(role, {})
             path = shown_path(network.file.path)
             lists.setdefault(path, []).append(" ".join(entry.place))
-    about = made_with()
+    about = {}
     for role, lists in files.items():
         told = [f"{path} ({', '.join(at)})" for path, at in lists.items()]
         about[role] = "; ".join(told if len(lists) > 1 else lists)
     about |= {f"note {n}": note for n, note in enumerate(bench.notes, 1)}
     costs = costs_of(bench, bench.lists[0]) if costs is None else costs
-    return write_final_report(
-        bench.run_dir, bench.measured(results), costs, saved, about
-    )
+    results = list(results.values())
+    return write_final_report(bench.run_dir, results, costs, figures or {}, about)

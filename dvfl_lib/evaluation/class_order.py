@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ..datasets.base import VideoDataset, dataset_info, first_few, read_lines
 from ..errors import CheckpointError, DatasetError
+from ..standins.scenes import plain
 
 _SWAPPED = 0.8  # share of both classes' videos that is taken for the other class
 
@@ -31,7 +32,7 @@ def align_classes(network: Sequence[str], data: Sequence[str]) -> tuple[int, ...
     without regard to case, spaces and punctuation. Raises ``CheckpointError`` where a
     class has no partner, or two have one name.
     """
-    for spelled in (str, _plain):
+    for spelled in (str, plain):
         place = {spelled(name): number for number, name in enumerate(network)}
         wanted = [spelled(name) for name in data]
         if len(place) == len(network) == len(data) and set(wanted) == set(place):
@@ -39,21 +40,17 @@ def align_classes(network: Sequence[str], data: Sequence[str]) -> tuple[int, ...
     told = []
     sides = ((network, data, "network"), (data, network, "data set"))
     for names, others, whose in sides:
-        plain, known = [*map(_plain, names)], {*map(_plain, others)}
-        if twice := [repr(name) for name in plain if plain.count(name) > 1]:
+        bare, known = [*map(plain, names)], {*map(plain, others)}
+        if twice := [repr(name) for name in bare if bare.count(name) > 1]:
             few = first_few(dict.fromkeys(twice))
             told.append(f"the {whose} has several classes of the name {few}")
-        if lone := [repr(name) for name in names if _plain(name) not in known]:
+        if lone := [repr(name) for name in names if plain(name) not in known]:
             told.append(f"only the {whose} has {first_few(lone)}")
     raise CheckpointError(
         f"the network's {len(network)} classes and the data set's {len(data)} cannot "
         f"be paired by name: {'; '.join(told)}. Use the weights of this data set, or "
         "give the names of the network's classes in their order"
     )
-
-
-def _plain(name: str) -> str:
-    return "".join(filter(str.isalnum, name)).lower()
 
 
 class InClassOrder(nn.Module):

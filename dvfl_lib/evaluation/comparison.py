@@ -1,9 +1,8 @@
-"""Several results as one number: two networks, two ways of training, several splits.
+"""Is one better than the other? Two networks, or two ways of training.
 
 Public names: ``compare``, ``Comparison`` (two trained networks on the same videos);
 ``compare_seeds``, ``SeedComparison``, ``t_quantile`` (two ways of training, several
-seeds each); ``split_mean``, ``SplitMean``, ``protocol_of`` (one network, several
-splits).
+seeds each).
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from math import inf, isfinite, isinf, sqrt
 
 from scipy.stats import t
 
-from ..datasets.base import protocols_of
 from ..errors import DatasetError
-from .metrics import CONFIDENCE, METRICS, mcnemar_p, paired_interval
+from .metrics import CONFIDENCE, mcnemar_p, paired_interval
 from .results import Evaluation
 
 _ROUNDING = 1e-12  # differences of shares that are no further apart are equal
@@ -177,91 +175,3 @@ def t_quantile(freedom: int) -> float:
     ``freedom``: degrees of freedom.
     """
     return float(t.ppf((1 + CONFIDENCE) / 2, freedom))
-
-
-# --- one network on several splits ---------------------------------------------
-
-
-@dataclass(frozen=True)
-class SplitMean:
-    """The mean of a network's accuracies over splits; all shares are in [0, 1]."""
-
-    name: str
-    dataset: str
-    standin: bool
-    splits: tuple[str, ...]  # in the order of the protocol
-    whole: bool  # whether none is missing
-    videos: int  # on all test lists together
-    means: dict[str, float | None]  # metric -> mean; None where it is not meaningful
-    spread: float | None  # sample standard deviation of top-1; None for one split
-    low: float  # the least and the greatest top-1
-    high: float
-
-    @property
-    def top1(self) -> float:
-        """Mean top-1."""
-        return self.means["top1"]
-
-    def __str__(self) -> str:
-        spread = "" if self.spread is None else f" ± {100 * self.spread:.1f}"
-        return f"{100 * self.top1:.1f} %{spread}"
-
-    def to_dict(self) -> dict[str, object]:
-        values = asdict(self)
-        shares = values.pop("means")
-        shares |= {name: values.pop(name) for name in ("spread", "low", "high")}
-        for name, share in shares.items():
-            unit = "points" if name == "spread" else "percent"
-            values[f"{name}_{unit}"] = None if share is None else 100 * share
-        return values | {"spread_is": "sample standard deviation over the splits"}
-
-
-def split_mean(results: Sequence[Evaluation]) -> SplitMean:
-    """The mean over one network's results on splits of one data set.
-
-    UCF101 and HMDB51 have three official splits, and the number of a method is the
-    mean over them, each with a network of its own. What does not belong together
-    (networks, data sets, views, protocols) is a ``DatasetError``.
-    """
-    if not results:
-        raise DatasetError("there is no result to take a mean of")
-    for what in ("name", "dataset", "standin", "subset", "views"):
-        found = {getattr(result, what) for result in results}
-        if len(found) > 1:
-            raise DatasetError(
-                f"a mean over splits needs results of one {what}, not of "
-                f"{', '.join(sorted(map(str, found)))}"
-            )
-    by_split = {result.split: result for result in results}
-    if len(by_split) < len(results):
-        raise DatasetError(f"a split is there twice: {[r.split for r in results]}")
-    protocol = protocol_of(results[0].dataset, results[0].split)
-    if not set(by_split) <= set(protocol):
-        raise DatasetError(
-            f"{results[0].dataset}: the splits {', '.join(by_split)} do not belong to "
-            "one protocol, so their mean says nothing"
-        )
-    kept = [by_split[split] for split in protocol if split in by_split]
-    means: dict[str, float | None] = {}
-    for name in METRICS:
-        each = [result.accuracies[name] for result in kept]
-        known = None not in each
-        means[name] = statistics.mean(a.value for a in each) if known else None
-    tops = [result.top1.value for result in kept]
-    return SplitMean(
-        name=kept[0].name,
-        dataset=kept[0].dataset,
-        standin=kept[0].standin,
-        splits=tuple(result.split for result in kept),
-        whole=len(kept) == len(protocol),
-        videos=sum(len(result.videos) for result in kept),
-        means=means,
-        spread=statistics.stdev(tops) if len(tops) > 1 else None,
-        low=min(tops),
-        high=max(tops),
-    )
-
-
-def protocol_of(dataset: str, split: str) -> tuple[str, ...]:
-    """The set of splits whose mean is a number of the data set; or this one alone."""
-    return next((p for p in protocols_of(dataset) if split in p), (split,))

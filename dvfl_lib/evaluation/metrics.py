@@ -25,6 +25,7 @@ from torchmetrics.functional.classification import (
 )
 
 CONFIDENCE = 0.95
+_BINS = 10  # of confidence
 _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)  # 1.96
 
 
@@ -189,14 +190,13 @@ class Calibration:
         }
 
 
-def calibration_of(
-    probabilities: np.ndarray, labels: np.ndarray, bins: int = 10
-) -> Calibration:
+def calibration_of(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
     """Confidence and accuracy of (N, K) probabilities for (N,) labels.
 
-    The expected calibration error is their mean distance over bins of confidence,
-    weighted by videos (Naeini et al., AAAI 2015; Guo et al., arXiv 1706.04599). It
-    cannot fall to 0 on few videos: the accuracy in a bin of ten is off by chance.
+    The expected calibration error is their mean distance over ten bins of
+    confidence, weighted by videos (Naeini et al., AAAI 2015; Guo et al., arXiv
+    1706.04599). It cannot fall to 0 on few videos: the accuracy in a bin of ten is off
+    by chance.
     """
     # Below 1, because torchmetrics counts a confidence of exactly 1 by itself.
     kept = np.minimum(probabilities, np.nextafter(1.0, 0.0)).astype(np.float64)
@@ -204,10 +204,10 @@ def calibration_of(
         torch.from_numpy(kept),
         torch.as_tensor(labels),
         num_classes=kept.shape[1],
-        n_bins=bins,
+        n_bins=_BINS,
     )
     confidence, right = kept.max(axis=1), kept.argmax(axis=1) == labels  # each (N,)
-    edges = np.linspace(0, 1, bins + 1)
+    edges = np.linspace(0, 1, _BINS + 1)
     place = np.searchsorted(edges, confidence, side="right") - 1  # (N,)
     parts = []
     for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):

@@ -164,12 +164,12 @@ class RunOptions(BaseModel):
 class BenchmarkPlan(RunOptions):
     """What was asked for."""
 
-    benchmarks: tuple[DatasetName, ...] = ()  # empty: those of data_roots, or all five
+    benchmarks: tuple[DatasetName, ...] = ()  # empty: those of data_roots, or all
     data_roots: dict[DatasetName, Path] = {}  # a stand-in is written for the others
     # Empty: the course's own networks, which know the stand-ins' actions alone.
     checkpoints: tuple[Checkpoint, ...] = Field((), validate_default=True)
-    # One, a list, or "all": the three official ones, or the 25 groups of UCF50. Left
-    # out: those that the networks may be scored on.
+    # One, several ("1,2" or a list), or "all": the three official ones, or the 25
+    # groups of UCF50. Left out: those that the networks may be scored on.
     splits: dict[DatasetName, tuple[str, ...]] = {}
     views: str = "4x3"  # clips in time x crops in space
     run_dir: str = ""  # for results; "" for runs/benchmarks
@@ -211,7 +211,7 @@ class BenchmarkPlan(RunOptions):
         for name, value in splits.items():
             if str(value).lower() == "all":
                 value = (protocols_of(name) or (("1",),))[0]
-            each = value if isinstance(value, (list, tuple)) else [value]
+            each = value if isinstance(value, (list, tuple)) else str(value).split(",")
             found[name] = tuple(str(split).lower() for split in each if split != "")
         return found
 

@@ -1,7 +1,6 @@
 """The multi-view protocol: every view of every video, in the order of the list.
 
-Public names: ``evaluate``, ``cached_evaluation``, ``EvaluationInfo``,
-``evaluation_key``.
+Public names: ``evaluate``, ``cached_evaluation``, ``evaluation_key``.
 
 A video's answer is the mean of the softmax over its V = clips x crops views. No video
 is left out, nothing is drawn, and the network runs in evaluation mode: the answer
@@ -18,7 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from ..datasets.base import VideoDataset
 from ..errors import DatasetError, ModelError
 from ..files import write_whole
 from ..video.clips import EvaluationViews
@@ -40,24 +40,13 @@ _AUTOCAST = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SAVE_EVERY = 20.0  # seconds of work that an interruption may cost
 
 
-@dataclass(frozen=True)
-class EvaluationInfo:
-    """Whose result it is, and on what list; written into the result."""
-
-    name: str  # what the network is called in tables
-    standin: bool  # whether the videos are generated
-    model: str  # such as "vfl_net_nano"
-    dataset: str
-    split: str
-    subset: str = "test"
-
-
 def evaluate(
     model: nn.Module,
-    views_dataset: EvaluationViews,
+    views: EvaluationViews,
+    data: VideoDataset,
+    name: str,
     *,
-    class_names: Sequence[str],
-    about: EvaluationInfo,
+    kind: str = "",
     batch_size: int = 8,
     workers: int = 0,
     precision: str = "no",
@@ -70,31 +59,32 @@ def evaluate(
 
     Args:
         model: clip (B, T, 3, H, W) -> logits (B, K); its mode is restored.
-        class_names: K names, in the order of the labels.
+        data: the list that the views are of, with its K classes.
+        name, kind: what tables call the network; its kind, such as "vfl_net_nano".
         batch_size, workers: views per forward pass, loader processes; neither
             changes a result.
         precision: "no" (float32), "bf16" or "fp16"; softmax and mean are float64.
         max_unreadable: greatest share of videos that may be left out unread.
         half_done: the file that keeps what is done, to go on after an interruption;
             of this evaluation alone, see ``cached_evaluation``. It stays.
-        description: before the bar; ``about.name`` if empty.
+        description: before the bar; ``name`` if empty.
 
     Raises:
         DatasetError: no video, or too many unreadable ones.
         ModelError: outputs that are not finite, or not one per class.
     """
-    samples, names = views_dataset.samples, tuple(class_names)
+    samples = views.samples
     if not samples:
         raise DatasetError("the list to evaluate on holds no video")
-    done = _Progress(len(samples), len(names), half_done)
+    done = _Progress(len(samples), len(data.classes), half_done)
     with tqdm(
-        desc=description or about.name,
+        desc=description or name,
         disable=not progress,
         total=len(samples),
         initial=len(samples) - len(done.missing()),
         unit="video",
     ) as bar:
-        _complete(done, model, views_dataset, batch_size, workers, precision, bar)
+        _complete(done, model, views, batch_size, workers, precision, bar)
     gone, share = done.unreadable, len(done.unreadable) / len(samples)
     if share > max_unreadable or share == 1:
         raise DatasetError(
@@ -104,13 +94,18 @@ def evaluate(
         )
     kept = [i for i in range(len(samples)) if i not in gone]
     return Evaluation(
-        **asdict(about),
-        class_names=names,
+        name=name,
+        model=kind,
+        dataset=data.name,
+        split=data.split,
+        subset=data.subset,
+        standin=data.standin,
+        class_names=tuple(data.classes),
         videos=tuple(samples[i].name for i in kept),
         labels=torch.tensor([samples[i].label for i in kept]).numpy(),
         probabilities=done.probabilities[kept].numpy(),
         unreadable=tuple(gone[i] for i in sorted(gone)),
-        views=Views.of(views_dataset.data, views_dataset.evaluate),
+        views=Views.of(views.data, views.evaluate),
         precision=precision,
         seconds=done.seconds,
     )

@@ -1,7 +1,6 @@
 """The page of a run and the page of all data sets: Markdown, and one HTML file.
 
-Public names: ``RunSummary``, ``NetworkResult``, ``ReportFigure``, ``write_report``;
-``write_final_report``, ``made_with``, ``FORMAT``.
+Public names: ``write_report``, ``write_final_report``, ``FORMAT``.
 
 What a page says stands in ``templates/report.j2`` and ``templates/benchmarks.j2``, how
 its parts are written in ``md.j2`` and ``html.j2``: the two files cannot tell different
@@ -15,23 +14,22 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from ..cost import ViewCost
 from ..environment import commit, device_name, versions
-from ..errors import DVFLError, RunDirectoryError
+from ..figures import alt_text, save_figure
 from ..files import read_bytes, write_whole
 from .comparison import compare
 from .metrics import calibration_of
+from .published import PUBLISHED_PARAMETERS, PUBLISHED_RESULTS
 from .results import Evaluation, confused_pairs
 from .tables import (
-    PUBLISHED_PARAMETERS,
-    PUBLISHED_RESULTS,
-    Measured,
+    ROLE_NAMES,
     Table,
     accuracy_cells,
     cost_table,
@@ -44,6 +42,12 @@ from .tables import (
 )
 
 FORMAT = "dvfl_lib benchmarks 1"
+_CAPTIONS = {
+    "top1": "Top-1 on the test list.",
+    "training": "Training loss and accuracy on held-out groups.",
+    "confusion": "What the distilled student takes for what.",
+    "classes": "Accuracy per class.",
+}
 _IN_TEMPLATES = (
     Table,
     accuracy_cells,
@@ -52,14 +56,25 @@ _IN_TEMPLATES = (
     final_table,
     marked,
 )
-_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def _write_pages(
-    folder: Path, name: str, json_text: str = "", **content: Any
+    folder: Path,
+    name: str,
+    figures: Mapping[str, Figure],
+    captions: Mapping[str, str],
+    json_text: str = "",
+    **content: Any,
 ) -> tuple[Path, ...]:
-    """A page as Markdown, as HTML, and its JSON; all are made before one is written."""
-    pages = {}
+    """A page as Markdown, as HTML, and its JSON; all are made before one is written.
+
+    The figures go to ``folder/figures``.
+    """
+    pages, shown = {}, []
+    for title, figure in figures.items():
+        file = f"figures/{title}.png"
+        save_figure(figure, folder / file)
+        shown.append(dict(file=file, caption=captions[title], alt=alt_text(figure)))
     for writer in ("md", "html"):
         env = Environment(
             loader=PackageLoader("dvfl_lib.evaluation"),
@@ -76,10 +91,10 @@ def _write_pages(
             "unbroken": _unbroken,
             "fence": _fence,
             "link": lambda file: file.replace(" ", "%20").replace(")", "%29"),
-            "png": lambda file: _picture(folder / file),
+            "png": lambda file: base64.b64encode(read_bytes(folder / file)).decode(),
         }
         w = env.get_template(f"{writer}.j2").module
-        body = env.get_template(f"{name}.j2").render(w=w, **content)
+        body = env.get_template(f"{name}.j2").render(w=w, figures=shown, **content)
         pages[writer] = str(w.page(content["title"], body))
     pages["md"] = re.sub(r"\n{3,}", "\n\n", pages["md"]).strip()
     pages = {kind: f"{page}\n" for kind, page in pages.items()}
@@ -100,57 +115,10 @@ def _fence(text: str) -> str:
     return "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
 
 
-def _picture(path: Path) -> str:
-    content = read_bytes(path)
-    if not content.startswith(_PNG):
-        raise RunDirectoryError(f"{path} is no PNG picture")
-    return base64.b64encode(content).decode()
-
-
 # --- a run -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ReportFigure:
-    """A PNG in the run directory (``file`` is relative to it)."""
-
-    file: str
-    caption: str
-    alt: str = ""
-
-
-@dataclass(frozen=True)
-class NetworkResult:
-    """One of the networks of a run."""
-
-    role: str  # what it is in the run, such as "student, distilled"
-    evaluation: Evaluation
-    parameters: int
-    gmacs: float | None = None  # 10^9 multiply-accumulates of a view, if measured
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """All that a report tells of a run, beside its results."""
-
-    name: str
-    dataset: str
-    split: str
-    seed: int
-    # Teacher, baseline, student. The students began with the same weights and saw the
-    # same data in the same order.
-    networks: Sequence[NetworkResult]
-    seconds: Mapping[str, float]  # phase -> wall-clock seconds
-    recipe: Mapping[str, Any]  # ``Recipe.to_dict()``
-    pairs: Sequence[tuple[int, int]] = ()  # classes to be told apart in twos: a column
-    families: Sequence[Sequence[int]] = ()  # groups of like classes: a column
-    figures: Sequence[ReportFigure] = ()
-    # Phase -> videos that could not be read in it, besides those of the evaluations.
-    unreadable: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    notes: Sequence[str] = ()  # further sentences
-
-
-def made_with() -> dict[str, str]:
+def _made_with() -> dict[str, str]:
     """Device, versions and commit, as a page tells them."""
     return {
         "device": device_name(),
@@ -159,30 +127,40 @@ def made_with() -> dict[str, str]:
     }
 
 
-def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, ...]:
-    """Write ``report.md`` and ``report.html`` into the run directory.
+def write_report(
+    run: Any,
+    results: Sequence[Evaluation],
+    figures: Mapping[str, Figure],
+    **told: Any,
+) -> tuple[Path, ...]:
+    """Write ``report.md``, ``report.html`` and the figures into the run directory.
 
-    ``DVFLError`` where a figure is missing or damaged, and for results on real data and
-    on stand-ins together.
+    Args:
+        run: what has a run_dir, dataset, split, seed and recipe: a
+            ``training.Pipeline``.
+        results: of teacher, baseline, student. The students began with the same
+            weights and saw the same data in the same order.
+        told: ``parameters`` and ``gmacs`` of a view, by role; ``seconds`` and
+            ``unreadable`` videos by phase; ``pairs`` and ``families`` of classes, a
+            column each if there are any; ``notes``, sentences.
     """
-    results = [network.evaluation for network in summary.networks]
     standin = results[0].standin
-    if any(result.standin != standin for result in results):
-        raise DVFLError(
-            "some of these results are on real data and some on a stand-in; a report "
-            "never mixes the two"
-        )
     form = "stand-in data in the form of " if standin else ""
+    recipe = run.recipe.to_dict()
     return _write_pages(
-        Path(run_dir),
+        run.run_dir,
         "report",
-        title=f"Distilling VFL-Net on {form}{summary.dataset}",
-        run=summary,
+        figures,
+        {name: _CAPTIONS.get(name, name) for name in figures},
+        title=f"Distilling VFL-Net on {form}{run.dataset}",
+        run=run,
+        **told,
         results=results,
-        made_with=made_with(),
+        made_with=_made_with(),
+        role_names=ROLE_NAMES,
         gain=compare(results[1], results[2]),
-        recipe=json.dumps(summary.recipe, indent=2, ensure_ascii=False, default=str),
-        parameters=PUBLISHED_PARAMETERS,
+        recipe=json.dumps(recipe, indent=2, ensure_ascii=False, default=str),
+        published_parameters=PUBLISHED_PARAMETERS,
         published=PUBLISHED_RESULTS,
     )
 
@@ -192,23 +170,23 @@ def write_report(run_dir: str | Path, summary: RunSummary) -> tuple[Path, ...]:
 
 def write_final_report(
     run_dir: Path,
-    measured: Sequence[Measured],
-    costs: Sequence[ViewCost] = (),
-    figures: Sequence[ReportFigure] = (),
-    about: Mapping[str, str] | None = None,
+    results: Sequence[Evaluation],
+    costs: Sequence[ViewCost],
+    figures: Mapping[str, Figure],
+    about: Mapping[str, str],
 ) -> tuple[Path, ...]:
-    """Write ``benchmarks.md``, ``benchmarks.html`` and ``benchmarks.json``.
+    """Write ``benchmarks.md``, ``benchmarks.html``, ``benchmarks.json`` and figures.
 
-    ``about``: device, versions and the like, as a table and in the JSON.
+    ``about``: what stands beside device and versions, as a table and in the JSON. The
+    figures' captions are their descriptions.
     """
-    if not measured:
-        raise RunDirectoryError(f"{run_dir}: nothing was evaluated, nothing to report")
-    rows, about = final_rows(measured), about or {}
-    standins = {row.mean.dataset: row.mean.standin for row in rows}
-    marks = set(standins.values())
-    title = "Benchmarks, some on stand-in data" if True in marks else "Benchmarks"
-    title = "Benchmarks, on stand-in data" if marks == {True} else title
-    results = [m.result for m in measured]
+    rows, about = final_rows(results), {**_made_with(), **about}
+    standins = {row.first.dataset: row.first.standin for row in rows}
+    title, mark = "Benchmarks", ""
+    if all(standins.values()):
+        title, mark = "Benchmarks, on stand-in data", "Stand-in data. "
+    elif any(standins.values()):
+        title, mark = f"{title}, some on stand-in data", "Some of it stand-in data. "
     sure = [(r, calibration_of(r.probabilities, r.labels)) for r in results]
     pairs = [(r, confused_pairs(r, most=3)) for r in results]
     values = {
@@ -226,6 +204,8 @@ def write_final_report(
     return _write_pages(
         run_dir,
         "benchmarks",
+        figures,
+        {name: f"{mark}{alt_text(figure)}" for name, figure in figures.items()},
         json.dumps(values, indent=1, ensure_ascii=False),
         title=title,
         drawn=[data_name(d, s) for d, s in standins.items() if s],
@@ -235,7 +215,6 @@ def write_final_report(
         costs=costs,
         calibrations=sure,
         confusions=pairs,
-        figures=figures,
     )
 
 

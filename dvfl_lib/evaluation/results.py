@@ -1,6 +1,6 @@
 """What came of an evaluation: probabilities per video, and all that follows.
 
-Public names: ``Evaluation``, ``ClassAccuracy``, ``Views``, ``FORMAT``;
+Public names: ``Evaluation``, ``Views``, ``FORMAT``;
 ``concatenate``; ``confused_pairs``, ``ConfusedPair``.
 
 It is stored as ``name.json``, every number, to be read by people, and
@@ -52,20 +52,6 @@ class Views:
         )
 
 
-@dataclass(frozen=True)
-class ClassAccuracy:
-    """One class of a list."""
-
-    name: str
-    correct: int
-    n: int
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share in [0, 1]; None where the list holds no video of it."""
-        return self.correct / self.n if self.n else None
-
-
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """A network's probabilities for every video of a list."""
@@ -84,6 +70,9 @@ class Evaluation:
     views: Views
     precision: str  # "no" (float32), "bf16" or "fp16"
     seconds: float  # wall-clock time of decoding and network together
+    # Not stored, for they are not of the network:
+    notes: tuple[str, ...] = ()  # such as where the order of classes was taken from
+    missing: int | None = 0  # videos not on the disk; None where no list says it
 
     def __post_init__(self) -> None:
         n, k = len(self.videos), len(self.class_names)
@@ -128,10 +117,11 @@ class Evaluation:
         return counts
 
     @cached_property
-    def per_class(self) -> tuple[ClassAccuracy, ...]:
-        """K entries, in the order of the classes."""
+    def per_class(self) -> dict[str, Accuracy]:
+        """Class -> top-1 of its videos, in the order of the classes."""
         columns = np.diag(self.confusion).tolist(), self.confusion.sum(axis=1).tolist()
-        return tuple(map(ClassAccuracy, self.class_names, *columns))
+        each = map(Accuracy, *columns)
+        return dict(zip(self.class_names, each, strict=True))
 
     @property
     def unreadable_share(self) -> float:
@@ -190,8 +180,8 @@ class Evaluation:
                 "videos": list(self.unreadable),
             },
             "per_class": [
-                asdict(c) | {"percent": c.accuracy and 100 * c.accuracy}
-                for c in self.per_class
+                {"name": name, **asdict(a), "percent": a.value and 100 * a.value}
+                for name, a in self.per_class.items()
             ],
             "confusion": {
                 "rows": "true class",

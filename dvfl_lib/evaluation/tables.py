@@ -1,30 +1,35 @@
 """Results as tables: one run, several splits, measured beside published.
 
 Public names: ``Table``, ``markdown``, ``plain``; ``result_table``, ``accuracy_cells``,
-``cost_table``, ``list_accuracies``, ``data_name``, ``Place``; ``PublishedResult``,
-``PUBLISHED_RESULTS``, ``PUBLISHED_PARAMETERS``, ``published_for``, ``differences``;
-``Measured``, ``FinalRow``, ``final_rows``, ``final_table``, ``marked``.
+``cost_table``, ``list_accuracies``, ``data_name``, ``Place``, ``ROLE_NAMES``;
+``ResultRow``, ``split_mean``, ``protocol_of``, ``final_rows``, ``final_table``,
+``marked``.
 
-Measured and published numbers stand in columns of their own. What was published stands
-in ``published.toml``, with its sources.
+Measured and published numbers stand in columns of their own.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from ..cost import ViewCost
+from ..datasets.base import protocols_of
 from ..datasets.sources import SOURCES
-from .comparison import SplitMean, protocol_of, split_mean
+from ..errors import DatasetError
 from .metrics import METRICS
+from .published import PublishedResult, differences, published_for
 from .results import Evaluation
 
 Place = tuple[str, str, str]  # data set, split, role
-_FEW = 0.01  # share of missing or unreadable videos that moves no result
+# What tables and figures call the networks of a run.
+ROLE_NAMES = {
+    "teacher": "teacher",
+    "baseline": "student, not distilled",
+    "student": "student, distilled",
+}
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def accuracy_cells(result: Evaluation) -> dict[str, str]:
     return {m.title: m.cell(result.accuracies[name]) for name, m in METRICS.items()}
 
 
-def result_table(evaluations: Sequence[Evaluation]) -> Table:
+def result_table(evaluations: Collection[Evaluation]) -> Table:
     """One row per network; the caption says where the data is a stand-in."""
     rows = [
         {"network": e.name, "model": e.model}
@@ -130,179 +135,154 @@ def list_accuracies(
     return found
 
 
-# --- what was published ------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedResult:
-    """One network on one data set, as its authors state it; None is not stated."""
-
-    benchmark: str  # the data set's name in ``datasets``
-    role: str  # "teacher", "baseline" (VFL-Net, on labels alone), "student" (DVFL-Net)
-    network: str  # the authors' name
-    model: str  # the name in ``vfl_net``
-    top1: float | None = None  # per cent
-    top5: float | None = None
-    split: str  # the name in ``datasets``; "" where no such split can be had
-    clips: int | None = None
-    crops: int | None = None
-    frames: int | None = None
-    crop: int | None = None
-    source: str  # where it stands
-    split_rule: str  # the list of test videos, in words
-
-    @property
-    def address(self) -> str:
-        """The page to read."""
-        if self.source.startswith("arXiv "):
-            return f"https://arxiv.org/abs/{self.source.split()[1].rstrip(':')}"
-        return f"https://{self.source.partition(',')[0]}"
-
-    @property
-    def views(self) -> str:
-        """Clips x crops, or that they are not stated."""
-        known = f"{self.clips} x {self.crops} views"
-        return "views not stated" if self.clips is None else known
-
-    def to_dict(self) -> dict[str, object]:
-        values = asdict(self)
-        for name in ("top1", "top5"):
-            values[f"{name}_percent"] = values.pop(name)
-        return values | {"address": self.address}
-
-
-_TOLD = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
-# Network -> how many, as the page says that has its numbers on UCF101.
-PUBLISHED_PARAMETERS: dict[str, str] = _TOLD["parameters"]
-PUBLISHED_RESULTS: tuple[PublishedResult, ...] = tuple(
-    PublishedResult(**page, **row, **_TOLD["networks"][row["network"]])
-    for page in _TOLD["page"]
-    for row in page.pop("rows")
-)
-
-
-def published_for(benchmark: str, role: str, model: str) -> PublishedResult | None:
-    """What to set beside a measured result: the same role, the same network if any.
-
-    A teacher of another size is set beside the Base network, which taught in the
-    paper; ``differences`` says that it is another network.
-    """
-    place = (benchmark, role)
-    found = [row for row in PUBLISHED_RESULTS if (row.benchmark, row.role) == place]
-    same = [row for row in found if row.model == model]
-    return next(iter([*same, *found]), None)
-
-
-def differences(
-    published: PublishedResult, measured: Evaluation, missing: int | None = 0
-) -> list[str]:
-    """Why the two numbers must not be compared; an empty list where they may be.
-
-    ``missing``: as in ``Measured``.
-    """
-    if published.top1 is None:
-        return ["no published number is known"]
-    why, views = [], measured.views
-    seen = (views.clips, views.crops, views.frames, views.crop)
-    stated = (published.clips, published.crops, published.frames, published.crop)
-    if measured.standin:
-        why.append("stand-in data")
-    if measured.dataset != published.benchmark:
-        why.append(f"another benchmark ({measured.dataset})")
-    if measured.model != published.model:
-        why.append("another network")
-    if measured.split != published.split or measured.subset != "test":
-        why.append("another test list")
-    if published.clips is None:
-        why.append("published views not stated")
-    elif seen != stated or views.sampling != "segments":
-        why.append("other views")
-    if missing is None:
-        why.append("no list says how many videos are missing")
-    out = (missing or 0) + len(measured.unreadable)
-    share = out / (out + len(measured.videos))
-    if share > _FEW:
-        why.append(f"{100 * share:.1f} % of the listed videos missing or unreadable")
-    return why
-
-
 # --- measured beside published -----------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A result of a "teacher", "baseline" or "student", and what to know of it."""
+class ResultRow:
+    """One network on one data set: its splits, their mean, and what was published.
 
-    result: Evaluation
-    notes: tuple[str, ...] = ()  # such as where the order of classes was taken from
-    missing: int | None = 0  # videos not on the disk; None where no list says it
+    Shares are in [0, 1].
+    """
 
+    results: tuple[Evaluation, ...]  # of its splits, in the order of the protocol
+    whole: bool  # whether no split is missing
+    means: dict[str, float | None]  # metric -> mean; None where it is not meaningful
+    spread: float | None  # sample standard deviation of top-1; None for one split
+    low: float  # the least and the greatest top-1
+    high: float
 
-@dataclass(frozen=True)
-class FinalRow:
-    """One network on one data set: all its splits, and what was published."""
-
-    measured: tuple[Measured, ...]
-    mean: SplitMean
-    published: PublishedResult | None
-    why_not: tuple[str, ...]  # why the two must not be compared; empty if they may
+    @property
+    def first(self) -> Evaluation:
+        """The others are of the same network, data set and views."""
+        return self.results[0]
 
     @property
     def data(self) -> str:
         """What tables call the data set."""
-        return data_name(self.mean.dataset, self.mean.standin)
+        return data_name(self.first.dataset, self.first.standin)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def splits(self) -> list[str]:
+        return [result.split for result in self.results]
+
+    @property
+    def videos(self) -> int:
+        """On all test lists together."""
+        return sum(len(result.videos) for result in self.results)
+
+    @property
+    def top1(self) -> float:
+        """Mean top-1."""
+        return self.means["top1"]
+
+    @property
+    def published(self) -> PublishedResult | None:
+        return published_for(self.first.dataset, self.first.name, self.first.model)
+
+    @property
+    def why_not(self) -> list[str]:
+        """Why the two must not be compared; empty if they may."""
+        each = (differences(self.published, r) for r in self.results if self.published)
+        return list(dict.fromkeys(why for reasons in each for why in reasons))
+
+    @property
+    def notes(self) -> list[str]:
         """The notes of all its results, each once."""
-        return tuple(dict.fromkeys(n for m in self.measured for n in m.notes))
+        return list(dict.fromkeys(n for r in self.results for n in r.notes))
+
+    def __str__(self) -> str:
+        spread = "" if self.spread is None else f" ± {100 * self.spread:.1f}"
+        return f"{100 * self.top1:.1f} %{spread}"
 
     def to_dict(self) -> dict[str, object]:
         """For JSON; measured and published stay apart."""
+        about = {"dataset": self.first.dataset, "standin": self.first.standin}
+        mean = {"name": self.first.name, **about, "splits": self.splits}
+        mean |= {"whole": self.whole, "videos": self.videos}
+        for name, share in self.means.items():
+            mean[f"{name}_percent"] = None if share is None else 100 * share
+        mean["spread_points"] = None if self.spread is None else 100 * self.spread
+        mean |= {"low_percent": 100 * self.low, "high_percent": 100 * self.high}
+        mean["spread_is"] = "sample standard deviation over the splits"
         return {
-            "benchmark": self.mean.dataset,
-            "standin": self.mean.standin,
-            "role": self.mean.name,
-            "model": self.measured[0].result.model,
+            "benchmark": self.first.dataset,
+            "standin": self.first.standin,
+            "role": self.first.name,
+            "model": self.first.model,
             "measured": {
-                "mean": self.mean.to_dict(),
+                "mean": mean,
                 "splits": [
                     {
-                        "split": m.result.split,
-                        "videos": len(m.result.videos),
-                        "missing": m.missing,
-                        "unreadable": len(m.result.unreadable),
-                        **m.result.accuracies_dict(),
-                        "views": str(m.result.views),
+                        "split": r.split,
+                        "videos": len(r.videos),
+                        "missing": r.missing,
+                        "unreadable": len(r.unreadable),
+                        **r.accuracies_dict(),
+                        "views": str(r.views),
                     }
-                    for m in self.measured
+                    for r in self.results
                 ],
-                "notes": list(self.notes),
+                "notes": self.notes,
             },
             "published": self.published and self.published.to_dict(),
             "comparable": self.published is not None and not self.why_not,
-            "why_not": list(self.why_not),
+            "why_not": self.why_not,
         }
 
 
-def final_rows(measured: Sequence[Measured]) -> list[FinalRow]:
+def split_mean(results: Sequence[Evaluation]) -> ResultRow:
+    """One network's results on splits of one data set, and their mean.
+
+    UCF101 and HMDB51 have three official splits, and the number of a method is the
+    mean over them, each with a network of its own. What does not belong together
+    (networks, data sets, views, protocols) is a ``DatasetError``.
+    """
+    if not results:
+        raise DatasetError("there is no result to take a mean of")
+    for what in ("name", "dataset", "standin", "subset", "views"):
+        found = {getattr(result, what) for result in results}
+        if len(found) > 1:
+            raise DatasetError(
+                f"a mean over splits needs results of one {what}, not of "
+                f"{', '.join(sorted(map(str, found)))}"
+            )
+    by_split = {result.split: result for result in results}
+    if len(by_split) < len(results):
+        raise DatasetError(f"a split is there twice: {[r.split for r in results]}")
+    protocol = protocol_of(results[0].dataset, results[0].split)
+    if not set(by_split) <= set(protocol):
+        raise DatasetError(
+            f"{results[0].dataset}: the splits {', '.join(by_split)} do not belong to "
+            "one protocol, so their mean says nothing"
+        )
+    kept = tuple(by_split[split] for split in protocol if split in by_split)
+    means: dict[str, float | None] = {}
+    for name in METRICS:
+        each = [result.accuracies[name] for result in kept]
+        known = None not in each
+        means[name] = statistics.mean(a.value for a in each) if known else None
+    tops = [result.top1.value for result in kept]
+    spread = statistics.stdev(tops) if len(tops) > 1 else None
+    whole = len(kept) == len(protocol)
+    return ResultRow(kept, whole, means, spread, min(tops), max(tops))
+
+
+def protocol_of(dataset: str, split: str) -> tuple[str, ...]:
+    """The set of splits whose mean is a number of the data set; or this one alone."""
+    return next((p for p in protocols_of(dataset) if split in p), (split,))
+
+
+def final_rows(results: Iterable[Evaluation]) -> list[ResultRow]:
     """One row per data set, network and protocol, in the order they come."""
-    groups: dict[tuple, list[Measured]] = {}
-    for m in measured:
-        name, split = m.result.dataset, m.result.split
-        groups.setdefault((name, m.result.name, protocol_of(name, split)), []).append(m)
-    rows = []
-    for (name, role, _), group in groups.items():
-        published = published_for(name, role, group[0].result.model)
-        why_not: dict[str, None] = {}
-        for m in group if published else ():
-            why_not |= dict.fromkeys(differences(published, m.result, m.missing))
-        mean = split_mean([m.result for m in group])
-        rows.append(FinalRow(tuple(group), mean, published, tuple(why_not)))
-    return rows
+    groups: dict[tuple, list[Evaluation]] = {}
+    for r in results:
+        place = (r.dataset, r.name, protocol_of(r.dataset, r.split))
+        groups.setdefault(place, []).append(r)
+    return [split_mean(group) for group in groups.values()]
 
 
-def final_table(rows: Sequence[FinalRow]) -> Table:
+def final_table(rows: Sequence[ResultRow]) -> Table:
     """The final table: measured left, published right, and whether they compare."""
     caption = (
         "Brackets: 95 % interval (Wilson). ±: standard deviation over the splits. "
@@ -312,10 +292,10 @@ def final_table(rows: Sequence[FinalRow]) -> Table:
     return Table.of([_cells(row) for row in rows], marked(rows, caption))
 
 
-def _cells(row: FinalRow) -> dict[str, str]:
-    mean, published, told, where = row.mean, row.published, "", ""
-    top1 = str(mean if len(mean.splits) > 1 else row.measured[0].result.top1)
-    top5 = mean.means["top5"]
+def _cells(row: ResultRow) -> dict[str, str]:
+    published, told, where = row.published, "", ""
+    top1 = str(row if len(row.splits) > 1 else row.first.top1)
+    top5 = row.means["top5"]
     top5 = "not meaningful" if top5 is None else f"{100 * top5:.1f} %"
     if published is not None and published.top1 is not None:
         numbers = [f"{n:.1f} %" for n in (published.top1, published.top5) if n]
@@ -324,7 +304,7 @@ def _cells(row: FinalRow) -> dict[str, str]:
     comparable = f"no: {', '.join(row.why_not)}" if row.why_not else "yes"
     return {
         "data": row.data,
-        "network": mean.name,
+        "network": row.first.name,
         "measured top-1 / top-5": f"{top1} / {top5}",
         "measured on": _measured_on(row),
         "published top-1 / top-5": told,
@@ -333,27 +313,26 @@ def _cells(row: FinalRow) -> dict[str, str]:
     }
 
 
-def _measured_on(row: FinalRow) -> str:
+def _measured_on(row: ResultRow) -> str:
     """Splits, how many videos of how many, and views."""
-    mean, views = row.mean, row.measured[0].result.views
-    shown = f"{mean.videos} videos"
-    if any(m.missing is None for m in row.measured):
+    views, shown = row.first.views, f"{row.videos} videos"
+    if any(r.missing is None for r in row.results):
         shown += ", of an unknown number"
-    elif out := sum(m.missing + len(m.result.unreadable) for m in row.measured):
-        shown = f"{mean.videos} of {mean.videos + out} listed videos"
+    elif out := sum(r.missing + len(r.unreadable) for r in row.results):
+        shown = f"{row.videos} of {row.videos + out} listed videos"
     shown += f"; {views.clips} x {views.crops} views"
-    if len(mean.splits) == 1:
-        return f"split {mean.splits[0]}; {shown}"
-    names = ", ".join(mean.splits)
-    if len(mean.splits) > 5:
-        names = f"{mean.splits[0]} to {mean.splits[-1]}"
-    partly = "" if mean.whole else ", not all of them"
+    if len(row.splits) == 1:
+        return f"split {row.splits[0]}; {shown}"
+    names = ", ".join(row.splits)
+    if len(row.splits) > 5:
+        names = f"{row.splits[0]} to {row.splits[-1]}"
+    partly = "" if row.whole else ", not all of them"
     return f"mean of splits {names}{partly}; {shown}"
 
 
-def marked(rows: Sequence[FinalRow], caption: str) -> str:
+def marked(rows: Sequence[ResultRow], caption: str) -> str:
     """The caption of a table of these; it says whether the data is a stand-in."""
-    marks = {row.mean.standin for row in rows}
+    marks = {row.first.standin for row in rows}
     if marks == {True}:
         return f"Stand-in data. {caption}"
     return f"Rows of stand-in data say so. {caption}" if True in marks else caption

@@ -85,7 +85,7 @@ def _running_mean(values: np.ndarray) -> np.ndarray:
 
 
 def per_class_figure(
-    networks: Mapping[str, Sequence[Any]],
+    networks: Mapping[str, Mapping[str, Any]],
     *,
     title: str = "Accuracy per class",
     standin: bool = False,
@@ -93,12 +93,11 @@ def per_class_figure(
     """A dot per class and network; classes sorted by the last network's accuracy.
 
     Args:
-        networks: network -> entries with ``name``, ``n`` and ``accuracy`` (None
-            where the list holds no video of the class), as in
-            ``Evaluation.per_class``; the same classes in the same order.
+        networks: network -> class -> an object with ``n`` and ``value`` (None where
+            the list holds no video of the class), as ``Evaluation.per_class``.
     """
-    first, *_, last = [*networks.values(), *networks.values()]
-    order = sorted(range(len(last)), key=lambda c: (last[c].accuracy or 0.0, -c))[::-1]
+    *_, last = networks.values()
+    order = sorted(last, key=lambda name: -(last[name].value or 0.0))
     # One column with 0.24 inches per class, or two narrower ones.
     columns, pitch = (1, 0.24) if len(order) <= 40 else (2, 0.165)
     each = -(-len(order) // columns)
@@ -107,12 +106,12 @@ def per_class_figure(
         part = order[column * each : (column + 1) * each]
         for place, (name, entries) in enumerate(networks.items()):
             shift = 0.22 * (place - (len(networks) - 1) / 2)
-            points = ((entries[c].accuracy, row + shift) for row, c in enumerate(part))
+            points = ((entries[c].value, row + shift) for row, c in enumerate(part))
             x, y = columns_of(point for point in points if point[0] is not None)
             style = {"marker": MARKERS[place % 8], "color": colour_of(name, place)}
             label = name if column == 0 else None
             axis.plot(x, y, linestyle="", ms=4.5, label=label, **style)
-        names = [f"{first[c].name} ({first[c].n})" for c in part]
+        names = [f"{name} ({last[name].n})" for name in part]
         axis.set_yticks(range(len(part)), names, fontsize=8 if columns == 1 else 6.5)
         axis.set_ylim(each - 0.4, -0.6)
         axis.set(xlim=(-0.03, 1.03), xlabel="top-1 (in brackets: videos)")
@@ -121,8 +120,7 @@ def per_class_figure(
     legend_below(figure, len(networks))
     figure.set_label(
         f"Top-1 accuracy of {len(order)} classes for {', '.join(networks)}. Best "
-        f"class of {list(networks)[-1]}: {last[order[0]].name}; "
-        f"worst: {last[order[-1]].name}."
+        f"class of {list(networks)[-1]}: {order[0]}; worst: {order[-1]}."
     )
     return figure
 
@@ -301,16 +299,11 @@ def _list_worst(
         axes.text(0, 0, "none", fontsize=9, color=GREY)
 
 
-def _short(name: str, most: int = 19) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+def _short(name: str) -> str:
+    return name if len(name) < 20 else name[:18] + "…"
 
 
-def reliability_figure(
-    networks: Mapping[str, Any],
-    *,
-    title: str = "Confidence and accuracy",
-    standin: bool = False,
-) -> Figure:
+def reliability_figure(networks: Mapping[str, Any], *, standin: bool) -> Figure:
     """A panel per network: accuracy by confidence, and below it the videos per bin.
 
     Where a dot lies under the diagonal the network is surer than it is right. The
@@ -321,7 +314,7 @@ def reliability_figure(
             ``confidence`` and ``accuracy`` with ``value``, ``interval`` and ``n``),
             ``error``, ``confidence`` and ``surplus``, as ``evaluation.Calibration``.
     """
-    columns = len(networks)
+    title, columns = "Confidence and accuracy", len(networks)
     figure, axes = new_figure(title, standin, 4.2, 2, columns, heights=(3, 1))
     most = max(part.accuracy.n for c in networks.values() for part in c.bins)
     told = []

@@ -255,15 +255,13 @@ class StudyRow:
 
     label: str  # what stands at the axis
     values: Sequence[float]  # shares, one per seed, in the same order for all rows
-    mean: float  # of the paired difference, as shares; zero for the reference itself
-    low: float
-    high: float
+    gain: Any  # the paired difference: an ``evaluation.comparison.SeedComparison``
     versus: str  # label of the reference; "" for the reference itself
 
     @property
     def told_apart(self) -> bool:
         """Whether the interval leaves out zero."""
-        return bool(self.versus) and (self.low > 0 or self.high < 0)
+        return bool(self.versus) and self.gain.distinguishable
 
 
 def study_figure(
@@ -294,11 +292,11 @@ def study_figure(
     right.axvline(0, color=GREY, linewidth=0.8)
     for place, row in enumerate(rows):
         if row.versus:
-            colour = PALETTE["student"] if row.told_apart else GREY
-            ends = [100 * row.low, 100 * row.high]  # endless ones are not drawn
+            gain, colour = row.gain, PALETTE["student"] if row.told_apart else GREY
+            ends = [100 * gain.low, 100 * gain.high]  # endless ones are not drawn
             right.plot(ends, [place, place], color=colour, linewidth=1.4)
             fill = colour if row.told_apart else "white"
-            right.plot(100 * row.mean, place, "o", ms=6, mec=colour, mfc=fill)
+            right.plot(100 * gain.mean, place, "o", ms=6, mec=colour, mfc=fill)
     right.set_xlabel("difference in points\nline: 95 % interval")
     left.set_yticks(range(len(rows)), [row.label for row in rows])
     versus = [f"against {row.versus}" if row.versus else "" for row in rows]
@@ -315,5 +313,5 @@ def _words(row: StudyRow) -> str:
     text = f"{row.label}: mean {in_percent(statistics.fmean(row.values))}"
     if row.versus:
         sign = "more than noise" if row.told_apart else "within noise"
-        text += f", {100 * row.mean:+.1f} points against {row.versus}, {sign}"
+        text += f", {100 * row.gain.mean:+.1f} points against {row.versus}, {sign}"
     return text

@@ -11,12 +11,9 @@ from .tables import (
     benchmarks_markdown,
     first_clip_of,
     folder_sketch,
-    log_rows,
     mistake_clips,
-    results_markdown,
     role_name,
-    save_run_figures,
     seeds_markdown,
-    summarise,
+    write_report,
 )
-from .trained import lesson_clip, trained_network, trained_student
+from .trained import lesson_clip, trained_network

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from ..figures import StudyRow, save_figure, study_figure
 from ..files import write_whole
 from ..recipes import recipe_for
 from ..standins import standin_families, standin_pairs
-from ..sweep import SweepPoint, sweep
+from ..sweep import sweep
 from ..training import open_run
 from .ablation_grid import LABELS, Setting, Study, grid_for, reduced_grid
 
@@ -69,8 +69,7 @@ class Ablation:
             reference = varied.reference_of(name)
             versus = "" if reference == name else labels[reference]
             gain, values = self.against(study, name), self.values(name)
-            row = StudyRow(label, values, gain.mean, gain.low, gain.high, versus)
-            found.append(row)
+            found.append(StudyRow(label, values, gain, versus))
         return found
 
     def comparisons(self) -> list[tuple[list[str], StudyRow]]:
@@ -146,7 +145,7 @@ def run_ablation(
     chosen = _chosen(whole.studies, studies or [*whole.studies], f"{grid} grid")
     data = dict(profile=profile, dataset=dataset, data_root=data_root, split=split)
 
-    def point(setting: Setting, seed: int, role: str) -> SweepPoint:
+    def point(setting: Setting, seed: int, role: str) -> tuple[str, dict[str, Any]]:
         runs, own = folder / "runs", {**whole.common, **overrides, **setting.overrides}
         teacher = runs / f"{setting.teacher}_seed{seed}/teacher/best.safetensors"
         name = f"{setting.name}_seed{seed}"
@@ -158,10 +157,13 @@ def run_ablation(
             "weights_file": str(teacher) if setting.teacher else "",
             "overrides": own,
         }
-        return SweepPoint(name, "lessons.ablation:run_point", arguments)
+        return name, arguments
+
+    def run(points: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
+        return sweep("lessons.ablation:run_point", dict(points), folder, jobs)
 
     # Refuse wrong parameters here; write stand-in and frames before many want them.
-    first = dict(point(LABELS, seeds[0], "baseline").arguments)
+    _, first = point(LABELS, seeds[0], "baseline")
     del first["role"], first["weights_file"]
     open_run(**first, progress=False).fill_cache()
     if not jobs:
@@ -170,14 +172,13 @@ def run_ablation(
     found = {}
     for name in sorted({s.teacher for s in settings.values()} - {""}):
         own = Setting(name, name, whole.teachers[name], teacher="")
-        found |= sweep([point(own, s, "teacher") for s in seeds], folder, jobs)
+        found |= run(point(own, seed, "teacher") for seed in seeds)
     # Seed by seed: what is finished first is a complete comparison.
-    points = [
+    found |= run(
         point(setting, seed, "student" if setting.teacher else "baseline")
         for seed in seeds
         for setting in settings.values()
-    ]
-    found |= sweep(points, folder, jobs)
+    )
     return Ablation(chosen, tuple(seeds), found)
 
 
@@ -190,9 +191,7 @@ def _chosen(known: Mapping[str, Any], names: Sequence[str], what: str) -> dict:
     return {name: known[name] for name in names}
 
 
-def run_point(
-    *, role: str, weights_file: str = "", **parameters: Any
-) -> dict[str, Any]:
+def run_point(*, role: str, weights_file: str, **parameters: Any) -> dict[str, Any]:
     """Train and evaluate one network; called again, go on or return what is there.
 
     Args:
@@ -238,7 +237,7 @@ def study_markdown(ablation: Ablation, study: str) -> str:
         gain = ""
         if row.versus:
             told = "more than noise" if row.told_apart else "within noise"
-            gain = f"{100 * row.mean:+.1f} against {row.versus}: {told}"
+            gain = f"{100 * row.gain.mean:+.1f} against {row.versus}: {told}"
         rows.append([row.label, *tops, gain])
     seeds = [f"seed {seed}" for seed in ablation.seeds]
     columns = [ablation.studies[study].title, *seeds, "mean", "difference, points"]
@@ -255,8 +254,9 @@ def verdicts_markdown(ablation: Ablation) -> str:
     """Every comparison whose interval leaves out zero, largest first, each once."""
     told = [(words, row) for words, row in ablation.comparisons() if row.told_apart]
     rows = []
-    for words, row in sorted(told, key=lambda pair: (-abs(pair[1].mean), pair[0])):
-        mean, low, high = (f"{100 * v:+.1f}" for v in (row.mean, row.low, row.high))
+    for words, row in sorted(told, key=lambda pair: (-abs(pair[1].gain.mean), pair[0])):
+        gain = row.gain
+        mean, low, high = (f"{100 * v:+.1f}" for v in (gain.mean, gain.low, gain.high))
         rows.append([*words, f"{mean} ({low} to {high})"])
     columns = ["varied", "setting", "against", "points (95 % interval)"]
     return markdown([Table(columns, rows, _caption(ablation))])

@@ -24,6 +24,7 @@ from ..video.transforms import normalise
 from .trained import SPLIT, lesson_clip
 
 _BATCH = 28  # clips at a time
+_STEPS = 42  # along a side of the triangle
 
 
 @dataclass(frozen=True)
@@ -38,24 +39,20 @@ class DrawnAnswers:
 
 @torch.no_grad()
 def answers_to_drawn_clips(
-    networks: Mapping[str, VFLNet],
-    classes: Sequence[str],
-    *,
-    groups: Sequence[int] = TEST_GROUPS[SPLIT],
-    clips: Sequence[int] = (1,),
+    networks: Mapping[str, VFLNet], classes: Sequence[str]
 ) -> DrawnAnswers:
-    """Draw ``len(groups) * len(clips)`` clips per class, and ask every network.
+    """Draw the first clip of each test group and class, and ask every network.
 
     The clips are those of ``lesson_clip``, class by class in the order of
     ``classes``.
     """
     labels, logits, features = [], {n: [] for n in networks}, {n: [] for n in networks}
-    places = [(c, g, k) for c in range(len(classes)) for g in groups for k in clips]
+    places = [(c, group) for c in range(len(classes)) for group in TEST_GROUPS[SPLIT]]
     for start in range(0, len(places), _BATCH):
         part = places[start : start + _BATCH]
-        drawn = [lesson_clip(classes[c], group=g, clip=k) for c, g, k in part]
+        drawn = [lesson_clip(classes[c], group=group) for c, group in part]
         batch = normalise(torch.stack(drawn))  # (B, T, 3, H, W)
-        labels += [label for label, _, _ in part]
+        labels += [label for label, _ in part]
         for name, network in networks.items():
             tokens = network.forward_features(batch)  # (B, T, h, w, C)
             logits[name].append(network.forward_head(tokens))
@@ -68,11 +65,7 @@ def answers_to_drawn_clips(
 
 
 def loss_gradient(
-    name: str,
-    student_logits: Tensor,
-    teacher_logits: Tensor,
-    temperature: float,
-    labels: Tensor | None = None,
+    name: str, student_logits: Tensor, teacher_logits: Tensor, temperature: float
 ) -> Tensor:
     """The gradient of each clip's own ``distillation.kd_loss`` by the student's logits.
 
@@ -80,7 +73,7 @@ def loss_gradient(
     """
     student = student_logits.detach().clone().requires_grad_()
     with torch.enable_grad():
-        loss = kd_loss(name, student, teacher_logits.detach(), labels, temperature)
+        loss = kd_loss(name, student, teacher_logits.detach(), None, temperature)
         (gradient,) = torch.autograd.grad(loss.sum(), student)
     return gradient
 
@@ -95,12 +88,10 @@ class SimplexField:
     arrows: Tensor  # which points bear an arrow in a picture, bool (N,)
 
 
-def simplex_field(
-    name: str, teacher: Sequence[float], *, steps: int = 42, temperature: float = 1.0
-) -> SimplexField:
+def simplex_field(name: str, teacher: Sequence[float]) -> SimplexField:
     """The gradient of a distillation loss for students all over the triangle.
 
-    A student with probabilities q has the logits T log q, less their mean; so has the
+    A student with probabilities q has the logits log q, less their mean; so has the
     teacher. A small step down the gradient g by the logits moves q by
     -(q_k g_k - q_k sum_j q_j g_j), but for a positive factor.
 
@@ -108,18 +99,15 @@ def simplex_field(
         name: one of ``KD_LOSSES``; ``decoupled_kd`` takes the teacher's most likely
             class as target.
         teacher: three positive probabilities of sum one.
-        steps: points along a side; points on the border itself, where a logit is
-            infinite, are moved inside.
     """
     p = torch.tensor(list(teacher), dtype=torch.float64)
-    counts = [
-        (i, j, steps - i - j) for i in range(steps + 1) for j in range(steps + 1 - i)
-    ]
+    side = range(_STEPS + 1)
+    counts = [(i, j, _STEPS - i - j) for i in side for j in side if i + j <= _STEPS]
     inside = torch.tensor(counts, dtype=torch.float64)  # (N, 3)
-    # A third of a step towards the middle: no corner and no side is reached.
-    q = (inside + 1 / 3) / (steps + 1)
-    logits = [temperature * (x.log() - x.log().mean(-1, keepdim=True)) for x in (q, p)]
-    gradient = loss_gradient(name, logits[0], logits[1].expand_as(q), temperature)
+    # A third of a step towards the middle: on the border a logit is infinite.
+    q = (inside + 1 / 3) / (_STEPS + 1)
+    logits = [x.log() - x.log().mean(-1, keepdim=True) for x in (q, p)]
+    gradient = loss_gradient(name, logits[0], logits[1].expand_as(q), temperature=1.0)
     moves = -q * (gradient - (q * gradient).sum(dim=1, keepdim=True))
     arrows = (inside[:, :2] % 4 == 2).all(dim=1)
     return SimplexField(q, moves, gradient.norm(dim=1), arrows)

@@ -28,14 +28,14 @@ class _Shown:
         return self._bundle
 
 
-def show(figure: Figure, dpi: int = 110) -> _Shown:
+def show(figure: Figure) -> _Shown:
     """Make a figure the result of a cell: a PNG, with its text alternative.
 
     Figures of this library are not tied to pyplot, so a notebook would print only
     their size.
     """
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi, metadata={"Software": None})
+    figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
     png = base64.b64encode(picture.getvalue()).decode()
     return _Shown(**{"image/png": png, "text/plain": alt_text(figure) or "figure"})
 

@@ -2,8 +2,7 @@
 
 Public names: ``lesson_table``, ``lesson_files``, ``badge``, ``project_address``,
 ``benchmarks_markdown``, ``folder_sketch``, ``role_name``, ``first_clip_of``,
-``mistake_clips``, ``log_rows``, ``results_markdown``, ``save_run_figures``,
-``seeds_markdown``, ``summarise``.
+``mistake_clips``, ``seeds_markdown``, ``write_report``.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -25,17 +23,14 @@ from ..datasets.sources import SOURCES, DataSource
 from ..environment import project_root
 from ..errors import DatasetError
 from ..evaluation import (
+    ROLE_NAMES,
     Benchmarks,
     ConfusedPair,
     Evaluation,
-    NetworkResult,
-    ReportFigure,
-    RunSummary,
     Table,
     markdown,
-    result_table,
+    report,
 )
-from ..figures import alt_text, save_figure
 from ..recipes import EvaluateRecipe
 from ..standins import standin_families, standin_pairs
 from ..training import ROLES, FitResult, Pipeline
@@ -48,17 +43,6 @@ _DATA_SETS = (
     "| Data set | Classes | Clips | Divided by | Training / test clips | Files | "
     "Source of the numbers |\n|---|---|---|---|---|---|---|"
 )
-_NAMES = {
-    "teacher": "teacher",
-    "baseline": "student, not distilled",
-    "student": "student, distilled",
-}
-_CAPTIONS = {
-    "top1": "Top-1 on the test list.",
-    "training": "Training loss and accuracy on held-out groups.",
-    "confusion": "What the distilled student takes for what.",
-    "classes": "Accuracy per class.",
-}
 
 
 def _table(head: str, rows: Iterable[Sequence[str]]) -> str:
@@ -100,7 +84,7 @@ def lesson_table(root: Path, *, links_from: str = "notebooks/") -> str:
 
 
 def benchmarks_markdown() -> str:
-    """The five benchmarks: published numbers with their sources; none measured here."""
+    """The benchmarks: published numbers with their sources; none measured here."""
     rows = [
         (
             f"[{known.title}]({known.page})",
@@ -143,7 +127,7 @@ def folder_sketch(root: str | Path) -> str:
 
 def role_name(role: str) -> str:
     """How tables and figures call a network."""
-    return _NAMES[role]
+    return ROLE_NAMES[role]
 
 
 def first_clip_of(dataset: VideoDataset, class_name: str) -> Tensor:
@@ -176,23 +160,6 @@ def mistake_clips(
     return clips
 
 
-def results_markdown(results: Mapping[str, Evaluation]) -> str:
-    """The results of a run as one Markdown table."""
-    return markdown([result_table(list(results.values()))])
-
-
-def save_run_figures(
-    run: Pipeline, figures: Mapping[str, Figure]
-) -> list[ReportFigure]:
-    """Write ``run_dir/figures/<name>.png``, for the report."""
-    saved = []
-    for name, figure in figures.items():
-        file = f"figures/{name}.png"
-        save_figure(figure, run.run_dir / file)
-        saved.append(ReportFigure(file, _CAPTIONS.get(name, name), alt_text(figure)))
-    return saved
-
-
 def seeds_markdown() -> str:
     """The stored results of ``benchmarks.studies seeds``, a row per seed."""
     file = project_root() / "benchmarks" / "results" / "distillation_seeds.json"
@@ -210,39 +177,27 @@ def seeds_markdown() -> str:
     return markdown(tables)
 
 
-def log_rows(fits: Mapping[str, FitResult | None]) -> dict[str, list[dict[str, Any]]]:
-    """Name -> lines of the training log, for ``figures.training_curves``."""
-    return {role_name(role): fit.history for role, fit in fits.items() if fit}
-
-
-def summarise(
+def write_report(
     run: Pipeline,
     fits: Mapping[str, FitResult | None],
     results: Mapping[str, Evaluation],
-    figures: list[ReportFigure],
-) -> RunSummary:
-    """All that the one-page report tells of a finished run."""
-    recipe = run.recipe
+    figures: Mapping[str, Figure],
+) -> tuple[Path, ...]:
+    """The page of a finished run, as Markdown and as HTML, in its folder."""
     classes, standin = run.train_list.classes, run.train_list.standin
-    networks = []
-    for role in ROLES:
-        model, _ = run.new_network(role)
-        size = count_parameters(model)["total"]
-        gmacs = count_macs(model, recipe.data.frames, recipe.data.crop) / 1e9
-        networks.append(NetworkResult(role_name(role), results[role], size, gmacs))
+    networks = {role: run.new_network(role)[0] for role in ROLES}
+    view = run.recipe.data.frames, run.recipe.data.crop
     seconds = {f"training {r}": round(f.seconds, 1) for r, f in fits.items() if f}
     seconds |= {f"evaluating {r}": round(e.seconds, 1) for r, e in results.items()}
-    return RunSummary(
-        name=run.run_dir.name,
-        dataset=run.dataset,
-        split=run.split,
-        seed=run.seed,
-        networks=networks,
+    return report.write_report(
+        run,
+        [results[role] for role in ROLES],
+        figures,
+        parameters={r: count_parameters(m)["total"] for r, m in networks.items()},
+        gmacs={r: count_macs(m, *view) / 1e9 for r, m in networks.items()},
         seconds={**seconds, **run.seconds},
-        recipe=recipe.to_dict(),
         pairs=standin_pairs(classes) if standin else (),
         families=list(standin_families(classes).values()) if standin else (),
-        figures=figures,
         unreadable={r: f.unreadable for r, f in fits.items() if f and f.unreadable},
         notes=_notes(run),
     )

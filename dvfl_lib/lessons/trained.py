@@ -1,6 +1,6 @@
 """A small trained network, and clips that it has never seen, without any download.
 
-Public names: ``trained_network``, ``trained_student``, ``lesson_clip``, ``ASSETS``,
+Public names: ``trained_network``, ``lesson_clip``, ``ASSETS``,
 ``assets_folder``, ``FRAMES``, ``CROP``, ``SHORT_SIDE``, ``SPLIT``, ``MANIFEST``.
 
 The networks are part of the repository, in ``data/assets/``; ``assets.json`` beside
@@ -44,9 +44,7 @@ def assets_folder() -> Path:
     return project_root() / "data" / "assets"
 
 
-def trained_network(
-    name: str, folder: Path | None = None
-) -> tuple[VFLNet, dict[str, Any]]:
+def trained_network(name: str) -> tuple[VFLNet, dict[str, Any]]:
     """A small trained network, in eval mode, and how it was made.
 
     It answers for clips (B, 8, 3, 64, 64), normalised, of twelve made-up actions:
@@ -55,13 +53,12 @@ def trained_network(
     Args:
         name: "student" (distilled), "baseline" (the same student, trained on labels
             alone) or "teacher".
-        folder: of the file and ``assets.json``; ``data/assets`` if None.
 
     Returns the network and its metadata: ``classes``, ``recipe``, ``standin`` (True),
     ``test`` (top-1 on the stand-in's test list), ``command`` and more.
     """
     _check("network", name, ASSETS)
-    path = (folder or assets_folder()) / ASSETS[name]
+    path = assets_folder() / ASSETS[name]
     try:
         manifest = json.loads(path.with_name(MANIFEST).read_text("utf-8"))
         wanted = manifest["files"][path.name]["sha256"]
@@ -83,14 +80,7 @@ def _check(what: str, name: Any, known: Iterable[Any]) -> None:
         raise LessonError(f"there is no {what} {name!r}; known: {names}")
 
 
-def trained_student() -> tuple[VFLNet, dict[str, Any]]:
-    """The distilled student: ``trained_network("student")``."""
-    return trained_network("student")
-
-
-def lesson_clip(
-    action: str, *, group: int = 1, clip: int = 1, seed: int = 0, side: int = 0
-) -> Tensor:
+def lesson_clip(action: str, *, group: int = 1, clip: int = 1, side: int = 0) -> Tensor:
     """A clip of the stand-in's test groups, drawn here and now: uint8 (8, 3, H, W).
 
     One frame from the centre of each of 8 segments, resized and cropped in the
@@ -101,22 +91,21 @@ def lesson_clip(
         action: one of the stand-in's twelve, such as "Approaching".
         group: a test group, 1 to 7; each looks different.
         clip: 1 to 4, another motion in the same scene.
-        seed: of the stand-in.
         side: pixels per side; 0 for the 64 that the student was trained with.
     """
     _check("action", action, ACTIONS)
     _check("test group", group, TEST_GROUPS[SPLIT])
     _check("clip", clip, range(1, StandinSize().clips_per_group + 1))
     side = side or CROP
-    frames = _drawn(seed, action, group, clip)
+    frames = _drawn(action, group, clip)
     short_side = round(side * SHORT_SIDE / CROP)
     # clone: where nothing is resized or cropped, it would be the cached tensor
     return F.center_crop(resize_short_side(frames, short_side), [side, side]).clone()
 
 
 @functools.lru_cache(maxsize=256)
-def _drawn(seed: int, action: str, group: int, clip: int) -> Tensor:
+def _drawn(action: str, group: int, clip: int) -> Tensor:
     """The centres of the segments, uint8 (8, 3, 120, 160): half a megabyte."""
-    video = clip_frames(seed, StandinSize(), action, group, clip)  # (T, 120, 160, 3)
+    video = clip_frames(0, StandinSize(), action, group, clip)  # (T, 120, 160, 3)
     chosen = video[segment_indices(len(video), FRAMES)]
     return torch.from_numpy(chosen).permute(0, 3, 1, 2)  # (8, 3, 120, 160)

@@ -1,4 +1,4 @@
-"""The same twelve actions in the layouts and under the names of five benchmarks.
+"""The same twelve actions in the layouts and under the names of benchmarks.
 
 Public names: ``PLANS``, ``list_standins``, ``plan_standin``, ``PlannedClip``,
 ``StandinPlan``, ``TEST_GROUPS``.

@@ -2,7 +2,8 @@
 
 Public names: ``ACTIONS``, ``HMDB51_NAMES``, ``SSV2_NAMES``, ``KINETICS_NAMES``,
 ``PAIRS``, ``FAMILIES``, ``Scene``, ``draw_scene``, ``render_clip``, ``StandinSize``,
-``clip_frames``, ``pair_of``, ``action_of``, ``standin_pairs``, ``standin_families``.
+``clip_frames``, ``plain``, ``pair_of``, ``action_of``, ``standin_pairs``,
+``standin_families``.
 
 A few textured shapes stand before a textured ground. An action changes their
 height, spread, size or visibility from one end state to another. Actions come in
@@ -238,21 +239,19 @@ class StandinSize:
         ]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Without regard to case, spaces and punctuation."""
     return "".join(filter(str.isalnum, name)).lower()
 
 
 def action_of(class_name: str) -> str:
     """The drawn action that a stand-in's class shows, whatever the benchmark calls it.
 
-    Names are compared without regard to case, spaces and punctuation.
-
-    Raises:
-        DatasetError: it is of no stand-in.
+    ``DatasetError`` where it is of no stand-in.
     """
     for action in ACTIONS:
         others = (names[action] for names in (HMDB51_NAMES, SSV2_NAMES, KINETICS_NAMES))
-        if _plain(class_name) in map(_plain, (action, *others)):
+        if plain(class_name) in map(plain, (action, *others)):
             return action
     raise DatasetError(f"the class {class_name!r} is not one of the stand-ins' actions")
 

@@ -6,20 +6,28 @@ Public names: ``open_run``.
 from __future__ import annotations
 
 import os
+import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
 from ..distillation.losses import loss_named
-from ..environment import processes, project_root
+from ..environment import cpu_threads, processes, project_root
 from ..errors import DatasetError, RecipeError, RunDirectoryError, check_int
 from ..files import can_write
 from ..recipes import recipe_for
+from ..seeding import fixed_rng
 from ..standins import list_standins, write_standin
 from ..video.sampling import sampling_named
 from .batches import BatchPlan
 from .devices import check_tracker, make_accelerator
-from .pipeline import ROLES, Pipeline
+from .pipeline import ROLES, Pipeline, Role
+
+_LONG = 43_200.0  # seconds of training on a CPU that are told beforehand
 
 
 def open_run(
@@ -110,3 +118,29 @@ def _check_networks(run: Pipeline) -> None:
         least, name = model.config.smallest_side, run.recipe_of(role).model
         if crop < least:
             raise RecipeError(f"data.crop is {crop}, and {name} needs at least {least}")
+        _tell_if_slow(run, role, model)
+
+
+def _tell_if_slow(run: Pipeline, role: Role, model: nn.Module) -> None:
+    """Warn where training on the CPU takes days; ``model`` is thrown away."""
+    optim, data, on = run.optim_of(role), run.recipe.data, processes()
+    given = role == "teacher" and run.teacher_weights
+    if given or on.device.type != "cpu" or not on.is_main_process:
+        return
+    clip = torch.zeros(1, data.frames, 3, data.crop, data.crop)
+    with cpu_threads(optim.cpu_threads), fixed_rng(run.seed, "how long"):
+        for _ in range(2):  # the first is for warming up, where it takes no time
+            begun = time.monotonic()
+            model(clip).sum().backward()
+            clips = optim.batch_size / on.num_processes
+            if (step := (time.monotonic() - begun) * clips) > clips:
+                break
+    steps = BatchPlan(len(run.fit_samples), optim, run.seed).total_steps
+    if step * steps > _LONG:
+        warnings.warn(
+            f"there is no GPU here: one step of the {role} ({optim.batch_size} clips) "
+            f"takes about {step:.0f} seconds without reading videos, and its {steps:,} "
+            f"steps {step * steps / 86_400:.1f} days. Use a machine with a GPU, or the "
+            "profile 'demo'",
+            stacklevel=4,
+        )

@@ -29,7 +29,7 @@ from ..datasets import VideoDataset, create_dataset
 from ..datasets.leakage import training_list
 from ..environment import cpu_threads, processes
 from ..errors import CheckpointError
-from ..evaluation import Evaluation, EvaluationInfo, cached_evaluation, evaluate
+from ..evaluation import Evaluation, cached_evaluation, evaluate
 from ..evaluation.class_order import align_classes, released_classes
 from ..evaluation.protocol import evaluation_key
 from ..recipes import EvaluateRecipe, NetworkRecipe, OptimRecipe, Recipe
@@ -271,7 +271,7 @@ class Pipeline:
         """One central view of each held-out video."""
         one_view = replace(self.recipe.evaluate, clips=1, crops=1)
         views = self._views(self.held_out_samples, one_view)
-        result = self._score(model, views, "held-out groups", "", "train")
+        result = self._score(model, views, self.train_list, "held-out groups")
         return {"top1": result.top1.value, "unreadable": list(result.unreadable)}
 
     def evaluate(self, role: Role) -> Evaluation:
@@ -288,7 +288,9 @@ class Pipeline:
             return self._score(
                 model,
                 views,
-                *(role, self.recipe_of(role).model, "test"),
+                self.test_list,
+                role,
+                kind=self.recipe_of(role).model,
                 precision="no" if on_cpu else precision,
                 progress=self.progress,
                 half_done=half_done,
@@ -305,23 +307,21 @@ class Pipeline:
         self,
         model: nn.Module,
         views: EvaluationViews,
+        data: VideoDataset,
         name: str,
-        kind: str,
-        subset: str,
         progress: bool = False,
         **options: Any,
     ) -> Evaluation:
-        data, standin = self.recipe.data, self.train_list.standin
-        place = (self.dataset, self.split, subset)
+        recipe = self.recipe.data
         return evaluate(
             model,
             views,
-            class_names=self.train_list.classes,
-            about=EvaluationInfo(name, standin, kind, *place),
+            data,
+            name,
             batch_size=views.evaluate.batch_size,
             # Small frames from the cache are read faster than workers are started.
-            workers=0 if data.cache_frames else data.workers,
-            max_unreadable=data.max_unreadable,
+            workers=0 if recipe.cache_frames else recipe.workers,
+            max_unreadable=recipe.max_unreadable,
             progress=progress,
             **options,
         )

@@ -74,7 +74,7 @@ def test_blocks_come_in_their_order_with_their_places(small):
     trace = capture(small, a_clip())
     places = [(entry.stage, entry.block) for entry in trace]
     assert places == [(1, 1), (2, 1), (3, 1), (3, 2), (4, 1)]
-    assert len(trace) == 5
+    assert len(trace.blocks) == 5
     assert trace.at(3, 2).name == "layers.2.blocks.1.modulation"
     assert trace.at(2) is trace.blocks[1]
 
@@ -128,8 +128,8 @@ def test_norms_are_lengths_over_the_channels(small):
     entry = capture(small, a_clip()).at(2)
     tokens = entry.q.shape[1:4]
     for amount in ("q", "m_space", "m_time", "product", "output"):
-        norms = entry.norms(amount, sample=1)
-        wanted = getattr(entry, amount)[1].square().sum(-1).sqrt()
+        norms = entry.norms(amount)
+        wanted = getattr(entry, amount)[0].square().sum(-1).sqrt()
         assert norms.shape == tokens
         assert torch.allclose(norms, wanted)
     assert torch.equal(entry.product, entry.m_space * entry.m_time)

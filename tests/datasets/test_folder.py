@@ -92,6 +92,7 @@ def test_what_is_no_video_is_left_out_and_counted(divided):
     for name in ("notes.txt", ".hidden.mp4", "Thumbs.db", "3.mp4.part"):
         (divided / "train/Walk" / name).touch()
     (divided / "train/.cache").mkdir()
+    (divided / "train/__MACOSX").mkdir()
     (divided / "README.md").touch()
     says = "3 files are left out, .*: 3.mp4.part, Thumbs.db, notes.txt"
     with pytest.warns(UserWarning, match=says):
@@ -161,7 +162,9 @@ def test_a_class_without_a_video_is_refused(divided):
     shutil.rmtree(divided / "test/Walk")
     (divided / "test/Walk").mkdir()
     (divided / "test/Walk/walk.zip").touch()
-    assert_refused(divided, "holds no video.*Still packed there: walk.zip")
+    (divided / "test/Walk/1.jpg").touch()
+    says = "holds no video but 1.jpg, walk.zip. Still packed there: walk.zip"
+    assert_refused(divided, says)
 
 
 def test_classes_that_do_not_match_are_refused(divided):

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from dvfl_lib.cli import main
+from dvfl_lib.datasets import VideoDataset
 from dvfl_lib.deployment import (
     Recognition,
     StreamingRecogniser,
@@ -20,7 +21,7 @@ from dvfl_lib.deployment import (
 )
 from dvfl_lib.deployment.annotate import annotated
 from dvfl_lib.errors import CheckpointError, DatasetError, RecipeError, VideoError
-from dvfl_lib.evaluation import EvaluationInfo, evaluate
+from dvfl_lib.evaluation import evaluate
 from dvfl_lib.lessons.trained import ASSETS, assets_folder
 from dvfl_lib.recipes import EvaluateRecipe, recipe_for
 from dvfl_lib.standins import StandinSize, clip_frames
@@ -62,8 +63,8 @@ def test_a_whole_video_is_asked_about_as_evaluation_does_it(network, rising):
     engine = evaluate(
         network.model,
         listed,
-        class_names=network.classes,
-        about=EvaluationInfo("student", True, "", "one video", ""),
+        VideoDataset("", rising.parent, "", "test", network.classes, [sample]),
+        "student",
         batch_size=network.evaluate.batch_size,
         progress=False,
     )

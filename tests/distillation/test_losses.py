@@ -157,16 +157,6 @@ def test_a_shift_of_all_logits_matters_to_the_squared_error_only(name):
     assert torch.allclose(before, after) == (name != "squared_error")
 
 
-def test_forward_and_reverse_kl_exchange_their_roles():
-    student, teacher = pair()
-    assert torch.allclose(
-        reverse_kl(student, teacher, 4.0), forward_kl(teacher, student, 4.0)
-    )
-    ours = jensen_shannon(student, teacher, 4.0, "none")
-    assert torch.allclose(ours, jensen_shannon(teacher, student, 4.0, "none"))
-    assert (ours <= 16 * math.log(2)).all()
-
-
 def test_how_the_losses_relate_in_their_limits():
     student, teacher = pair()
     # All logits have mean zero: Hinton et al., section 2.1.
@@ -238,10 +228,6 @@ def test_half_precision_is_computed_in_float32(name, dtype):
 
 
 def test_the_losses_by_name():
-    told = (
-        "forward_kl reverse_kl jensen_shannon squared_error decoupled_kd released_code"
-    )
-    assert NAMES == told.split()
     student, teacher = pair()
     for name, loss in KD_LOSSES.items():
         hot, cold = (kd_loss(name, student, teacher, LABELS, T) for T in (9.0, 1.0))
@@ -276,16 +262,6 @@ def test_the_total_loss_takes_any_of_them(name):
             assert torch.allclose(ours, theirs)
 
 
-def test_forward_kl_equals_torch_with_the_arguments_the_right_way_round():
-    student, teacher = logits(6, 7, seed=1), logits(6, 7, seed=2)
-    right = torch.nn.functional.kl_div(
-        (student / 4).log_softmax(1), (teacher / 4).softmax(1), reduction="batchmean"
-    )
-    assert forward_kl(student, teacher, 4.0).item() == pytest.approx(16 * right.item())
-    # Forward and reverse differ; swapping the arguments must not go unnoticed.
-    assert forward_kl(teacher, student, 4.0).item() != pytest.approx(16 * right.item())
-
-
 def test_soft_cross_entropy_equals_its_definition():
     student, targets = logits(4, 6, seed=1), logits(4, 6, seed=2).softmax(1)
     q = np.array([softmax(row, 1.0) for row in student.tolist()])
@@ -310,8 +286,6 @@ def test_a_batch_without_labels_leaves_the_teacher_alone():
 
 
 def test_impossible_arguments_are_refused():
-    with pytest.raises(ModelError, match="same classes"):
-        forward_kl(logits(2, 5), logits(2, 6), 1.0)
     for temperature in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(RecipeError, match="temperature must be positive"):
             forward_kl(logits(2, 5), logits(2, 5), temperature)

@@ -168,9 +168,8 @@ def test_a_pth_is_taken_for_the_authors_order_and_says_so(tmp_path, ucf, release
     results = file.evaluate_all()
     (found,) = results.values()
     np.testing.assert_array_equal(expected.probabilities, found.probabilities)
-    (measured,) = file.measured(results)
-    assert "order of the authors' released checkpoints" in measured.notes[0]
-    assert "nothing says what it was trained on" in measured.notes[1]
+    assert "order of the authors' released checkpoints" in found.notes[0]
+    assert "nothing says what it was trained on" in found.notes[1]
 
 
 def test_nobody_knows_the_authors_order_of_hmdb51(tmp_path, hmdb, released):
@@ -272,8 +271,8 @@ def test_what_nobody_knows_is_scored_on_the_authors_list_alone(
     with pytest.raises(DatasetError, match="must not be scored here.*trust_unknown"):
         opened(tmp_path, **given)
     bench = opened(tmp_path, trust_unknown_training=["student"], **given)
-    (measured,) = bench.measured(bench.evaluate_all())
-    assert "is what the user says" in measured.notes[1]
+    (result,) = bench.evaluate_all().values()
+    assert "is what the user says" in result.notes[1]
 
 
 def test_drawings_that_were_learned_from_are_not_drawn(tmp_path, monkeypatch):
@@ -364,9 +363,8 @@ def test_standins_are_drawn_where_no_folder_is_given(tmp_path, monkeypatch):
     assert any("missing" in note for note in bench.notes)
     found = bench.evaluate(entry, "student")
     assert len(found.unreadable) == 1 and found.standin
-    (told,) = bench.measured({("kinetics400", "1", "student"): found})
-    assert told.missing == 1
-    (row,) = final_table(final_rows([told])).rows
+    assert found.missing == 1
+    (row,) = final_table(final_rows([found])).rows
     assert f"{len(found.videos)} of {len(found.videos) + 2} listed videos" in row[3]
 
 
@@ -414,7 +412,7 @@ def test_the_clips_of_a_mistake_are_those_the_network_saw(finished):
 
 def test_the_page_marks_the_standin_everywhere(finished):
     bench, results = finished
-    costs = costs_of(bench, bench.lists[0], repeats=1)
+    costs = costs_of(bench, bench.lists[0])
     assert [cost.name for cost in costs] == ["student", "teacher"]
     assert costs[0].macs < costs[1].macs and costs[0].views.crop == 64
     figure = benchmarks_figure(list_accuracies(results), standin=True)

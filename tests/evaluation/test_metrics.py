@@ -28,9 +28,9 @@ def test_top1_top5_confusion_and_classes_counted_by_hand():
     for i in range(40):
         counts[labels[i], order[i, 0]] += 1
     assert np.array_equal(got.confusion, counts)
-    for c, entry in enumerate(got.per_class):
+    for c, entry in enumerate(got.per_class.values()):
         assert (entry.correct, entry.n) == (counts[c, c], counts[c].sum())
-    assert got.per_class[6].accuracy is None
+    assert got.per_class["class6"].value is None
     assert got.correct.sum() == hits1
 
 
@@ -111,7 +111,7 @@ def sure(confidences, k=4):
 
 
 def test_bins_and_error_by_hand():
-    found = calibration_of(sure([0.95, 0.95, 0.95, 0.55]), np.array([0, 0, 1, 0]), 10)
+    found = calibration_of(sure([0.95, 0.95, 0.95, 0.55]), np.array([0, 0, 1, 0]))
     last, middle = found.bins[9], found.bins[5]
     assert (last.accuracy.correct, last.accuracy.n) == (2, 3)
     assert last.confidence == pytest.approx(0.95, abs=1e-6)
@@ -124,26 +124,25 @@ def test_bins_and_error_by_hand():
     assert found.surplus == pytest.approx(0.85 - 0.75, abs=1e-6)
 
 
-@pytest.mark.parametrize("bins", [1, 10])
-def test_the_bins_add_up_to_the_error_of_torchmetrics(bins):
+def test_the_bins_add_up_to_the_error_of_torchmetrics():
     generator = torch.Generator().manual_seed(0)
     logits = 3 * torch.randn(200, 5, generator=generator)
     labels = torch.randint(5, (200,), generator=generator)
     shares = logits.softmax(1)
-    found = calibration_of(shares.numpy(), labels.numpy(), bins)
+    found = calibration_of(shares.numpy(), labels.numpy())
     summed = sum(
         part.accuracy.n / 200 * abs(part.accuracy.value - part.confidence)
         for part in found.bins
         if part.accuracy.n
     )
-    theirs = multiclass_calibration_error(shares, labels, num_classes=5, n_bins=bins)
+    theirs = multiclass_calibration_error(shares, labels, num_classes=5, n_bins=10)
     assert found.error == pytest.approx(float(theirs), abs=1e-6)
     assert found.error == pytest.approx(summed, abs=1e-6)
 
 
 def test_complete_certainty_falls_into_the_last_bin():
-    found = calibration_of(np.eye(3, dtype=np.float32), np.array([0, 1, 0]), 5)
-    assert [part.accuracy.n for part in found.bins] == [0, 0, 0, 0, 3]
+    found = calibration_of(np.eye(3, dtype=np.float32), np.array([0, 1, 0]))
+    assert [part.accuracy.n for part in found.bins] == [0] * 9 + [3]
     assert found.error == pytest.approx(1 / 3, abs=1e-6)
     assert found.to_dict()["confidence_minus_accuracy_points"] == pytest.approx(100 / 3)
 

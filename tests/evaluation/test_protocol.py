@@ -1,14 +1,16 @@
 """The protocol loses nothing, whatever is batched, interrupted or unreadable."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from dvfl_lib.datasets import VideoDataset
 from dvfl_lib.errors import DatasetError, ModelError, RunDirectoryError
-from dvfl_lib.evaluation import Evaluation, EvaluationInfo, evaluate, protocol
+from dvfl_lib.evaluation import Evaluation, evaluate, protocol
 from dvfl_lib.recipes import DataRecipe, EvaluateRecipe
 from dvfl_lib.vfl_net import create_model
 from dvfl_lib.video.clips import EvaluationViews, Sample
@@ -16,7 +18,6 @@ from dvfl_lib.weights.reading import weights_digest
 from helpers import moving_frames, write_video
 
 CLASSES = ("Rise", "Sink", "Grow", "Shrink", "Turn", "Swing")
-ABOUT = EvaluationInfo("student", True, "vfl_net_lab_student", "ucf101", "1")
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,11 @@ def network(classes: int = len(CLASSES)) -> nn.Module:
 
 
 def run(model=None, views=None, **options):
-    settings = {"class_names": CLASSES, "about": ABOUT, "progress": False}
     views = FakeViews() if views is None else views
-    return evaluate(model or network(), views, **(settings | options))
+    videos = [FakeSample("v.avi", 0)]
+    data = VideoDataset("ucf101", Path("none"), "1", "test", CLASSES, videos)
+    options = {"progress": False, **options}
+    return evaluate(model or network(), views, data, "student", **options)
 
 
 def kept(folder, model=None, views=None, precision="no", **options):

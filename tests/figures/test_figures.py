@@ -37,14 +37,12 @@ def curves() -> Figure:
 def per_class(classes: int, **options) -> Figure:
     rng = np.random.default_rng(0)
     entries = {
-        name: [
-            SimpleNamespace(
-                name=f"HandstandPushups{c}",
-                n=28 if c else 0,
-                accuracy=rng.random() if c else None,
+        name: {
+            f"HandstandPushups{c}": SimpleNamespace(
+                n=28 if c else 0, value=rng.random() if c else None
             )
             for c in range(classes)
-        ]
+        }
         for name in NETWORKS
     }
     return figures.per_class_figure(entries, **options)
@@ -245,16 +243,16 @@ ROWS = {
 
 
 def calibration():
-    shares = np.array([[0.95, 0.05], [0.9, 0.1], [0.4, 0.6]], np.float32)
-    return calibration_of(shares, np.array([0, 1, 1]), bins=5)
+    shares = np.array([[0.95, 0.05], [0.91, 0.09], [0.4, 0.6]], np.float32)
+    return calibration_of(shares, np.array([0, 1, 1]))
 
 
 def test_reliability_draws_the_bins_and_says_on_which_side(tmp_path):
     figure = reliability_figure({"student": calibration()}, standin=True)
     above, below = figure.axes
     dots = [line for line in above.lines if line.get_marker() == "o"]
-    assert [float(line.get_xdata()[0]) for line in dots] == pytest.approx([0.6, 0.925])
-    assert [bar.get_height() for bar in below.patches] == [0, 0, 0, 1, 2]
+    assert [float(line.get_xdata()[0]) for line in dots] == pytest.approx([0.6, 0.93])
+    assert [bar.get_height() for bar in below.patches] == [0, 0, 0, 0, 0, 0, 1, 0, 0, 2]
     words = alt_text(figure)
     assert "surer than right" in words and "error" in words
     assert "stand-in data" in figure.get_suptitle()

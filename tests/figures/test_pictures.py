@@ -8,6 +8,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 
+from dvfl_lib.evaluation.comparison import SeedComparison
 from dvfl_lib.figures import (
     PALETTE,
     StudyRow,
@@ -290,9 +291,9 @@ def test_a_line_per_class_and_a_band_per_action():
 
 
 STUDIED = [
-    StudyRow("0", (0.5, 0.6, 0.7), 0.0, 0.0, 0.0, ""),
-    StudyRow("0.5", (0.7, 0.8, 0.9), 0.2, 0.1, 0.3, "0"),
-    StudyRow("0.9", (0.5, 0.7, 0.6), 0.0, -0.2, 0.2, "0"),
+    StudyRow("0", (0.5, 0.6, 0.7), SeedComparison((), 0.0, 0.0, 0.0), ""),
+    StudyRow("0.5", (0.7, 0.8, 0.9), SeedComparison((), 0.2, 0.1, 0.3), "0"),
+    StudyRow("0.9", (0.5, 0.7, 0.6), SeedComparison((), 0.0, -0.2, 0.2), "0"),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dvfl_lib.capture import capture
-from dvfl_lib.lessons import lesson_clip, trained_student
+from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.tables import lesson_table
 from dvfl_lib.recipes import PROFILES
 from dvfl_lib.standins import standin_pairs
@@ -40,7 +40,7 @@ def test_the_commands_of_the_lesson_exist():
 
 def test_the_clip_of_the_story_turns_around():
     """Both thoughts of the network become their reversal; a frozen clip is neither."""
-    model, _ = trained_student()
+    model, _ = trained_network("student")
     clip = lesson_clip("Approaching", group=6)
 
     def thoughts(clip: torch.Tensor) -> list[str]:
@@ -57,7 +57,7 @@ def test_the_clip_of_the_story_turns_around():
 
 def test_guess_prints_the_answers_of_the_network(capsys):
     space = run_cells(LESSON, "guess")
-    space["model"], space["about"] = trained_student()
+    space["model"], space["about"] = trained_network("student")
     clip = lesson_clip("Rising", group=2)
     space["guess"](clip, count=12)
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -73,7 +73,7 @@ def test_guess_prints_the_answers_of_the_network(capsys):
 def test_playing_backwards_changes_the_temporal_modulator_of_stage_1_alone(action):
     """A frozen clip is the control: unchanged where no end of the clip is seen."""
     space = run_cells(LESSON, "change", "modulator")
-    space["model"], _ = trained_student()
+    space["model"], _ = trained_network("student")
     clip = lesson_clip(action, group=6)
     frozen = clip[4:5].expand(8, -1, -1, -1)
     moving, control = (space["change"]("m_time", shown) for shown in (clip, frozen))
@@ -87,7 +87,7 @@ def test_playing_backwards_changes_the_temporal_modulator_of_stage_1_alone(actio
 def test_the_temporal_modulator_is_long_on_a_frozen_clip_too():
     """What the lesson warns of: its length is no detector of motion."""
     space = run_cells(LESSON, "above_smallest")
-    model, _ = trained_student()
+    model, _ = trained_network("student")
     clip = lesson_clip("Approaching", group=6)
     highest = []
     for shown in (clip, clip[4:5].expand(8, -1, -1, -1)):
@@ -101,7 +101,7 @@ def test_the_temporal_modulator_is_long_on_a_frozen_clip_too():
 def test_the_order_of_frames_decides_on_all_actions():
     """On two of the seven groups, what the lesson counts on all of them."""
     space = run_cells(LESSON, "answers")
-    space["model"], _ = trained_student()
+    space["model"], _ = trained_network("student")
     clips = torch.stack([lesson_clip(a, group=g) for a in ACTIONS for g in (2, 6)])
     labels = torch.arange(12).repeat_interleave(2)
     reversal = torch.arange(12)

@@ -59,9 +59,8 @@ def test_a_temperature_blurs_how_sure_the_teacher_was():
     assert shares == sorted(shares, key=int, reverse=True) and int(shares[0]) > 50
     spread = run_cells(NAME, "spread")["spread"]
     one = {"teacher": trained_network("teacher")[0]}
-    answers = answers_to_drawn_clips(one, ("Rising", "Approaching"),
-                                     groups=(1,))  # fmt: skip
-    sure, unsure = answers.logits["teacher"]
+    answers = answers_to_drawn_clips(one, ("Rising", "Approaching"))
+    sure, unsure = answers.logits["teacher"][::7]
     assert 1 < spread(sure, 1) < 2 and 2.5 < spread(unsure, 1) < 3
     for T in (8, 16, 32):
         assert spread(sure, T) == pytest.approx(spread(unsure, T), abs=0.05)

@@ -1,9 +1,13 @@
 """Opening a run: every parameter is checked before any work begins."""
 
+import itertools
+import re
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
 from dvfl_lib.errors import DatasetError, DVFLError, RecipeError, RunDirectoryError
 from dvfl_lib.training import open_run, opening
@@ -62,6 +66,23 @@ def test_a_run_directory_that_is_a_file_is_refused(data, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(RunDirectoryError, match="cannot be written"):
         opened(data, tmp_path / "file")
+
+
+def test_a_training_of_days_without_a_gpu_is_told_beforehand(
+    data, tmp_path, monkeypatch
+):
+    state = torch.get_rng_state()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opened(data, tmp_path / "run")
+    clock = itertools.count(0, 3600)
+    monkeypatch.setattr(opening.time, "monotonic", lambda: next(clock))
+    says = "no GPU here: one step of the {} .32 clips. takes about 115200 seconds"
+    with pytest.warns(UserWarning) as told:
+        opened(data, tmp_path / "run")
+    for role, each in zip(("teacher", "baseline"), told, strict=True):
+        assert re.search(says.format(role), str(each.message))
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_students_begin_equal_and_the_teacher_does_not(data, tmp_path):
