@@ -13,10 +13,12 @@ FFmpeg versions inside differ in the inverse transform, by at most 2 of 255 leve
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import repeat
 from pathlib import Path
 
 import av
@@ -43,6 +45,8 @@ BACKENDS = ("auto", "decord", "pyav")
 BACKEND_VARIABLE = "DVFL_VIDEO_BACKEND"
 # Entering anew costs a flush and a search; below this many frames decode on.
 _SEEK_GAIN = 4
+# So many frames may be decoded before a B-frame and shown after it.
+_REORDERED = 4
 
 
 class VideoReader(AbstractContextManager):
@@ -64,7 +68,7 @@ class VideoReader(AbstractContextManager):
         self.num_frames, self.fps = index.num_frames, index.fps
         self.height, self.width = index.height, index.width
         self._container: InputContainer | None = None
-        self._frames: Iterator[av.VideoFrame] = iter(())
+        self._frames: Iterator[tuple[av.VideoFrame, bool]] = iter(())
         self._latest: av.VideoFrame | None = None
         self._at = -1  # its number
         self._jumps = bool(index.keys)
@@ -128,14 +132,16 @@ class VideoReader(AbstractContextManager):
         if not opened or number <= self._at or key > self._at + _SEEK_GAIN:
             self._enter(key if key >= _SEEK_GAIN else 0)
         try:
-            while self._at < number and (frame := next(self._frames, None)):
-                self.frames_decoded += 1
-                no_entry = frame.is_corrupt or (self._at < 0 and not frame.key_frame)
-                self._latest, self._at = frame, self._at + 1
+            while self._at < number and (found := next(self._frames, None)):
+                entered, following = self._at < 0, self._at + 1
+                (self._latest, sound), self._at = found, following
                 if self._jumps:  # by its time: the file may be entered anywhere
-                    self._at = self._numbers.get(frame.pts, self.num_frames)
-                    if no_entry:  # mended, or continued, by what came before
-                        self._at = self.num_frames
+                    self._at = self._numbers.get(self._latest.pts)
+                    sound &= (
+                        self._latest.key_frame if entered else self._at == following
+                    )
+                    if self._at is None or not sound:
+                        self._at = self.num_frames  # what came before is wanted, too
         except av.FFmpegError as error:
             stop = f"decoding stops after frame {self._at} of {self.num_frames}"
             raise damaged(self.path, f"is damaged; {stop}", error) from error
@@ -147,7 +153,26 @@ class VideoReader(AbstractContextManager):
         stream = self._container.streams[self.index.stream]
         if key:
             self._container.seek(self.index.times[key], stream=stream, backward=True)
-        self._frames, self._at = self._container.decode(stream), -1
+        self._frames, self._at = self._decoded(stream), -1
+
+    def _decoded(self, stream: av.VideoStream) -> Iterator[tuple[av.VideoFrame, bool]]:
+        """Each frame, and whether it and what it may be predicted from are whole.
+
+        These come out before it, but of B-frames some come behind them.
+        """
+        waiting: deque[av.VideoFrame] = deque()
+        depth = _REORDERED if self._jumps and stream.codec_context.has_b_frames else 0
+        try:
+            for frame in self._container.decode(stream):
+                self.frames_decoded += 1
+                waiting.append(frame)
+                if len(waiting) > depth:
+                    whole = not any(each.is_corrupt for each in waiting)
+                    yield waiting.popleft(), whole
+        except av.FFmpegError:
+            yield from zip(waiting, repeat(False))
+            raise
+        yield from ((each, not each.is_corrupt) for each in waiting)
 
     def _to_array(self) -> np.ndarray:
         """The latest frame, upright RGB (H, W, 3), of the size of the first one."""

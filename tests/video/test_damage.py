@@ -9,7 +9,7 @@ from PIL import Image
 
 from dvfl_lib.errors import VideoError
 from dvfl_lib.video.frame_index import check_frames, index_frames, refuse_picture
-from dvfl_lib.video.reading import open_video
+from dvfl_lib.video.reading import iter_frames, open_video
 from helpers import write_video
 from video.test_reading import FRAMES, by_hand, needs, picture, write_streams
 
@@ -113,3 +113,20 @@ def test_a_last_frame_that_is_shown_for_long_is_no_missing_end(tmp_path):
     with av.open(str(path)) as container:
         assert Fraction(container.duration, av.time_base) > 20
     assert index_frames(path).num_frames == 60
+
+
+def test_b_frames_that_need_a_damaged_frame_are_the_same_alone(tmp_path):
+    """It is shown behind them; the decoder fills it in from what it has seen before."""
+    needs("libx264")
+    path, changed = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    write_video(path, FRAMES, codec="libx264", bframes=2)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    packet, content = packets[25], path.read_bytes()  # the first behind a key frame
+    for at in range(packet.pos + 60, packet.pos + packet.size - 60, 50):
+        changed.write_bytes(content[:at] + b"\xff" * 4 + content[at + 4 :])
+        truth = list(iter_frames(changed))
+        for number in (25, 26, 27):
+            with open_video(changed) as video:
+                frame = video.read([number])[0].permute(1, 2, 0).numpy()
+            assert (frame == truth[number]).all()

@@ -5,7 +5,7 @@ import shutil
 import struct
 from fractions import Fraction
 from importlib.util import find_spec
-from itertools import accumulate, cycle
+from itertools import accumulate, cycle, pairwise
 from pathlib import Path
 
 import av
@@ -137,6 +137,30 @@ def test_frames_that_are_called_key_frames_and_are_none(tmp_path):
     truth = by_hand(path)
     for number in (59, 4, 17, 24):
         with open_video(path) as video:
+            assert torch.equal(video.read([number])[0], truth[number])
+
+
+def test_frames_whose_time_stamps_are_swapped(tmp_path):
+    """The decoder puts them in their places; the times alone would not."""
+    needs("libx264")
+    path = write_video(tmp_path / "a.mkv", FRAMES, **H264, bframes=2)
+    with av.open(str(path)) as whole, av.open(str(tmp_path / "b.mkv"), "w") as other:
+        stream = other.add_stream_from_template(whole.streams.video[0])
+        packets = [packet for packet in whole.demux(video=0) if packet.size]
+        # A frame that others are predicted from, and one of these.
+        one, two = next(
+            (one, two)
+            for one, two in pairwise(packets[15:])
+            if two.pts < one.pts and not one.is_keyframe
+        )
+        one.pts, two.pts = two.pts, one.pts
+        for packet in packets:
+            packet.stream = stream
+            other.mux(packet)
+    truth = by_hand(tmp_path / "b.mkv")
+    assert index_frames(tmp_path / "b.mkv").keys
+    for number in range(12, 24):
+        with open_video(tmp_path / "b.mkv") as video:
             assert torch.equal(video.read([number])[0], truth[number])
 
 
