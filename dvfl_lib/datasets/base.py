@@ -15,7 +15,6 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +25,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import DatasetError
+from ..recipes import did_you_mean
 from ..seeding import derive_seed
 from ..video.clips import Sample
 from ..video.reading import VIDEO_SUFFIXES, open_video
@@ -162,10 +162,9 @@ def dataset_info(name: str) -> DatasetInfo:
     """What is known of a data set; ``DatasetError`` for an unknown name."""
     info = _DATASETS.get(name.lower())
     if info is None:
-        near = get_close_matches(name.lower(), _DATASETS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DatasetError(
-            f"there is no benchmark {name!r}.{hint} Known: {', '.join(list_datasets())}"
+            f"there is no benchmark {name!r}.{did_you_mean(name.lower(), _DATASETS)} "
+            f"Known: {', '.join(list_datasets())}"
         )
     return info
 

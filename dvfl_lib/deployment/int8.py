@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,10 +30,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..datasets.base import first_few, is_video
 from ..errors import DatasetError, ModelError, RecipeError
 from ..files import write_whole
 from ..video.clips import evaluation_views
-from ..video.reading import VIDEO_SUFFIXES, open_video
+from ..video.reading import open_video
 from .onnx import open_onnx, quiet
 from .predict import LoadedNetwork
 
@@ -115,10 +117,13 @@ def calibration_clips(
     and their files; ``DatasetError`` where there is no video.
     """
     folder = Path(folder).expanduser()
-    named = (p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
-    found = sorted(p for p in named if p.is_file() and not p.name.startswith("._"))
+    files = [p for p in sorted(folder.rglob("[!.]*")) if p.is_file()]
+    found = [path for path in files if is_video(path.name)]
     if not found:
         raise DatasetError(f"there is no video in {folder} or in folders below")
+    if others := [path.name for path in files if not is_video(path.name)]:
+        told = f"{len(others)} files are left out, which by their suffix are no videos"
+        warnings.warn(f"{folder}: {told}: {first_few(others)}", stacklevel=2)
     count = min(most, len(found))
     chosen = [found[n * len(found) // count] for n in range(count)]
     evaluate = replace(network.evaluate, clips=1, crops=1)

@@ -136,11 +136,9 @@ class VideoReader(AbstractContextManager):
                 entered, following = self._at < 0, self._at + 1
                 (self._latest, sound), self._at = found, following
                 if self._jumps:  # by its time: the file may be entered anywhere
-                    self._at = self._numbers.get(self._latest.pts)
-                    sound &= (
-                        self._latest.key_frame if entered else self._at == following
-                    )
-                    if self._at is None or not sound:
+                    self._at = self._numbers.get(self._latest.pts, self.num_frames)
+                    begins = entered and self._latest.key_frame
+                    if not sound or not (begins or self._at == following):
                         self._at = self.num_frames  # what came before is wanted, too
         except av.FFmpegError as error:
             stop = f"decoding stops after frame {self._at} of {self.num_frames}"
@@ -212,7 +210,7 @@ class _DecordReader(VideoReader):
     def is_right(self) -> bool:
         """Whether decord counts and times the frames as the packets do, and finds them.
 
-        Two levels of 255 are the most by which the two versions of FFmpeg differ.
+        The two versions of FFmpeg differ by two levels of 255 at most.
         """
         count = self.num_frames
         if len(self._video) != count:

@@ -128,7 +128,8 @@ def videos(tmp_path_factory):
 
 def test_videos_become_calibration_clips(videos):
     network = open_network(CHECKPOINT)
-    clips, names = calibration_clips(network, videos)
+    with pytest.warns(UserWarning, match="1 files are left out, .* notes.txt"):
+        clips, names = calibration_clips(network, videos)
     assert clips.shape == (4, 8, 3, 64, 64) and len(names) == 4
     _, fewer = calibration_clips(network, videos, most=2)
     assert fewer == [names[0], names[2]]
