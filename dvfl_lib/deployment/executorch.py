@@ -11,15 +11,17 @@ Beside ``forward`` a file has methods without arguments that tell an app what it
 know: ``frames``, ``side``, ``classes`` (a string each), ``mean`` and ``std`` (of red,
 green, blue in [0, 1]), ``standin``, ``version``.
 
-In integers weights are int8 with a scale for each output channel; what flows between
-layers is int8 with one, from the smallest and largest value of the calibration clips.
+In integers the weights of products and convolutions are int8 with a scale for each
+output channel. What goes in and out of them is int8 with one scale, from the smallest
+and largest value that calibration clips produce; all else stays in float32.
 """
 
 from __future__ import annotations
 
 import copy
-import os
+import io
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +130,12 @@ def _quantised(model: nn.Module, clips: list[Tensor]) -> nn.Module:
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     kind = xnnpack.get_symmetric_quantization_config(is_per_channel=True)
+    quantiser = xnnpack.XNNPACKQuantizer()
+    for product in (torch.ops.aten.linear.default, torch.ops.aten.conv2d.default):
+        quantiser.set_operator_type(product, kind)
     with quiet():
         graph = torch.export.export(model, (clips[0],)).module()
-        watched = prepare_pt2e(graph, xnnpack.XNNPACKQuantizer().set_global(kind))
+        watched = prepare_pt2e(graph, quantiser)
         _answers(watched, clips)
         return convert_pt2e(watched)
 
@@ -182,19 +187,10 @@ def _forward(program: Any) -> Callable[[Tensor], Tensor]:
 
 
 def _loaded(content: bytes) -> Any:
-    """A program ready to run, without what ExecuTorch says of the processor.
-
-    Raises ``RuntimeError`` where it cannot be.
-    """
+    """A program ready to run; ``RuntimeError`` where it cannot be."""
     from executorch.runtime import Runtime
 
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 2)  # it writes to standard error by itself
-    try:
+    with redirect_stderr(io.StringIO()):  # where it tells of the processor
         program = Runtime.get().load_program(content)
         program.load_method("forward")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
     return program

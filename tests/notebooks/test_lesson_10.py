@@ -40,7 +40,7 @@ def times(code: str) -> dict[str, float]:
 def test_every_proof_of_equality_holds():
     lines = LESSON.lines_printed()
     proofs = [line for line in lines if re.search(r"(equal|below|same names).*:", line)]
-    assert len(proofs) == 9
+    assert len(proofs) == 10
     assert all(line.endswith("True") for line in proofs)
 
 
@@ -155,12 +155,18 @@ def test_the_stored_tables_are_shown():
     assert LESSON.shown("Markdown(agreement.table") == agreement.table(AGREEMENT)
 
 
-def test_agreement_is_high_and_integers_change_more():
+def percents(code: str) -> dict[str, list[float]]:
+    """Of a table of agreement: form -> top-1 and agreement."""
     rows = {}
-    for line in LESSON.shown('forms |= {"ONNX"').splitlines():
+    for line in LESSON.shown(code).splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) == 5 and cells[1].endswith("%"):
             rows[cells[0]] = [float(cell.removesuffix(" %")) for cell in cells[1:3]]
+    return rows
+
+
+def test_agreement_is_high_and_integers_change_more():
+    rows = percents('forms |= {"ONNX"')
     assert set(rows) == {"float32", "bfloat16", "ONNX", "int8"}
     assert rows["ONNX"] == rows["float32"] and rows["float32"][1] == 100
     assert rows["int8"][1] >= 95 and said("one or two clips of a hundred")
@@ -184,6 +190,29 @@ def test_integers_make_a_smaller_file():
     sizes = re.search(r"(\d+) kB became (\d+) kB", printed("quantise(made"))
     before, after = map(int, sizes.groups())
     assert after < before / 2 and said("less than half as large")
+
+
+def test_a_file_for_a_phone_is_what_is_said_of_it():
+    before, after = re.search(r"(\d+) kB became (\d+)", printed("eight.stat")).groups()
+    assert int(after) < int(before) / 2 and said(
+        "it is less than half as large, and changes"
+    )
+    left = printed("plan.delegates")
+    assert said("No product and no convolution is left")
+    assert "XnnpackBackend" in left and not re.search("conv|mm|linear", left)
+    assert all(word in left for word in ("layer_norm", "split", "mean"))
+    rows = percents('forms["ExecuTorch"]')
+    assert rows["ExecuTorch"] == rows["float32"]
+    assert said("In float32 the file says what the network says")
+    assert 95 <= rows["ExecuTorch, int8"][1] < 100
+    assert said("changes the answer for a few clips of a hundred")
+    onnx, its = (
+        float(re.search(rf"\| {form} \|.*\| ([\d.]+) \|", table)[1])
+        for table in [LESSON.shown('forms["ExecuTorch"]')]
+        for form in ("int8", "ExecuTorch, int8")
+    )
+    assert onnx < its and said("Its KL divergence is larger than that of the ONNX")
+    assert "Approaching" in printed('"frames", "side"')
 
 
 def test_the_stream_is_recognised_at_each_end_and_late():
