@@ -135,12 +135,12 @@ def _check(options: argparse.Namespace, streams: bool) -> None:
             "leave out --stream and --output"
         )
     if named or (camera and not streams):
-        what = named or f"{options.video}, which has no end,"
+        what = named or "a camera, which has no end,"
         raise RecipeError(f"{what} needs --stream")
     if options.output and camera and options.max_frames is None:
         raise RecipeError(
-            f"{options.video} has no end, and a video is written whole or not at all: "
-            "give --max-frames as well"
+            "a camera has no end, and a video is written whole or not at all: give "
+            "--max-frames as well"
         )
     for name in ("top", "clips", "crops", "max_frames", "frame_stride", "every"):
         if given.get(name, 1) < 1:
