@@ -4,7 +4,8 @@ Public names: ``open_network``, ``LoadedNetwork``, ``predict_video``, ``Predicti
 (predict.py); ``StreamingRecogniser``, ``Recognition``, ``Latency``,
 ``smoothed_table`` (stream.py); ``FrameSource``, ``open_source``, ``is_camera``
 (camera.py); ``write_annotated``, ``check_output`` (annotate.py). What needs the extra
-``deploy`` is imported from onnx.py (export, open) and int8.py (quantise, compare).
+``deploy`` is imported from onnx.py (export, open) and int8.py (quantise, compare), what
+needs ``mobile`` from executorch.py (the same for phones).
 """
 
 from .annotate import check_output, write_annotated
