@@ -302,10 +302,10 @@ def side_by_side(second: Mapping[str, Any]) -> str:
         ("distillation", "a distillation step"),
     ):
         lines.append(f"| **{what}** | | |")
-        others = second[group]["rows"]
+        here, there = (found[group]["rows"] for found in (first, second))
         lines += [
-            f"| {form} | {_cell(row)} | {_cell(others.get(form, {}))} |"
-            for form, row in first[group]["rows"].items()
+            f"| {form} | {_cell(here.get(form, {}))} | {_cell(there.get(form, {}))} |"
+            for form in {**here, **there}
         ]
     return "\n".join(lines) + "\n"
 
@@ -313,7 +313,8 @@ def side_by_side(second: Mapping[str, Any]) -> str:
 def _cell(row: Row) -> str:
     if "median" not in row:
         return "not measured"
-    return f"{row['median']:.2f}, {row['p50_ms']:.0f} ms"
+    size = f", {row['file_bytes'] / 1e6:.1f} MB" if "file_bytes" in row else ""
+    return f"{row['median']:.2f}, {row['p50_ms']:.0f} ms{size}"
 
 
 def measure_sizes(names: Sequence[str], sizes: Sizes) -> dict[str, Any]:
