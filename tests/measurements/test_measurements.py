@@ -311,8 +311,11 @@ def test_readme_says_how_large_networks_for_phones_are():
         sizes.append(count_parameters(network)["total"] / 1e6)
         macs.append(count_macs(network, peer.frames, peer.side) / 1e9)
         top1.append(float(peers.stated(peer.name)[2]))
+    same = stored.read_result("peers")["groups"]["8 x 224 x 224"]
+    speed = [same[peer.name]["median"] for peer in phones]
     text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     for words in (
+        f"they are {min(speed):.0f} to {max(speed):.0f} times as fast",
         f"have {min(sizes):.0f} to {max(sizes):.0f} M parameters",
         f"make {min(macs):.0f} to {max(macs):.0f} GMACs on a clip",
         f"authors state {min(top1):.0f} to {max(top1):.0f} % top-1",

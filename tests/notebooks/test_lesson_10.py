@@ -58,8 +58,8 @@ def test_arithmetic_comes_nearer_to_the_limit_than_addition():
     limit = max(map(float, limits))
     assert len(limits) == 2 and rates["add"] < 0.2 * limit
     assert rates["linear layer"] > 4 * rates["add"]
-    assert rates["same, as convolution"] > 0.7 * limit and said("it comes nearer still")
-    assert rates["same, as convolution"] > rates["linear layer"]
+    assert rates["same, as convolution"] > 0.6 * limit
+    assert said("asked for as a product or as a convolution")
     # nine times the MACs in "much less than nine times the time"
     assert rates["3 x 3 depth-wise"] > 2 * rates["add"]
 
@@ -86,8 +86,8 @@ def test_what_a_derivative_needs_is_watched():
 def test_no_kind_of_work_gives_more_than_its_share():
     without = times("total - spent[kind]")
     assert 1.05 < without["copies"] < 1.15 and said("gains about a tenth at most")
-    assert without["products"] == max(without.values())
-    assert said("Products are the largest part")
+    assert {*sorted(without, key=without.get)[-2:]} == {"products", "convolutions"}
+    assert said("Products and convolutions are the largest parts")
     beyond = re.search(r"convolutions: ([\d.]+) times", printed("both = {"))[1]
     assert float(beyond) < 1.3 and said("not much more than the least time")
 
@@ -137,7 +137,20 @@ def test_what_is_said_of_the_second_processor_is_stored():
     product, convolution = (known["rates"][way] for way in ("product", "convolution"))
     assert said(f"reaches {convolution / 1e9:.0f} GMACs per second")
     assert said(f"and a product {product / 1e9:.0f}: step 5")
-    plain = SECOND["answers"]["rows"]["straightforward"]["p50_ms"]
+    rows = SECOND["answers"]["rows"]
+    plain, *others = (
+        rows[form]["p50_ms"]
+        for form in (
+            "straightforward",
+            "ExecuTorch, float32",
+            "ExecuTorch, int8",
+            "fast",
+        )
+    )
+    assert said(
+        "took {:.0f} ms in float32 and {:.0f} in integers, where our fast form "
+        "took {:.0f}.".format(*others)
+    )
     assert said(f"takes {known['least_ms']:.0f} ms, the straightforward")
     assert said(f"form takes {plain:.0f} ms; so")
     assert said(f"more than about {plain / known['least_ms']:.1f} times as fast")
@@ -234,17 +247,23 @@ def test_what_is_said_of_the_peers_is_stored():
     assert 7 < 1 / same["video_focalnet_base"]["median"] < 8
     assert said("more than seven times as fast as its teacher")
     measured = [name for name in others if "median" in same[name]]
-    assert len(measured) == 7 and max(same[name]["median"] for name in measured) < 1
+    swin = same["swin3d_t"]["median"]
+    assert len(measured) == 7 and 0.95 < swin < 1.05
+    assert max(same[n]["median"] for n in measured if n != "swin3d_t") < 1
     assert max(own[name]["median"] for name in others) < 1
-    swin, nano = (same[n][f"GMACs, {COST}"] / 1e9 for n in ("swin3d_t", mine[0]))
-    assert said(f"makes {swin:.1f} GMACs on a clip where ours makes {nano:.1f}")
-    slower = f"{same['swin3d_t']['median']:.2f}"
-    assert said(f"not faster: {slower}. Fewer MACs")
-    fast = ratio("answers", "fast")
-    level = float(slower) * float(fast)
-    assert said(f"{slower} · {fast} ≈ {level:.2f}") and 0.9 < level < 1.1
+    macs = [same[n][f"GMACs, {COST}"] / 1e9 for n in ("swin3d_t", mine[0])]
+    assert said("makes {:.1f} GMACs on a clip where ours makes {:.1f}".format(*macs))
+    assert PEERS["machine"] == SECOND["machine"]
+    fast = ratio("answers", "fast", SECOND)
+    level = round(swin, 2) * float(fast)
+    assert said(f"{swin:.2f} · {fast} ≈ {level:.2f}") and level > 1.1
     peaks = {name: same[name]["peak_bytes"] for name in ("vfl_net_nano", *measured)}
     assert min(peaks, key=peaks.get) == "vfl_net_nano"
+    ours, x3d, movinet = (own[n]["p50_ms"] for n in (mine[0], "x3d_m", "movinet_a2"))
+    assert said(f"takes {x3d:.0f} ms in place of {ours:.0f}") and x3d < ours < movinet
+    assert said(f"and takes {movinet:.0f} ms. These networks")
+    faster = [same[name]["median"] for name in peers.PHONE_NETWORKS]
+    assert said(f"faster, {min(faster):.1f} to {max(faster):.1f} times")
     alike = [same[name] for name in ("r3d_18", "r2plus1d_18")]
     macs = {round(row[f"GMACs, {COST}"] / 1e9) for row in alike}
     first, second = (f"{row['p50_ms']:.0f}" for row in alike)
