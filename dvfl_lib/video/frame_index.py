@@ -41,11 +41,12 @@ _FORMATS = (
 )
 _OPTIONS = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
 
-# (container, codec) that keep one frame in a packet, each with a time of its own.
+# (container, codec) that keep one frame in a packet, each with a time of its own. Not
+# HEVC, whose decoder leaves out a damaged frame without a word.
 _MP4, _MKV = "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"
 _COUNTED = {
-    *(("avi", "mpeg4"), (_MP4, "mpeg4"), (_MP4, "h264"), (_MP4, "hevc")),
-    *((_MKV, "h264"), (_MKV, "hevc"), (_MKV, "vp9")),
+    *(("avi", "mpeg4"), (_MP4, "mpeg4"), (_MP4, "h264")),
+    *((_MKV, "h264"), (_MKV, "vp9")),
 }
 # MPEG-4 packets this small hold no picture ("not coded"); encoders that pack two
 # frames into one packet leave them behind, and they may not come out as frames.
@@ -231,7 +232,7 @@ def _index(path: Path, size: int, mtime_ns: int) -> FrameIndex:
         pixels = codec.format.components if codec.format else ()
         plain = len(every) == 1 and all(part.bits == 8 for part in pixels)
         proven = stream.frames in (0, len(packets))
-        plain = plain and codec.name != "hevc" and proven
+        plain = plain and proven
     proven = proven and times is not None and _even(times)
     proven = proven and all(p.size > _EMPTY_PACKET_BYTES for p in packets)
     shape, seen = _decode(path, number, len(packets), to_the_end=not proven)

@@ -1,10 +1,13 @@
 """Files that are no videos, or no whole ones, are told from good ones."""
 
 import os
+import random
+from contextlib import suppress
 from fractions import Fraction
 
 import av
 import pytest
+import torch
 from PIL import Image
 
 from dvfl_lib.errors import VideoError
@@ -130,3 +133,22 @@ def test_b_frames_that_need_a_damaged_frame_are_the_same_alone(tmp_path):
             with open_video(changed) as video:
                 frame = video.read([number])[0].permute(1, 2, 0).numpy()
             assert (frame == truth[number]).all()
+
+
+def test_a_damaged_frame_that_the_decoder_leaves_out_moves_no_other(tmp_path):
+    """HEVC in Matroska: what is numbered by its place and by its time is one."""
+    needs("libx265")
+    told = {"x265-params": "log-level=none:keyint=6:bframes=0:pools=1"}
+    path = write_video(tmp_path / "a.mkv", FRAMES, "libx265", options=told)
+    good, asked = path.read_bytes(), 0
+    for seed in range(8):
+        draw, content = random.Random(seed), bytearray(good)
+        for _ in range(20):
+            content[draw.randrange(len(good) // 5, len(good) * 9 // 10)] ^= 16
+        path.write_bytes(content)
+        with suppress(VideoError), open_video(path) as video:
+            every = video.read(range(video.num_frames))
+            for number in range(3, video.num_frames, 7):
+                assert torch.equal(video.read([number])[0], every[number]), seed
+                asked += 1
+    assert asked
