@@ -265,7 +265,8 @@ def _packets(
     except (av.FFmpegError, IndexError) as error:
         # An IndexError: PyAV counts streams once; damage can make another begin.
         there = max(map(len, found.values()))
-        raise damaged(path, f"breaks off after {there} frames", error) from error
+        why = error if isinstance(error, av.FFmpegError) else None
+        raise damaged(path, f"breaks off after {there} frames", why) from error
 
 
 def _is_plain(packet: av.Packet) -> bool:

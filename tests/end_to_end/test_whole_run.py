@@ -106,10 +106,10 @@ def form_of(notebook: nbformat.NotebookNode) -> list[list[str]]:
     cells = [
         c for c in cells if "injected-parameters" not in c.metadata.get("tags", [])
     ]
+    told = [[o for o in c.outputs if o.get("name") != "stderr"] for c in cells]
     return [
-        sorted({k for o in c.outputs for k in o.get("data", {"text": 0})})
-        for c in cells
-        if not any(o.get("name") == "stderr" for o in c.outputs)
+        sorted({k for o in outputs for k in o.get("data", {"text": 0})})
+        for outputs in told  # bars come and go with what was there before
     ]
 
 
