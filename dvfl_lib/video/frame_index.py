@@ -230,9 +230,8 @@ def _index(path: Path, size: int, mtime_ns: int) -> FrameIndex:
         # Of several streams decord may choose another; more than eight bits are made
         # eight by the two versions of FFmpeg in two ways.
         pixels = codec.format.components if codec.format else ()
-        plain = len(every) == 1 and all(part.bits == 8 for part in pixels)
         proven = stream.frames in (0, len(packets))
-        plain = plain and proven
+        plain = proven and len(every) == 1 and all(part.bits == 8 for part in pixels)
     proven = proven and times is not None and _even(times)
     proven = proven and all(p.size > _EMPTY_PACKET_BYTES for p in packets)
     shape, seen = _decode(path, number, len(packets), to_the_end=not proven)
