@@ -1,11 +1,12 @@
 """Small inputs that tests make for themselves.
 
 Public names: ``write_video``, ``moving_frames``, ``load_script``,
-``assert_words_are_clear``.
+``assert_words_are_clear``, ``export_unchanged``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -13,8 +14,10 @@ from types import ModuleType
 import av
 import numpy as np
 import pytest
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
+from torch import nn
 
 
 def moving_frames(count: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -86,3 +89,16 @@ def assert_words_are_clear(figure) -> list[str]:
             high = min(box.y1, its.y1) - max(box.y0, its.y0)
             assert min(wide, high) <= 1, f"{text!r} covers {other!r}"
     return [text for text, _ in words]
+
+
+def export_unchanged(export: Callable, network: nn.Module, path: Path, **told) -> Path:
+    """Write a file of a network in training, which stays as it is."""
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    made = export(network, path, **told)
+    assert network.training
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert made.path == path and made.size == path.stat().st_size
+    assert made.difference < 1e-5
+    return path

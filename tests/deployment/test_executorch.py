@@ -17,6 +17,7 @@ from dvfl_lib.vfl_net import VFLNet, VFLNetConfig
 from dvfl_lib.video.transforms import MEAN
 from dvfl_lib.video.writing import encode_clip
 from dvfl_lib.weights import save_checkpoint
+from helpers import export_unchanged
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("executorch") is None,
@@ -47,15 +48,8 @@ def clips():
 @pytest.fixture(scope="module")
 def exported(network, tmp_path_factory):
     path = tmp_path_factory.mktemp("pte") / "small.pte"
-    network.train()
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    made = export(network, path, classes=NAMES, standin=True, **SIZE)
-    assert network.training  # and nothing else of it is changed
-    for name, value in network.state_dict().items():
-        assert torch.equal(value, before[name])
-    assert made.path == path and made.size == path.stat().st_size
-    assert made.difference < 1e-5
-    return path
+    told = dict(classes=NAMES, standin=True, **SIZE)
+    return export_unchanged(export, network, path, **told)
 
 
 def test_each_clip_gets_the_network_s_own_answer(network, exported, clips, capfd):
