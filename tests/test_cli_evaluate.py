@@ -2,10 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
+import torch
 
 from dvfl_lib import cli
 from dvfl_lib.datasets.leakage import TrainingList
+from dvfl_lib.evaluation import Evaluation
+from dvfl_lib.lessons import trained_network
 from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.clips import EvaluationViews
 from small_benchmarks import few_videos, saved
@@ -53,6 +57,23 @@ def test_interrupted_it_goes_on_and_writes_table_page_and_json(
     assert told["rows"][0]["measured"]["splits"][0]["videos"] == 12
     for page in ("benchmarks.md", "benchmarks.html"):
         assert "stand-in data" in (tmp_path / "run" / page).read_text("utf-8")
+
+
+def test_weights_under_another_name_are_chosen(dvfl, tmp_path):
+    """A moving average beside the weights: each is scored where it is asked for."""
+    path = tmp_path / "x.pth"
+    (student, _), (baseline, _) = map(trained_network, ("student", "baseline"))
+    sets = {"model": student.state_dict(), "ema": baseline.state_dict()}
+    torch.save(sets, path)
+    options = ["--checkpoint", f"student={path}", "--split", "ucf101=1"]
+    options += ["--classes", "own", "--trust-unknown-training", "student"]
+    options += ["--set", "size.crop=64", "--set", "size.short_side=72"]
+    with pytest.warns(UserWarning, match=r"part='ema' \(--part\) takes others"):
+        assert dvfl(*options)[0] == 0
+    first = Evaluation.load(tmp_path / "run/results/ucf101/1/student.json")
+    assert dvfl(*options, "--part", "ema")[0] == 0
+    other = Evaluation.load(tmp_path / "run/results/ucf101/1/student.json")
+    assert not np.array_equal(first.probabilities, other.probabilities)
 
 
 def test_a_leak_is_refused_in_one_line(dvfl, tmp_path):

@@ -60,6 +60,7 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
             "student, baseline or teacher; or a JSON file with a list of them",
         ),
         ("--arch", "[ROLE=]NAME", "the network that a file must hold"),
+        ("--part", "[ROLE=]NAME", "which weights of a .pth with several"),
         (
             "--classes",
             "[ROLE=]FILE",
@@ -256,8 +257,10 @@ def _checkpoints(options: argparse.Namespace) -> list[Any]:
             entries += json.loads(Path(text).expanduser().read_text("utf-8"))
         except (OSError, ValueError, TypeError) as error:
             raise RecipeError(f"--checkpoint: {text}: {error}") from None
-    arch = _by_role(options.arch)
-    checked = [Checkpoint.read(entry) for entry in entries]
+    given = {name: _by_role(getattr(options, name)) for name in ("arch", "part")}
     return [
-        c.model_copy(update={"arch": c.arch or arch.get(c.role, "")}) for c in checked
+        c.model_copy(
+            update={n: getattr(c, n) or by.get(c.role, "") for n, by in given.items()}
+        )
+        for c in map(Checkpoint.read, entries)
     ]

@@ -350,6 +350,13 @@ def scan_folders(videos: Path) -> dict[str, Path]:
     }
 
 
+def tell_left_out(where: Path, names: Sequence[str], more: str = "") -> None:
+    """Warn of files that are passed over, if there are any."""
+    if names:
+        told = f"{len(names)} files are left out, which by their suffix are no videos"
+        warnings.warn(f"{where}: {told}{more}: {first_few(names)}", stacklevel=4)
+
+
 class MissingVideos(DatasetError):
     """Videos that a list names and the disk lacks: their ``names``, and the others."""
 

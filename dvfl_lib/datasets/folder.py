@@ -42,6 +42,7 @@ from .base import (
     read_lines,
     read_table,
     register,
+    tell_left_out,
 )
 from .leakage import refuse_copies
 from .ssv2 import flip_labels
@@ -208,12 +209,7 @@ def _from_folders(
                 group = f"{name}/{path.relative_to(mine[name]).parts[0]}"
                 listed = path.relative_to(root).as_posix()
                 sides[side].append(Sample(path, label, group, listed))
-    if left_out:
-        warnings.warn(
-            f"{root}: {len(left_out)} files are left out, which by their suffix are no "
-            f"videos, or are dead links: {first_few(left_out)}",
-            stacklevel=4,
-        )
+    tell_left_out(root, left_out, ", or are dead links")
     return classes, sides
 
 

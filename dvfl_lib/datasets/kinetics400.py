@@ -35,6 +35,7 @@ from .base import (
     packed_in,
     read_table,
     register,
+    tell_left_out,
 )
 from .leakage import refuse_shared
 
@@ -126,12 +127,14 @@ def _scan(videos: Path, classes: Sequence[str], listed: bool) -> _Disk:
     """
     label_of = {class_key(name): label for label, name in enumerate(classes)}
     disk: _Disk = {}
+    left_out: list[str] = []
     for entry in list_folder(videos):
         folder = entry.is_dir()
         label = label_of.get(class_key(entry.name)) if folder else None
         for inner in list_folder(Path(entry.path)) if folder else [entry]:
             path = Path(inner.path)
             if not is_video(inner.name):
+                left_out += [inner.name] if label is not None else []
                 continue
             other, its_label = disk.get(path.stem, (path, label))
             if its_label != label:
@@ -139,6 +142,7 @@ def _scan(videos: Path, classes: Sequence[str], listed: bool) -> _Disk:
                     f"{other} and {path} are both there. Keep the one that is meant"
                 )
             disk[path.stem] = path, label
+    tell_left_out(videos, () if listed else left_out)
     for path in sorted((videos.parent / "replacement").rglob("[!.]*")):
         if is_video(path.name) and (listed or path.stem in disk):
             disk[path.stem] = path, disk.get(path.stem, (path, None))[1]

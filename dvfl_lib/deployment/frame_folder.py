@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from ..datasets.base import first_few, list_folder
+from ..datasets.leakage import alike
 from ..errors import VideoError
 from ..video.frame_index import FrameIndex
 from ..video.reading import VideoReader
@@ -43,13 +43,11 @@ class FolderReader(VideoReader):
                 f"{self.path}: is a folder with {len(pictures)} pictures; frames of a "
                 "video are two or more. Name the folder that holds them, or a file"
             )
-        numbers = [tuple(_order(path)[1::2]) for path in self._pictures]
-        times = Counter(filter(None, numbers))
-        named = zip(self._pictures, numbers, strict=True)
-        if twice := [path.name for path, number in named if times[number] > 1]:
+        if twice := alike([pictures], lambda p: tuple(_order(p)[1::2]) or p):
+            few = first_few(path.name for path in twice[0])
             raise VideoError(
-                f"{self.path}: holds several pictures of one number, such as "
-                f"{first_few(twice)}. Leave the frames of one video in it"
+                f"{self.path}: holds several pictures of one number, such as {few}. "
+                "Leave the frames of one video in it"
             )
         height, width = self._picture(0).shape[:2]
         super().__init__(self.path, FrameIndex(len(pictures), 0.0, height, width))

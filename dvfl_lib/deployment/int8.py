@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import copy
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..datasets.base import first_few, is_video
+from ..datasets.base import is_video, tell_left_out
 from ..errors import DatasetError, ModelError, RecipeError
 from ..files import write_whole
 from ..video.clips import evaluation_views
@@ -121,9 +120,7 @@ def calibration_clips(
     found = [path for path in files if is_video(path.name)]
     if not found:
         raise DatasetError(f"there is no video in {folder} or in folders below")
-    if others := [path.name for path in files if not is_video(path.name)]:
-        told = f"{len(others)} files are left out, which by their suffix are no videos"
-        warnings.warn(f"{folder}: {told}: {first_few(others)}", stacklevel=2)
+    tell_left_out(folder, [p.name for p in files if not is_video(p.name)])
     count = min(most, len(found))
     chosen = [found[n * len(found) // count] for n in range(count)]
     evaluate = replace(network.evaluate, clips=1, crops=1)

@@ -67,7 +67,7 @@ class ScoredNetwork:
 
     def load(self) -> InClassOrder:
         """The network in eval mode, on the CPU; refused if the file was changed."""
-        file = read_weights(self.file.path)
+        file = read_weights(self.file.path, self.file.part)
         if weights_digest(file.tensors) != self.file.weights.digest:
             raise CheckpointError(f"{file.path} was changed meanwhile: open it again")
         return InClassOrder(build_model(file), self.order).eval()

@@ -69,6 +69,7 @@ class Checkpoint(BaseModel):
     dataset: Literal["", *SOURCES] = ""  # type: ignore[valid-type]  # "" serves all
     split: str = ""  # "" serves all
     arch: str = ""  # the network it must hold; "" takes what it holds
+    part: str = ""  # of a .pth with several sets of weights, see ``read_weights``
 
     @model_validator(mode="before")
     @classmethod
@@ -107,7 +108,7 @@ class Checkpoint(BaseModel):
     @cached_property
     def weights(self) -> WeightsInfo:
         """Of a whole network, and of that of ``arch``; the file is read once."""
-        file = read_weights(self.path)
+        file = read_weights(self.path, self.part)
         try:
             build_model(file)  # what does not fit is better known now
         except CheckpointError as error:

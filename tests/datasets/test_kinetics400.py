@@ -110,6 +110,10 @@ def test_folders_of_classes_with_and_without_a_list(root, name_of):
     assert labels_of(found) == TRAIN
     assert sorted(found.samples, key=str) == sorted(listed.samples, key=str)
     assert (listed.missing, found.missing) == (0, None)
+    one = found.samples[0].path
+    one.rename(one.with_suffix(".film"))
+    with pytest.warns(UserWarning, match=PARTLY):
+        load(root, says=f"1 files are left out, .* {one.stem}.film")
 
 
 @pytest.mark.filterwarnings("ignore:.* of the 400 classes")

@@ -303,9 +303,9 @@ def test_weights_are_read_once_to_open_and_once_per_list_to_answer(
 ):
     reads = []
 
-    def counted(path):
+    def counted(path, part):
         reads.append(Path(path).name)
-        return read_weights(path)
+        return read_weights(path, part)
 
     monkeypatch.setattr(plan, "read_weights", counted)
     monkeypatch.setattr(benchmark, "read_weights", counted)
