@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from dvfl_lib.explorer.lines import probability_bars
+from dvfl_lib.explorer.pictures import compare_row
+from dvfl_lib.explorer.view import moved_to
 
 from browser.driving import CHROMIUM, on_page
 from dvfl_lib.explorer import first_view
-from dvfl_lib.explorer.lines import probability_bars
 from dvfl_lib.explorer.page import write_page
-from dvfl_lib.explorer.pictures import compare_row
-from dvfl_lib.explorer.view import moved_to
 from small_record import other_record, small_record
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

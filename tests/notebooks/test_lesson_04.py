@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dvfl_lib.explorer.view import moved_to
 
 from dvfl_lib.explorer import first_view, record_clip
 from dvfl_lib.explorer.asking import ask
 from dvfl_lib.explorer.record import rank_correlation, softened
-from dvfl_lib.explorer.view import moved_to
 from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.trained import ASSETS, MANIFEST
 from dvfl_lib.standins.scenes import PAIRS
