@@ -37,7 +37,7 @@ VERSION = 3
 # All networks of a page together: what 16-bit weights of more would make too long.
 MOST_WEIGHTS = 1_400_000
 _MARK = b"dvfl explorer record\n"
-_KINDS = {"u1": np.dtype("u1"), "u2": np.dtype("<u2"), "f4": np.dtype("<f4")}
+_KINDS: dict[str, np.dtype] = {"u1": np.dtype("u1"), "u2": np.dtype("<u2"), "f4": np.dtype("<f4")}
 _BRANCHES = ("space", "time")
 _MAPS = {"q": "q", "space": "m_space", "time": "m_time", "product": "product"}
 _RESTS = ("space", "time", "product")
@@ -316,7 +316,7 @@ class _Reader:
             raise DVFLError("numbers that are no counts")
         if len(size) != 3 or size[0] != frames:
             raise DVFLError("maps that do not fit the frames")
-        *place, levels = numbers
+        *place, levels = numbers  # stage, block, channels
         gates = {
             branch: self.get(told["gates"][branch], (levels, *size), -math.inf)
             for branch in _BRANCHES
@@ -327,8 +327,8 @@ class _Reader:
             pairs = zip(told["contexts"][branch], shapes, strict=True)
             contexts[branch] = tuple(self.get(*pair) for pair in pairs)
         rest = {key: self.get(told["rest"][key], size) for key in _RESTS}
-        parts = (self.get(told[key], size) for key in _MAPS)
-        return BlockMaps(*place, *parts, rest, gates, contexts)
+        parts = {name: self.get(told[key], size) for key, name in _MAPS.items()}
+        return BlockMaps(*place, **parts, rest=rest, gates=gates, contexts=contexts)
 
     def reach(self, told: Told, blocks: tuple[BlockMaps, ...]) -> TokenReach:
         """Of one block: itself first, then those before it."""
