@@ -1,0 +1,140 @@
+// The record as the page holds it, and the numbers that follow from it. All functions are pure.
+
+/** The record written by packing.py: `told` with each packed array in its place.
+ * Returns {title, classes, label, standin, luts, frames: Uint8Array (T, H, W, 3),
+ * size: [T, H, W], networks: [{name, about, colour, kernel, weights, before: MAPS}]}. */
+export async function unpack(told, blob) {
+  const raw = await inflate(buffered(blob));
+  const record = filled(told, raw);
+  record.size = told.frames.shape.slice(0, 3);
+  for (const network of record.networks) {
+    network.before = { logits: Float32Array.from(network.logits), blocks: network.blocks };
+    delete network.logits;
+    delete network.blocks;
+  }
+  return record;
+}
+
+async function inflate(buffer) {
+  if (typeof DecompressionStream === "undefined") {
+    throw new Error("This browser is too old for the record (it has no DecompressionStream): "
+      + "open it in a Firefox, Chrome, Edge or Safari of 2023 or later.");
+  }
+  const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"));
+  try {
+    return await new Response(stream).arrayBuffer();
+  } catch (error) {
+    throw new Error(DAMAGED);
+  }
+}
+
+const DAMAGED = "The record is damaged: a part of it is missing or changed. Write it once more.";
+
+// A message of a kernel brings a view that may begin at any byte of its buffer.
+function buffered(blob) {
+  if (blob instanceof ArrayBuffer) return blob;
+  return blob.buffer.slice(blob.byteOffset, blob.byteOffset + blob.byteLength);
+}
+
+/** A copy of `tree` with a typed array for each {at, kind, shape, base, step} in it. */
+export function filled(tree, blob) {
+  const raw = buffered(blob);
+  const fill = (node) => {
+    if (Array.isArray(node)) return node.map(fill);
+    if (node === null || typeof node !== "object") return node;
+    if ("at" in node && "kind" in node) return numbers(node, raw);
+    return Object.fromEntries(Object.entries(node).map(([key, part]) => [key, fill(part)]));
+  };
+  return fill(tree);
+}
+
+function numbers({ at, kind, shape, base, step }, raw) {
+  const count = shape.reduce((a, b) => a * b, 1);
+  const end = at + count * Number(kind[1]);
+  if (end > raw.byteLength) throw new Error(DAMAGED);
+  if (kind === "u1") return new Uint8Array(raw, at, count);
+  if (kind === "f4") return new Float32Array(raw, at, count);
+  return Float32Array.from(new Uint16Array(raw.slice(at, end)), (q) => q * step + base);
+}
+
+/** softmax(logits / T): an array of probabilities. */
+export function softmax(logits, T) {
+  const top = Math.max(...logits);
+  const powers = Array.from(logits, (z) => Math.exp((z - top) / T));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((p) => p / sum);
+}
+
+/** gate * length of the context, with the gate's sign: (L + 1, T, h, w). */
+export function contributions(block, branch) {
+  const [T, h, w] = block.size, pixels = h * w, tokens = T * pixels;
+  const gates = block.gates[branch], out = new Float32Array(gates.length);
+  block.contexts[branch].forEach((lengths, level) => {
+    for (let i = 0; i < tokens; i++) {
+      let from = i;
+      // The global context is one per frame, or one per pixel.
+      if (lengths.length < tokens) from = branch === "space" ? Math.floor(i / pixels) : i % pixels;
+      out[level * tokens + i] = gates[level * tokens + i] * lengths[from];
+    }
+  });
+  return out;
+}
+
+/** [lowest, highest] of a scale: zero is always on it, and it always has a length. */
+export function ends(values, signed) {
+  let low = 0, high = 0;
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  const far = Math.max(-low, high) || 1;
+  return signed ? [-far, far] : [low, high > low ? high : 1];
+}
+
+/** Means over equal boxes of a map of size [T, h, w]; null if `to` does not divide it. */
+export function averaged(map, size, to) {
+  const [a, b, c] = size.map((n, i) => n / to[i]);
+  if (![a, b, c].every(Number.isInteger)) return null;
+  const out = new Float64Array(to[0] * to[1] * to[2]);
+  for (let i = 0; i < map.length; i++) {
+    const x = i % size[2], y = Math.floor(i / size[2]) % size[1];
+    const t = Math.floor(i / (size[1] * size[2]));
+    const box = (Math.floor(t / a) * to[1] + Math.floor(y / b)) * to[2] + Math.floor(x / c);
+    out[box] += map[i] / (a * b * c);
+  }
+  return out;
+}
+
+// 1 for the smallest; equal values share the mean of their ranks.
+function ranks(map) {
+  const order = Array.from(map.keys()).sort((i, j) => map[i] - map[j]);
+  const out = new Float64Array(map.length);
+  for (let from = 0, to; from < order.length; from = to) {
+    for (to = from; to < order.length && map[order[to]] === map[order[from]];) to++;
+    for (let k = from; k < to; k++) out[order[k]] = (from + to + 1) / 2;
+  }
+  return out;
+}
+
+/** Spearman's rank correlation of two maps of sizes [T, h, w], the finer one averaged down.
+ * Returns {value, reason}: the value is null where it is not defined, and the reason says why. */
+export function rankCorrelation(a, sizeA, b, sizeB) {
+  const swap = a.length < b.length;
+  const mean = swap ? averaged(b, sizeB, sizeA) : averaged(a, sizeA, sizeB);
+  const told = [sizeA, sizeB].map((n) => n.join(" x ")).join(" and ");
+  if (!mean) return { value: null, reason: `maps of ${told} do not fit` };
+  const p = ranks(mean), q = ranks(swap ? a : b), middle = (p.length + 1) / 2;
+  let pq = 0, pp = 0, qq = 0;
+  for (let i = 0; i < p.length; i++) {
+    pq += (p[i] - middle) * (q[i] - middle);
+    pp += (p[i] - middle) ** 2;
+    qq += (q[i] - middle) ** 2;
+  }
+  if (pp * qq === 0) return { value: null, reason: "a map is the same everywhere" };
+  return { value: pq / Math.sqrt(pp * qq), reason: "" };
+}
+
+/** A number in three digits. */
+export function short(number) {
+  return String(Number(number.toPrecision(3)));
+}
