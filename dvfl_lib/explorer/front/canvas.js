@@ -1,0 +1,177 @@
+// Maps, frames and scales. A pixel of a canvas is a token, or a pixel of the frame: the style
+// sheet enlarges it without smoothing, so that it is sharp at every size and on every screen.
+import { short } from "./record.js";
+import { made } from "./dom.js";
+
+const GREY = "rgb(124, 116, 104)";  // ImageNet's mean colour, which is 0 after normalisation
+const kept = new WeakMap();  // what was computed from an array or a block, by name
+
+/** make(), remembered for as long as the object `key` lives. */
+export function once(key, name, make) {
+  if (!kept.has(key)) kept.set(key, new Map());
+  const found = kept.get(key);
+  if (!found.has(name)) found.set(name, make());
+  return found.get(name);
+}
+
+// Setting its size clears a canvas.
+function sized(canvas, w, h) {
+  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
+  return canvas.getContext("2d");
+}
+
+// RGB of n pixels as an image; colour(i, c) is channel c of pixel i.
+function painted(context, w, h, colour) {
+  const image = context.createImageData(w, h), { data } = image;
+  for (let i = 0; i < w * h; i++) {
+    for (let c = 0; c < 3; c++) data[4 * i + c] = colour(i, c);
+    data[4 * i + 3] = 255;
+  }
+  return image;
+}
+
+/** The frame at a place under the present change, with its grey rectangles; (H, W) pixels.
+ * `recorded`: as the record has it. */
+export function drawFrame(canvas, record, state, place, { grey = true, recorded = false } = {}) {
+  const [, H, W] = record.size, context = sized(canvas, W, H);
+  const number = recorded ? place : state.change.order[place], from = number * H * W * 3;
+  const colour = (i, c) => record.frames[from + 3 * i + c];
+  context.putImageData(once(record, number, () => painted(context, W, H, colour)), 0, 0);
+  context.fillStyle = GREY;
+  for (const [t, top, left, bottom, right] of grey && !recorded ? state.change.grey : []) {
+    if (t === -1 || t === place) context.fillRect(left, top, right - left, bottom - top);
+  }
+}
+
+/** One frame of a map, (h, w) numbers from values[offset] on; `range` spans the colours of `lut`.
+ * With overlay < 1 the canvas `frame` shines through; the map covers `covered` pixels of it. */
+export function drawMap(canvas, values, offset, h, w, range, lut, more = {}) {
+  const { covered, overlay = 1, frame } = more, through = frame && overlay < 1;
+  const ground = through ? made("canvas") : canvas, below = sized(ground, w, h);
+  const [low, high] = range, steps = 255 / (high - low);
+  const step = (value) => Math.max(0, Math.min(255, Math.round((value - low) * steps)));
+  const colour = (i, c) => lut[3 * step(values[offset + i]) + c];
+  below.putImageData(painted(below, w, h, colour), 0, 0);
+  if (!through) return;
+  const context = sized(canvas, covered[1], covered[0]);
+  context.imageSmoothingEnabled = false;
+  context.globalAlpha = 1;
+  context.drawImage(ground, 0, 0, covered[1], covered[0]);
+  context.globalAlpha = 1 - overlay;
+  context.drawImage(frame, 0, 0);  // what the map does not cover is cut off
+}
+
+/** The block that is shown, as recorded: its size, levels, place. */
+export function blockOf(record, state) {
+  return record.networks[state.view.network].before.blocks[state.view.block];
+}
+
+/** Lays an element over the tokens around the chosen one, `reach` to each side, as the shown
+ * block has them; its parent, .dvfl-seen, has the shape of a frame. */
+export function lay(mark, record, state, reach = 0) {
+  const { size: [, h, w], covered } = blockOf(record, state), [, H, W] = record.size;
+  const side = (at, count, pixels, whole) => {
+    const from = Math.max(0, at - reach), to = Math.min(count, at + reach + 1);
+    return [from, to - from].map((n) => `${100 * n * pixels / count / whole}%`);
+  };
+  [mark.style.top, mark.style.height] = side(state.view.row, h, covered[0], H);
+  [mark.style.left, mark.style.width] = side(state.view.column, w, covered[1], W);
+}
+
+// The one element of a class that a parent has; made where there is none yet.
+const inside = (parent, cls) => (
+  parent.querySelector(`.${cls}`) || parent.appendChild(made("span", cls)));
+
+/** Frames the chosen token over a canvas, white within dark: to be seen on every colour. */
+export function markToken(canvas, record, state) {
+  lay(inside(canvas.parentElement, "dvfl-mark"), record, state);
+}
+
+/** The colours of a lut (256, 3), from left to right. */
+export function ramp(lut) {
+  const stops = [...Array(18).keys()].map((i) => `rgb(${lut.slice(45 * i, 45 * i + 3)})`);
+  return `linear-gradient(to right, ${stops})`;
+}
+
+/** A scale below its maps: show(range, lut) writes both ends, and marks zero. */
+export function makeScale() {
+  const el = made("div", "dvfl-scale"), numbers = [0, 1, 2].map(() => made("span"));
+  el.append(made("i"), ...numbers);
+  const show = ([low, high], lut) => {
+    el.firstChild.style.background = once(lut, "ramp", () => ramp(lut));
+    el.classList.toggle("dvfl-signed", low < 0);
+    const told = [short(low), low < 0 ? "0" : "", short(high)];
+    numbers.forEach((number, i) => { number.textContent = told[i]; });
+  };
+  return { el, show };
+}
+
+// One line beside the pointer, in the explorer of this canvas; without a text it goes away.
+function tell(canvas, event, text = "") {
+  const root = canvas.closest(".dvfl"), tip = inside(root, "dvfl-tip");
+  tip.textContent = text;
+  tip.hidden = !text;
+  const box = root.getBoundingClientRect(), x = event.clientX - box.left;
+  tip.style.top = `${event.clientY - box.top + 16}px`;
+  tip.style.left = `${Math.min(x + 12, box.width - tip.offsetWidth - 4)}px`;
+}
+
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+
+/** A map with its title (an element) and its value at the chosen token. A click or an arrow key
+ * chooses the token, the pointer reads any. show({values, offset, h, w, covered, range, lut, words,
+ * place, frame, overlay}): `place` is its frame, if not the chosen one. */
+export function makeMap(record, state, title, cls = "") {
+  const el = made("figure", `dvfl-map ${cls}`), caption = made("figcaption");
+  const seen = made("div", "dvfl-seen"), canvas = made("canvas"), value = made("output");
+  const [, H, W] = record.size;
+  let at = null;  // what is shown
+  seen.style.aspectRatio = `${W} / ${H}`;
+  canvas.setAttribute("role", "img");
+  canvas.tabIndex = -1;
+  seen.append(canvas);
+  caption.append(title, value);
+  el.append(caption, seen);
+  // Row and column, in a map, of a point of the picture in pixels.
+  const token = ([y, x], h, w, covered) => (
+    [Math.floor(y * h / covered[0]), Math.floor(x * w / covered[1])]);
+  const under = (event) => {
+    const box = seen.getBoundingClientRect();
+    return [(event.clientY - box.top) * H / box.height, (event.clientX - box.left) * W / box.width];
+  };
+  const read = (point) => {
+    const [row, column] = token(point, at.h, at.w, at.covered);
+    const number = at.values[at.offset + row * at.w + column];
+    return [`row ${row + 1}, column ${column + 1}`, short(number)];
+  };
+  const choose = (row, column) => state.set({ row, column, frame: at.place ?? state.view.frame });
+  canvas.addEventListener("click", (event) => {
+    const { size: [, h, w], covered } = blockOf(record, state);
+    choose(...token(under(event), h, w, covered));
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const step = ARROWS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    choose(state.view.row + step[0], state.view.column + step[1]);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    tell(canvas, event, read(under(event)).join(": "));
+  });
+  canvas.addEventListener("pointerleave", (event) => tell(canvas, event));
+  const show = (next) => {
+    at = next;
+    const { size: [, h, w], covered } = blockOf(record, state), { frame, row, column } = state.view;
+    drawMap(canvas, at.values, at.offset, at.h, at.w, at.range, at.lut, at);
+    canvas.style.width = `${100 * at.covered[1] / W}%`;
+    canvas.style.height = `${100 * at.covered[0] / H}%`;
+    const [place, number] = read([(row + 0.5) * covered[0] / h, (column + 0.5) * covered[1] / w]);
+    const mine = (at.place ?? frame) === frame, scale = at.range.map(short).join(" to ");
+    value.textContent = mine ? number : "";
+    if (mine) markToken(canvas, record, state);
+    else seen.querySelector(".dvfl-mark")?.remove();
+    canvas.setAttribute("aria-label", `${at.words}, frame ${(at.place ?? frame) + 1}: `
+      + `${mine ? `${number} at ${place}, ` : ""}colours from ${scale}`);
+  };
+  return { el, canvas, show };
+}
