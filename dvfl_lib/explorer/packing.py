@@ -134,6 +134,7 @@ def pack_record(
                 "colour": colour_of(entry.name, number),
                 "logits": entry.logits.tolist(),
                 "blocks": _pack_blocks(packer, entry, record.frames.shape[1:3]),
+                "config": asdict(model.config) if type(model) is VFLNet else None,
                 "weights": weights,
                 "kernel": kernel and model is not None,
             }

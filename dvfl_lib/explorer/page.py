@@ -25,10 +25,12 @@ from .record import Record
 FRONT = Path(__file__).parent / "front"
 # In this order; network.js is the text of a worker, and goes in as that.
 MODULES = (
+    "dom.js",
     "record.js",
     "asking.js",
     "state.js",
     "canvas.js",
+    "boxes.js",
     "controls.js",
     "film.js",
     "answers.js",
