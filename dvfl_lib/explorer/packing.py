@@ -37,7 +37,7 @@ VERSION = 3
 # All networks of a page together: what 16-bit weights of more would make too long.
 MOST_WEIGHTS = 1_400_000
 _MARK = b"dvfl explorer record\n"
-_KINDS: dict[str, np.dtype] = {"u1": np.dtype("u1"), "u2": np.dtype("<u2"), "f4": np.dtype("<f4")}
+_KINDS: dict[str, Any] = {kind: np.dtype(f"<{kind}") for kind in ("u1", "u2", "f4")}
 _BRANCHES = ("space", "time")
 _MAPS = {"q": "q", "space": "m_space", "time": "m_time", "product": "product"}
 _RESTS = ("space", "time", "product")
