@@ -1,5 +1,5 @@
 // What the networks answer: bars of the classes as recorded and as they are now.
-import { percent, verdict } from "./controls.js";
+import { inPercent, verdict } from "./controls.js";
 import { button, dotOf, made, slider, tint } from "./dom.js";
 import { softmax } from "./record.js";
 
@@ -52,7 +52,7 @@ export function makeAnswers(el, record, state) {
         const cell = made("td"), bar = made("div", "dvfl-bar");
         const number = made("span"), by = made("em");
         bar.append(made("i"), made("u"));
-        const line = made("div", "dvfl-row");
+        const line = made("div", "dvfl-share");
         bar.style.setProperty("--tint", tint(network));
         line.append(bar, number, by);
         cell.append(line);
@@ -86,7 +86,7 @@ export function makeAnswers(el, record, state) {
         const { fill, tick, number, by } = cells[i], points = 100 * (now[k] - before[k]);
         fill.style.width = state.changed && !asked ? 0 : `${100 * now[k]}%`;
         tick.style.left = `${100 * before[k]}%`;
-        number.textContent = percent(now[k]);
+        number.textContent = inPercent(now[k]);
         const size = Math.abs(points), sign = points < 0 ? "\u2212" : "+";
         by.textContent = asked && size >= 0.05 ? sign + size.toFixed(1) : "";
         by.className = size < 1 ? "" : points < 0 ? "dvfl-less" : "dvfl-more";
