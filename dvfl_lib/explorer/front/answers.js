@@ -1,6 +1,6 @@
 // What the networks answer: bars of the classes as recorded and as they are now.
-import { inPercent, verdict } from "./controls.js";
-import { button, dotOf, made, slider, tint } from "./dom.js";
+import { inPercent, likeliest } from "./controls.js";
+import { able, button, dotOf, made, slider, tint } from "./dom.js";
 import { softmax } from "./record.js";
 
 const FEW = 12, LIKELIEST = 10;
@@ -74,11 +74,11 @@ export function makeAnswers(el, record, state) {
     if (classes.join() !== shown) drawRows(classes);
     shown = classes.join();
     temperature.set(Math.log2(T), T.toFixed(2));
-    plain.disabled = T === 1;
+    able(plain, T !== 1);
     state.answers.forEach((answer, i) => {
       const before = softmax(answer.before.logits, T), now = softmax(answer.now.logits, T);
       const asked = answer.live && state.changed, { cell, said, how } = heads[i];
-      said.textContent = verdict(record, state, i).now;
+      said.textContent = likeliest(record, state, answer.now).join(" ");
       cell.classList.toggle("dvfl-busy", answer.busy);
       cell.classList.toggle("dvfl-shown", i === state.view.network);
       how.textContent = answer.trouble || told(record.networks[i], answer, state.changed);

@@ -5,15 +5,18 @@ import { softmax } from "./record.js";
 /** A share in [0, 1] as "12.3 %". */
 export const inPercent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** What a network answers: {name, before, now}, the last two such as "Rising 89.8 %". */
-export function verdict(record, state, index) {
-  const best = ({ logits }) => {
-    const shares = softmax(logits, state.view.temperature);
-    const top = shares.indexOf(Math.max(...shares));
-    return `${record.classes[top]} ${inPercent(shares[top])}`;
-  };
-  const { before, now } = state.answers[index];
-  return { name: record.networks[index].name, before: best(before), now: best(now) };
+/** The likeliest class of some logits: [name, "89.8 %"]. */
+export function likeliest(record, state, { logits }) {
+  const shares = softmax(logits, state.view.temperature);
+  const top = shares.indexOf(Math.max(...shares));
+  return [record.classes[top], inPercent(shares[top])];
+}
+
+// What a network answered and answers now, such as "Rising 89.8 % -> Sinking 71.0 %".
+function verdict(record, state, { before, now }) {
+  const [was, is] = [before, now].map((maps) => likeliest(record, state, maps));
+  if (now === before) return was.join(" ");
+  return `${was.join(" ")} \u2192 ${was[0] === is[0] ? is[1] : is.join(" ")}`;
 }
 
 /** What the clip is, the tour, the theme; where a kernel listens, a video of one's own. */
@@ -81,9 +84,7 @@ export function makeControls(el, record, state) {
   function sentence() {
     const { view, change } = state, { name, before } = record.networks[view.network];
     const { stage, block } = before.blocks[view.block];
-    const said = record.networks.map((_, i) => verdict(record, state, i));
-    const answers = said.map((v) => (
-      `${v.name}: ${v.now === v.before ? v.now : `${v.before} -> ${v.now}`}`));
+    const answers = record.networks.map((n, i) => `${n.name}: ${verdicts[i].textContent}`);
     return `Shown: ${name}, stage ${stage}, block ${block}; place ${view.frame + 1} with frame `
       + `${change.order[view.frame] + 1}; token in row ${view.row + 1}, column `
       + `${view.column + 1}. ${answers.join("; ")}.`;
@@ -94,8 +95,7 @@ export function makeControls(el, record, state) {
     if (keys.has("network") || keys.has("block")) blocks.set(state.view.block);
     if (keys.has("answers") || keys.has("temperature")) {
       verdicts.forEach((told, i) => {
-        const { before, now } = verdict(record, state, i);
-        told.textContent = before === now ? now : `${before} \u2192 ${now}`;
+        told.textContent = verdict(record, state, state.answers[i]);
         networks.labels[i].classList.toggle("dvfl-busy", state.answers[i].busy);
       });
     }
