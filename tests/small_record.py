@@ -39,7 +39,7 @@ def small_record(size: tuple[int, int, int] = (3, 32, 32), **more: Any) -> Recor
     """
     frames = noise(*size)
     frames[0] //= 4
-    told = {"title": "noise", "standin": True, "grid": 2, "regions": 2} | more
+    told = {"title": "noise", "standin": True, "grid": 2} | more
     classes = told.pop("classes", ("jump", "run", "sit"))
     return record_clip(frames, small_networks(), classes, **told)
 
@@ -58,5 +58,5 @@ def other_record(side: int = 36, frames: int = 2) -> Record:
     }
     networks = {n: VFLNet(c, 3, init="fan_in").eval() for n, c in kinds.items()}
     noise = torch.randint(0, 256, (frames, 3, side, side), dtype=torch.uint8)
-    told = {"title": "others", "standin": True, "grid": 0, "regions": 1}
+    told = {"title": "others", "standin": True, "grid": 0}
     return record_clip(noise, networks, ("jump", "run", "sit"), **told)

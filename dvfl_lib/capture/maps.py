@@ -30,6 +30,8 @@ class BlockMaps:
         channels: C, over which the lengths were taken.
         q, m_space, m_time, product: lengths of query, modulators and of
             m_space * m_time, each float32 (T, H, W).
+        rest: for "space", "time" and "product" float32 (T, H, W): the length of
+            m - 1, how far a modulator is from the one that changes nothing.
         gates: for "space" and "time" float32 (L + 1, T, H, W), raw, of either sign.
         contexts: for "space" and "time" the lengths of the L + 1 contexts. The global
             ones are (T, 1, 1) and (1, H, W), the others (T, H, W).
@@ -42,6 +44,7 @@ class BlockMaps:
     m_space: Array
     m_time: Array
     product: Array
+    rest: dict[str, Array]
     gates: dict[str, Array]
     contexts: dict[str, tuple[Array, ...]]
 
@@ -106,11 +109,14 @@ def capture_maps(model: nn.Module, clip: Tensor) -> ModulationMaps:
 def _reduce(entry: BlockTrace) -> BlockMaps:
     parts = ("q", "m_space", "m_time", "product")
     branches = {"space": entry.space, "time": entry.time}
+    modulators = {"space": entry.m_space, "time": entry.m_time}
+    modulators["product"] = entry.product
     return BlockMaps(
         entry.stage,
         entry.block,
         entry.q.shape[-1],
         *(_numpy(entry.norms(part)) for part in parts),
+        {name: _numpy((m[0] - 1).norm(dim=-1)) for name, m in modulators.items()},
         {name: _numpy(b.gates[0].permute(3, 0, 1, 2)) for name, b in branches.items()},
         {
             name: tuple(_numpy(z[0].norm(dim=-1)) for z in b.contexts)

@@ -1,15 +1,16 @@
 """What the explorer keeps of one clip: enough for every picture, without a model.
 
-Public names: ``Record``, ``NetworkRecord``, ``TokenReach``, ``Outcome``,
+Public names: ``Record``, ``NetworkRecord``, ``TokenReach``, ``covered``,
 ``softened``, ``rank_correlation``.
 
-Maps and frames are NumPy arrays. A record is made by ``recording.py`` and saved by
-``saving.py``. Frames, rows and columns count from 0 here; stages and blocks from 1.
+Maps and frames are NumPy arrays. Frames, rows and columns count from 0 here; stages
+and blocks from 1.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,25 +47,6 @@ class TokenReach:
         gap = np.abs(self.tokens - np.asarray(token)).astype(float)
         return int((gap[:, 0] * 1e6 + (gap[:, 1:] ** 2).sum(1)).argmin())
 
-    def reached(self, number: int) -> tuple[int, ...]:
-        """How many tokens of each source the kept token ``number`` depends on."""
-        return tuple(int((m[number] > 0).sum()) for m in self.maps)
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a network said under one intervention.
-
-    Attributes:
-        kind: "order", "freeze", "mask", "level" or "branch".
-        name: what was changed, in words.
-        logits: float32 (K,).
-    """
-
-    kind: str
-    name: str
-    logits: Array
-
 
 @dataclass(frozen=True, eq=False)
 class NetworkRecord:
@@ -73,10 +55,9 @@ class NetworkRecord:
     Attributes:
         name: such as "student"; what a picker shows.
         about: one line: which variant, how trained.
-        maps: norms and gates of every block, and the logits.
+        maps: lengths and gates of every block, and the logits.
         cams: Grad-CAM of each block for the class the network found, (T, H, W).
-        reach: of each block.
-        outcomes: of the usual interventions.
+        reach: of each block, or empty where none was measured.
     """
 
     name: str
@@ -84,7 +65,6 @@ class NetworkRecord:
     maps: ModulationMaps
     cams: tuple[Array, ...]
     reach: tuple[TokenReach, ...]
-    outcomes: tuple[Outcome, ...]
 
     @property
     def logits(self) -> Array:
@@ -113,6 +93,10 @@ class Record:
         label: the true class, or "" where it is unknown.
         standin: the clip, or the training, is made-up data; every picture says so.
         networks: one or more, with the same classes.
+
+    Raises:
+        DVFLError: a name that is no text, a label that is no class, two networks of
+            one name, or none.
     """
 
     title: str
@@ -121,6 +105,21 @@ class Record:
     label: str
     standin: bool
     networks: tuple[NetworkRecord, ...]
+
+    def __post_init__(self) -> None:
+        names = [entry.name for entry in self.networks]
+        about = [entry.about for entry in self.networks]
+        for text in (self.title, self.label, *self.classes, *names, *about):
+            _check_text(text)
+        if not names or "" in names or len(set(names)) < len(names):
+            raise DVFLError(f"each network needs a name of its own; got {names}")
+        if self.label not in ("", *self.classes):
+            raise DVFLError(
+                f"the label {self.label!r} is none of the classes; leave it empty if "
+                "the true class is not known"
+            )
+        if not isinstance(self.standin, bool):
+            raise DVFLError(f"standin is True or False, not {self.standin!r}")
 
     def network(self, name: str) -> NetworkRecord:
         """A network by its name.
@@ -133,6 +132,37 @@ class Record:
                 return entry
         known = ", ".join(repr(entry.name) for entry in self.networks)
         raise DVFLError(f"the record holds no network {name!r}; it holds {known}")
+
+
+def _check_text(text: Any) -> None:
+    """A string that can be written in any file: half a character cannot."""
+    if not isinstance(text, str):
+        raise DVFLError(f"titles and names are strings, not {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DVFLError(f"{text!r} holds half a character") from None
+
+
+def covered(maps: ModulationMaps, sides: tuple[int, int]) -> list[tuple[int, int]]:
+    """Height and width in pixels, from the upper left, that each block's map covers.
+
+    The patch embedding cuts off what does not fill a patch, and so does each merge: a
+    frame of 112 pixels has 3 tokens of 32 pixels in stage 4, which cover 96 pixels.
+
+    Args:
+        maps: of one network.
+        sides: height and width of the frames in pixels.
+    """
+    first = maps.blocks[0]
+    # A patch is square: the side with fewer pixels to spare tells its size.
+    patch = min(side // n for side, n in zip(sides, first.size[1:], strict=True))
+    found = []
+    for block in maps:
+        pixels = patch * 2 ** (block.stage - first.stage)  # per side of a token
+        _, h, w = block.size
+        found.append((min(pixels * h, sides[0]), min(pixels * w, sides[1])))
+    return found
 
 
 def softened(logits: Array, temperature: float) -> Array:

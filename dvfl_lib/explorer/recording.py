@@ -6,7 +6,7 @@ Public names: ``record_clip``, ``record_video``, ``usual_tokens``, ``quantised``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,11 @@ from tqdm import tqdm
 from ..capture import (
     Dependency,
     ModulationMaps,
-    answer_to,
     capture_maps,
     dependency,
     grad_cam,
-    usual_interventions,
 )
-from ..errors import DVFLError, RunDirectoryError, VideoError, check_int
+from ..errors import DVFLError, check_int
 from ..video.reading import open_video
 from ..video.sampling import segment_indices
 from ..video.transforms import (
@@ -33,22 +31,11 @@ from ..video.transforms import (
     evaluation_crops,
     normalise,
 )
-from .paths import file_path
-from .record import NetworkRecord, Outcome, Record, TokenReach
-from .validation import check_request, check_words, validate, validate_maps
+from .record import NetworkRecord, Record, TokenReach
 
 # Seconds after which a bar appears: a recording of a small network shows none.
 _PATIENCE = 20
-
-
-@dataclass(frozen=True)
-class _Effort:
-    """How much is computed; see ``record_clip``."""
-
-    grid: int
-    regions: int
-    probes: int
-    progress: bool
+_NONE = np.zeros(0, np.float32)  # no logits yet
 
 
 def record_clip(
@@ -60,8 +47,7 @@ def record_clip(
     label: str = "",
     standin: bool = False,
     about: Mapping[str, str] | None = None,
-    grid: int = 4,
-    regions: int = 4,
+    grid: int = 3,
     probes: int = 2,
     progress: bool = True,
 ) -> Record:
@@ -69,7 +55,7 @@ def record_clip(
 
     It takes seconds for the lab networks. At published sizes dependencies take long:
     on one CPU core ``vfl_net_nano`` at 8 x 224 x 224 takes 1.5 minutes and 3 GiB with
-    ``grid=1, probes=1``, and half an hour with ``grid=4, probes=2``; time grows with
+    ``grid=1, probes=1``, and half an hour with ``grid=3, probes=2``; time grows with
     grid squared times probes. ``grid=0`` leaves them out.
 
     Args:
@@ -80,7 +66,6 @@ def record_clip(
         about: one line for each network.
         grid: what a token depends on is kept for ``grid`` x ``grid`` tokens of each
             frame and block (fewer where the map is smaller); 0 keeps none.
-        regions: regions per side that are covered one by one; 0 covers none.
         probes: random vectors for each of these tokens; more are more exact.
         progress: whether a bar is shown where it takes long.
 
@@ -89,21 +74,26 @@ def record_clip(
             classes than outputs, or an argument of another kind.
         ModelError: frames that are no clip, or too small for a network.
     """
-    about = about or {}
-    check_request(frames, networks, classes, about)
-    check_words(tuple(classes), title, label, standin)
-    least = {"grid": (grid, 0), "regions": (regions, 0), "probes": (probes, 1)}
-    counts = (check_int(name, *given) for name, given in least.items())
-    effort = _Effort(*counts, bool(progress))
-    clip = normalise(frames)[None]  # (1, T, 3, H, W)
-    entries = tuple(
-        _record_network(name, model, clip, about.get(name, ""), len(classes), effort)
-        for name, model in networks.items()
-    )
+    frames_ok = isinstance(frames, Tensor) and frames.dtype == torch.uint8
+    if not (frames_ok and frames.ndim == 4 and frames.shape[1] == 3 and len(frames)):
+        raise DVFLError("frames are a uint8 tensor (T, 3, H, W)")
+    grid, probes = check_int("grid", grid), check_int("probes", probes, 1)
     pictures = frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()  # (T, H, W, 3)
-    record = Record(title, pictures, tuple(classes), label, standin, entries)
-    validate(record)
-    return record
+    named = tuple(
+        NetworkRecord(
+            name, (about or {}).get(name, ""), ModulationMaps((), _NONE), (), ()
+        )
+        for name in networks
+    )
+    # Refuses names before anything that takes time.
+    record = Record(title, pictures, tuple(classes), label, standin, named)
+    clip = normalise(frames)[None]  # (1, T, 3, H, W)
+    effort = (grid, probes, progress)
+    entries = tuple(
+        _filled(entry, networks[entry.name], clip, len(classes), *effort)
+        for entry in named
+    )
+    return replace(record, networks=entries)
 
 
 def record_video(
@@ -129,10 +119,7 @@ def record_video(
         VideoError: the file is missing, damaged, no video, or far longer than high;
             the message says which.
     """
-    try:
-        path = file_path(path, "record_video")
-    except RunDirectoryError as error:
-        raise VideoError(str(error)) from None
+    path = Path(path).expanduser()
     frames, crop = check_int("frames", frames, 1), check_int("crop", crop, 1)
     short_side = check_int("short_side", short_side, 1)
     with open_video(path) as reader:
@@ -176,18 +163,18 @@ def quantised(found: Dependency) -> TokenReach:
     return TokenReach(np.array(found.tokens), found.sources, tuple(maps))
 
 
-def _record_network(
-    name: str,
+def _filled(
+    entry: NetworkRecord,
     model: nn.Module,
     clip: Tensor,
-    about: str,
     classes: int,
-    effort: _Effort,
+    grid: int,
+    probes: int,
+    progress: bool,
 ) -> NetworkRecord:
     """Everything of one network; its name stands before what goes wrong."""
     try:
-        weights = list(model.parameters())
-        clip = clip.to(weights[0].device) if weights else clip
+        clip = clip.to(next(model.parameters()).device)
         maps = capture_maps(model, clip)
         if len(maps.logits) != classes:
             raise DVFLError(
@@ -195,34 +182,23 @@ def _record_network(
                 "given"
             )
         # Before all that takes time: a network that gives NaN is of no use.
-        validate_maps("its answer", maps, (clip.shape[1], *clip.shape[3:]), classes)
-        target = int(maps.logits.argmax())
-        cams = grad_cam(model, clip, target)
-        outcomes, reach = _probe(name, model, clip, maps, effort)
+        if not all(np.isfinite(m).all() for b in maps for m in (b.q, b.product)):
+            raise DVFLError(
+                "its maps hold NaN or infinite numbers; look at its weights"
+            )
+        found = grad_cam(model, clip, int(maps.logits.argmax()))
+        wanted = [usual_tokens(b.size, grid) if grid else [] for b in maps]
+        show = {"disable": not progress, "delay": _PATIENCE, "leave": False}
+        reach = []
+        with tqdm(
+            total=sum(map(len, wanted)), desc=f"recording {entry.name}", **show
+        ) as bar:
+            more = {"probes": probes, "advance": bar.update}
+            for place, tokens in zip(maps.places, wanted, strict=True):
+                if tokens:
+                    reached = dependency(model, clip, *place, tokens, **more)
+                    reach.append(quantised(reached))
     except DVFLError as error:
-        raise type(error)(f"network {name!r}: {error}") from error
-    kept = tuple(cams[place] for place in maps.places)
-    return NetworkRecord(name, about, maps, kept, reach, outcomes)
-
-
-def _probe(
-    name: str, model: nn.Module, clip: Tensor, maps: ModulationMaps, effort: _Effort
-) -> tuple[tuple[Outcome, ...], tuple[TokenReach, ...]]:
-    """Interventions and dependencies, with a bar if that takes long."""
-    changes = usual_interventions(clip.shape[1], maps.blocks[0].levels, effort.regions)
-    wanted = [usual_tokens(b.size, effort.grid) if effort.grid else [] for b in maps]
-    steps = len(changes) + sum(map(len, wanted))
-    show = {"disable": not effort.progress, "delay": _PATIENCE, "leave": False}
-    outcomes, reach = [], []
-    with tqdm(total=steps, desc=f"recording {name}", **show) as bar:
-        for change in changes:
-            logits = answer_to(model, clip, change)[0].float().cpu().numpy()
-            outcomes.append(Outcome(change.kind, change.name, logits))
-            bar.update()
-        more = {"probes": effort.probes, "advance": bar.update}
-        for block, tokens in zip(maps, wanted, strict=True):
-            if tokens:
-                place = (block.stage, block.block)
-                found = dependency(model, clip, *place, tokens, **more)
-                reach.append(quantised(found))
-    return tuple(outcomes), tuple(reach)
+        raise type(error)(f"network {entry.name!r}: {error}") from error
+    cams = tuple(found[place] for place in maps.places)
+    return replace(entry, maps=maps, cams=cams, reach=tuple(reach))

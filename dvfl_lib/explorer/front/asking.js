@@ -2,85 +2,91 @@
 import { NETWORK_SOURCE } from "./source.js";
 import { filled } from "./record.js";
 
-/** What the promise of a question rejects with that a newer question, or close(), overtook. */
+/** What a question's promise rejects with when a newer question, or close(), overtook it. */
 export const STALE = Symbol("stale");
 
-/** {live, ask(change) -> Promise<{maps: MAPS, ms}>, close()} for one network of the record.
- * While one question runs, only the newest of those behind it is kept. */
+/** One network of the record, to be asked: {live, kernel, ask, measure, close}.
+ * ask(change) -> Promise<{maps: MAPS, ms}>: while one question runs, only the newest of those
+ * behind it is kept. measure(block, [t, y, x]) -> Promise<reach>: by the kernel alone. */
 export function makeAsker(record, index, model) {
-  const network = record.networks[index];
-  const live = Boolean(network.weights || (network.kernel && model.send));
-  let line = null, running = null, next = null;
+  const network = record.networks[index], { name } = network;
+  const kernel = Boolean(network.kernel && model.send);
+  let running = null, next = null, worker = null, line = null;
 
-  // `found` is {maps, ms} or an Error; without an id it is about what runs.
-  const answered = (found, id = running?.id) => {
-    if (!running || id !== running.id) return;
-    if (found instanceof Error) running.reject(found);
-    else running.resolve(found);
-    running = null;
-    proceed();
+  const post = (content) => (line ??= kernelLine(model)).post({ network: name, ...content });
+  const answer = async (change) => {
+    if (network.weights) return (worker ??= startedWorker(record, network)).ask(change);
+    if (!kernel) throw new Error(`Network "${name}" is shown from its record: it cannot be asked.`);
+    const began = performance.now();
+    const [told, buffer] = await post({ kind: "ask", change });
+    const maps = filled(told.maps, buffer);
+    maps.logits = Float32Array.from(maps.logits);
+    return { maps, ms: performance.now() - began };
   };
-  const proceed = () => {
-    if (running || !next) return;
-    [running, next] = [next, null];
-    try {
-      line ??= network.weights
-        ? workerLine(record, network, answered) : kernelLine(network, model, answered);
-      line.send(running.id, running.change);
-    } catch (error) {
-      answered(error);
+  const proceed = async () => {
+    while (next && !running) {
+      [running, next] = [next, null];
+      const { change, resolve, reject } = running;
+      await answer(change).then(resolve, reject);
+      running = null;
     }
   };
   const ask = (change) => new Promise((resolve, reject) => {
-    if (!live) throw new Error(`Network "${network.name}" is shown from its record alone.`);
     next?.reject(STALE);
-    // Several explorers may hear one kernel: a number of our own would not do as an id.
-    next = { id: Math.random().toString(36), change, resolve, reject };
+    next = { change, resolve, reject };
     proceed();
   });
-  const close = () => {
-    for (const question of [running, next]) question?.reject(STALE);
-    running = next = null;
-    line?.close();
-    line = null;
+  const measure = async (block, token) => {
+    const [told, buffer] = await post({ kind: "measure", block, token });
+    return filled(told.reach, buffer);
   };
-  return { live, ask, close };
+  const close = () => {
+    running?.reject(STALE);
+    next?.reject(STALE);
+    next = null;
+    worker?.close();
+    line?.close();
+  };
+  return { live: Boolean(network.weights) || kernel, kernel, ask, measure, close };
 }
 
-function workerLine(record, network, answered) {
+// One worker that holds one network. It answers one question before it is asked the next.
+function startedWorker(record, { name, weights }) {
   const address = URL.createObjectURL(new Blob([NETWORK_SOURCE], { type: "text/javascript" }));
   const worker = new Worker(address);
-  worker.onmessage = ({ data }) =>
-    answered(data.trouble ? new Error(data.trouble) : { maps: data.maps, ms: data.ms }, data.id);
-  worker.onerror = (event) => answered(new Error(
-    `This browser could not start network "${network.name}": ${event.message || "no reason"}.`));
-  // Copied here: sent as they are, the arrays would bring the whole record with them.
-  const { config, tensors } = network.weights;
-  worker.postMessage({ config, tensors, size: record.size, frames: record.frames.slice() });
-  return {
-    send: (id, change) => worker.postMessage({ id, change }),
-    close: () => {
-      worker.terminate();
-      URL.revokeObjectURL(address);
-    },
+  // Copied here: sent as it is, a part of the record would bring the whole of it along.
+  worker.postMessage({ ...weights, size: record.size, frames: record.frames.slice() });
+  const ask = (change) => new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => {
+      if (data.trouble) reject(new Error(data.trouble));
+      else resolve(data);
+    };
+    worker.onerror = (event) => reject(new Error(
+      `This browser could not run network "${name}": ${event.message || "no reason given"}.`));
+    worker.postMessage({ change });
+  });
+  const close = () => {
+    worker.terminate();
+    URL.revokeObjectURL(address);
   };
+  return { ask, close };
 }
 
-function kernelLine(network, model, answered) {
-  let began = 0;
+// Questions to the kernel. Several explorers may hear its answers, each takes those to its own.
+function kernelLine(model) {
+  const waiting = new Map();
   const hear = (content, buffers) => {
-    if (content.kind === "trouble") answered(new Error(content.text), content.id);
-    if (content.kind !== "answer") return;
-    const maps = filled(content.maps, buffers[0]);
-    maps.logits = Float32Array.from(maps.logits);
-    answered({ maps, ms: performance.now() - began }, content.id);
+    const question = waiting.get(content.id);
+    if (!question) return;
+    waiting.delete(content.id);
+    if (content.kind === "trouble") question.reject(new Error(content.text));
+    else question.resolve([content, buffers[0]]);
   };
+  const post = (content) => new Promise((resolve, reject) => {
+    const id = Math.random().toString(36);
+    waiting.set(id, { resolve, reject });
+    model.send({ ...content, id });
+  });
   model.on("msg:custom", hear);
-  return {
-    send: (id, change) => {
-      began = performance.now();
-      model.send({ kind: "ask", id, network: network.name, change });
-    },
-    close: () => model.off("msg:custom", hear),
-  };
+  return { post, close: () => model.off("msg:custom", hear) };
 }

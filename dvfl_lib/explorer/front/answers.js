@@ -1,0 +1,106 @@
+// What the networks answer: bars of the classes as recorded and as they are now.
+import { percent, verdict } from "./controls.js";
+import { button, dotOf, made, slider, tint } from "./dom.js";
+import { softmax } from "./record.js";
+
+const FEW = 12, LIKELIEST = 10;
+
+/** The classes shown: all if few, else the likeliest, each network's first, the true one. */
+export function classesShown(record, answers, shown) {
+  const all = [...record.classes.keys()], { before } = answers[shown];
+  if (all.length <= FEW) return all;
+  const best = all.sort((a, b) => before.logits[b] - before.logits[a]).slice(0, LIKELIEST);
+  for (const { now } of answers) best.push(now.logits.indexOf(Math.max(...now.logits)));
+  best.push(record.classes.indexOf(record.label));
+  return [...new Set(best)].filter((k) => k >= 0);
+}
+
+/** All networks beside each other: a bar is the answer now, a tick the recorded one. */
+export function makeAnswers(el, record, state) {
+  const table = made("table", "dvfl-answers"), head = made("tr"), body = made("tbody");
+  const top = made("thead"), note = made("p", "dvfl-note");
+  top.append(head);
+  table.append(top, body);
+  const corner = made("td");
+  head.append(corner);
+  const heads = record.networks.map((network) => {
+    const cell = made("th"), name = made("span"), said = made("b"), how = made("small");
+    cell.scope = "col";
+    name.append(dotOf(network), network.name);
+    cell.append(name, said, how);
+    head.append(cell);
+    return { cell, said, how };
+  });
+  const temperature = slider("Temperature", -2, 4, 0.05,
+    (power) => state.set({ temperature: 2 ** power }));
+  const plain = button("T = 1", () => state.set({ temperature: 1 }), "as in training");
+  const foot = made("div", "dvfl-tools");
+  foot.append(temperature.el, plain, note);
+  el.append(table, foot);
+  let rows = [], shown = "";
+
+  function drawRows(classes) {
+    rows = classes.map((k) => {
+      const row = made("tr"), name = made("th", "", record.classes[k]);
+      name.scope = "row";
+      if (record.classes[k] === record.label) {
+        row.className = "dvfl-true";
+        name.append(made("small", "", "true class"));
+      }
+      row.append(name);
+      const cells = record.networks.map((network) => {
+        const cell = made("td"), bar = made("div", "dvfl-bar");
+        const number = made("span"), by = made("em");
+        bar.append(made("i"), made("u"));
+        const line = made("div", "dvfl-row");
+        bar.style.setProperty("--tint", tint(network));
+        line.append(bar, number, by);
+        cell.append(line);
+        row.append(cell);
+        return { fill: bar.firstChild, tick: bar.lastChild, number, by };
+      });
+      return { k, row, cells };
+    });
+    body.replaceChildren(...rows.map(({ row }) => row));
+    const count = record.classes.length;
+    note.textContent = rows.length < count
+      ? `${rows.length} of ${count} classes are shown: the likeliest.` : "";
+  }
+
+  return (keys) => {
+    if (!["answers", "temperature", "network"].some((key) => keys.has(key))) return;
+    const { temperature: T, network } = state.view;
+    const classes = classesShown(record, state.answers, network);
+    if (classes.join() !== shown) drawRows(classes);
+    shown = classes.join();
+    temperature.set(Math.log2(T), T.toFixed(2));
+    plain.disabled = T === 1;
+    state.answers.forEach((answer, i) => {
+      const before = softmax(answer.before.logits, T), now = softmax(answer.now.logits, T);
+      const asked = answer.live && state.changed, { cell, said, how } = heads[i];
+      said.textContent = verdict(record, state, i).now;
+      cell.classList.toggle("dvfl-busy", answer.busy);
+      cell.classList.toggle("dvfl-shown", i === state.view.network);
+      how.textContent = answer.trouble || told(record.networks[i], answer, state.changed);
+      for (const { k, cells } of rows) {
+        const { fill, tick, number, by } = cells[i], points = 100 * (now[k] - before[k]);
+        fill.style.width = state.changed && !asked ? 0 : `${100 * now[k]}%`;
+        tick.style.left = `${100 * before[k]}%`;
+        number.textContent = percent(now[k]);
+        const size = Math.abs(points), sign = points < 0 ? "\u2212" : "+";
+        by.textContent = asked && size >= 0.05 ? sign + size.toFixed(1) : "";
+        by.className = size < 1 ? "" : points < 0 ? "dvfl-less" : "dvfl-more";
+      }
+    });
+  };
+}
+
+// One small line over a column, always there, so that nothing jumps.
+function told(network, { live, busy, ms }, changed) {
+  if (!live) {
+    return `${changed ? "the unaltered clip; " : ""}from its record: too large for a page; `
+      + "open it in a notebook";
+  }
+  if (busy) return "computing";
+  return changed ? `answered in ${Math.round(ms)} ms` : "as recorded";
+}

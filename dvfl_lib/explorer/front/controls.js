@@ -1,0 +1,119 @@
+// The bar of networks and blocks, and the choices of how maps are drawn.
+import { button, choices, dotOf, made, slider } from "./dom.js";
+import { softmax } from "./record.js";
+
+/** A share in [0, 1] as "12.3 %". */
+export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/** What a network answers: {name, before, now}, the last two such as "Rising 89.8 %". */
+export function verdict(record, state, index) {
+  const best = ({ logits }) => {
+    const shares = softmax(logits, state.view.temperature);
+    const top = shares.indexOf(Math.max(...shares));
+    return `${record.classes[top]} ${percent(shares[top])}`;
+  };
+  const { before, now } = state.answers[index];
+  return { name: record.networks[index].name, before: best(before), now: best(now) };
+}
+
+/** Networks with what they say, and the blocks of the one shown. It stays in sight. */
+export function makeControls(el, record, state) {
+  const networks = choices("Network", record.networks.map((n, i) => [i, n.name]),
+    (network) => state.set({ network }), "dvfl-networks");
+  const verdicts = networks.labels.map((label, i) => {
+    const told = made("small");
+    if (record.networks[i].about) label.title = record.networks[i].about;
+    label.lastChild.className = "dvfl-tab";
+    label.lastChild.prepend(dotOf(record.networks[i]));
+    label.lastChild.append(told);
+    return told;
+  });
+  const place = made("div"), live = made("p", "dvfl-unseen");
+  live.setAttribute("aria-live", "polite");
+  el.append(networks.el, place, live);
+  let blocks, timer;
+
+  function drawBlocks() {
+    const all = record.networks[state.view.network].before.blocks;
+    blocks = choices("Block", all.map((b, i) => [i, String(b.block)]),
+      (block) => state.set({ block }), "dvfl-blocks");
+    all.forEach((b, i) => {
+      const [, h, w] = b.size;
+      blocks.labels[i].firstChild.setAttribute("aria-label",
+        `stage ${b.stage}, block ${b.block}, ${h} by ${w} tokens`);
+      if (i === 0 || all[i - 1].stage !== b.stage) {
+        const stage = made("span", "dvfl-stage", `Stage ${b.stage}`);
+        stage.append(made("small", "", `${h} x ${w} tokens`));
+        blocks.labels[i].before(stage);
+      }
+    });
+    place.replaceChildren(blocks.el);
+  }
+
+  function sentence() {
+    const { view, change } = state, { name, before } = record.networks[view.network];
+    const { stage, block } = before.blocks[view.block];
+    const said = record.networks.map((_, i) => verdict(record, state, i));
+    const answers = said.map((v) => (
+      `${v.name}: ${v.now === v.before ? v.now : `${v.before} -> ${v.now}`}`));
+    return `Shown: ${name}, stage ${stage}, block ${block}; place ${view.frame + 1} with frame `
+      + `${change.order[view.frame] + 1}; token in row ${view.row + 1}, column ${view.column + 1}. ${answers.join("; ")}.`;
+  }
+
+  return (keys) => {
+    if (keys.has("network")) { networks.set(state.view.network); drawBlocks(); }
+    if (keys.has("network") || keys.has("block")) blocks.set(state.view.block);
+    if (keys.has("answers") || keys.has("temperature")) {
+      verdicts.forEach((told, i) => {
+        const { before, now } = verdict(record, state, i);
+        told.textContent = before === now ? now : `${before} \u2192 ${now}`;
+        networks.labels[i].classList.toggle("dvfl-busy", state.answers[i].busy);
+      });
+    }
+    clearTimeout(timer);  // said once it rests
+    if (!state.view.playing) timer = setTimeout(() => { live.textContent = sentence(); }, 700);
+  };
+}
+
+/** How maps are drawn, and which token and level are chosen. */
+export function makeOptions(el, record, state) {
+  const { view } = state, set = (key) => (value) => state.set({ [key]: value });
+  const groups = {
+    moment: choices("Maps", [["now", "now"], ["before", "before"], ["difference", "difference"]],
+      set("moment")),
+    amount: choices("Modulators", [["length", "length"], ["rest", "distance from rest"]],
+      set("amount")),
+    shared: choices("Scale", [[true, "one for all frames"], [false, "each frame its own"]],
+      set("shared")),
+    signed: choices("Gates", [[true, "signed"], [false, "absolute"]], set("signed")),
+  };
+  const overlay = slider("Map over frame", 0, 1, 0.05, set("overlay"));
+  const token = made("fieldset", "dvfl-choices dvfl-token"), told = made("output");
+  token.append(made("legend", "", "Token"));
+  for (const [text, name, dy, dx] of [["\u2190", "left", 0, -1], ["\u2192", "right", 0, 1],
+    ["\u2191", "up", -1, 0], ["\u2193", "down", 1, 0]]) {
+    const arrow = button(text, () => state.set({ row: view.row + dy, column: view.column + dx }));
+    arrow.setAttribute("aria-label", `token ${name}`);
+    token.append(arrow);
+  }
+  token.append(told);
+  const place = made("div");
+  el.append(...Object.values(groups).map((g) => g.el), overlay.el, place, token);
+  let level;
+
+  return (keys) => {
+    const block = record.networks[view.network].before.blocks[view.block], [, h, w] = block.size;
+    if (keys.has("network") || keys.has("block")) {
+      const levels = [...Array(block.levels - 1).keys()].map((l) => [l + 1, `${l + 1}`]);
+      level = choices("Level", [[null, "all"], ...levels, [block.levels, "global"]], set("level"));
+      place.replaceChildren(level.el);
+    }
+    level.set(view.level);
+    for (const [key, group] of Object.entries(groups)) group.set(view[key]);
+    groups.moment.el.querySelectorAll("input").forEach((input, i) => {
+      input.disabled = i > 0 && !state.changed;
+    });
+    overlay.set(view.overlay, `${Math.round(100 * view.overlay)} %`);
+    told.textContent = `row ${view.row + 1}, column ${view.column + 1} of ${h} x ${w}`;
+  };
+}

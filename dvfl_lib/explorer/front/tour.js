@@ -1,0 +1,221 @@
+// A guided tour: each step sets the scene, asks, and answers with this record's numbers.
+import { short, softmax } from "./record.js";
+import { button, made } from "./dom.js";
+
+const percent = (p) => `${(100 * p).toFixed(0)} %`;
+
+// The likeliest class of some logits, in words: "Rising (90 %)".
+function saidBy(record, state, logits) {
+  const p = softmax(logits, state.view.temperature), best = p.indexOf(Math.max(...p));
+  return `${record.classes[best]} (${percent(p[best])})`;
+}
+
+// One sentence for each network: what it said of the recorded clip, and what it says now.
+function changedAnswers(record, state) {
+  return record.networks.map((network, i) => {
+    const { before, now, busy, trouble } = state.answers[i];
+    const first = saidBy(record, state, before.logits);
+    if (trouble || !state.askers[i].live) return `${network.name}: ${first}; it cannot be asked here`;
+    return `${network.name}: ${first} → ${busy ? "…" : saidBy(record, state, now.logits)}`;
+  }).join("; ") + ".";
+}
+
+// Pixels per side of a token of a block.
+const pixelsOf = (block) => Math.round(block.covered[0] / block.size[1]);
+const shownBlocks = (state) => state.answers[state.view.network].before.blocks;
+const shownBlock = (state) => shownBlocks(state)[state.view.block];
+
+// The token of the highest value: {frame, row, column}. values: (T, h, w).
+function highestToken(values, [, h, w]) {
+  let at = 0;
+  values.forEach((v, i) => { if (v > values[at]) at = i; });
+  return { frame: Math.floor(at / (h * w)), row: Math.floor(at / w) % h, column: at % w };
+}
+
+// The class whose probability is followed: the true one, or else the one found.
+function followedClass(record, state) {
+  const known = record.classes.indexOf(record.label);
+  const logits = state.answers[state.view.network].before.logits;
+  return known >= 0 ? known : logits.indexOf(Math.max(...logits));
+}
+
+const TOUR = [
+  {
+    title: "What a token is", part: "film",
+    begin: (state) => state.set({ block: 0 }),
+    text: (record, state) => {
+      const [T, h, w] = shownBlocks(state)[0].size;
+      return `The network cuts each frame into small squares. One square is a token: ${h} x ${w} `
+        + `of them in each of the ${T} frames at first. Click on a frame: the token under your `
+        + "pointer is framed, at its place in every frame and in every map below.";
+    },
+    question: () => "How many pixels has a token of the first block, and one of the last?",
+    answer: (record, state) => {
+      const blocks = shownBlocks(state), last = blocks[blocks.length - 1];
+      const [near, far] = [pixelsOf(blocks[0]), pixelsOf(last)];
+      return `${near} x ${near} and ${far} x ${far}. From stage to stage 2 x 2 tokens are merged `
+        + `into one, so the last map has ${last.size[1]} x ${last.size[2]} tokens.`;
+    },
+  },
+  {
+    title: "Near, further, everywhere", part: "layer",
+    begin: (state) => state.set({ block: 0, level: 1 }),
+    text: () => "A token gathers what is around it, level by level. In space, level 1 looks at the "
+      + "nearest tokens, level 2 looks through level 1 and so further, and the global level at "
+      + "the whole frame. What a level finds is called its context.",
+    question: () => "One of the contexts has the same value at every token of a frame. Which one, and why?",
+    act: (state) => state.set({ level: shownBlock(state).levels }),
+    answer: () => "The global one: it is the mean over the whole frame, so all tokens get the "
+      + "same. How much of it a token takes is another matter. That is the gate's part.",
+  },
+  {
+    title: "Gates have a sign", part: "layer",
+    begin: (state) => state.set({ block: 0, level: 1, signed: true }),
+    text: () => "A gate says how much of a context a token takes. It is a plain number: no share of "
+      + "a whole, and it may be negative. Orange is above zero, purple below, white is zero.",
+    question: () => "Look at the gate of level 1 in space. Are all tokens on the same side of zero?",
+    act: (state) => {
+      const { size, gates } = shownBlock(state), n = size[0] * size[1] * size[2];
+      state.set(highestToken(gates.space.subarray(0, n).map((g) => -g), size));
+    },
+    answer: (record, state) => {
+      const { size, gates } = shownBlock(state), n = size[0] * size[1] * size[2];
+      const first = gates.space.subarray(0, n), below = first.filter((g) => g < 0).length;
+      return `${below} of ${n} tokens are below zero. The lowest gate, ${short(Math.min(...first))}, `
+        + "is now framed: there the context is not added but taken away.";
+    },
+  },
+  {
+    title: "Time is a second branch", part: "layer",
+    begin: (state) => state.set({ level: null }),
+    text: () => "The second branch does the same along time: a token looks at its own place in the "
+      + "frames before and after. Both branches work side by side, from the same tokens.",
+    question: () => "Switch the temporal branch off in all blocks. Will the networks still know the action?",
+    act: (state) => state.alter({ off: [{ stage: 0, block: 0, part: "time", level: 0 }] }),
+    answer: (record, state) => `${changedAnswers(record, state)} Now try the spatial branch: switch `
+      + "this one on again, and that one off.",
+  },
+  {
+    title: "The product, and rest", part: "layer",
+    begin: (state) => state.set({ amount: "length" }),
+    text: () => "The query is multiplied by the spatial and by the temporal modulator, channel by "
+      + "channel. A modulator of ones would change nothing: it is at rest.",
+    question: () => "The map shows the length of a modulator. What length has one that does nothing?",
+    act: (state) => state.set({ amount: "rest" }),
+    answer: (record, state) => {
+      const block = shownBlock(state), { frame, row, column } = state.view;
+      const at = (frame * block.size[1] + row) * block.size[2] + column;
+      return `The root of its ${block.channels} channels, ${short(Math.sqrt(block.channels))}. So a `
+        + "bright map may be one at rest. The maps now show the distance from rest. At your token "
+        + `the spatial modulator has length ${short(block.space[at])} and is ${short(block.rest.space[at])} `
+        + `from rest, the temporal one ${short(block.time[at])} and ${short(block.rest.time[at])}.`;
+    },
+  },
+  {
+    title: "The order matters", part: "film",
+    begin: (state) => state.set({ amount: "length" }),
+    text: (record, state) => "You can take the clip apart: move a frame to another place, freeze one, "
+      + `paint grey over a part. ${record.networks[state.view.network].name} says `
+      + `${saidBy(record, state, state.answers[state.view.network].before.logits)}.`,
+    question: () => "Play it backwards. What will the networks say?",
+    act: (state) => state.alter({ order: [...state.change.order].reverse() }),
+    answer: (record, state) => `${changedAnswers(record, state)} The same pictures, another order. `
+      + "Now freeze a frame: nothing moves any more. Which actions are left to guess?",
+  },
+  {
+    title: "The cross", part: "reach",
+    begin: (state) => state.set({ block: 0 }),
+    text: () => "Through one block a token is reached by its own frame, and by its own place in every "
+      + "other frame: a cross in space and time. Brighter tokens matter more to it.",
+    question: () => "What does a token of the next block depend on, two blocks back?",
+    act: (state) => state.set({ block: Math.min(1, shownBlocks(state).length - 1) }),
+    answer: (record, state) => {
+      const { reach, size } = shownBlock(state);
+      if (!reach) return "This record was made without dependencies (grid=0).";
+      const [T, h, w] = size, { frame, row, column } = state.view;
+      const far = ([t, y, x]) => 1e6 * Math.abs(t - frame) + (y - row) ** 2 + (x - column) ** 2;
+      const nearest = reach.tokens.reduce((best, token, i) => (
+        far(token) < far(reach.tokens[best]) ? i : best), 0);
+      const counts = reach.maps.map((map) => {
+        const n = map.length / reach.tokens.length;
+        const reached = map.subarray(nearest * n, (nearest + 1) * n).filter((v) => v > 0).length;
+        return `${reached} of ${n}`;
+      });
+      return `Of its own block's ${T} x ${h} x ${w} tokens it depends on ${counts[0]}`
+        + (counts.length > 1 ? `; of the tokens one block earlier on ${counts[1]}: the cross of `
+          + "every token of its cross." : ".");
+    },
+  },
+  {
+    title: "Where a bright map misleads", part: "beside",
+    begin: (state) => {
+      state.set({ block: 0 });
+      state.set(highestToken(shownBlock(state).product, shownBlock(state).size));
+    },
+    text: () => "The framed token has the longest product of both modulators in all frames: the "
+      + "brightest spot. It is tempting to say that the network looks at it.",
+    question: () => "Grey this token in all frames. How far will the right answer fall?",
+    act: (state) => {
+      const side = pixelsOf(shownBlock(state)), { row, column } = state.view;
+      state.alter({ grey: [[-1, row * side, column * side, (row + 1) * side, (column + 1) * side]] });
+    },
+    answer: (record, state) => {
+      const { before, now, busy } = state.answers[state.view.network];
+      const k = followedClass(record, state), T = state.view.temperature;
+      const points = 100 * (softmax(now.logits, T)[k] - softmax(before.logits, T)[k]);
+      const moved = busy ? "…" : `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1)} points`;
+      return `"${record.classes[k]}" moves by ${moved}. A long modulator is not a reason. Take the `
+        + "last block and let each token be covered in turn (below): the one that costs most "
+        + "speaks for the answer. Is it a bright one?";
+    },
+  },
+];
+
+// The tour's card. Steps can be linked to in the page (#tour=5); 0 means no tour.
+export function makeTour(el, record, state, model) {
+  const card = made("aside", "dvfl-tour"), alone = !model.send;
+  card.setAttribute("aria-label", "Guided tour");
+  el.append(card);
+  let shown = 0, told = false;
+
+  function go(step) {
+    shown = Math.max(0, Math.min(TOUR.length, step));
+    told = false;
+    if (alone) history.replaceState(null, "", shown ? `#tour=${shown}` : "#");
+    if (shown) { state.restore(); TOUR[shown - 1].begin(state); }
+    state.set({ tour: shown, lit: shown ? TOUR[shown - 1].part : "" });
+    build();
+  }
+
+  function build() {
+    card.hidden = !shown;
+    if (!shown) return card.replaceChildren();
+    const step = TOUR[shown - 1], answer = made("p", "dvfl-answer");
+    answer.setAttribute("role", "status");
+    const ask = button(step.act ? "Do it, and show the answer" : "Show the answer", () => {
+      told = true; ask.hidden = true;
+      if (step.act) step.act(state);
+      draw();
+    });
+    const row = made("div", "dvfl-row");
+    const back = button("Back", () => go(shown - 1)), next = button("Next", () => go(shown + 1));
+    back.disabled = shown === 1; next.disabled = shown === TOUR.length;
+    row.append(back, next, button("End the tour", () => go(0)));
+    const head = made("h3", "", `${shown} of ${TOUR.length} · ${step.title}`);
+    head.tabIndex = -1;
+    card.replaceChildren(head, made("p", "", step.text(record, state)),
+      made("p", "dvfl-question", step.question()), ask, answer, row);
+    head.focus({ preventScroll: true });
+    return draw();
+  }
+
+  function draw() {
+    if (state.view.tour !== shown) return go(state.view.tour);
+    if (told) card.querySelector(".dvfl-answer").textContent = TOUR[shown - 1].answer(record, state);
+  }
+
+  const linked = alone && /^#tour=(\d+)$/.exec(location.hash);
+  card.hidden = true;
+  state.set({ tour: linked ? Number(linked[1]) : model.get("tour") || 0 });
+  return draw;
+}
