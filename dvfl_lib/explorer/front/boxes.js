@@ -23,7 +23,7 @@ export function isOff(record, state, part, level = 0) {
 }
 
 /** What a box shows: `part` takes its numbers from a block of MAPS, its frame begins at `offset`.
- * kind: "gate", "context", "sum" of a branch and level (from 0); "q", "space", "time", "product". */
+ * kind: "gate", "context" or "sum" of a branch and level (from 0); or a modulator's, or "q". */
 export function boxOf({ size: [T, h, w], levels, rest }, view, kind, branch, level) {
   const n = h * w, all = { offset: view.frame * n, h, w, count: n };
   const each = { ...all, offset: (level * T + view.frame) * n };
@@ -48,10 +48,12 @@ export function momentOf(state, part, absolute = false) {
   const size = (v) => (absolute ? once(v, "absolute", () => v.map(Math.abs)) : v);
   const both = [answer.before, answer.now].map((maps) => size(part(maps.blocks[block])));
   if (moment !== "difference") return { values: both[moment === "now" ? 1 : 0], both };
-  const values = once(both[1], "difference", () => both[1].map((v, i) => v - both[0][i]));
-  return { values, both: [values], signed: true };
+  const least = grain(both[0]), values = once(both[1], "difference", () => (
+    both[1].map((v, i) => (Math.abs(v - both[0][i]) < least ? 0 : v - both[0][i]))));
+  return { values, both: [values], signed: true, least };
 }
 
+// Lowest and highest number, with zero between them.
 function extent(values) {
   let low = 0, high = 0;
   for (const value of values) {
@@ -61,11 +63,20 @@ function extent(values) {
   return [low, high];
 }
 
+/** A change of a part of `before` below this is the rounding of the record, and none. */
+export const grain = (before) => (
+  once(before, "grain", () => 1e-3 * Math.max(...extent(before).map(Math.abs))));
+
 /** The ends of one scale for several boxes: of all frames, or of the shown one. */
 export function rangeOf(boxes, shared, signed) {
-  return ends(boxes.flatMap(({ both, offset, count }) => both.flatMap((v) => (
+  return ends(boxes.flatMap(({ both, offset, count, least }) => [...both.flatMap((v) => (
     shared ? once(v, "extent", () => extent(v)) : extent(v.subarray(offset, offset + count))
-  ))), signed);
+  )), least ?? 0]), signed);
+}
+
+/** The number of the chosen token, or of the one at `at`, in a box. */
+export function numberAt({ offset, h, w }, values, { row, column }) {
+  return values[offset + Math.min(row, h - 1) * w + Math.min(column, w - 1)];
 }
 
 /** Draws boxes that share a scale; `raw` numbers have a sign, and "absolute" takes it away. */

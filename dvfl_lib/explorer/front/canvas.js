@@ -68,14 +68,14 @@ export function blockOf(record, state) {
 
 /** Lays an element over the tokens around the chosen one, `reach` to each side, as the shown
  * block has them; its parent, .dvfl-seen, has the shape of a frame. */
-export function lay(mark, record, state, reach = 0) {
+export function lay(mark, record, state, reach = 0, token = state.view) {
   const { size: [, h, w], covered } = blockOf(record, state), [, H, W] = record.size;
   const side = (at, count, pixels, whole) => {
     const from = Math.max(0, at - reach), to = Math.min(count, at + reach + 1);
     return [from, to - from].map((n) => `${100 * n * pixels / count / whole}%`);
   };
-  [mark.style.top, mark.style.height] = side(state.view.row, h, covered[0], H);
-  [mark.style.left, mark.style.width] = side(state.view.column, w, covered[1], W);
+  [mark.style.top, mark.style.height] = side(token.row, h, covered[0], H);
+  [mark.style.left, mark.style.width] = side(token.column, w, covered[1], W);
 }
 
 // The one element of a class that a parent has; made where there is none yet.

@@ -1,24 +1,22 @@
 // The layer as it flows: the lessons' drawing, in which each box holds its live map.
 import { boxOf, drawRow, isOff, windowsOf } from "./boxes.js";
-import { blockOf, drawFrame, makeMap, makeScale } from "./canvas.js";
+import { blockOf, drawFrame, lay, makeMap, makeScale } from "./canvas.js";
 import { button, choices, made } from "./dom.js";
 import { drawWires, vector } from "./wires.js";
 
 const BRANCHES = {
-  space: { title: "spatial branch: in space, each frame by itself", word: "spatial", dash: "" },
-  time: {
-    title: "temporal branch: along time, each pixel by itself", word: "temporal", dash: "′",
-  },
+  space: { about: "in space, each frame by itself", word: "spatial", dash: "" },
+  time: { about: "along time, each pixel by itself", word: "temporal", dash: "′" },
 };
 const KINDS = {
   context: ["contexts", "lengths: what lies around a token, wider level by level", "z"],
   gate: ["gates", "how much of each level a token takes: raw, of either sign", "g"],
-  sum: ["gate × context", "what each level adds, with the sign of its gate", "g·z"],
+  sum: ["gate × context", "what each level adds, with the sign of its gate", "g", "z"],
 };
 // The drawing's rows on a wide grid; on a narrow one all branches read from the top down.
 const LINES = {
-  space: { title: 1, levels: 2, context: 3, sum: 4, gate: 5 },
-  time: { title: 7, levels: 8, gate: 9, sum: 10, context: 11 },
+  space: { levels: 1, context: 2, sum: 3, gate: 4 },
+  time: { levels: 6, gate: 7, sum: 8, context: 9 },
 };
 
 // A symbol of the lessons, such as m with "space" below, and words or more symbols after it.
@@ -39,6 +37,7 @@ function named(control, name, tag = "span") {
 /** The layer of the chosen block. */
 export function makeLayer(el, record, state) {
   const note = made("p", "dvfl-note"), bar = made("div", "dvfl-switches");
+  const sees = made("span", "dvfl-window");
   const flow = made("div", "dvfl-flow"), wires = vector("svg", { class: "dvfl-wires" });
   const [, H, W] = record.size;
   let everywhere = false, built = "", windows, input, edges, rows, switches, parts;
@@ -91,42 +90,42 @@ export function makeLayer(el, record, state) {
     flow.style.setProperty("--levels", levels);
     flow.replaceChildren(wires);
     bar.replaceChildren(where.el, named(makeSwitch("block", 0, "block"), "the whole block"));
-    input = makeMap(record, state, symbol("x", "", "the block's input"), "dvfl-is-x");
+    input = makeMap(record, state, symbol("x", "", "input"), "dvfl-is-x");
     input.canvas.tabIndex = 0;
-    put(input.el, "1 / 1 / 12 / 2", "1 / 1");
-    const q = single("q", symbol("q", "", "query"), "query", "6 / 3", "20 / 1");
+    input.seen.append(sees);
+    put(input.el, "1 / 1 / 10 / 2", "1 / 1");
+    const q = single("q", symbol("q", "", "query"), "query", "5 / 3", "20 / 1");
     const product = single("product", symbol("m", "space", "×", symbol("m", "time")),
-      "product of the modulators", `6 / ${end}`, `20 / ${levels}`);
+      "product of the modulators", `5 / ${end}`, `20 / ${levels}`);
     const out = made("div", "dvfl-out");
-    out.append(symbol("y", "", "= proj(q × m × m)"), made("small", "", "is added to x"));
-    put(out, `6 / ${end + 1}`, `21 / ${whole}`);
-    edges.push([input.el, q, "", "f"], [product, out, "", "proj"],
+    out.append(symbol("y", "", "= proj(", symbol("q"), "×", symbol("m", "space"), "×",
+      symbol("m", "time"), ") "), made("small", "", "is added to x"));
+    put(out, `5 / ${end + 1}`, `21 / ${whole}`, "block");
+    edges.push([input.el, q, "", "f"], [product, out, "", ""],
       [q, out, "dvfl-is-q", "×", true]);
     for (const branch of Object.keys(BRANCHES)) buildBranch(branch, levels, end, whole, product);
   }
 
   function buildBranch(branch, levels, end, whole, product) {
-    const { title, word, dash } = BRANCHES[branch], line = LINES[branch], boxes = {};
+    const { about, word, dash } = BRANCHES[branch], line = LINES[branch], boxes = {};
     const top = branch === "space" ? 2 : 11;
     const ground = put(made("div", `dvfl-ground dvfl-in-${branch}`),
-      `${line.title} / 2 / ${line.title + 5} / ${end + 1}`, `${top} / 1 / ${top + 9} / -1`);
-    put(named(makeSwitch(branch, 0, `${word} branch`), title, "b"),
-      `${line.title} / 2 / auto / ${end + 1}`, `${top} / ${whole}`);
+      `${line.levels} / 2 / ${line.levels + 4} / ${end + 1}`, `${top} / 1 / ${top + 9} / -1`);
+    const title = put(named(makeSwitch(branch, 0, `${word} branch`), `${word} branch`, "b"),
+      `${line.levels} / 2`, `${top} / ${whole}`);
+    title.append(made("small", "", about));
     const each = (make) => Array.from({ length: levels }, (_, i) => (
       make(i < levels - 1 ? `level ${i + 1}` : "global", i)));
-    each((name, i) => {
-      const choose = button(name, () => (
-        state.set({ level: state.view.level === i + 1 ? null : i + 1 })), "Show how far it sees");
-      const head = named(makeSwitch(branch, i + 1, `${word} ${name}`), "");
-      head.append(choose);
-      put(head, `${line.levels} / ${i + 3}`, `${top + 1} / ${i + 1}`, branch, i + 1);
-    });
-    Object.entries(KINDS).forEach(([kind, [name, about, letter]], row) => {
+    each((name, i) => put(named(makeSwitch(branch, i + 1, `${word} ${name}`), name),
+      `${line.levels} / ${i + 3}`, `${top + 1} / ${i + 1}`, branch, i + 1));
+    Object.entries(KINDS).forEach(([kind, [name, words, ...letters]], row) => {
       const scale = makeScale(), head = made("div", "dvfl-head"), down = top + 2 + 2 * row;
-      head.append(made("b", "", name), made("small", "", about), scale.el);
-      put(head, `${line[kind]} / 2`, `${down} / ${whole}`, branch);
+      head.append(made("b", "", name), made("small", "", words), scale.el);
+      put(head, `${line[kind]} / 2`, `${down} / ${whole}`);
       const maps = each((_, i) => {
-        const map = makeMap(record, state, symbol(letter + dash, i + 1), `dvfl-is-${kind}`);
+        const signs = letters.map((letter) => symbol(letter + dash, i + 1)), sign = made("span");
+        sign.append(...signs);
+        const map = makeMap(record, state, sign, `dvfl-is-${kind}`);
         if (kind === "context") map.el.append(made("small", "", sight(branch, i, levels)));
         put(map.el, `${line[kind]} / ${i + 3}`, `${down + 1} / ${i + 1}`, branch, i + 1);
         return map;
@@ -151,8 +150,8 @@ export function makeLayer(el, record, state) {
     const space = branch === "space";
     if (i === levels - 1) return space ? "mean over the frame" : "mean over all frames";
     if (!windows) return "";
-    const { kernel, sees } = windows[i], from = i ? ` of z${i}` : "";
-    const size = (n) => (space ? `${n} × ${n}` : `${n} frames`);
+    const { kernel, sees } = windows[i], from = i ? ` of z${"₀₁₂₃₄₅"[i]}` : "";
+    const size = (n) => (space ? `${n} × ${n}${i ? "" : " tokens"}` : `${n} frames`);
     return `${size(kernel)}${from}${i ? `: sees ${size(sees)}` : ""}`;
   }
 
@@ -187,12 +186,18 @@ export function makeLayer(el, record, state) {
       drawRow(record, state, { ...row, boxes }, input.canvas);
     }
     const off = (part, level) => isOff(record, state, part, level);
-    const closed = off("block", 0);
     for (const [one, part, level] of switches) one.setAttribute("aria-checked", !off(part, level));
     for (const [box, branch, level] of parts) {
-      const own = branch && (off(branch, 0) || (level && off(branch, level)));
-      box.classList.toggle("dvfl-off", !recorded && Boolean(closed || own));
+      const lost = off("block", 0) || (branch && off(branch, 0));
+      const cut = branch && off(branch, level) && !box.classList.contains("dvfl-is-context");
+      box.classList.toggle("dvfl-off", !recorded && Boolean(lost || cut));
+      box.classList.toggle("dvfl-cut", !recorded && Boolean(cut));
       box.classList.toggle("dvfl-chosen", Boolean(level) && level === view.level);
+    }
+    sees.hidden = !view.level || (!windows && view.level < block.levels);
+    if (!sees.hidden) {
+      const whole = view.level === block.levels;
+      lay(sees, record, state, whole ? Infinity : (windows[view.level - 1].sees - 1) / 2);
     }
     tell(block);
     if (key !== built) drawWires(wires, edges);
