@@ -1,7 +1,8 @@
-"""Change one thing, and see what the network says then.
+"""Change something, and see what the network says then.
 
-Public names: ``Intervention``, ``answer_to``, ``shuffled``, ``reversed_``, ``frozen``,
-``masked``, ``level_off``, ``branch_off``, ``only_in``, ``usual_interventions``.
+Public names: ``Intervention``, ``answer_to``, ``under``, ``changed``; of the clip
+``ordered``, ``shuffled``, ``reversed_``, ``frozen``, ``greyed``, ``masked``; of the
+blocks ``level_off``, ``branch_off``, ``block_off``, ``only_in``.
 
 A map shows where inner numbers are large; whether the answer depends on them, only a
 change of the input or of the layer tells.
@@ -9,8 +10,8 @@ change of the input or of the layer tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,53 +19,77 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
-from ..modulation import SpatioTemporalFocalModulation
 from .hooks import blocks_of, check_ready
 from .trace import Branch, Place, in_place
 
 Hook = Callable[[nn.Module, Any, Tensor], Tensor]
-Layer = SpatioTemporalFocalModulation
 _ADJECTIVES = {"space": "spatial", "time": "temporal"}
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """One change, of the clip or of its modulation layers."""
+    """One change, of the clip or of the blocks."""
 
-    kind: str  # "order", "freeze", "mask", "level" or "branch"
     name: str  # what is changed, in words
     on_clip: Callable[[Tensor], Tensor] | None = None  # (1, T, 3, H, W) -> the same
-    # From a layer to one of its parts and a forward hook on it.
-    on_layer: Callable[[Layer], tuple[nn.Module, Hook]] | None = None
-    place: Place | None = None  # the one block that on_layer is for; None for all
+    # From a block to one of its parts, or itself, and a forward hook on it.
+    on_block: Callable[[Any], tuple[nn.Module, Hook]] | None = None
+    place: Place | None = None  # the one block that on_block is for; None for all
 
 
-def answer_to(model: nn.Module, clip: Tensor, change: Intervention) -> Tensor:
-    """Logits (1, K) under a change, of a clip (1, T, 3, H, W), normalised.
+def answer_to(model: nn.Module, clip: Tensor, *changes: Intervention) -> Tensor:
+    """Logits (1, K) under changes, of a clip (1, T, 3, H, W), normalised.
 
-    The network stays as it was.
+    Changes of the clip are made in the order given. The network stays as it was.
 
     Raises:
         ModelError: training mode, more than one clip, or no such level, region, block.
     """
     check_ready(model, clip)
-    if change.on_clip is not None:
-        clip = change.on_clip(clip)
-    with torch.no_grad(), ExitStack() as hooks:
-        if change.on_layer is not None:
+    with torch.no_grad(), under(model, *changes):
+        return model(changed(clip, *changes))
+
+
+def changed(clip: Tensor, *changes: Intervention) -> Tensor:
+    """The clip (1, T, 3, H, W) after those of the changes that concern it."""
+    for change in changes:
+        if change.on_clip is not None:
+            clip = change.on_clip(clip)
+    return clip
+
+
+@contextmanager
+def under(model: nn.Module, *changes: Intervention) -> Iterator[None]:
+    """Inside, the changes of the blocks hold; afterwards the network is as it was.
+
+    What listens to the network inside (``capture_maps``) hears it changed.
+
+    Raises:
+        ModelError: no such level or block.
+    """
+    with ExitStack() as hooks:
+        for change in changes:
+            if change.on_block is None:
+                continue
             blocks = blocks_of(model)
             one = change.place and [in_place(blocks, *change.place)]
             for name in one or blocks.values():
-                layer = model.get_submodule(f"{name}.modulation")
-                part, hook = change.on_layer(layer)
+                part, hook = change.on_block(model.get_submodule(name))
                 hooks.enter_context(part.register_forward_hook(hook))
-        return model(clip)
+        yield
 
 
 def only_in(change: Intervention, stage: int, block: int) -> Intervention:
-    """The same change of the layers, in one block alone; both count from 1."""
+    """The same change of the blocks, in one of them alone; both count from 1."""
     name = f"{change.name} in stage {stage}, block {block} only"
     return replace(change, name=name, place=(stage, block))
+
+
+def ordered(order: Sequence[int], name: str = "") -> Intervention:
+    """At each place the frame of that number, counted from 0; any may come twice."""
+    at = list(order)
+    name = name or f"frames {' '.join(str(n + 1) for n in at)}"
+    return Intervention(name, lambda clip: clip[:, at])
 
 
 def shuffled(frames: int, seed: int = 0) -> Intervention:
@@ -76,19 +101,37 @@ def shuffled(frames: int, seed: int = 0) -> Intervention:
     while torch.equal(order, torch.arange(frames)):
         order = torch.randperm(frames, generator=random)
     told = " ".join(str(n + 1) for n in order.tolist())
-    name = f"frames shuffled: {told}"
-    return Intervention("order", name, lambda clip: clip[:, order])
+    return ordered(order.tolist(), f"frames shuffled: {told}")
 
 
 def reversed_() -> Intervention:
     """The clip backwards."""
-    return Intervention("order", "clip backwards", lambda clip: clip.flip(1))
+    return Intervention("clip backwards", lambda clip: clip.flip(1))
 
 
 def frozen(frame: int) -> Intervention:
     """One frame, counted from 0, in the place of all: nothing moves."""
     name = f"frozen at frame {frame + 1}"
-    return Intervention("freeze", name, lambda clip: clip[:, [frame]].expand_as(clip))
+    return Intervention(name, lambda clip: clip[:, [frame]].expand_as(clip))
+
+
+def greyed(
+    top: int, left: int, bottom: int, right: int, frame: int | None = None
+) -> Intervention:
+    """Pixels grey, the lower and the right edge excluded, in one frame or in all.
+
+    Grey is ImageNet's mean colour, which is zero after normalisation.
+    """
+
+    def cover(clip: Tensor) -> Tensor:
+        clip = clip.clone()
+        frames = slice(None) if frame is None else frame
+        clip[:, frames, :, top:bottom, left:right] = 0.0
+        return clip
+
+    where = "all frames" if frame is None else f"frame {frame + 1}"
+    name = f"grey rows {top} to {bottom}, columns {left} to {right} of {where}"
+    return Intervention(name, cover)
 
 
 def masked(
@@ -99,8 +142,6 @@ def masked(
 ) -> Intervention:
     """A region grey in all frames: one of ``parts`` per side, counted from 0.
 
-    Grey is ImageNet's mean colour, which is zero after normalisation.
-
     Args:
         parts: regions per column and per row; one number for both. With a map's
             (H, W), a region is that of one token.
@@ -110,30 +151,28 @@ def masked(
     rows, columns = parts if isinstance(parts, tuple) else (parts, parts)
 
     def cover(clip: Tensor) -> Tensor:
-        clip = clip.clone()
         height, width = within or clip.shape[-2:]
         top, bottom = row * height // rows, (row + 1) * height // rows
         left, right = column * width // columns, (column + 1) * width // columns
-        region = clip[..., top:bottom, left:right]
-        if not region.numel():
+        if not clip[..., top:bottom, left:right].numel():
             raise ModelError(
                 f"there is no region ({row}, {column}) where {rows} x {columns} "
                 f"regions divide {height} x {width} pixels"
             )
-        region.zero_()
-        return clip
+        return changed(clip, greyed(top, left, bottom, right))
 
     told = str(rows) if rows == columns else f"{rows} x {columns}"
     if within is not None:
         told += f" in the upper left {within[0]} x {within[1]} pixels"
     name = f"grey region: row {row + 1}, column {column + 1} of {told}"
-    return Intervention("mask", name, cover)
+    return Intervention(name, cover)
 
 
 def level_off(branch: Branch, level: int) -> Intervention:
     """The gate of one level set to zero in all blocks; levels count from 1."""
 
-    def hook(layer: Layer) -> tuple[nn.Module, Hook]:
+    def hook(block: Any) -> tuple[nn.Module, Hook]:
+        layer = block.modulation
         if not 1 <= level <= layer.focal_levels + 1:
             raise ModelError(f"levels are 1 to {layer.focal_levels + 1}, not {level}")
         # The last L + 1 outputs of f and f_temporal are the gates.
@@ -146,36 +185,21 @@ def level_off(branch: Branch, level: int) -> Intervention:
 
         return {"space": layer.f, "time": layer.f_temporal}[branch], close
 
-    name = f"{_ADJECTIVES[branch]} level {level} off"
-    return Intervention("level", name, on_layer=hook)
+    return Intervention(f"{_ADJECTIVES[branch]} level {level} off", on_block=hook)
 
 
 def branch_off(branch: Branch) -> Intervention:
     """One modulator set to one in all blocks, so that it changes nothing."""
 
-    def hook(layer: Layer) -> tuple[nn.Module, Hook]:
+    def hook(block: Any) -> tuple[nn.Module, Hook]:
+        layer = block.modulation
         part = {"space": layer.h, "time": layer.h_temporal}[branch]
         return part, lambda module, given, output: torch.ones_like(output)
 
-    return Intervention("branch", f"{_ADJECTIVES[branch]} branch off", on_layer=hook)
+    return Intervention(f"{_ADJECTIVES[branch]} branch off", on_block=hook)
 
 
-def usual_interventions(
-    frames: int, levels: int, parts: int = 4
-) -> tuple[Intervention, ...]:
-    """Those that the explorer keeps with each clip: T frames, L + 1 levels.
-
-    ``parts`` regions per side. One frame has no order and cannot move, so that nothing
-    about time is changed then.
-    """
-    branches: tuple[Branch, ...] = ("space", "time")
-    side = range(parts)
-    times: list[Intervention] = []
-    if frames > 1:
-        times = [shuffled(frames), reversed_(), *map(frozen, range(frames))]
-    return (
-        *times,
-        *(masked(row, column, parts) for row in side for column in side),
-        *(level_off(b, n) for b in branches for n in range(1, levels + 1)),
-        *map(branch_off, branches),
-    )
+def block_off() -> Intervention:
+    """Every block hands its input on unchanged; its layer computes, unused."""
+    hook: Hook = lambda module, given, output: given[0]  # noqa: E731
+    return Intervention("block off", on_block=lambda block: (block, hook))

@@ -1,6 +1,6 @@
 """The modulator explorer: what each frame, level and branch contributes.
 
-Public names: ``write_page`` (page.py), ``Record`` (record.py), ``record_clip``,
+Public names: ``Explorer``, ``write_page``, ``Record``, ``record_clip``,
 ``record_video``, ``save_record``, ``load_record``.
 
 A record holds everything that is shown of one clip; it is made once (recording.py),
@@ -11,3 +11,4 @@ from .packing import load_record, save_record
 from .page import write_page
 from .record import Record
 from .recording import record_clip, record_video
+from .widget import Explorer

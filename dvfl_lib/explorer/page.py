@@ -19,6 +19,7 @@ from pathlib import Path
 from torch import nn
 
 from ..files import write_whole
+from .asking import check_networks
 from .packing import pack_record
 from .record import Record
 
@@ -63,7 +64,7 @@ def style() -> str:
 def page_text(
     record: Record, networks: Mapping[str, nn.Module] | None = None, tour: int = 0
 ) -> str:
-    """The whole page; the arguments are those of ``Explorer``."""
+    """The whole page, of networks that were checked; as ``Explorer`` takes them."""
     told, raw = pack_record(record, networks)
     title = f"{record.title or 'A clip'}: modulator explorer"
     if record.standin:
@@ -97,6 +98,7 @@ def write_page(
         RunDirectoryError: the folder cannot be written.
     """
     path = Path(path).expanduser()
+    networks = check_networks(record, networks)
     write_whole(path, page_text(record, networks).encode())
     return path
 

@@ -1,6 +1,6 @@
 // What the networks answer: bars of the classes as recorded and as they are now.
-import { percent, verdict } from "./controls.js";
-import { button, dotOf, made, slider, tint } from "./dom.js";
+import { inPercent, likeliest } from "./controls.js";
+import { able, button, dotOf, made, slider, tint } from "./dom.js";
 import { softmax } from "./record.js";
 
 const FEW = 12, LIKELIEST = 10;
@@ -52,7 +52,7 @@ export function makeAnswers(el, record, state) {
         const cell = made("td"), bar = made("div", "dvfl-bar");
         const number = made("span"), by = made("em");
         bar.append(made("i"), made("u"));
-        const line = made("div", "dvfl-row");
+        const line = made("div", "dvfl-share");
         bar.style.setProperty("--tint", tint(network));
         line.append(bar, number, by);
         cell.append(line);
@@ -74,11 +74,11 @@ export function makeAnswers(el, record, state) {
     if (classes.join() !== shown) drawRows(classes);
     shown = classes.join();
     temperature.set(Math.log2(T), T.toFixed(2));
-    plain.disabled = T === 1;
+    able(plain, T !== 1);
     state.answers.forEach((answer, i) => {
       const before = softmax(answer.before.logits, T), now = softmax(answer.now.logits, T);
       const asked = answer.live && state.changed, { cell, said, how } = heads[i];
-      said.textContent = verdict(record, state, i).now;
+      said.textContent = likeliest(record, state, answer.now).join(" ");
       cell.classList.toggle("dvfl-busy", answer.busy);
       cell.classList.toggle("dvfl-shown", i === state.view.network);
       how.textContent = answer.trouble || told(record.networks[i], answer, state.changed);
@@ -86,7 +86,7 @@ export function makeAnswers(el, record, state) {
         const { fill, tick, number, by } = cells[i], points = 100 * (now[k] - before[k]);
         fill.style.width = state.changed && !asked ? 0 : `${100 * now[k]}%`;
         tick.style.left = `${100 * before[k]}%`;
-        number.textContent = percent(now[k]);
+        number.textContent = inPercent(now[k]);
         const size = Math.abs(points), sign = points < 0 ? "\u2212" : "+";
         by.textContent = asked && size >= 0.05 ? sign + size.toFixed(1) : "";
         by.className = size < 1 ? "" : points < 0 ? "dvfl-less" : "dvfl-more";

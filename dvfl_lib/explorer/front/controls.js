@@ -1,19 +1,49 @@
-// The bar of networks and blocks, and the choices of how maps are drawn.
+// The head, the bar of networks and blocks, and the choices of how maps are drawn.
 import { button, choices, dotOf, made, slider } from "./dom.js";
 import { softmax } from "./record.js";
 
 /** A share in [0, 1] as "12.3 %". */
-export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+export const inPercent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** What a network answers: {name, before, now}, the last two such as "Rising 89.8 %". */
-export function verdict(record, state, index) {
-  const best = ({ logits }) => {
-    const shares = softmax(logits, state.view.temperature);
-    const top = shares.indexOf(Math.max(...shares));
-    return `${record.classes[top]} ${percent(shares[top])}`;
-  };
-  const { before, now } = state.answers[index];
-  return { name: record.networks[index].name, before: best(before), now: best(now) };
+/** The likeliest class of some logits: [name, "89.8 %"]. */
+export function likeliest(record, state, { logits }) {
+  const shares = softmax(logits, state.view.temperature);
+  const top = shares.indexOf(Math.max(...shares));
+  return [record.classes[top], inPercent(shares[top])];
+}
+
+// What a network answered and answers now, such as "Rising 89.8 % -> Sinking 71.0 %".
+function verdict(record, state, { before, now }) {
+  const [was, is] = [before, now].map((maps) => likeliest(record, state, maps));
+  if (now === before) return was.join(" ");
+  return `${was.join(" ")} \u2192 ${was[0] === is[0] ? is[1] : is.join(" ")}`;
+}
+
+/** What the clip is, the tour, the theme; where a kernel listens, a video of one's own. */
+export function makeHeader(el, record, state, model) {
+  el.append(made("h1", "", record.title || "A clip"));
+  if (record.label) el.append(made("span", "dvfl-pill", `true class: ${record.label}`));
+  if (record.standin) el.append(made("span", "dvfl-pill dvfl-standin", "stand-in data"));
+  const theme = choices("Theme", ["auto", "light", "dark"].map((name) => [name, name]),
+    (name) => state.set({ theme: name }), "dvfl-theme");
+  el.append(button("Guided tour", () => state.set({ tour: 1 })));
+  if (model.send && record.networks.some((n) => n.kernel)) el.append(makeUpload(model));
+  el.append(theme.el);
+  return () => theme.set(state.view.theme);
+}
+
+function makeUpload(model) {
+  const label = made("label", "dvfl-button", "Your own video");
+  const input = made("input", "dvfl-unseen");
+  Object.assign(input, { type: "file", accept: "video/*" });
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (!file) return;
+    label.firstChild.textContent = `Recording ${file.name} ...`;
+    model.send({ kind: "video", name: file.name }, undefined, [await file.arrayBuffer()]);
+  });
+  label.append(input);
+  return label;
 }
 
 /** Networks with what they say, and the blocks of the one shown. It stays in sight. */
@@ -43,7 +73,8 @@ export function makeControls(el, record, state) {
         `stage ${b.stage}, block ${b.block}, ${h} by ${w} tokens`);
       if (i === 0 || all[i - 1].stage !== b.stage) {
         const stage = made("span", "dvfl-stage", `Stage ${b.stage}`);
-        stage.append(made("small", "", `${h} x ${w} tokens`));
+        stage.append(made("small", "", `${h} x ${w}`));
+        stage.lastChild.append(made("span", "dvfl-wide", " tokens"));
         blocks.labels[i].before(stage);
       }
     });
@@ -53,11 +84,10 @@ export function makeControls(el, record, state) {
   function sentence() {
     const { view, change } = state, { name, before } = record.networks[view.network];
     const { stage, block } = before.blocks[view.block];
-    const said = record.networks.map((_, i) => verdict(record, state, i));
-    const answers = said.map((v) => (
-      `${v.name}: ${v.now === v.before ? v.now : `${v.before} -> ${v.now}`}`));
+    const answers = record.networks.map((n, i) => `${n.name}: ${verdicts[i].textContent}`);
     return `Shown: ${name}, stage ${stage}, block ${block}; place ${view.frame + 1} with frame `
-      + `${change.order[view.frame] + 1}; token in row ${view.row + 1}, column ${view.column + 1}. ${answers.join("; ")}.`;
+      + `${change.order[view.frame] + 1}; token in row ${view.row + 1}, column `
+      + `${view.column + 1}. ${answers.join("; ")}.`;
   }
 
   return (keys) => {
@@ -65,8 +95,7 @@ export function makeControls(el, record, state) {
     if (keys.has("network") || keys.has("block")) blocks.set(state.view.block);
     if (keys.has("answers") || keys.has("temperature")) {
       verdicts.forEach((told, i) => {
-        const { before, now } = verdict(record, state, i);
-        told.textContent = before === now ? now : `${before} \u2192 ${now}`;
+        told.textContent = verdict(record, state, state.answers[i]);
         networks.labels[i].classList.toggle("dvfl-busy", state.answers[i].busy);
       });
     }

@@ -18,6 +18,11 @@ export function button(text, act, title = "", keys = "") {
   return element;
 }
 
+/** Says whether a button would do something. It keeps the focus, which `disabled` loses. */
+export function able(element, yes) {
+  element.setAttribute("aria-disabled", !yes);
+}
+
 /** A group of radio buttons. options: [value, text] each. -> {el, labels, set(value)} */
 export function choices(label, options, act, cls = "") {
   const el = made("fieldset", `dvfl-choices ${cls}`), name = `dvfl${Math.random()}`;

@@ -1,6 +1,6 @@
 // The film: all frames of the clip, put in another order and painted grey by the reader's hand.
 import { drawFrame, markToken } from "./canvas.js";
-import { button, choices, made } from "./dom.js";
+import { able, button, choices, made } from "./dom.js";
 
 /** The change in which place i shows what place `from[i]` showed, its grey included. */
 export function rearranged({ order, grey }, from) {
@@ -155,7 +155,7 @@ export function makeFilm(el, record, state) {
   const tools = made("div", "dvfl-tools");
   const groups = [[play, left, right], [
     button("Freeze", () => arrange(all.map(() => view.frame)), "this frame in all places"),
-    button("Play backwards", () => arrange([...all].reverse()), "reverse the order"),
+    button("Backwards", () => arrange([...all].reverse()), "reverse the order"),
     button("Shuffle", () => arrange(shuffled(T)), "any order")],
   [brush, where.el, button("Grey this token", greyToken, "the chosen token", "g")],
   [undo, redo, restore]];
@@ -164,7 +164,8 @@ export function makeFilm(el, record, state) {
     part.append(...group);
     tools.append(part);
   }
-  el.append(strip, tools);
+  el.append(strip, tools, made("p", "dvfl-note", "Keys on a frame: arrows choose, [ and ] move it, "
+    + "g greys the token, Shift and arrows move the token, Space plays."));
 
   return (keys) => {
     const { change } = state;
@@ -182,10 +183,10 @@ export function makeFilm(el, record, state) {
       });
     }
     play.textContent = view.playing ? "Pause" : "Play";
-    left.disabled = view.frame === 0;
-    right.disabled = view.frame === T - 1;
-    undo.disabled = !state.canUndo;
-    redo.disabled = !state.canRedo;
-    restore.disabled = !state.changed;
+    able(left, view.frame > 0);
+    able(right, view.frame < T - 1);
+    able(undo, state.canUndo);
+    able(redo, state.canRedo);
+    able(restore, state.changed);
   };
 }
