@@ -32,6 +32,7 @@ MODULES = (
     "state.js",
     "canvas.js",
     "boxes.js",
+    "wires.js",
     "controls.js",
     "film.js",
     "answers.js",

@@ -68,14 +68,14 @@ export function blockOf(record, state) {
 
 /** Lays an element over the tokens around the chosen one, `reach` to each side, as the shown
  * block has them; its parent, .dvfl-seen, has the shape of a frame. */
-export function lay(mark, record, state, reach = 0) {
+export function lay(mark, record, state, reach = 0, token = state.view) {
   const { size: [, h, w], covered } = blockOf(record, state), [, H, W] = record.size;
   const side = (at, count, pixels, whole) => {
     const from = Math.max(0, at - reach), to = Math.min(count, at + reach + 1);
     return [from, to - from].map((n) => `${100 * n * pixels / count / whole}%`);
   };
-  [mark.style.top, mark.style.height] = side(state.view.row, h, covered[0], H);
-  [mark.style.left, mark.style.width] = side(state.view.column, w, covered[1], W);
+  [mark.style.top, mark.style.height] = side(token.row, h, covered[0], H);
+  [mark.style.left, mark.style.width] = side(token.column, w, covered[1], W);
 }
 
 // The one element of a class that a parent has; made where there is none yet.
@@ -141,8 +141,8 @@ export function makeMap(record, state, title, cls = "") {
   };
   const read = (point) => {
     const [row, column] = token(point, at.h, at.w, at.covered);
-    const number = at.values[at.offset + row * at.w + column];
-    return [`row ${row + 1}, column ${column + 1}`, short(number)];
+    const number = at.values ? `: ${short(at.values[at.offset + row * at.w + column])}` : "";
+    return `row ${row + 1}, column ${column + 1}${number}`;
   };
   const choose = (row, column) => state.set({ row, column, frame: at.place ?? state.view.frame });
   canvas.addEventListener("click", (event) => {
@@ -156,22 +156,23 @@ export function makeMap(record, state, title, cls = "") {
     choose(state.view.row + step[0], state.view.column + step[1]);
   });
   canvas.addEventListener("pointermove", (event) => {
-    tell(canvas, event, read(under(event)).join(": "));
+    tell(canvas, event, read(under(event)));
   });
   canvas.addEventListener("pointerleave", (event) => tell(canvas, event));
   const show = (next) => {
     at = next;
     const { size: [, h, w], covered } = blockOf(record, state), { frame, row, column } = state.view;
-    drawMap(canvas, at.values, at.offset, at.h, at.w, at.range, at.lut, at);
+    const mine = (at.place ?? frame) === frame;
+    if (at.values) drawMap(canvas, at.values, at.offset, at.h, at.w, at.range, at.lut, at);
     canvas.style.width = `${100 * at.covered[1] / W}%`;
     canvas.style.height = `${100 * at.covered[0] / H}%`;
-    const [place, number] = read([(row + 0.5) * covered[0] / h, (column + 0.5) * covered[1] / w]);
-    const mine = (at.place ?? frame) === frame, scale = at.range.map(short).join(" to ");
-    value.textContent = mine ? number : "";
     if (mine) markToken(canvas, record, state);
     else seen.querySelector(".dvfl-mark")?.remove();
-    canvas.setAttribute("aria-label", `${at.words}, frame ${(at.place ?? frame) + 1}: `
-      + `${mine ? `${number} at ${place}, ` : ""}colours from ${scale}`);
+    const told = mine ? read([(row + 0.5) * covered[0] / h, (column + 0.5) * covered[1] / w]) : "";
+    value.textContent = at.values ? told.split(": ")[1] : "";
+    const scale = at.values ? `, colours from ${at.range.map(short).join(" to ")}` : "";
+    canvas.setAttribute("aria-label",
+      `${at.words}, frame ${(at.place ?? frame) + 1}${told && `, ${told}`}${scale}`);
   };
-  return { el, canvas, show };
+  return { el, canvas, seen, show };
 }

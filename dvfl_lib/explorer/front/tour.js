@@ -1,22 +1,15 @@
 // A guided tour: each step sets the scene, asks, and answers with this record's numbers.
-import { short, softmax } from "./record.js";
+import { likeliest } from "./controls.js";
 import { button, made } from "./dom.js";
-
-const percent = (p) => `${(100 * p).toFixed(0)} %`;
-
-// The likeliest class of some logits, in words: "Rising (90 %)".
-function saidBy(record, state, logits) {
-  const p = softmax(logits, state.view.temperature), best = p.indexOf(Math.max(...p));
-  return `${record.classes[best]} (${percent(p[best])})`;
-}
+import { short, softmax } from "./record.js";
 
 // One sentence for each network: what it said of the recorded clip, and what it says now.
 function changedAnswers(record, state) {
   return record.networks.map((network, i) => {
-    const { before, now, busy, trouble } = state.answers[i];
-    const first = saidBy(record, state, before.logits);
-    if (trouble || !state.askers[i].live) return `${network.name}: ${first}; it cannot be asked here`;
-    return `${network.name}: ${first} → ${busy ? "…" : saidBy(record, state, now.logits)}`;
+    const { before, now, busy, live, trouble } = state.answers[i];
+    const first = `${network.name}: ${likeliest(record, state, before).join(" ")}`;
+    if (trouble || !live) return `${first}; it cannot be asked here`;
+    return `${first} → ${busy ? "…" : likeliest(record, state, now).join(" ")}`;
   }).join("; ") + ".";
 }
 
@@ -63,7 +56,7 @@ const TOUR = [
     text: () => "A token gathers what is around it, level by level. In space, level 1 looks at the "
       + "nearest tokens, level 2 looks through level 1 and so further, and the global level at "
       + "the whole frame. What a level finds is called its context.",
-    question: () => "One of the contexts has the same value at every token of a frame. Which one, and why?",
+    question: () => "One context has the same value at every token of a frame. Which one, and why?",
     act: (state) => state.set({ level: shownBlock(state).levels }),
     answer: () => "The global one: it is the mean over the whole frame, so all tokens get the "
       + "same. How much of it a token takes is another matter. That is the gate's part.",
@@ -71,8 +64,8 @@ const TOUR = [
   {
     title: "Gates have a sign", part: "layer",
     begin: (state) => state.set({ block: 0, level: 1, signed: true }),
-    text: () => "A gate says how much of a context a token takes. It is a plain number: no share of "
-      + "a whole, and it may be negative. Orange is above zero, purple below, white is zero.",
+    text: () => "A gate says how much of a context a token takes. It is a plain number: no share "
+      + "of a whole, and it may be negative. Orange is above zero, purple below, white is zero.",
     question: () => "Look at the gate of level 1 in space. Are all tokens on the same side of zero?",
     act: (state) => {
       const { size, gates } = shownBlock(state), n = size[0] * size[1] * size[2];
@@ -81,8 +74,8 @@ const TOUR = [
     answer: (record, state) => {
       const { size, gates } = shownBlock(state), n = size[0] * size[1] * size[2];
       const first = gates.space.subarray(0, n), below = first.filter((g) => g < 0).length;
-      return `${below} of ${n} tokens are below zero. The lowest gate, ${short(Math.min(...first))}, `
-        + "is now framed: there the context is not added but taken away.";
+      return `${below} of ${n} tokens are below zero. The lowest gate is now framed, `
+        + `${short(Math.min(...first))}: there the context is not added but taken away.`;
     },
   },
   {
@@ -90,33 +83,35 @@ const TOUR = [
     begin: (state) => state.set({ level: null }),
     text: () => "The second branch does the same along time: a token looks at its own place in the "
       + "frames before and after. Both branches work side by side, from the same tokens.",
-    question: () => "Switch the temporal branch off in all blocks. Will the networks still know the action?",
+    question: () => "Switch the temporal branch off in all blocks. Do the networks still know the "
+      + "action?",
     act: (state) => state.alter({ off: [{ stage: 0, block: 0, part: "time", level: 0 }] }),
-    answer: (record, state) => `${changedAnswers(record, state)} Now try the spatial branch: switch `
-      + "this one on again, and that one off.",
+    answer: (record, state) => `${changedAnswers(record, state)} Now try the spatial branch: `
+      + "switch this one on again, and that one off.",
   },
   {
     title: "The product, and rest", part: "layer",
     begin: (state) => state.set({ amount: "length" }),
     text: () => "The query is multiplied by the spatial and by the temporal modulator, channel by "
       + "channel. A modulator of ones would change nothing: it is at rest.",
-    question: () => "The map shows the length of a modulator. What length has one that does nothing?",
+    question: () => "The maps show lengths. How long is a modulator that does nothing?",
     act: (state) => state.set({ amount: "rest" }),
     answer: (record, state) => {
       const block = shownBlock(state), { frame, row, column } = state.view;
       const at = (frame * block.size[1] + row) * block.size[2] + column;
-      return `The root of its ${block.channels} channels, ${short(Math.sqrt(block.channels))}. So a `
-        + "bright map may be one at rest. The maps now show the distance from rest. At your token "
-        + `the spatial modulator has length ${short(block.space[at])} and is ${short(block.rest.space[at])} `
-        + `from rest, the temporal one ${short(block.time[at])} and ${short(block.rest.time[at])}.`;
+      const told = ["space", "time"].map((branch) => (
+        `length ${short(block[branch][at])}, distance from rest ${short(block.rest[branch][at])}`));
+      return `The root of its ${block.channels} channels, ${short(Math.sqrt(block.channels))}. So `
+        + "a bright map may be one at rest. The maps now show the distance from rest. At your "
+        + `token, in space: ${told[0]}; in time: ${told[1]}.`;
     },
   },
   {
     title: "The order matters", part: "film",
     begin: (state) => state.set({ amount: "length" }),
-    text: (record, state) => "You can take the clip apart: move a frame to another place, freeze one, "
-      + `paint grey over a part. ${record.networks[state.view.network].name} says `
-      + `${saidBy(record, state, state.answers[state.view.network].before.logits)}.`,
+    text: (record, state) => "You can take the clip apart: move a frame to another place, freeze "
+      + "one, paint grey over a part. The shown network says "
+      + `${likeliest(record, state, state.answers[state.view.network].before).join(" ")}.`,
     question: () => "Play it backwards. What will the networks say?",
     act: (state) => state.alter({ order: [...state.change.order].reverse() }),
     answer: (record, state) => `${changedAnswers(record, state)} The same pictures, another order. `
@@ -125,8 +120,8 @@ const TOUR = [
   {
     title: "The cross", part: "reach",
     begin: (state) => state.set({ block: 0 }),
-    text: () => "Through one block a token is reached by its own frame, and by its own place in every "
-      + "other frame: a cross in space and time. Brighter tokens matter more to it.",
+    text: () => "Through one block a token is reached by its own frame, and by its own place in "
+      + "every other frame: a cross in space and time. Brighter tokens matter more to it.",
     question: () => "What does a token of the next block depend on, two blocks back?",
     act: (state) => state.set({ block: Math.min(1, shownBlocks(state).length - 1) }),
     answer: (record, state) => {
@@ -157,13 +152,15 @@ const TOUR = [
     question: () => "Grey this token in all frames. How far will the right answer fall?",
     act: (state) => {
       const side = pixelsOf(shownBlock(state)), { row, column } = state.view;
-      state.alter({ grey: [[-1, row * side, column * side, (row + 1) * side, (column + 1) * side]] });
+      const [top, left] = [row * side, column * side];
+      state.alter({ grey: [[-1, top, left, top + side, left + side]] });
     },
     answer: (record, state) => {
       const { before, now, busy } = state.answers[state.view.network];
       const k = followedClass(record, state), T = state.view.temperature;
       const points = 100 * (softmax(now.logits, T)[k] - softmax(before.logits, T)[k]);
-      const moved = busy ? "…" : `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1)} points`;
+      const sign = points < 0 ? "−" : "+";
+      const moved = busy ? "…" : `${sign}${Math.abs(points).toFixed(1)} points`;
       return `"${record.classes[k]}" moves by ${moved}. A long modulator is not a reason. Take the `
         + "last block and let each token be covered in turn (below): the one that costs most "
         + "speaks for the answer. Is it a bright one?";
@@ -171,7 +168,7 @@ const TOUR = [
   },
 ];
 
-// The tour's card. Steps can be linked to in the page (#tour=5); 0 means no tour.
+/** The tour's card. Steps can be linked to in the page (#tour=5); 0 means no tour. */
 export function makeTour(el, record, state, model) {
   const card = made("aside", "dvfl-tour"), alone = !model.send;
   card.setAttribute("aria-label", "Guided tour");
@@ -211,11 +208,11 @@ export function makeTour(el, record, state, model) {
 
   function draw() {
     if (state.view.tour !== shown) return go(state.view.tour);
-    if (told) card.querySelector(".dvfl-answer").textContent = TOUR[shown - 1].answer(record, state);
+    if (!told) return;
+    card.querySelector(".dvfl-answer").textContent = TOUR[shown - 1].answer(record, state);
   }
 
-  const linked = alone && /^#tour=(\d+)$/.exec(location.hash);
   card.hidden = true;
-  state.set({ tour: linked ? Number(linked[1]) : model.get("tour") || 0 });
+  state.set({ tour: model.get("tour") });
   return draw;
 }

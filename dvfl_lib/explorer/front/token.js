@@ -1,0 +1,216 @@
+// The chosen token: its numbers, its lines over the frames, and what it depends on.
+import { boxOf, grain, numberAt, windowsOf } from "./boxes.js";
+import { blockOf, lay, makeMap, makeScale, once } from "./canvas.js";
+import { button, made } from "./dom.js";
+import { short } from "./record.js";
+import { vector } from "./wires.js";
+
+const WORDS = { space: "spatial", time: "temporal" };
+const levelName = (level, levels) => (level < levels - 1 ? `level ${level + 1}` : "global");
+const levelTint = (level, levels) => (
+  level === levels - 1 ? "var(--ink)" : ["var(--q)", "var(--gate)", "var(--time)"][level % 3]);
+
+/** The numbers of the chosen token, and its lines over the frames. */
+export function makeToken(el, record, state) {
+  const where = made("p", "dvfl-where"), tables = made("div", "dvfl-tables");
+  const lines = made("div", "dvfl-lines"), { view } = state;
+  const charts = ["spatial gates", "temporal gates", "modulators"].map((title) => (
+    makeLines(title, (frame) => state.set({ frame }))));
+  where.setAttribute("aria-live", "polite");
+  lines.append(...charts.map((chart) => chart.el));
+  el.append(where, tables, lines);
+
+  // A number of the token in a frame: {now, before}; before only if it was another one.
+  function value(frame, amount, ...box) {
+    const block = blockOf(record, state), found = boxOf(block, { ...view, frame, amount }, ...box);
+    const { before, now } = state.answers[view.network];
+    const [old, fresh] = [before, now].map((maps) => found.part(maps.blocks[view.block]));
+    const [was, is] = [old, fresh].map((values) => numberAt(found, values, view));
+    return { now: is, before: Math.abs(is - was) > grain(old) ? was : undefined };
+  }
+  function cell(...box) {
+    const { now, before } = value(view.frame, ...box), td = made("td", "", short(now));
+    if (before !== undefined) td.append(" ", made("small", "", `was ${short(before)}`));
+    return td;
+  }
+  function table(caption, heads, rows) {
+    const one = made("table"), head = made("tr");
+    head.append(...["", ...heads].map((text) => made("th", "", text)));
+    one.append(made("caption", "", caption), head, ...rows.map(([name, ...cells]) => {
+      const row = made("tr"), th = made("th", "", name);
+      th.scope = "row";
+      row.append(th, ...cells);
+      return row;
+    }));
+    return one;
+  }
+  function series(name, tint, amount, ...box) {
+    const points = Array.from({ length: record.size[0] }, (_, t) => value(t, amount, ...box));
+    const changed = points.some(({ before }) => before !== undefined);
+    return { name, tint, now: points.map(({ now }) => now),
+      before: changed && points.map(({ now, before }) => before ?? now) };
+  }
+
+  return function draw() {
+    const { size: [T, h, w], levels } = blockOf(record, state), { frame, row, column } = view;
+    where.textContent = `Frame ${frame + 1} of ${T}, row ${row + 1}, column ${column + 1} `
+      + `of ${h} × ${w} tokens.`;
+    const each = (make) => Array.from({ length: levels }, (_, i) => make(i));
+    tables.replaceChildren(...Object.entries(WORDS).map(([branch, word]) => (
+      table(`${word} branch`, ["gate", "context", "gate × context"], each((i) => [
+        levelName(i, levels),
+        ...["gate", "context", "sum"].map((kind) => cell("", kind, branch, i)),
+      ])))), table("query and modulators", ["length", "from rest"], [
+      ["query", cell("", "q"), made("td", "", "–")],
+      ...["space", "time", "product"].map((kind) => (
+        [WORDS[kind] ?? kind, cell("length", kind), cell("rest", kind)])),
+    ]));
+    Object.keys(WORDS).forEach((branch, n) => charts[n].show(each((i) => (
+      series(levelName(i, levels), levelTint(i, levels), "", "gate", branch, i))), frame));
+    const away = view.amount === "rest" ? "distance from rest" : "length";
+    charts[2].show(Object.entries(WORDS).map(([branch, word]) => (
+      series(word, `var(--${branch})`, view.amount, branch))), frame, `modulators: ${away}`);
+  };
+}
+
+// Lines over the frames, as they are now, and dashed as they were; a click chooses the frame.
+function makeLines(title, choose) {
+  const el = made("figure", "dvfl-chart"), caption = made("figcaption", "", title);
+  const svg = vector("svg", { viewBox: "0 0 400 170", role: "img" });
+  let count = 1;
+  el.append(caption, svg);
+  svg.addEventListener("click", (event) => {
+    const box = svg.getBoundingClientRect(), x = (event.clientX - box.left) / box.width * 400;
+    choose(Math.round((x - 44) / 276 * (count - 1)));
+  });
+  function show(series, frame, text = title) {
+    count = series[0].now.length;
+    const all = series.flatMap(({ now, before }) => [...now, ...(before || [])]);
+    const low = Math.min(0, ...all), high = Math.max(0, ...all) || 1;
+    const X = (t) => 44 + 276 * t / Math.max(1, count - 1);
+    const Y = (v) => 140 - 126 * (v - low) / (high - low);
+    const path = (values) => values.map((v, t) => `${t ? "L" : "M"}${X(t)} ${Y(v)}`).join("");
+    const parts = [vector("rect", { x: X(frame) - 7, y: 8, width: 14, height: 138 })];
+    for (const v of new Set([low, 0, high])) {
+      parts.push(vector("path", { d: `M44 ${Y(v)}H320`, class: v ? "" : "dvfl-zero" }),
+        vector("text", { x: 38, y: Y(v) + 4, "text-anchor": "end" }, short(v)));
+    }
+    for (let t = 0; t < count; t += Math.ceil(count / 16)) {
+      parts.push(vector("text", { x: X(t), y: 163, "text-anchor": "middle" }, t + 1));
+    }
+    // Names at the right ends, pushed apart where they would touch.
+    const ends = series.map(({ now }, i) => ({ i, y: Y(now.at(-1)) + 4 }));
+    ends.sort((a, b) => a.y - b.y);
+    ends.forEach((end, n) => { if (n) end.y = Math.max(end.y, ends[n - 1].y + 14); });
+    for (const { i, y } of ends) {
+      const { name, tint, now, before } = series[i], style = `--tint: ${tint}`;
+      if (before) parts.push(vector("path", { d: path(before), style, class: "dvfl-was" }));
+      parts.push(vector("path", { d: path(now), style, class: "dvfl-is" }),
+        vector("circle", { cx: X(frame), cy: Y(now[frame]), r: 4, style }),
+        vector("text", { x: 328, y, style, class: "dvfl-of" }, name));
+    }
+    svg.replaceChildren(...parts);
+    caption.textContent = text;
+    svg.setAttribute("aria-label", `${text} over the frames; in frame ${frame + 1}: `
+      + series.map(({ name, now }) => `${name} ${short(now[frame])}`).join(", "));
+  }
+  return { el, show };
+}
+
+/** What the chosen token depends on: in its block's input, and back to the blocks before. */
+export function makeReach(el, record, state) {
+  const told = made("p", "dvfl-note"), strips = made("div", "dvfl-strips"), { view } = state;
+  const measure = button("Measure this token", ask), measured = new Map();
+  let trouble = "", shown = null, rows = [];
+  told.setAttribute("role", "status");
+  el.append(told, measure, strips);
+  const name = () => (
+    ["network", "block", "frame", "row", "column"].map((part) => view[part]).join());
+
+  async function ask() {
+    const key = name(), { network, block, frame, row, column } = view;
+    measure.disabled = true;
+    trouble = "";
+    try {
+      measured.set(key, await state.askers[network].measure(block, [frame, row, column]));
+    } catch (error) {
+      trouble = `${error.message ?? "The measurement was interrupted."} `;
+    }
+    measure.disabled = false;
+    draw();
+  }
+
+  // The kept token nearest to the chosen one, of the same frame if there is one.
+  function nearest({ tokens }) {
+    const gap = ([t, y, x]) => (
+      1e6 * Math.abs(t - view.frame) + (y - view.row) ** 2 + (x - view.column) ** 2);
+    return tokens.reduce((best, token, i) => (gap(token) < gap(tokens[best]) ? i : best), 0);
+  }
+
+  function draw() {
+    const block = blockOf(record, state), exact = measured.get(name());
+    const reach = exact ?? block.reach, { kernel } = state.askers[view.network];
+    measure.hidden = !kernel || Boolean(exact);
+    if (!reach?.tokens.length) {
+      strips.replaceChildren();
+      shown = null;
+      told.textContent = `${trouble}What the tokens of this block depend on was not measured.`;
+      return;
+    }
+    const at = nearest(reach), [t, row, column] = reach.tokens[at];
+    const mine = t === view.frame && row === view.row && column === view.column;
+    const place = `frame ${t + 1}, row ${row + 1}, column ${column + 1}`;
+    told.textContent = trouble + (mine ? `Measured for this token (${place}). `
+      : `This token was not measured. Shown is the nearest one that was: ${place}. `)
+      + (state.changed ? "It holds for the recorded clip, without your changes. " : "")
+      + "Brighter: depends more (root of the derivative's size, of the largest in its row). "
+      + "White frames: what the levels can reach.";
+    if (shown !== reach) {
+      strips.replaceChildren();
+      rows = reach.sources.map((_, i) => makeStrip(reach, i));
+    }
+    shown = reach;
+    rows.forEach((show) => show(at, { frame: t, row, column }));
+  }
+
+  // One source: the map of each frame, and how many tokens of it are reached.
+  function makeStrip(reach, i) {
+    const [stage, number] = reach.sources[i], { blocks } = record.networks[view.network].before;
+    const source = blocks.find((b) => b.stage === stage && b.block === number);
+    const { size: [T, h, w], covered } = source, n = h * w, strip = made("div", "dvfl-strip-of");
+    const title = made("p"), scale = makeScale(), windows = windowsOf(record, state);
+    const values = once(reach.maps[i], "share", () => (
+      Float32Array.from(reach.maps[i], (v) => v / 255)));
+    const maps = Array.from({ length: T }, (_, t) => (
+      makeMap(record, state, made("span", "", `frame ${t + 1}`))));
+    strip.append(...maps.map((map) => map.el));
+    strips.append(title, strip, scale.el);
+    return (at, token) => {
+      const part = values.subarray(at * T * n, (at + 1) * T * n), lut = record.luts.amount;
+      const count = part.reduce((sum, v) => sum + (v > 0), 0), all = part.length;
+      const many = `${count < all ? `${count.toLocaleString("en")} of` : "all"} `
+        + `${all.toLocaleString("en")} tokens`;
+      title.textContent = `${i + 1} ${i ? "blocks, back to" : "block:"} the input of `
+        + `stage ${stage}, block ${number}: ${many}`;
+      scale.show([0, 1], lut);
+      maps.forEach((map, t) => {
+        map.show({ values: part, offset: t * n, h, w, covered, range: [0, 1], lut, place: t,
+          words: `dependence through ${i + 1} ${i ? "blocks" : "block"}` });
+        map.seen.querySelectorAll(".dvfl-window").forEach((old) => old.remove());
+        if (!i) outline(map.seen, t, token, source.levels, windows);
+      });
+    };
+  }
+
+  // How far the chosen level sees, or each: a window in the token's frame, its pixel in others.
+  function outline(seen, t, token, levels, windows) {
+    for (let level = 1; level <= levels; level++) {
+      const side = level === levels ? Infinity : windows && (windows[level - 1].sees - 1) / 2;
+      const apart = Math.abs(t - token.frame);
+      if ((view.level && view.level !== level) || side === null || apart > side) continue;
+      const mark = seen.appendChild(made("span", "dvfl-window"));
+      lay(mark, record, state, apart ? 0 : side, token);
+    }
+  }
+  return draw;
+}
