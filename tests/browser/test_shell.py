@@ -93,7 +93,9 @@ def order(page):
 
 def frame(page, place, y=0.5, x=0.5):
     """Where on the screen a part of a frame is."""
-    box = page.locator(".dvfl-frame canvas").nth(place).bounding_box()
+    canvas = page.locator(".dvfl-frame canvas").nth(place)
+    canvas.evaluate("e => e.scrollIntoView({block: 'center'})")
+    box = canvas.bounding_box()
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
 

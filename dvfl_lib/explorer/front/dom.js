@@ -46,7 +46,7 @@ export function slider(label, low, high, step, act) {
   const el = made("label", "dvfl-slider"), input = made("input"), told = made("output");
   Object.assign(input, { type: "range", min: low, max: high, step });
   input.addEventListener("input", () => act(Number(input.value)));
-  el.append(made("span", "", label), told, input);
+  el.append(made("span", "", label), input, told);
   const set = (number, text) => {
     if (Number(input.value) !== number) input.value = number;
     input.setAttribute("aria-valuetext", text);
