@@ -230,9 +230,9 @@ function changedClip({ order, grey }) {
       x[place * frame + i] = (clip.frames[t * frame + i] / 255 - MEAN[i % 3]) / STD[i % 3];
     }
     for (const [at, top, left, bottom, right] of grey) {
-      for (let y = top; y < bottom && (at === -1 || at === place); y++) {
+      for (let y = top; y < Math.min(bottom, H) && (at === -1 || at === place); y++) {
         const row = place * frame + y * W * 3;
-        x.fill(0, row + left * 3, row + right * 3);
+        x.fill(0, row + left * 3, row + Math.min(right, W) * 3);
       }
     }
   });
