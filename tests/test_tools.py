@@ -251,3 +251,34 @@ def test_what_a_commit_does_not_need_is_left_out(tmp_path):
     assert notebook.cells[1].outputs == kept
     assert set(notebook.metadata) == {"dvfl", "kernelspec", "language_info"}
     assert notebook.cells[1].metadata == {"tags": ["parameters"]}
+
+
+def test_of_a_widget_with_a_picture_the_picture_stays_and_no_state(tmp_path):
+    view = "application/vnd.jupyter.widget-view+json"
+
+    def shown(name, **more):
+        data = {"text/plain": "w", view: {"model_id": name}, **more}
+        return new_output("execute_result", data=data, execution_count=1)
+
+    path = executed(tmp_path / "x.ipynb")
+    notebook = nbformat.read(path, 4)
+    picture, slider = shown("large", **{"image/png": "AAAA"}), shown("slider")
+    notebook.cells[1].outputs = [picture, slider]
+    state = {
+        "large": {"state": {"blob": "0" * 10**6, "layout": "IPY_MODEL_l0"}},
+        "l0": {"state": {}},
+        "slider": {"state": {"layout": "IPY_MODEL_l1"}},
+        "l1": {"state": {}},
+    }
+    bundle = {"state": state, "version_major": 2}
+    notebook.metadata["widgets"] = {"widget-state": bundle}
+    nbformat.write(notebook, path)
+    assert MAKE.lint(path) == ["cell [1] keeps a widget beside its picture"]
+    MAKE.tidy(notebook)
+    nbformat.write(notebook, path)
+    assert MAKE.lint(path) == []
+    assert set(picture.data) == {"text/plain", "image/png"} and view in slider.data
+    assert set(notebook.metadata.widgets["widget-state"]["state"]) == {"slider", "l1"}
+    del slider.data[view]
+    MAKE.tidy(notebook)
+    assert "widgets" not in notebook.metadata

@@ -10,6 +10,7 @@ Without notebooks, all lessons.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SETUP_TAGS = ["setup", "nbval-ignore-output"]
 METADATA = {"dvfl", "kernelspec", "language_info", "widgets"}
 DVFL = {"title", "goal", "minutes_cpu", "minutes_gpu"}
+_VIEW = "application/vnd.jupyter.widget-view+json"
 _BADGE = re.compile(rf"^(?:BADGE|\[!\[Open in Colab\]\({re.escape(COLAB)}.*)$", re.M)
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href)=[\"']([^\"']+)[\"']")
 _PLACE = re.compile(r"(<!-- lessons -->\n)(.*?)(<!-- /lessons -->)", re.S)
@@ -109,10 +111,33 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
             cell.outputs = [o for o in cell.outputs if o.get("text", "x").strip()]
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.NotebookNode({"tags": tags} if tags else {})
+    _leave_pictures(notebook)
     kept = {k: v for k, v in notebook.metadata.items() if k in METADATA}
     notebook.metadata = nbformat.NotebookNode(
         {**kept, "language_info": {"name": "python"}}
     )
+
+
+def _leave_pictures(notebook: nbformat.NotebookNode) -> None:
+    """Of a widget that is a picture, too, keep the picture: its state is megabytes."""
+    seen = []
+    for output in (o for c in notebook.cells for o in c.get("outputs", [])):
+        data = output.get("data", {})
+        if "image/png" in data:
+            data.pop(_VIEW, None)
+            output.get("metadata", {}).pop(_VIEW, None)
+        elif _VIEW in data:
+            seen.append(data[_VIEW]["model_id"])
+    for bundle in notebook.metadata.get("widgets", {}).values():
+        state, needed, kept = bundle.get("state", {}), list(seen), {}
+        while needed:
+            name = needed.pop()
+            if name in state and name not in kept:
+                kept[name] = state[name]
+                needed += re.findall(r"IPY_MODEL_(\w+)", json.dumps(state[name]))
+        bundle["state"] = kept
+        if not kept:
+            notebook.metadata.pop("widgets", None)
 
 
 def execute(path: Path) -> None:
@@ -167,6 +192,8 @@ def _execution(notebook: nbformat.NotebookNode) -> Iterator[str]:
         yield f"not executed once from top to bottom: execution counts {counts}"
     for cell in code:
         yield from _errors(cell.outputs, f"cell [{cell.execution_count}]")
+        if any({_VIEW, "image/png"} <= set(o.get("data", {})) for o in cell.outputs):
+            yield f"cell [{cell.execution_count}] keeps a widget beside its picture"
     for kind, bundle in notebook.metadata.get("widgets", {}).items():
         if "state" not in bundle:
             yield f"metadata.widgets[{kind!r}] has no state: GitHub shows an error"

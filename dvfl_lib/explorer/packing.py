@@ -262,14 +262,21 @@ class _Reader:
         self._raw = raw
         self._left = len(raw)  # no byte is for two arrays: they would fill the memory
 
-    def get(self, told: Told, shape: tuple[int, ...], least: float = 0.0) -> Array:
-        """float32, or uint8, of finite numbers of at least ``least``."""
+    def get(
+        self,
+        told: Told,
+        shape: tuple[int, ...],
+        least: float = 0.0,
+        exact: bool = False,
+    ) -> Array:
+        """float32 of finite numbers of at least ``least``, or uint8 where ``exact``."""
         dtype, count = _KINDS[told["kind"]], math.prod(shape)
         self._left -= count * dtype.itemsize
-        if tuple(told["shape"]) != shape or self._left < 0:
-            raise DVFLError("an array of another shape")
+        same = tuple(told["shape"]) == shape and (dtype == np.uint8) == exact
+        if not same or self._left < 0:
+            raise DVFLError("an array of another kind")
         values = np.frombuffer(self._raw, dtype, count, told["at"]).reshape(shape)
-        if dtype == np.uint8:
+        if exact:
             return values.copy()
         with np.errstate(all="ignore"):  # what is not finite is refused below
             wide = values * float(told["step"]) + float(told["base"])
@@ -281,8 +288,8 @@ class _Reader:
     def record(self, told: Told) -> Record:
         """Everything of a record's file."""
         shape = tuple(told["frames"]["shape"])
-        frames = self.get(told["frames"], shape)
-        if frames.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3:
+        frames = self.get(told["frames"], shape, exact=True)
+        if len(shape) != 4 or shape[3] != 3 or not frames.size:
             raise DVFLError("frames that are no pictures")
         names, classes = tuple(told["classes"]), len(told["classes"])
         networks = tuple(self.network(e, shape[0], classes) for e in told["networks"])
@@ -297,7 +304,7 @@ class _Reader:
         blocks = tuple(self.block(entry, frames) for entry in told["blocks"])
         maps = ModulationMaps(blocks, logits)
         places = maps.places
-        if not places or list(places) != sorted(set(places)) or places[0] < (1, 1):
+        if not places or list(places) != sorted(set(places)):
             raise DVFLError("blocks out of order")
         pairs = list(zip(told["blocks"], blocks, strict=True))
         cams = tuple(self.get(entry["cam"], block.size) for entry, block in pairs)
@@ -340,6 +347,7 @@ class _Reader:
         if tokens.min() < 0 or (tokens >= sizes[0]).any():
             raise DVFLError("tokens outside of their map")
         pairs = zip(told["maps"], sizes, strict=True)
-        maps = tuple(self.get(m, (len(tokens), *size)) for m, size in pairs)
+        count = len(tokens)
+        maps = tuple(self.get(m, (count, *size), exact=True) for m, size in pairs)
         sources = tuple((block.stage, block.block) for block in blocks)
         return TokenReach(tokens, sources, maps)

@@ -104,8 +104,7 @@ def write_page(
 
 
 def _text(name: str) -> str:
-    path = FRONT / name
-    return path.read_text("utf-8") if path.exists() else ""
+    return (FRONT / name).read_text("utf-8")
 
 
 def _no_tags(text: str) -> str:

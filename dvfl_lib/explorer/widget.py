@@ -66,7 +66,8 @@ class Explorer(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         networks = ", ".join(entry.name for entry in self.record.networks)
-        return f"Explorer of {self.record.title!r}: {networks}"
+        standin = " (stand-in data)" if self.record.standin else ""
+        return f"Explorer of {self.record.title!r}{standin}: {networks}"
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict]:
         """The widget, and a picture for where no widget is drawn, such as GitHub."""
@@ -74,8 +75,8 @@ class Explorer(anywidget.AnyWidget):
         figure, picture = _still(self.record), io.BytesIO()
         figure.savefig(picture, format="png", dpi=160, metadata={"Software": None})
         png = base64.b64encode(picture.getvalue()).decode()
-        words = {"text/plain": f"{self!r}. {alt_text(figure)}", "image/png": png}
-        return {**data, **words}, metadata
+        words = f"{self!r}. {alt_text(figure)}".replace(r"\$", "$")
+        return {**data, "text/plain": words, "image/png": png}, metadata
 
     def as_frame(self, height: int = 900) -> _Frame:
         """The page in a frame ``height`` pixels high, where widgets are not drawn."""
@@ -158,20 +159,22 @@ class _Frame:
 
 
 def _still(record: Record) -> Figure:
-    """All frames with modulators and product of the first network's first block."""
+    """All frames, and how far the modulators of the first block are from 1."""
     entry = record.networks[0]
     maps = entry.maps.blocks[0]
+    title = f"{record.title}: {entry.name}, stage {maps.stage}, block {maps.block}"
     parts = {
         "input": record.frames,
-        "spatial\nmodulator": maps.m_space,
-        "temporal\nmodulator": maps.m_time,
-        "product": maps.product,
+        "spatial\nmodulator": maps.rest["space"],
+        "temporal\nmodulator": maps.rest["time"],
+        "product": maps.rest["product"],
     }
     return heat_maps(
         [list(part) for part in parts.values()],
         row_names=list(parts),
         column_names=[f"frame {n + 1}" for n in range(len(record.frames))],
-        title=f"{record.title}: {entry.name}, stage {maps.stage}, block {maps.block}",
+        # A dollar sign would begin a formula.
+        title=title.replace("$", r"\$") + ", distance of the modulators from 1",
         shared="row",
         standin=record.standin,
     )

@@ -1,4 +1,4 @@
-"""A real browser on the explorer: its page from disk, its widgets in JupyterLab.
+"""A real browser on the explorer: its page from disk, its widget in JupyterLab.
 
 Public names: ``CHROMIUM``, ``on_page``, ``in_lab``.
 """
@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-EXPLORER = ".jp-OutputArea .jupyter-widgets.widget-vbox"
+EXPLORER = ".dvfl"
 # The application itself is asked: a click before the kernel is there would be lost.
 RUN = """async (name) => {
     const app = window.jupyterapp;
@@ -34,43 +34,57 @@ TRACKER = '{"windowingMode": "none"}'
 
 
 @contextmanager
-def _browser(width: int, height: int, offline: bool) -> Iterator[Any]:
+def _browser(width: int, height: int, beside: Any = None, **more: Any) -> Iterator[Any]:
     """A page whose errors are collected in ``page.faults``."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"]
-        )
-        context = browser.new_context(
-            offline=offline, viewport={"width": width, "height": height}
-        )
+    with ExitStack() as stack:
+        if beside is None:
+            playwright = stack.enter_context(sync_playwright())
+            options = {"executable_path": CHROMIUM, "args": ["--no-sandbox"]}
+            browser = playwright.chromium.launch(**options)
+        else:
+            browser = beside.context.browser
+        window = {"width": width, "height": height}
+        context = stack.enter_context(browser.new_context(viewport=window, **more))
         page = context.new_page()
         page.faults = []
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         yield page
-        browser.close()
 
 
 @contextmanager
 def on_page(
-    path: Path, height: int = 900, *, width: int = 1200, before: str = ""
+    path: Path,
+    height: int = 900,
+    *,
+    width: int = 1200,
+    before: str = "",
+    beside: Any = None,
+    **more: Any,
 ) -> Iterator[Any]:
     """The explorer's page, opened from disk with the network cut off.
+
+    What asks a host is a fault as well.
 
     Args:
         path: of the page.
         height, width: of the window.
         before: a script that runs before those of the page.
+        beside: another page, in whose browser this one is opened.
+        more: for the browser's context, such as ``color_scheme="dark"``.
     """
-    with _browser(width, height, offline=True) as page:
+    with _browser(width, height, beside, offline=True, **more) as page:
         page.add_init_script(before)
         page.on(
             "console", lambda m: m.type == "error" and page.faults.append(str(m.text))
         )
+        page.on(
+            "request",
+            lambda r: r.url.startswith(("http", "ws")) and page.faults.append(r.url),
+        )
         page.goto(path.as_uri())
-        done = "body[data-ready='1'], body.failed"
-        page.wait_for_selector(done, timeout=20_000)
+        page.wait_for_selector(".dvfl-frame canvas, .dvfl-alert", timeout=20_000)
         yield page
 
 
@@ -89,7 +103,7 @@ def in_lab(lesson: str, folder: Path) -> Iterator[Any]:
     settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
     (settings / "tracker.jupyterlab-settings").write_text(TRACKER)
-    with _server(folder) as address, _browser(1200, 2200, offline=False) as page:
+    with _server(folder) as address, _browser(1200, 2200) as page:
         page.goto(f"{address}/lab")
         page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
         page.set_default_timeout(60_000)

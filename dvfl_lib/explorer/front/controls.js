@@ -2,6 +2,8 @@
 import { button, choices, dotOf, made, slider } from "./dom.js";
 import { softmax } from "./record.js";
 
+const LARGEST = 9 * 2 ** 20;  // bytes: a Jupyter server closes the line at 10 MiB
+
 /** A share in [0, 1] as "12.3 %". */
 export const inPercent = (share) => `${(100 * share).toFixed(1)} %`;
 
@@ -36,11 +38,19 @@ function makeUpload(model) {
   const label = made("label", "dvfl-button", "Your own video");
   const input = made("input", "dvfl-unseen");
   Object.assign(input, { type: "file", accept: "video/*" });
+  const say = (text) => { label.firstChild.textContent = text; };
   input.addEventListener("change", async () => {
     const [file] = input.files;
     if (!file) return;
-    label.firstChild.textContent = `Recording ${file.name} ...`;
+    if (file.size > LARGEST) {
+      say("Larger than 9 MiB: call record_video(path, networks, classes) in a cell");
+      return;
+    }
+    say(`Recording ${file.name} ...`);
     model.send({ kind: "video", name: file.name }, undefined, [await file.arrayBuffer()]);
+  });
+  model.on("msg:custom", ({ kind, id }) => {  // explorer.js says what the trouble is
+    if (kind === "trouble" && id === undefined) say("Your own video");
   });
   label.append(input);
   return label;

@@ -63,6 +63,7 @@ export function makeFilm(el, record, state) {
     const item = made("li", "dvfl-frame"), seen = made("div", "dvfl-seen");
     item.setAttribute("role", "option");
     seen.append(made("canvas"));
+    seen.style.aspectRatio = `${W} / ${H}`;
     item.append(seen, made("span", "dvfl-place"), made("span", "dvfl-from"));
     strip.append(item);
     return item;

@@ -1,0 +1,388 @@
+"""The explorer's page in a browser: the film, the answers, the controls."""
+
+import re
+import statistics
+
+import pytest
+
+from browser.driving import CHROMIUM, on_page
+from dvfl_lib.explorer import write_page
+from small_record import small_networks, small_record
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
+]
+FRAMES = 4
+LOOK = """part => [...document.querySelectorAll(`.dvfl [data-part=${part}]`)].map(e =>
+    e.innerHTML + [...e.querySelectorAll('canvas')].map(c => c.toDataURL())).join()"""
+BARS = "[...document.querySelectorAll('.dvfl-bar i')].map(e => e.style.width)"
+RECORDED = "[...document.querySelectorAll('.dvfl-bar u')].map(e => e.style.left)"
+# Top, left, bottom, right of the grey pixels of a frame: [] if there are none.
+GREY = """place => { const c = document.querySelectorAll('.dvfl-frame canvas')[place];
+  const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data, at = [];
+  for (let i = 0; i < c.width * c.height; i++)
+    if (d[4 * i] === 124 && d[4 * i + 1] === 116 && d[4 * i + 2] === 104)
+      at.push([Math.floor(i / c.width), i % c.width]);
+  const [y, x] = [0, 1].map(k => at.map(p => p[k]));
+  return at.length && [Math.min(...y), Math.min(...x), Math.max(...y) + 1,
+    Math.max(...x) + 1]; }"""
+# How long after a key the picture was drawn.
+WATCH = """() => { window.took = []; document.addEventListener('keydown', event => {
+  if (event.key === 'Shift') return;
+  const pressed = performance.now();
+  requestAnimationFrame(() => setTimeout(() =>
+    window.took.push(performance.now() - pressed))); }, true); }"""
+SECOND = """
+const second = document.createElement("main");
+document.body.append(second);
+render({ model, el: second });
+"""
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """The page of two untrained networks on four frames of noise, 32 x 32."""
+    record = small_record((FRAMES, 32, 32), label="run")
+    return write_page(record, tmp_path_factory.mktemp("p") / "p.html", small_networks())
+
+
+@pytest.fixture(scope="module")
+def opened(path):
+    with on_page(path) as page:
+        page.set_default_timeout(8000)
+        yield page
+
+
+@pytest.fixture
+def page(opened):
+    """One page for all tests, as it was when it was opened."""
+    press(opened, "As recorded")
+    choose(opened, "student")
+    choose(opened, "stage 1, block 1, 8 by 8 tokens")
+    settle(opened)
+    yield opened
+    assert opened.faults == []
+
+
+def settle(page):
+    """Until all is drawn and no network computes."""
+    page.wait_for_timeout(60)
+    page.wait_for_selector(".dvfl-busy", state="detached")
+
+
+def press(page, name, key=""):
+    button = page.get_by_role("button", name=name, exact=True).first
+    # "As recorded" may have nothing to do, and takes a click then, too.
+    button.press(key) if key else button.click(force=name == "As recorded")
+    settle(page)
+
+
+def choose(page, name, key=""):
+    """A radio button by a click, or by a key on the one before it."""
+    radio = page.get_by_role("radio", name=re.compile(f"^{name}")).first
+    radio.press(key) if key else radio.check(force=True)
+    settle(page)
+
+
+def order(page):
+    told = [e.get_attribute("aria-label") for e in page.locator(".dvfl-frame").all()]
+    return [int(re.search(r"frame (\d+)", words)[1]) for words in told]
+
+
+def frame(page, place, y=0.5, x=0.5):
+    """Where on the screen a part of a frame is."""
+    canvas = page.locator(".dvfl-frame canvas").nth(place)
+    canvas.evaluate("e => e.scrollIntoView({block: 'center'})")
+    box = canvas.bounding_box()
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def drag(page, start, end):
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=6)
+    page.mouse.up()
+    settle(page)
+
+
+def test_a_frame_is_dragged_to_another_place(page):
+    drag(page, frame(page, 0), frame(page, 2))
+    assert order(page) == [2, 3, 1, 4]
+    assert page.evaluate(BARS) != page.evaluate(RECORDED)
+    press(page, "Undo")  # the whole drag is one step
+    assert order(page) == [1, 2, 3, 4]
+    assert page.evaluate(BARS) == page.evaluate(RECORDED)
+    page.keyboard.press("Control+Shift+z")
+    settle(page)
+    assert order(page) == [2, 3, 1, 4]
+
+
+def test_a_frame_is_moved_by_keys_and_by_buttons(page):
+    page.mouse.click(*frame(page, 0))
+    for key, wanted in [
+        ("]", [2, 1, 3, 4]),
+        ("Alt+ArrowRight", [2, 3, 1, 4]),
+        ("Alt+ArrowRight", [2, 3, 4, 1]),
+        ("]", [2, 3, 4, 1]),
+        ("[", [2, 3, 1, 4]),
+        ("ArrowLeft", [2, 3, 1, 4]),
+        ("Alt+ArrowLeft", [3, 2, 1, 4]),
+    ]:
+        page.keyboard.press(key)
+        settle(page)
+        assert order(page) == wanted, key
+    press(page, "Move \u2192", "Enter")
+    assert order(page) == [2, 3, 1, 4]
+    press(page, "\u2190 Move")
+    assert order(page) == [3, 2, 1, 4]
+
+
+@pytest.mark.parametrize("key", ["", "Enter"])
+def test_the_whole_film_is_arranged_undone_and_restored(page, key):
+    page.mouse.click(*frame(page, 1))
+    press(page, "Backwards", key)
+    assert order(page) == [4, 3, 2, 1]
+    backwards = page.evaluate(BARS)
+    assert backwards != page.evaluate(RECORDED)
+    press(page, "Freeze", key)
+    assert order(page) == [3, 3, 3, 3]
+    assert page.evaluate(BARS) != backwards
+    press(page, "Undo", key)
+    assert (order(page), page.evaluate(BARS)) == ([4, 3, 2, 1], backwards)
+    press(page, "Redo", key)
+    assert order(page) == [3, 3, 3, 3]
+    press(page, "As recorded", key)
+    assert order(page) == [1, 2, 3, 4]
+    seen = set()
+    for _ in range(8):
+        press(page, "Shuffle", key)
+        seen.add(tuple(order(page)))
+        assert sorted(order(page)) == [1, 2, 3, 4]
+    assert len(seen) > 2
+
+
+def test_grey_is_painted_on_whole_tokens(page):
+    press(page, "Paint grey")
+    drag(page, frame(page, 1, 0.3, 0.3), frame(page, 1, 0.45, 0.7))
+    one = [page.evaluate(GREY, place) for place in range(FRAMES)]
+    assert one == [0, [8, 8, 16, 24], 0, 0]  # rows 2 and 3, columns 2 to 5
+    assert page.evaluate(BARS) != page.evaluate(RECORDED)
+    choose(page, "all frames")
+    drag(page, frame(page, 0, 0.95, 0.95), frame(page, 0, 0.95, 0.95))
+    assert page.evaluate(GREY, 3) == [28, 28, 32, 32]
+    press(page, "Paint grey", "Space")
+    page.mouse.click(*frame(page, 1))
+    page.keyboard.press("]")  # grey in one frame goes with it, grey in all stays
+    settle(page)
+    assert page.evaluate(GREY, 2) == [8, 8, 32, 32]
+    assert page.evaluate(GREY, 1) == [28, 28, 32, 32]
+    for _ in range(3):
+        page.keyboard.press("Control+z")
+    settle(page)
+    assert page.evaluate(GREY, 3) == 0
+
+
+@pytest.mark.parametrize("key", [True, False])
+def test_the_chosen_token_is_greyed_without_dragging(page, key):
+    choose(page, "this frame")
+    page.mouse.click(*frame(page, 2, 0.1, 0.1))
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("g") if key else press(page, "Grey this token")
+    settle(page)
+    assert page.evaluate(GREY, 2) == [4, 4, 8, 8]
+    assert page.evaluate(GREY, 1) == 0
+
+
+def test_the_temperature_makes_answers_softer(page):
+    before = page.evaluate(BARS)
+    slider = page.get_by_label("Temperature")
+    for _ in range(40):
+        slider.press("ArrowRight")
+    settle(page)
+    widths = [float(w.rstrip("%")) for w in page.evaluate(BARS)]
+    assert max(widths) < max(float(w.rstrip("%")) for w in before)
+    assert page.evaluate(BARS) == page.evaluate(RECORDED)
+    slider.press("End")
+    assert slider.get_attribute("aria-valuetext") == "16.00"
+    press(page, "T = 1")
+    assert page.evaluate(BARS) == before
+
+
+def test_a_token_keeps_its_place_in_the_picture(page):
+    token = page.locator("[data-part=options] .dvfl-token output")
+    page.mouse.click(*frame(page, 3, 0.7, 0.4))
+    settle(page)
+    assert token.inner_text() == "row 6, column 4 of 8 x 8"
+    choose(page, "stage 1, block 1", "ArrowRight")
+    choose(page, "stage 2, block 1", "ArrowRight")
+    assert token.inner_text() == "row 2, column 1 of 2 x 2"
+    choose(page, "student", "ArrowRight")
+    assert page.get_by_role("radio", name="stage 3, block 1").is_checked()
+    choose(page, "stage 1, block 1, 8 by 8")
+    assert token.inner_text() == "row 6, column 4 of 8 x 8"
+    for name, told in [
+        ("left", "6, column 3"),
+        ("up", "5, column 3"),
+        ("right", "5, column 4"),
+        ("down", "6, column 4"),
+    ]:
+        press(page, f"token {name}")
+        assert told in token.inner_text()
+
+
+@pytest.mark.parametrize("key", [True, False])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("length", "distance from rest"),
+        ("one for all frames", "each frame its own"),
+        ("signed", "absolute"),
+        ("all", "1"),
+        ("now", "before"),
+        ("now", "difference"),
+    ],
+)
+def test_every_way_of_drawing_changes_the_maps(page, first, second, key):
+    if first == "now":
+        difference = page.get_by_role("radio", name="difference")
+        assert difference.is_disabled()
+        press(page, "Backwards")
+        assert difference.is_enabled()
+    before = page.evaluate(LOOK, "layer")
+    steps = 2 if second == "difference" else 1
+    if key:
+        for _ in range(steps):
+            page.get_by_role("radio", name=first, exact=True).press("ArrowRight")
+            first = "before"
+    else:
+        choose(page, second)
+    settle(page)
+    assert page.get_by_role("radio", name=second, exact=True).is_checked()
+    assert page.evaluate(LOOK, "layer") != before
+    page.get_by_role("radio", name=first, exact=True).check(force=True)
+    press(page, "As recorded")
+    assert page.get_by_role("radio", name="now", exact=True).is_checked()
+    choose(page, first if first != "before" else "now")
+
+
+def test_the_frame_shines_through_the_maps(page):
+    before = page.evaluate(LOOK, "layer")
+    page.get_by_label("Map over frame").press("Home")
+    settle(page)
+    assert page.evaluate(LOOK, "layer") != before
+    page.get_by_label("Map over frame").press("End")
+
+
+def test_it_plays_and_pauses(page):
+    page.mouse.click(*frame(page, 0))
+    press(page, "Play")
+    page.wait_for_selector(".dvfl-frame:nth-child(3)[aria-selected=true]")
+    press(page, "Pause", "Space")
+    assert page.get_by_role("button", name="Play", exact=True).is_visible()
+
+
+def test_the_theme_is_chosen_or_that_of_the_page(opened, path):
+    colour = "getComputedStyle(document.querySelector('.dvfl')).backgroundColor"
+    light, dark = "rgb(255, 255, 255)", "rgb(20, 23, 27)"
+    for scheme in ("light", "dark"):
+        with on_page(path, beside=opened, color_scheme=scheme) as page:
+            assert page.evaluate(colour) == (light if scheme == "light" else dark)
+            choose(page, "dark")
+            assert page.evaluate(colour) == dark
+            choose(page, "dark", "ArrowLeft")
+            assert page.evaluate(colour) == light
+            # As JupyterLab and Colab say it.
+            choose(page, "auto")
+            page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+            assert page.evaluate(colour) == light
+            page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+            assert page.evaluate(colour) == dark
+            assert page.faults == []
+
+
+def test_two_explorers_do_not_disturb_each_other(opened, path, tmp_path):
+    start, render, end = path.read_text().rpartition("\nrender({ model, el")
+    script = render + end.replace("</script>", SECOND + "</script>")
+    (tmp_path / "two.html").write_text(start + script)
+    with on_page(tmp_path / "two.html", beside=opened) as page:
+        page.wait_for_selector("main + main .dvfl-frame, main ~ main .dvfl-frame")
+        page.wait_for_timeout(1000)
+        one, two = page.locator(".dvfl").all()
+        untouched = two.inner_html()
+        page.mouse.click(*frame(page, 1))
+        for key in ("]", "g"):
+            page.keyboard.press(key)
+        one.get_by_role("radio", name="teacher").check(force=True)
+        one.get_by_role("radio", name="distance from rest").check(force=True)
+        page.wait_for_timeout(1000)
+        settle(page)
+        assert two.inner_html() == untouched
+        assert two.get_by_role("radio", name="student").is_checked()
+        two.get_by_role("button", name="Backwards").click()
+        settle(page)
+        assert order(page) == [1, 3, 2, 4, 4, 3, 2, 1]
+        assert page.faults == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280, 2560])
+def test_it_fits_without_scrolling_sideways(opened, tmp_path, width):
+    names = ("jump", "CleanAndJerkOfAVeryLongName", "sit")
+    record = small_record((9, 32, 48), classes=names, title="clip_" * 30, label="sit")
+    page_path = write_page(record, tmp_path / "p.html", small_networks())
+    with on_page(page_path, width=width, beside=opened) as page:
+        press(page, "Backwards")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        right = "Math.max(...[...document.querySelectorAll('.dvfl *')].map(e =>"
+        right += " e.getBoundingClientRect().right))"
+        assert page.evaluate(right) <= width + 1
+        assert page.faults == []
+
+
+def test_a_network_that_cannot_be_asked_says_so(opened, tmp_path):
+    path = write_page(small_record((FRAMES, 32, 32)), tmp_path / "p.html")
+    with on_page(path, beside=opened) as page:
+        press(page, "Backwards")
+        told = page.locator(".dvfl-answers thead small").all_inner_texts()
+        assert len(told) == 2 and all("open it in a notebook" in t for t in told)
+        assert {width.rstrip("%px") for width in page.evaluate(BARS)} == {"0"}
+        assert page.faults == []
+
+
+def test_a_sentence_tells_what_is_shown(page):
+    page.mouse.click(*frame(page, 0))
+    page.keyboard.press("]")
+    told = page.locator("[aria-live=polite]").first
+    words = "place 2 with frame 1; token in row 5, column 5."
+    page.get_by_text(words).wait_for(state="attached")
+    assert re.search(r"student: \w+ [\d.]+ % \u2192 ", told.text_content())
+
+
+def test_times_are_measured(page, capsys):
+    """No time is asserted; the numbers are printed (``-s`` shows them)."""
+
+    def p95(times):
+        return sorted(times)[int(0.95 * len(times))]
+
+    page.evaluate(WATCH)
+    page.mouse.click(*frame(page, 0))
+    for key in ["ArrowRight", "Shift+ArrowRight", "ArrowLeft", "Shift+ArrowLeft"] * 10:
+        page.keyboard.press(key)
+        page.wait_for_timeout(40)
+    moves, answers = page.evaluate("window.took"), []
+    for _ in range(20):
+        page.keyboard.press("]")
+        page.keyboard.press("[")
+        settle(page)
+        press(page, "As recorded")
+        page.mouse.click(*frame(page, 0))
+        page.keyboard.press("]")
+        settle(page)
+        told = page.locator(".dvfl-answers thead small").first.inner_text()
+        answers.append(int(re.search(r"\d+", told)[0]))
+    assert len(moves) == 40
+    with capsys.disabled():
+        for name, times in (("move", moves), ("answer", answers)):
+            print(f"\n{name}: {statistics.median(times):.0f} ms, p95 {p95(times):.0f}")
