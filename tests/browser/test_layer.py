@@ -1,4 +1,4 @@
-"""The layer, the token and what stands beside, in a browser, against Python's numbers."""
+"""The layer, the token and maps beside each other, against Python's numbers."""
 
 import io
 import re
