@@ -39,7 +39,8 @@ pytestmark = [
 Change = dict[str, Any]
 TRAINED = ("student", "baseline", "teacher")
 # Numbers of a page: base64 of float32, for JSON would be slow.
-PAGE = """<!doctype html><meta charset="utf-8"><body>front<script type="module">
+PAGE = """<!doctype html><meta charset="utf-8"><p class="dvfl-alert">front</p>
+<script type="module">
 %s
 const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const textOf = (arrays) => {
@@ -70,7 +71,6 @@ window.show = async (told, blob) => {
   window.record = await unpack(told, bytesOf(blob).buffer);
   window.renew();
 };
-document.body.dataset.ready = 1;
 </script>"""
 ASK = """async ([index, change]) => {
   const began = performance.now();
