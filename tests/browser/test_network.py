@@ -159,7 +159,7 @@ def changes(size: tuple[int, int, int], last: tuple[int, int]) -> dict[str, Chan
         "two frames change places": {"order": [*order[1:2], 0, *order[2:]][:T]},
         "grey in one frame": {"grey": [[T - 1, 1, 3, H // 2, W - 2]]},
         "grey in all": {"grey": [[-1, H // 3, 0, H, W // 2]]},
-        "two greys": {"grey": [[-1, 0, 0, 9, 9], [0, 4, 4, H, W]]},
+        "grey over the edge": {"grey": [[-1, 0, 0, 9, 9], [0, 4, 4, H + 3, W + 3]]},
         "block off": {"off": [off("block", 0, last)]},
         "first block off": {"off": [off("block", 0, (1, 1))]},
     }
