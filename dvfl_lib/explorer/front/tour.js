@@ -170,7 +170,9 @@ const TOUR = [
 
 /** The tour's card. Steps can be linked to in the page (#tour=5); 0 means no tour. */
 export function makeTour(el, record, state, model) {
-  const card = made("aside", "dvfl-tour"), alone = !model.send;
+  const card = made("aside", "dvfl-tour");
+  // A page of its own has an address; a notebook, or a frame in one, has not.
+  const linked = !model.send && location.protocol !== "about:";
   card.setAttribute("aria-label", "Guided tour");
   el.append(card);
   let shown = 0, told = false;
@@ -178,7 +180,7 @@ export function makeTour(el, record, state, model) {
   function go(step) {
     shown = Math.max(0, Math.min(TOUR.length, step));
     told = false;
-    if (alone) history.replaceState(null, "", shown ? `#tour=${shown}` : "#");
+    if (linked) history.replaceState(null, "", shown ? `#tour=${shown}` : "#");
     if (shown) { state.restore(); TOUR[shown - 1].begin(state); }
     state.set({ tour: shown, lit: shown ? TOUR[shown - 1].part : "" });
     build();
@@ -213,6 +215,7 @@ export function makeTour(el, record, state, model) {
   }
 
   card.hidden = true;
-  state.set({ tour: model.get("tour") });
+  const step = linked && /^#tour=(\d+)$/.exec(location.hash);
+  state.set({ tour: step ? Number(step[1]) : model.get("tour") });
   return draw;
 }
