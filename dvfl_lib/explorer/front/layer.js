@@ -59,7 +59,7 @@ export function makeLayer(el, record, state) {
     state.alter({ off: [...kept, ...off] });
   }
   function makeSwitch(part, level, name) {
-    const one = button("", () => flip(part, level), `Switch the ${name} off or on`);
+    const one = button("", () => flip(part, level), `Switch ${name} off or on`);
     one.classList.add("dvfl-switch");
     one.setAttribute("role", "switch");
     one.setAttribute("aria-label", name);
@@ -89,7 +89,7 @@ export function makeLayer(el, record, state) {
     windows = windowsOf(record, state);
     flow.style.setProperty("--levels", levels);
     flow.replaceChildren(wires);
-    bar.replaceChildren(where.el, named(makeSwitch("block", 0, "block"), "the whole block"));
+    bar.replaceChildren(where.el, named(makeSwitch("block", 0, "the whole block"), "the whole block"));
     input = makeMap(record, state, symbol("x", "", "input"), "dvfl-is-x");
     input.canvas.tabIndex = 0;
     input.seen.append(sees);
