@@ -210,6 +210,7 @@ def test_the_temperature_makes_answers_softer(page):
     assert max(widths) < max(float(w.rstrip("%")) for w in before)
     assert page.evaluate(BARS) == page.evaluate(RECORDED)
     slider.press("End")
+    settle(page)
     assert slider.get_attribute("aria-valuetext") == "16.00"
     press(page, "T = 1")
     assert page.evaluate(BARS) == before
