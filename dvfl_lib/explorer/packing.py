@@ -262,14 +262,8 @@ class _Reader:
         self._raw = raw
         self._left = len(raw)  # no byte is for two arrays: they would fill the memory
 
-    def get(
-        self,
-        told: Told,
-        shape: tuple[int, ...],
-        least: float = 0.0,
-        exact: bool = False,
-    ) -> Array:
-        """float32 of finite numbers of at least ``least``, or uint8 where ``exact``."""
+    def get(self, told: Told, shape: tuple[int, ...], exact: bool = False) -> Array:
+        """float32 of finite numbers, or uint8 where ``exact``."""
         dtype, count = _KINDS[told["kind"]], math.prod(shape)
         self._left -= count * dtype.itemsize
         same = tuple(told["shape"]) == shape and (dtype == np.uint8) == exact
@@ -281,8 +275,8 @@ class _Reader:
         with np.errstate(all="ignore"):  # what is not finite is refused below
             wide = values * float(told["step"]) + float(told["base"])
             values = wide.astype(np.float32)
-        if not (np.isfinite(values).all() and values.min() >= least):
-            raise DVFLError("numbers that cannot be")
+        if not np.isfinite(values).all():
+            raise DVFLError("NaN or infinite numbers")
         return values
 
     def record(self, told: Told) -> Record:
@@ -300,20 +294,19 @@ class _Reader:
         """One network; of ``frames`` frames and ``classes`` names."""
         logits = np.array(told["logits"], np.float32)
         if logits.shape != (classes,) or not np.isfinite(logits).all():
-            raise DVFLError("logits that cannot be")
+            raise DVFLError("logits that do not fit the classes")
         blocks = tuple(self.block(entry, frames) for entry in told["blocks"])
         maps = ModulationMaps(blocks, logits)
         places = maps.places
         if not places or list(places) != sorted(set(places)):
             raise DVFLError("blocks out of order")
-        pairs = list(zip(told["blocks"], blocks, strict=True))
-        cams = tuple(self.get(entry["cam"], block.size) for entry, block in pairs)
-        reach = tuple(
-            self.reach(entry["reach"], blocks[: number + 1][::-1])
-            for number, (entry, _) in enumerate(pairs)
-            if told["blocks"][0]["reach"]
-        )
-        return NetworkRecord(told["name"], told["about"], maps, cams, reach)
+        cams, reach = [], []
+        for number, entry in enumerate(told["blocks"]):
+            cams.append(self.get(entry["cam"], blocks[number].size))
+            if told["blocks"][0]["reach"]:  # of all blocks, or of none
+                reach.append(self.reach(entry["reach"], blocks[number::-1]))
+        words = told["name"], told["about"]
+        return NetworkRecord(*words, maps, tuple(cams), tuple(reach))
 
     def block(self, told: Told, frames: int) -> BlockMaps:
         """One block's maps."""
@@ -325,12 +318,9 @@ class _Reader:
         if len(size) != 3 or size[0] != frames:
             raise DVFLError("maps that do not fit the frames")
         *place, levels = numbers  # stage, block, channels
-        gates = {
-            branch: self.get(told["gates"][branch], (levels, *size), -math.inf)
-            for branch in _BRANCHES
-        }
-        contexts = {}
+        gates, contexts = {}, {}
         for branch in _BRANCHES:
+            gates[branch] = self.get(told["gates"][branch], (levels, *size))
             shapes = [size] * (levels - 1) + [whole[branch]]
             pairs = zip(told["contexts"][branch], shapes, strict=True)
             contexts[branch] = tuple(self.get(*pair) for pair in pairs)

@@ -176,7 +176,7 @@ BLOCK = ("networks", 0, "blocks", 0)
         ((*BLOCK, "q", "at"), 10**12),
         ((*BLOCK, "q", "kind"), "u1"),
         ((*BLOCK, "q", "kind"), "O"),
-        ((*BLOCK, "q", "step"), -1.0),
+        ((*BLOCK, "q", "step"), None),
         ((*BLOCK, "q", "base"), 1e300),
         ((*BLOCK, "q", "base"), float("nan")),
         ((*BLOCK, "reach", "tokens"), [[0, 0, 99]] * 12),

@@ -50,7 +50,7 @@ export function makeState(record, askers) {
     if (view.level > levels) view.level = null;
     view.overlay = Math.max(0, Math.min(1, view.overlay));
     view.temperature = Math.max(0.25, Math.min(16, view.temperature));
-    if (change === untouched && view.moment === "difference") view.moment = "now";
+    if (change === untouched) view.moment = "now";
     if (view.playing !== old.playing) {
       clearInterval(clock);
       if (view.playing) clock = setInterval(() => set({ frame: (view.frame + 1) % T }), PACE);
