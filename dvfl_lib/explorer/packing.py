@@ -313,7 +313,7 @@ class _Reader:
         numbers = (told["stage"], told["block"], told["channels"], told["levels"])
         size = tuple(told["size"])
         whole = {"space": (size[0], 1, 1), "time": (1, *size[1:])}
-        if not all(type(n) is int and n > 0 for n in (*numbers, *size)):
+        if not all(type(n) is int and 0 < n <= 2**16 for n in (*numbers, *size)):
             raise DVFLError("numbers that are no counts")
         if len(size) != 3 or size[0] != frames:
             raise DVFLError("maps that do not fit the frames")
