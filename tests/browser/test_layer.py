@@ -289,8 +289,10 @@ def test_what_a_token_depends_on_is_counted(page, record):
             int(n) - 1 for n in re.findall(r"\w+ (\d+)[ ,]", where)[:3]
         )
         entry = record.network("student")
-        reach = entry.reach[entry.number_of(place)]
-        number = reach.nearest((frame, row, column))
+        reach = entry.reach[entry.maps.places.index(place)]
+        # The same frame before all, then the distance on the map.
+        gap = np.abs(reach.tokens - [frame, row, column]) * [1e3, 1, 1]
+        number = (gap**2).sum(1).argmin()
         lines = page.locator(".dvfl-strips p").all_text_contents()
         assert len(lines) == len(reach.sources)
         for line, source, maps in zip(lines, reach.sources, reach.maps, strict=True):

@@ -28,7 +28,10 @@ const PARTS = [
 /** Shows the model's record in `el`; see anywidget for `model`. Returns what ends it. */
 export function render({ model, el }) {
   const root = made("div", "dvfl");
-  root.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab's keys are not ours
+  // JupyterLab's shortcuts (arrows choose a cell) leave alone only what says so itself.
+  root.addEventListener("focusin", ({ target }) => {
+    target.setAttribute("data-lm-suppress-shortcuts", "true");
+  });
   el.append(root);
   let end = () => {}, round = 0;
 
