@@ -121,12 +121,13 @@ def pack_record(
     room = MOST_WEIGHTS
     for number, entry in enumerate(record.networks):
         model = networks.get(entry.name)
-        weights = None
-        if type(model) is VFLNet:  # the page computes this one alone
+        config = weights = None
+        if _is_plain(model):
+            config = asdict(model.config)
             count = sum(value.numel() for value in model.state_dict().values())
             if count <= room:
                 room -= count
-                weights = _pack_weights(packer, model)
+                weights = {"config": config, "tensors": _pack_weights(packer, model)}
         told["networks"].append(
             {
                 "name": entry.name,
@@ -134,7 +135,7 @@ def pack_record(
                 "colour": colour_of(entry.name, number),
                 "logits": entry.logits.tolist(),
                 "blocks": _pack_blocks(packer, entry, record.frames.shape[1:3]),
-                "config": asdict(model.config) if type(model) is VFLNet else None,
+                "config": config,
                 "weights": weights,
                 "kernel": kernel and model is not None,
             }
@@ -151,12 +152,19 @@ def pack_maps(packer: Packer, maps: ModulationMaps, sides: tuple[int, int]) -> T
     return {"logits": maps.logits.tolist(), "blocks": blocks}
 
 
+def _is_plain(model: nn.Module | None) -> bool:
+    """Whether its weights tell all that a network computes: the page has no more."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks")
+    return type(model) is VFLNet and not any(
+        getattr(part, name) for part in model.modules() for name in hooks
+    )
+
+
 def _pack_weights(packer: Packer, model: VFLNet) -> Told:
-    tensors = {
-        name: packer.put(value.float().cpu().numpy())
-        for name, value in model.state_dict().items()
+    state = model.state_dict()
+    return {
+        key: packer.put(value.float().cpu().numpy()) for key, value in state.items()
     }
-    return {"config": asdict(model.config), "tensors": tensors}
 
 
 def _pack_block(packer: Packer, block: BlockMaps, pixels: tuple[int, int]) -> Told:

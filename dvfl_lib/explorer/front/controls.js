@@ -5,7 +5,7 @@ import { softmax } from "./record.js";
 const LARGEST = 9 * 2 ** 20;  // bytes: a Jupyter server closes the line at 10 MiB
 
 /** A share in [0, 1] as "12.3 %". */
-export const inPercent = (share) => `${(100 * share).toFixed(1)} %`;
+export const inPercent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
 /** The likeliest class of some logits: [name, "89.8 %"]. */
 export function likeliest(record, state, { logits }) {

@@ -28,7 +28,10 @@ const PARTS = [
 /** Shows the model's record in `el`; see anywidget for `model`. Returns what ends it. */
 export function render({ model, el }) {
   const root = made("div", "dvfl");
-  root.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab's keys are not ours
+  // JupyterLab's shortcuts (arrows choose a cell) leave alone only what says so itself.
+  root.addEventListener("focusin", ({ target }) => {
+    target.setAttribute("data-lm-suppress-shortcuts", "true");
+  });
   el.append(root);
   let end = () => {}, round = 0;
 
@@ -83,9 +86,8 @@ function build(root, record, model) {
     for (const key of Object.keys(sections)) {
       sections[key].classList.toggle("dvfl-lit", key === part);
     }
-    const after = sections[part === "layer" ? "options" : part];
-    if (!after) return;
-    after.before(sections.tour);
+    if (!part) return;
+    sections[part].before(sections.tour);
     sections.tour.scrollIntoView({ block: "start" });
   }
   let waiting = null;
