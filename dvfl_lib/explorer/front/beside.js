@@ -1,5 +1,5 @@
 // Maps beside each other: of two networks, of modulators and Grad-CAM, and what covering costs.
-import { boxOf, rangeOf } from "./boxes.js";
+import { numbersOf, rangeOf } from "./boxes.js";
 import { blockOf, makeMap, makeScale, once } from "./canvas.js";
 import { STALE } from "./asking.js";
 import { button, choices, made } from "./dom.js";
@@ -35,11 +35,11 @@ export function makeBeside(el, record, state) {
 
   // One map on a scale of its own; of T frames, or (T = 1) the same for all.
   function put({ title, show, scale }, { values, size: [T, h, w], covered, name }, signed = false) {
-    const count = h * w, offset = T > 1 ? view.frame * count : 0;
-    const range = rangeOf([{ both: [values], offset, count }], view.shared && !signed, signed);
+    const from = T > 1 ? view.frame * h * w : 0, to = from + h * w;
+    const range = rangeOf([{ both: [values] }], signed, ...(signed || !view.shared ? [from, to] : []));
     const lut = record.luts[signed ? "signed" : "amount"];
     title.textContent = name;
-    show({ values, offset, h, w, covered, range, lut, words: name });
+    show({ values: values.subarray(from, to), h, w, covered, range, lut, words: name });
     scale.show(range, lut);
   }
   function compare({ maps, said }, parts, after = "") {
@@ -136,8 +136,8 @@ export function makeBeside(el, record, state) {
     const block = blockOf(record, state), moment = view.moment === "before" ? "before" : "now";
     const { blocks } = networks[other].before, same = blocks.filter((b) => b.stage === block.stage);
     const twin = same.find((b) => b.block === block.block) ?? same.at(-1) ?? blocks.at(-1);
-    const { part } = boxOf(block, view, "product"), away = view.amount === "rest";
-    const name = away ? "distance from rest" : "product";
+    const part = (b) => numbersOf(b, ["product"], view.amount === "rest");
+    const name = view.amount === "rest" ? "distance from rest" : "product";
     const of = (i, { size, covered }, at) => ({ size, covered, name: `${networks[i].name}: ${name}`,
       values: part(state.answers[i][moment].blocks[at]) });
     if (networks.length > 1) {

@@ -119,8 +119,8 @@ function tell(canvas, event, text = "") {
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** A map with its title (an element) and its value at the chosen token. A click or an arrow key
- * chooses the token, the pointer reads any. show({values, offset, h, w, covered, range, lut, words,
- * place, frame, overlay}): `place` is its frame, if not the chosen one. */
+ * chooses the token, the pointer reads any. show({values, h, w, covered, range, lut, words,
+ * place, frame, overlay}): the numbers of one frame, of `place` if not of the chosen one. */
 export function makeMap(record, state, title, cls = "") {
   const el = made("figure", `dvfl-map ${cls}`), caption = made("figcaption");
   const seen = made("div", "dvfl-seen"), canvas = made("canvas"), value = made("output");
@@ -141,7 +141,7 @@ export function makeMap(record, state, title, cls = "") {
   };
   const read = (point) => {
     const [row, column] = token(point, at.h, at.w, at.covered);
-    const number = at.values ? `: ${short(at.values[at.offset + row * at.w + column])}` : "";
+    const number = at.values ? `: ${short(at.values[row * at.w + column])}` : "";
     return `row ${row + 1}, column ${column + 1}${number}`;
   };
   const choose = (row, column) => state.set({ row, column, frame: at.place ?? state.view.frame });
@@ -163,7 +163,7 @@ export function makeMap(record, state, title, cls = "") {
     at = next;
     const { size: [, h, w], covered } = blockOf(record, state), { frame, row, column } = state.view;
     const mine = (at.place ?? frame) === frame;
-    if (at.values) drawMap(canvas, at.values, at.offset, at.h, at.w, at.range, at.lut, at);
+    if (at.values) drawMap(canvas, at.values, 0, at.h, at.w, at.range, at.lut, at);
     canvas.style.width = `${100 * at.covered[1] / W}%`;
     canvas.style.height = `${100 * at.covered[0] / H}%`;
     if (mine) markToken(canvas, record, state);

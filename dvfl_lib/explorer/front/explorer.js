@@ -86,9 +86,8 @@ function build(root, record, model) {
     for (const key of Object.keys(sections)) {
       sections[key].classList.toggle("dvfl-lit", key === part);
     }
-    const after = sections[part === "layer" ? "options" : part];
-    if (!after) return;
-    after.before(sections.tour);
+    if (!part) return;
+    sections[part].before(sections.tour);
     sections.tour.scrollIntoView({ block: "start" });
   }
   let waiting = null;

@@ -1,5 +1,5 @@
 // The layer as it flows: the lessons' drawing, in which each box holds its live map.
-import { boxOf, drawRow, isOff, windowsOf } from "./boxes.js";
+import { drawRow, isOff, windowsOf } from "./boxes.js";
 import { blockOf, drawFrame, lay, makeMap, makeScale } from "./canvas.js";
 import { button, choices, made } from "./dom.js";
 import { drawWires, vector } from "./wires.js";
@@ -67,7 +67,7 @@ export function makeLayer(el, record, state) {
   function single(kind, title, words, branch) {
     const map = makeMap(record, state, title, `dvfl-is-${kind}`), scale = makeScale();
     map.el.append(scale.el);
-    rows.push({ maps: [map], scale, of: [[kind]], words: [words] });
+    rows.push({ maps: [map], scale, boxes: [[kind]], words: [words] });
     return part(map.el, branch);
   }
 
@@ -82,7 +82,7 @@ export function makeLayer(el, record, state) {
     input.canvas.tabIndex = 0;
     input.seen.append(sees);
     const q = single("q", symbol("q", "", "query"), "query"), product = single("product",
-      symbol("m", "space", "×", symbol("m", "time")), "product of the modulators");
+      symbol("m", "space", symbol("m", "time")), "product of the modulators");
     const out = boxed("dvfl-out", symbol("y", "", "= proj(", symbol("q"), "×",
       symbol("m", "space"), "×", symbol("m", "time"), ") "), made("small", "", "is added to x"));
     edges.push([input.el, q, "", "f"], [product, part(out, "block"), "", ""],
@@ -113,7 +113,7 @@ export function makeLayer(el, record, state) {
       boxes[kind] = maps.map((map) => map.el);
       ground.append(boxed("dvfl-head", made("b", "", title), made("small", "", words), scale.el),
         ...boxes[kind], ...(kind === "sum" ? [own] : []));
-      rows.push({ maps, scale, of: each((_, i) => [kind, branch, i]), raw: kind !== "context",
+      rows.push({ maps, scale, boxes: each((_, i) => [kind, branch, i]), raw: kind !== "context",
         words: each((level) => `${word} ${title}, ${level}`) });
     }
     const { context, gate, sum } = boxes;
@@ -155,13 +155,11 @@ export function makeLayer(el, record, state) {
     if (key !== built) build(block.levels);
     drawFrame(input.canvas, record, state, view.frame, { recorded });
     input.show({ h: block.size[1], w: block.size[2], covered: [H, W], words: "input" });
-    for (const row of rows) {
-      const boxes = row.of.map((box) => boxOf(block, view, ...box));
-      drawRow(record, state, { ...row, boxes }, input.canvas);
-    }
+    rows.forEach((row) => drawRow(record, state, row, input.canvas));
     const off = (...of) => !recorded && isOff(record, state, ...of);
     for (const [one, ...of] of switches) {
       one.setAttribute("aria-checked", !isOff(record, state, ...of));
+      one.disabled = !state.answers.some((answer) => answer.live);
     }
     for (const [box, branch, level] of parts) {
       const cut = off(branch, level) && !box.matches(".dvfl-is-context");

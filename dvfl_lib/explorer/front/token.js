@@ -1,5 +1,5 @@
 // The chosen token: its numbers, its lines over the frames, and what it depends on.
-import { boxOf, grain, numberAt, windowsOf } from "./boxes.js";
+import { grain, numbersOf, windowsOf } from "./boxes.js";
 import { blockOf, lay, makeMap, makeScale, once } from "./canvas.js";
 import { button, made } from "./dom.js";
 import { short } from "./record.js";
@@ -21,15 +21,14 @@ export function makeToken(el, record, state) {
   el.append(where, tables, lines);
 
   // A number of the token in a frame: {now, before}; before only if it was another one.
-  function value(frame, amount, ...box) {
-    const block = blockOf(record, state), found = boxOf(block, { ...view, frame, amount }, ...box);
-    const { before, now } = state.answers[view.network];
-    const [old, fresh] = [before, now].map((maps) => found.part(maps.blocks[view.block]));
-    const [was, is] = [old, fresh].map((values) => numberAt(found, values, view));
+  function value(frame, box, rest) {
+    const { before, now } = state.answers[view.network], [, h, w] = blockOf(record, state).size;
+    const [old, fresh] = [before, now].map((maps) => numbersOf(maps.blocks[view.block], box, rest));
+    const at = (frame * h + view.row) * w + view.column, is = fresh[at], was = old[at];
     return { now: is, before: Math.abs(is - was) > grain(old) ? was : undefined };
   }
-  function cell(...box) {
-    const { now, before } = value(view.frame, ...box), td = made("td", "", short(now));
+  function cell(box, rest) {
+    const { now, before } = value(view.frame, box, rest), td = made("td", "", short(now));
     if (before !== undefined) td.append(" ", made("small", "", `was ${short(before)}`));
     return td;
   }
@@ -44,8 +43,8 @@ export function makeToken(el, record, state) {
     }));
     return one;
   }
-  function series(name, tint, amount, ...box) {
-    const points = Array.from({ length: record.size[0] }, (_, t) => value(t, amount, ...box));
+  function series(name, tint, box, rest) {
+    const points = Array.from({ length: record.size[0] }, (_, t) => value(t, box, rest));
     const changed = points.some(({ before }) => before !== undefined);
     return { name, tint, now: points.map(({ now }) => now),
       before: changed && points.map(({ now, before }) => before ?? now) };
@@ -59,17 +58,17 @@ export function makeToken(el, record, state) {
     tables.replaceChildren(...Object.entries(WORDS).map(([branch, word]) => (
       table(`${word} branch`, ["gate", "context", "gate × context"], each((i) => [
         levelName(i, levels),
-        ...["gate", "context", "sum"].map((kind) => cell("", kind, branch, i)),
+        ...["gate", "context", "sum"].map((kind) => cell([kind, branch, i])),
       ])))), table("query and modulators", ["length", "from rest"], [
-      ["query", cell("", "q"), made("td", "", "–")],
+      ["query", cell(["q"]), made("td", "", "–")],
       ...["space", "time", "product"].map((kind) => (
-        [WORDS[kind] ?? kind, cell("length", kind), cell("rest", kind)])),
+        [WORDS[kind] ?? kind, cell([kind]), cell([kind], true)])),
     ]));
     Object.keys(WORDS).forEach((branch, n) => charts[n].show(each((i) => (
-      series(levelName(i, levels), levelTint(i, levels), "", "gate", branch, i))), frame));
-    const away = view.amount === "rest" ? "distance from rest" : "length";
+      series(levelName(i, levels), levelTint(i, levels), ["gate", branch, i]))), frame));
+    const rest = view.amount === "rest", amount = rest ? "distance from rest" : "length";
     charts[2].show(Object.entries(WORDS).map(([branch, word]) => (
-      series(word, `var(--${branch})`, view.amount, branch))), frame, `modulators: ${away}`);
+      series(word, `var(--${branch})`, [branch], rest))), frame, `modulators: ${amount}`);
   };
 }
 
@@ -194,8 +193,8 @@ export function makeReach(el, record, state) {
         + `stage ${stage}, block ${number}: ${many}`;
       scale.show([0, 1], lut);
       maps.forEach((map, t) => {
-        map.show({ values: part, offset: t * n, h, w, covered, range: [0, 1], lut, place: t,
-          words: `dependence through ${i + 1} ${i ? "blocks" : "block"}` });
+        map.show({ values: part.subarray(t * n, (t + 1) * n), h, w, covered, range: [0, 1], lut,
+          place: t, words: `dependence through ${i + 1} ${i ? "blocks" : "block"}` });
         map.seen.querySelectorAll(".dvfl-window").forEach((old) => old.remove());
         if (!i) outline(map.seen, t, token, source.levels, windows);
       });
