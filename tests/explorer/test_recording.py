@@ -97,9 +97,10 @@ def test_networks_of_no_use_are_refused_before_anything_takes_time(monkeypatch):
     model = create_model("vfl_net_lab_student", 3, init="fan_in")
     with pytest.raises(ModelError, match="network 'n': .* training mode"):
         record_clip(noise(), {"n": model}, CLASSES)
-    model.eval().layers[1].blocks[0].mlp.fc1.weight.data[0, 0] = float("nan")
-    with pytest.raises(DVFLError, match="network 'n': .* NaN or infinite numbers"):
-        record_clip(noise(), {"n": model}, CLASSES)
+    for layer in (model.eval().head, model.layers[1].blocks[0].mlp.fc1):
+        layer.weight.data[0, 0] = float("nan")
+        with pytest.raises(DVFLError, match="network 'n': .* NaN or infinite numbers"):
+            record_clip(noise(), {"n": model}, CLASSES)
 
 
 def test_a_bar_is_shown_where_it_takes_long(student, capsys, monkeypatch):
