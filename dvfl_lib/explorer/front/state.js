@@ -122,6 +122,10 @@ export function makeState(record, askers) {
     redo: () => step(future, past),
     restore: () => alter(untouched),
     subscribe(f) { followers.add(f); return () => followers.delete(f); },
-    close() { clearInterval(clock); askers.forEach((asker) => asker.close()); },
+    close() {
+      clearInterval(clock);
+      change = untouched;  // so that no question is asked once more
+      askers.forEach((asker) => asker.close());
+    },
   };
 }
