@@ -17,16 +17,8 @@ const BRANCHES = {
 
 // A symbol of the lessons, such as m with "space" below, and words or more symbols after it.
 function symbol(letter, below = "", ...after) {
-  const el = made("span", "dvfl-symbol"), sign = made("i", "", letter);
-  if (below) sign.append(made("sub", "", below));
-  el.append(sign, ...after.flatMap((part) => [" ", part]));
-  return el;
-}
-
-function boxed(cls, ...parts) {
-  const el = made("div", cls);
-  el.append(...parts);
-  return el;
+  const sign = made("i", "", letter, below && made("sub", "", below));
+  return made("span", "dvfl-symbol", sign, ...after.flatMap((part) => [" ", part]));
 }
 
 /** The layer of the chosen block. */
@@ -76,43 +68,42 @@ export function makeLayer(el, record, state) {
     windows = windowsOf(record, state);
     flow.className = "dvfl-flow";
     flow.style.setProperty("--levels", levels);
-    bar.replaceChildren(where.el, boxed("dvfl-named", made("span", "", "the whole block"),
+    bar.replaceChildren(where.el, made("div", "dvfl-named", made("span", "", "the whole block"),
       makeSwitch("block", 0, "the whole block")));
     input = makeMap(record, state, symbol("x", "", "input"), "dvfl-is-x");
     input.canvas.tabIndex = 0;
     input.seen.append(sees);
     const q = single("q", symbol("q", "", "query"), "query"), product = single("product",
       symbol("m", "space", symbol("m", "time")), "product of the modulators");
-    const out = boxed("dvfl-out", symbol("y", "", "= proj(", symbol("q"), "×",
+    const out = made("div", "dvfl-out", symbol("y", "", "= proj(", symbol("q"), "×",
       symbol("m", "space"), "×", symbol("m", "time"), ") "), made("small", "", "is added to x"));
     edges.push([input.el, q, "", "f"], [product, part(out, "block"), "", ""],
       [q, out, "dvfl-is-q", "×", true]);
     const [space, time] = Object.keys(BRANCHES).map((name) => buildBranch(name, levels, product));
-    flow.replaceChildren(wires, input.el, space, boxed("dvfl-middle", q, product), time, out);
+    flow.replaceChildren(wires, input.el, space, made("div", "dvfl-middle", q, product), time, out);
   }
 
   function buildBranch(branch, levels, product) {
     const [word, about, dash, order] = BRANCHES[branch], name = `${word} branch`, boxes = {};
     const each = (make) => Array.from({ length: levels }, (_, i) => (
       make(i < levels - 1 ? `level ${i + 1}` : "global", i)));
-    const ground = boxed(`dvfl-branch dvfl-is-${branch}`, boxed("dvfl-named dvfl-head",
+    const ground = made("div", `dvfl-branch dvfl-is-${branch}`, made("div", "dvfl-named dvfl-head",
       made("b", "", name), makeSwitch(branch, 0, name), made("small", "", about)));
     const own = single(branch, symbol("m", branch), `${word} modulator`, branch);
-    ground.append(...each((level, i) => part(boxed("dvfl-named", made("span", "", level),
+    ground.append(...each((level, i) => part(made("div", "dvfl-named", made("span", "", level),
       makeSwitch(branch, i + 1, `${word} ${level}`)), branch, i + 1)));
     for (const kind of order) {
       const [title, words, ...letters] = KINDS[kind], scale = makeScale();
       const maps = each((_, i) => {
-        const signs = made("span");
-        signs.append(...letters.map((letter) => symbol(letter + dash, i + 1)));
-        const map = makeMap(record, state, signs, `dvfl-is-${kind}`);
+        const signs = letters.map((letter) => symbol(letter + dash, i + 1));
+        const map = makeMap(record, state, made("span", "", ...signs), `dvfl-is-${kind}`);
         if (kind === "context") map.el.append(made("small", "", sight(branch, i, levels)));
         part(map.el, branch, i + 1);
         return map;
       });
       boxes[kind] = maps.map((map) => map.el);
-      ground.append(boxed("dvfl-head", made("b", "", title), made("small", "", words), scale.el),
-        ...boxes[kind], ...(kind === "sum" ? [own] : []));
+      const head = made("div", "dvfl-head", made("b", "", title), made("small", "", words), scale.el);
+      ground.append(head, ...boxes[kind], ...(kind === "sum" ? [own] : []));
       rows.push({ maps, scale, boxes: each((_, i) => [kind, branch, i]), raw: kind !== "context",
         words: each((level) => `${word} ${title}, ${level}`) });
     }
