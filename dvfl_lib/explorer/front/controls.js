@@ -150,7 +150,7 @@ export function makeOptions(el, record, state) {
     level.set(view.level);
     for (const [key, group] of Object.entries(groups)) group.set(view[key]);
     groups.moment.el.querySelectorAll("input").forEach((input, i) => {
-      input.disabled = i > 0 && !state.changed;
+      input.disabled = i > 0 && !(state.changed && state.answers[view.network].live);
     });
     overlay.set(view.overlay, `${Math.round(100 * view.overlay)} %`);
     told.textContent = `row ${view.row + 1}, column ${view.column + 1} of ${h} x ${w}`;

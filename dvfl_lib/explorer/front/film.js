@@ -53,6 +53,7 @@ export function makeFilm(el, record, state) {
   };
 
   const strip = made("ol", "dvfl-strip");
+  strip.style.setProperty("--row", Math.min(T, 8));
   strip.setAttribute("role", "listbox");
   strip.setAttribute("aria-label", "Frames of the clip");
   const items = all.map(() => {
