@@ -121,12 +121,13 @@ def pack_record(
     room = MOST_WEIGHTS
     for number, entry in enumerate(record.networks):
         model = networks.get(entry.name)
-        weights = None
-        if type(model) is VFLNet:  # the page computes this one alone
+        config = weights = None
+        if _is_plain(model):
+            config = asdict(model.config)
             count = sum(value.numel() for value in model.state_dict().values())
             if count <= room:
                 room -= count
-                weights = _pack_weights(packer, model)
+                weights = {"config": config, "tensors": _pack_weights(packer, model)}
         told["networks"].append(
             {
                 "name": entry.name,
@@ -134,7 +135,7 @@ def pack_record(
                 "colour": colour_of(entry.name, number),
                 "logits": entry.logits.tolist(),
                 "blocks": _pack_blocks(packer, entry, record.frames.shape[1:3]),
-                "config": asdict(model.config) if type(model) is VFLNet else None,
+                "config": config,
                 "weights": weights,
                 "kernel": kernel and model is not None,
             }
@@ -151,12 +152,19 @@ def pack_maps(packer: Packer, maps: ModulationMaps, sides: tuple[int, int]) -> T
     return {"logits": maps.logits.tolist(), "blocks": blocks}
 
 
+def _is_plain(model: nn.Module | None) -> bool:
+    """Whether its weights tell all that a network computes: the page has no more."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks")
+    return type(model) is VFLNet and not any(
+        getattr(part, name) for part in model.modules() for name in hooks
+    )
+
+
 def _pack_weights(packer: Packer, model: VFLNet) -> Told:
-    tensors = {
-        name: packer.put(value.float().cpu().numpy())
-        for name, value in model.state_dict().items()
+    state = model.state_dict()
+    return {
+        key: packer.put(value.float().cpu().numpy()) for key, value in state.items()
     }
-    return {"config": asdict(model.config), "tensors": tensors}
 
 
 def _pack_block(packer: Packer, block: BlockMaps, pixels: tuple[int, int]) -> Told:
@@ -262,14 +270,8 @@ class _Reader:
         self._raw = raw
         self._left = len(raw)  # no byte is for two arrays: they would fill the memory
 
-    def get(
-        self,
-        told: Told,
-        shape: tuple[int, ...],
-        least: float = 0.0,
-        exact: bool = False,
-    ) -> Array:
-        """float32 of finite numbers of at least ``least``, or uint8 where ``exact``."""
+    def get(self, told: Told, shape: tuple[int, ...], exact: bool = False) -> Array:
+        """float32 of finite numbers, or uint8 where ``exact``."""
         dtype, count = _KINDS[told["kind"]], math.prod(shape)
         self._left -= count * dtype.itemsize
         same = tuple(told["shape"]) == shape and (dtype == np.uint8) == exact
@@ -281,8 +283,8 @@ class _Reader:
         with np.errstate(all="ignore"):  # what is not finite is refused below
             wide = values * float(told["step"]) + float(told["base"])
             values = wide.astype(np.float32)
-        if not (np.isfinite(values).all() and values.min() >= least):
-            raise DVFLError("numbers that cannot be")
+        if not np.isfinite(values).all():
+            raise DVFLError("NaN or infinite numbers")
         return values
 
     def record(self, told: Told) -> Record:
@@ -300,37 +302,33 @@ class _Reader:
         """One network; of ``frames`` frames and ``classes`` names."""
         logits = np.array(told["logits"], np.float32)
         if logits.shape != (classes,) or not np.isfinite(logits).all():
-            raise DVFLError("logits that cannot be")
+            raise DVFLError("logits that do not fit the classes")
         blocks = tuple(self.block(entry, frames) for entry in told["blocks"])
         maps = ModulationMaps(blocks, logits)
         places = maps.places
         if not places or list(places) != sorted(set(places)):
             raise DVFLError("blocks out of order")
-        pairs = list(zip(told["blocks"], blocks, strict=True))
-        cams = tuple(self.get(entry["cam"], block.size) for entry, block in pairs)
-        reach = tuple(
-            self.reach(entry["reach"], blocks[: number + 1][::-1])
-            for number, (entry, _) in enumerate(pairs)
-            if told["blocks"][0]["reach"]
-        )
-        return NetworkRecord(told["name"], told["about"], maps, cams, reach)
+        cams, reach = [], []
+        for number, entry in enumerate(told["blocks"]):
+            cams.append(self.get(entry["cam"], blocks[number].size))
+            if told["blocks"][0]["reach"]:  # of all blocks, or of none
+                reach.append(self.reach(entry["reach"], blocks[number::-1]))
+        words = told["name"], told["about"]
+        return NetworkRecord(*words, maps, tuple(cams), tuple(reach))
 
     def block(self, told: Told, frames: int) -> BlockMaps:
         """One block's maps."""
         numbers = (told["stage"], told["block"], told["channels"], told["levels"])
         size = tuple(told["size"])
         whole = {"space": (size[0], 1, 1), "time": (1, *size[1:])}
-        if not all(type(n) is int and n > 0 for n in (*numbers, *size)):
+        if not all(type(n) is int and 0 < n <= 2**16 for n in (*numbers, *size)):
             raise DVFLError("numbers that are no counts")
         if len(size) != 3 or size[0] != frames:
             raise DVFLError("maps that do not fit the frames")
         *place, levels = numbers  # stage, block, channels
-        gates = {
-            branch: self.get(told["gates"][branch], (levels, *size), -math.inf)
-            for branch in _BRANCHES
-        }
-        contexts = {}
+        gates, contexts = {}, {}
         for branch in _BRANCHES:
+            gates[branch] = self.get(told["gates"][branch], (levels, *size))
             shapes = [size] * (levels - 1) + [whole[branch]]
             pairs = zip(told["contexts"][branch], shapes, strict=True)
             contexts[branch] = tuple(self.get(*pair) for pair in pairs)

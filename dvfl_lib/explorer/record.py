@@ -39,14 +39,6 @@ class TokenReach:
     sources: tuple[Place, ...]
     maps: tuple[Array, ...]
 
-    def nearest(self, token: tuple[int, int, int]) -> int:
-        """The number of the kept token nearest to ``token`` (t, y, x).
-
-        The same frame comes first, then the distance on the map.
-        """
-        gap = np.abs(self.tokens - np.asarray(token)).astype(float)
-        return int((gap[:, 0] * 1e6 + (gap[:, 1:] ** 2).sum(1)).argmin())
-
 
 @dataclass(frozen=True, eq=False)
 class NetworkRecord:
@@ -70,16 +62,6 @@ class NetworkRecord:
     def logits(self) -> Array:
         """float32 (K,)."""
         return self.maps.logits
-
-    def last_place_of(self, stage: int) -> Place:
-        """(stage, block) of a stage's last block; of the last stage if it has none."""
-        places = [p for p in self.maps.places if p[0] == stage]
-        return places[-1] if places else self.maps.places[-1]
-
-    def number_of(self, place: Place) -> int:
-        """The position of a block in ``maps``, ``cams`` and ``reach``."""
-        self.maps.at(*place)
-        return self.maps.places.index(place)
 
 
 @dataclass(frozen=True, eq=False)

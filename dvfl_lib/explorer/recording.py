@@ -15,22 +15,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..capture import (
-    Dependency,
-    ModulationMaps,
-    capture_maps,
-    dependency,
-    grad_cam,
-)
+from ..capture import Dependency, ModulationMaps, capture_maps, dependency, grad_cam
 from ..errors import DVFLError, check_int
 from ..video.reading import open_video
 from ..video.sampling import segment_indices
-from ..video.transforms import (
-    check_sides,
-    denormalise,
-    evaluation_crops,
-    normalise,
-)
+from ..video.transforms import check_sides, denormalise, evaluation_crops, normalise
 from .record import NetworkRecord, Record, TokenReach
 
 # Seconds after which a bar appears: a recording of a small network shows none.
@@ -55,7 +44,7 @@ def record_clip(
 
     It takes seconds for the lab networks. At published sizes dependencies take long:
     on one CPU core ``vfl_net_nano`` at 8 x 224 x 224 takes 1.5 minutes and 3 GiB with
-    ``grid=1, probes=1``, and half an hour with ``grid=3, probes=2``; time grows with
+    ``grid=1, probes=1``, and half an hour with ``grid=4, probes=2``; time grows with
     grid squared times probes. ``grid=0`` leaves them out.
 
     Args:
@@ -79,11 +68,9 @@ def record_clip(
         raise DVFLError("frames are a uint8 tensor (T, 3, H, W)")
     grid, probes = check_int("grid", grid), check_int("probes", probes, 1)
     pictures = frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()  # (T, H, W, 3)
+    about, none = about or {}, ModulationMaps((), _NONE)
     named = tuple(
-        NetworkRecord(
-            name, (about or {}).get(name, ""), ModulationMaps((), _NONE), (), ()
-        )
-        for name in networks
+        NetworkRecord(name, about.get(name, ""), none, (), ()) for name in networks
     )
     # Refuses names before anything that takes time.
     record = Record(title, pictures, tuple(classes), label, standin, named)
@@ -182,17 +169,15 @@ def _filled(
                 "given"
             )
         # Before all that takes time: a network that gives NaN is of no use.
-        if not all(np.isfinite(m).all() for b in maps for m in (b.q, b.product)):
-            raise DVFLError(
-                "its maps hold NaN or infinite numbers; look at its weights"
-            )
+        numbers = [maps.logits, *(m for b in maps for m in (b.q, b.product))]
+        if not all(np.isfinite(part).all() for part in numbers):
+            raise DVFLError("it gives NaN or infinite numbers; look at its weights")
         found = grad_cam(model, clip, int(maps.logits.argmax()))
         wanted = [usual_tokens(b.size, grid) if grid else [] for b in maps]
         show = {"disable": not progress, "delay": _PATIENCE, "leave": False}
         reach = []
-        with tqdm(
-            total=sum(map(len, wanted)), desc=f"recording {entry.name}", **show
-        ) as bar:
+        steps = sum(map(len, wanted))
+        with tqdm(total=steps, desc=f"recording {entry.name}", **show) as bar:
             more = {"probes": probes, "advance": bar.update}
             for place, tokens in zip(maps.places, wanted, strict=True):
                 if tokens:

@@ -39,7 +39,8 @@ pytestmark = [
 Change = dict[str, Any]
 TRAINED = ("student", "baseline", "teacher")
 # Numbers of a page: base64 of float32, for JSON would be slow.
-PAGE = """<!doctype html><meta charset="utf-8"><body>front<script type="module">
+PAGE = """<!doctype html><meta charset="utf-8"><p class="dvfl-alert">front</p>
+<script type="module">
 %s
 const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const textOf = (arrays) => {
@@ -70,7 +71,6 @@ window.show = async (told, blob) => {
   window.record = await unpack(told, bytesOf(blob).buffer);
   window.renew();
 };
-document.body.dataset.ready = 1;
 </script>"""
 ASK = """async ([index, change]) => {
   const began = performance.now();
@@ -159,7 +159,7 @@ def changes(size: tuple[int, int, int], last: tuple[int, int]) -> dict[str, Chan
         "two frames change places": {"order": [*order[1:2], 0, *order[2:]][:T]},
         "grey in one frame": {"grey": [[T - 1, 1, 3, H // 2, W - 2]]},
         "grey in all": {"grey": [[-1, H // 3, 0, H, W // 2]]},
-        "two greys": {"grey": [[-1, 0, 0, 9, 9], [0, 4, 4, H, W]]},
+        "grey over the edge": {"grey": [[-1, 0, 0, 9, 9], [0, 4, 4, H + 3, W + 3]]},
         "block off": {"off": [off("block", 0, last)]},
         "first block off": {"off": [off("block", 0, (1, 1))]},
     }
@@ -298,15 +298,18 @@ def test_only_the_newest_question_waits(page, small, build, then, said):
     [
         ("null", "is shown from its record"),
         ("{ ...weights, tensors: {} }", "The network could not answer"),
-        ("{ tensors: weights.tensors }", "This browser could not run network "),
+        ("(window.Worker = Broken, weights)", 'This browser could not run network "st'),
         ("{ get config() { throw Error('no workers'); } }", "no workers"),
     ],
 )
 def test_what_cannot_be_answered_is_told(page, small, weights, said):
     build = f"""const {{ weights }} = record.networks[0];
+        window.kept = Worker;
+        const address = URL.createObjectURL(new Blob(["no script"]));
+        class Broken extends kept {{ constructor() {{ super(address); }} }}
         const networks = [{{ ...record.networks[0], weights: {weights} }}];
         makeAsker({{ ...record, networks }}, 0, {{}})"""
-    found = page.evaluate(OUTCOMES, [build, [SMALL], ""])
+    found = page.evaluate(OUTCOMES, [build, [SMALL], "window.Worker = kept"])
     assert said in found["said"][0]
     assert found["live"] == (weights != "null")
     page.faults.clear()  # a worker that ends is in the browser's console, too

@@ -42,7 +42,6 @@ def test_a_record_holds_what_the_networks_did(record, networks):
         assert np.array_equal(entry.maps.at(2).product, maps.at(2).product)
         cams = grad_cam(model, clip, int(maps.logits.argmax()))
         for number, place in enumerate(maps.places):
-            assert entry.number_of(place) == number
             assert np.array_equal(entry.cams[number], cams[place])
     with pytest.raises(
         DVFLError, match="no network 'x'; it holds 'student', 'teacher'"
@@ -59,8 +58,7 @@ def test_reach_is_a_cross_in_the_kept_form_too(record):
         cross[:, y, x] = True
         assert np.array_equal(reach.maps[0][number] > 0, cross)
         assert reach.maps[0][number].max() == 255
-        assert reach.nearest((t, y, x)) == number
-    assert reach.tokens[reach.nearest((2, 0, 7))].tolist() == [2, 2, 6]
+    assert [2, 2, 6] in reach.tokens.tolist()
     last = record.network("teacher").reach[3]
     assert last.sources == ((3, 2), (3, 1), (2, 1), (1, 1))
 
@@ -99,9 +97,10 @@ def test_networks_of_no_use_are_refused_before_anything_takes_time(monkeypatch):
     model = create_model("vfl_net_lab_student", 3, init="fan_in")
     with pytest.raises(ModelError, match="network 'n': .* training mode"):
         record_clip(noise(), {"n": model}, CLASSES)
-    model.eval().layers[1].blocks[0].mlp.fc1.weight.data[0, 0] = float("nan")
-    with pytest.raises(DVFLError, match="network 'n': .* NaN or infinite numbers"):
-        record_clip(noise(), {"n": model}, CLASSES)
+    for layer in (model.eval().head, model.layers[1].blocks[0].mlp.fc1):
+        layer.weight.data[0, 0] = float("nan")
+        with pytest.raises(DVFLError, match="network 'n': .* NaN or infinite numbers"):
+            record_clip(noise(), {"n": model}, CLASSES)
 
 
 def test_a_bar_is_shown_where_it_takes_long(student, capsys, monkeypatch):

@@ -80,7 +80,6 @@ export function makeAnswers(el, record, state) {
       const asked = answer.live && state.changed, { cell, said, how } = heads[i];
       said.textContent = likeliest(record, state, answer.now).join(" ");
       cell.classList.toggle("dvfl-busy", answer.busy);
-      cell.classList.toggle("dvfl-shown", i === state.view.network);
       how.textContent = answer.trouble || told(record.networks[i], answer, state.changed);
       for (const { k, cells } of rows) {
         const { fill, tick, number, by } = cells[i], points = 100 * (now[k] - before[k]);

@@ -1,5 +1,5 @@
 // Maps beside each other: of two networks, of modulators and Grad-CAM, and what covering costs.
-import { boxOf, rangeOf } from "./boxes.js";
+import { numbersOf, rangeOf } from "./boxes.js";
 import { blockOf, makeMap, makeScale, once } from "./canvas.js";
 import { STALE } from "./asking.js";
 import { button, choices, made } from "./dom.js";
@@ -8,7 +8,7 @@ import { vector } from "./wires.js";
 
 /** Pairs of maps with their rank correlation, and the search for the token that decides. */
 export function makeBeside(el, record, state) {
-  const { view } = state, { networks } = record, groups = made("div", "dvfl-groups");
+  const { view } = state, { networks } = record;
   const others = choices("Beside which network", networks.map(({ name }, i) => [i, name]),
     (beside) => state.set({ beside }));
   const twins = makeGroup(2, others.el), cams = makeGroup(2);
@@ -16,30 +16,26 @@ export function makeBeside(el, record, state) {
   const costs = makeGroup(1, start), found = new Map();  // by network, block and change
   let task = null;
   twins.el.hidden = networks.length < 2;
-  groups.append(twins.el, cams.el, costs.el);
-  el.append(groups);
+  el.append(made("div", "dvfl-groups", twins.el, cams.el, costs.el));
 
   function makeGroup(count, ...controls) {
-    const group = made("div", "dvfl-group-of"), row = made("div", "dvfl-pair");
     const said = made("p"), maps = Array.from({ length: count }, () => {
       const title = made("span"), map = makeMap(record, state, title), scale = makeScale();
-      const svg = vector("svg", { class: "dvfl-differ" });
-      map.seen.append(svg);
+      const svg = map.seen.appendChild(vector("svg", { class: "dvfl-differ" }));
       map.el.append(scale.el);
-      row.append(map.el);
       return { ...map, title, scale, svg };
-    });
-    group.append(...controls, row, said);
-    return { el: group, maps, said };
+    }), row = made("div", "dvfl-pair", ...maps.map((map) => map.el));
+    return { el: made("div", "dvfl-group-of", ...controls, row, said), maps, said };
   }
 
   // One map on a scale of its own; of T frames, or (T = 1) the same for all.
   function put({ title, show, scale }, { values, size: [T, h, w], covered, name }, signed = false) {
-    const count = h * w, offset = T > 1 ? view.frame * count : 0;
-    const range = rangeOf([{ both: [values], offset, count }], view.shared && !signed, signed);
+    const from = T > 1 ? view.frame * h * w : 0, to = from + h * w;
+    const part = signed || !view.shared ? [from, to] : [];
+    const range = rangeOf([{ both: [values] }], signed, ...part);
     const lut = record.luts[signed ? "signed" : "amount"];
     title.textContent = name;
-    show({ values, offset, h, w, covered, range, lut, words: name });
+    show({ values: values.subarray(from, to), h, w, covered, range, lut, words: name });
     scale.show(range, lut);
   }
   function compare({ maps, said }, parts, after = "") {
@@ -136,8 +132,8 @@ export function makeBeside(el, record, state) {
     const block = blockOf(record, state), moment = view.moment === "before" ? "before" : "now";
     const { blocks } = networks[other].before, same = blocks.filter((b) => b.stage === block.stage);
     const twin = same.find((b) => b.block === block.block) ?? same.at(-1) ?? blocks.at(-1);
-    const { part } = boxOf(block, view, "product"), away = view.amount === "rest";
-    const name = away ? "distance from rest" : "product";
+    const part = (b) => numbersOf(b, ["product"], view.amount === "rest");
+    const name = view.amount === "rest" ? "distance from rest" : "product";
     const of = (i, { size, covered }, at) => ({ size, covered, name: `${networks[i].name}: ${name}`,
       values: part(state.answers[i][moment].blocks[at]) });
     if (networks.length > 1) {

@@ -8,7 +8,7 @@ export function windowsOf(record, state) {
   const config = network.config ?? network.weights?.config;
   if (!config) return null;
   let sees = 1;
-  return [...Array(config.focal_levels).keys()].map((level) => {
+  return Array.from({ length: config.focal_levels }, (_, level) => {
     const kernel = config.focal_window + config.focal_factor * level;
     sees += kernel - 1;
     return { kernel, sees };
@@ -22,35 +22,21 @@ export function isOff(record, state, part, level = 0) {
     && (o.stage === 0 || (o.stage === stage && o.block === block)));
 }
 
-/** What a box shows: `part` takes its numbers from a block of MAPS, its frame begins at `offset`.
- * kind: "gate", "context" or "sum" of a branch and level (from 0); or a modulator's, or "q". */
-export function boxOf({ size: [T, h, w], levels, rest }, view, kind, branch, level) {
-  const n = h * w, all = { offset: view.frame * n, h, w, count: n };
-  const each = { ...all, offset: (level * T + view.frame) * n };
-  if (kind === "gate") return { part: (b) => b.gates[branch], ...each };
-  if (kind === "sum") {
-    return { part: (b) => once(b, branch, () => contributions(b, branch)), ...each };
-  }
+/** One number per token of a block of MAPS, (T, h, w). box: ["gate", "context" or "sum", branch,
+ * level from 0], or ["q", "space", "time" or "product"], their distance from rest if `rest`. */
+export function numbersOf(block, [kind, branch, level], rest = false) {
+  const [T, h, w] = block.size, n = T * h * w;
   if (kind === "context") {
-    const part = (b) => b.contexts[branch][level];
-    if (level < levels - 1) return { part, ...all };
-    // The global one: one number per frame, or one per pixel.
-    return branch === "time" ? { part, ...all, offset: 0 }
-      : { part, offset: view.frame, h: 1, w: 1, count: 1 };
+    const lengths = block.contexts[branch][level], frames = branch === "space";
+    if (lengths.length === n) return lengths;
+    return once(lengths, "spread", () => (  // the global one: one per frame, or one per pixel
+      Float32Array.from({ length: n }, (_, i) => (
+        lengths[frames ? Math.floor(i / (h * w)) : i % (h * w)]))));
   }
-  const away = view.amount === "rest" && kind in rest;
-  return { part: (b) => (away ? b.rest : b)[kind], ...all };
-}
-
-/** Those numbers now, before, or what changed: {values, both: [before, now], signed}. */
-export function momentOf(state, part, absolute = false) {
-  const { network, block, moment } = state.view, answer = state.answers[network];
-  const size = (v) => (absolute ? once(v, "absolute", () => v.map(Math.abs)) : v);
-  const both = [answer.before, answer.now].map((maps) => size(part(maps.blocks[block])));
-  if (moment !== "difference") return { values: both[moment === "now" ? 1 : 0], both };
-  const least = grain(both[0]), values = once(both[1], "difference", () => (
-    both[1].map((v, i) => (Math.abs(v - both[0][i]) < least ? 0 : v - both[0][i]))));
-  return { values, both: [values], signed: true, least };
+  if (!branch) return (rest && kind in block.rest ? block.rest : block)[kind];
+  const all = kind === "gate" ? block.gates[branch]
+    : once(block, branch, () => contributions(block, branch));
+  return once(all, level, () => all.subarray(level * n, (level + 1) * n));
 }
 
 // Lowest and highest number, with zero between them.
@@ -63,30 +49,40 @@ function extent(values) {
   return [low, high];
 }
 
-/** A change of a part of `before` below this is the rounding of the record, and none. */
+/** A change of these numbers below this is the rounding of the record, and none. */
 export const grain = (before) => (
   once(before, "grain", () => 1e-3 * Math.max(...extent(before).map(Math.abs))));
 
-/** The ends of one scale for several boxes: of all frames, or of the shown one. */
-export function rangeOf(boxes, shared, signed) {
-  return ends(boxes.flatMap(({ both, offset, count, least }) => [...both.flatMap((v) => (
-    shared ? once(v, "extent", () => extent(v)) : extent(v.subarray(offset, offset + count))
-  )), least ?? 0]), signed);
+/** A box now, before, or what changed: {values, both: [before, now] or the change, least}. */
+export function momentOf(state, box, absolute = false) {
+  const { network, block, moment, amount } = state.view, answer = state.answers[network];
+  const both = [answer.before, answer.now].map((maps) => {
+    const values = numbersOf(maps.blocks[block], box, amount === "rest");
+    return absolute ? once(values, "absolute", () => values.map(Math.abs)) : values;
+  });
+  if (moment !== "difference") return { values: both[moment === "now" ? 1 : 0], both, least: 0 };
+  const least = grain(both[0]), values = once(both[1], "difference", () => (
+    both[1].map((v, i) => (Math.abs(v - both[0][i]) < least ? 0 : v - both[0][i]))));
+  return { values, both: [values], least };
 }
 
-/** The number of the chosen token, or of the one at `at`, in a box. */
-export function numberAt({ offset, h, w }, values, { row, column }) {
-  return values[offset + Math.min(row, h - 1) * w + Math.min(column, w - 1)];
+/** The ends of one scale for several boxes; from, to: the numbers of one frame, if not of all. */
+export function rangeOf(boxes, signed, from, to) {
+  return ends(boxes.flatMap(({ both, least = 0 }) => [least, ...both.flatMap((values) => (
+    to ? extent(values.subarray(from, to)) : once(values, "extent", () => extent(values))
+  ))]), signed);
 }
 
-/** Draws boxes that share a scale; `raw` numbers have a sign, and "absolute" takes it away. */
-export function drawRow(record, state, { maps, scale, boxes, raw, words }, frame) {
-  const { shared, signed, overlay } = state.view, { covered } = blockOf(record, state);
-  const shown = boxes.map((box) => ({ ...box, ...momentOf(state, box.part, raw && !signed) }));
-  const both = shown[0].signed || (raw && signed), range = rangeOf(shown, shared, both);
+/** Draws boxes that share a scale. `raw` numbers have a sign, unless the view takes it away. */
+export function drawRow(record, state, { maps, scale, boxes, raw, words }, picture) {
+  const { shared, signed, moment, overlay, frame } = state.view;
+  const { size: [, h, w], covered } = blockOf(record, state);
+  const from = frame * h * w, to = from + h * w;
+  const shown = boxes.map((box) => momentOf(state, box, raw && !signed));
+  const both = moment === "difference" || (raw && signed);
+  const range = rangeOf(shown, both, ...(shared ? [] : [from, to]));
   const lut = record.luts[both ? "signed" : "amount"];
   scale.show(range, lut);
-  maps.forEach((map, i) => map.show(
-    { ...shown[i], range, lut, covered, overlay, frame, words: words[i] }));
+  maps.forEach((map, i) => map.show({ values: shown[i].values.subarray(from, to), h, w, range, lut,
+    covered, overlay, frame: picture, words: words[i] }));
 }
-

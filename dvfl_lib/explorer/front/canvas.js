@@ -20,38 +20,32 @@ function sized(canvas, w, h) {
   return canvas.getContext("2d");
 }
 
-// RGB of n pixels as an image; colour(i, c) is channel c of pixel i.
+// An image of w x h pixels; colour(i, c) is channel c of pixel i.
 function painted(context, w, h, colour) {
   const image = context.createImageData(w, h), { data } = image;
-  for (let i = 0; i < w * h; i++) {
-    for (let c = 0; c < 3; c++) data[4 * i + c] = colour(i, c);
-    data[4 * i + 3] = 255;
-  }
+  for (let i = 0; i < data.length; i++) data[i] = i % 4 < 3 ? colour(i >> 2, i % 4) : 255;
   return image;
 }
 
 /** The frame at a place under the present change, with its grey rectangles; (H, W) pixels.
  * `recorded`: as the record has it. */
-export function drawFrame(canvas, record, state, place, { grey = true, recorded = false } = {}) {
+export function drawFrame(canvas, record, state, place, { recorded = false } = {}) {
   const [, H, W] = record.size, context = sized(canvas, W, H);
   const number = recorded ? place : state.change.order[place], from = number * H * W * 3;
   const colour = (i, c) => record.frames[from + 3 * i + c];
   context.putImageData(once(record, number, () => painted(context, W, H, colour)), 0, 0);
   context.fillStyle = GREY;
-  for (const [t, top, left, bottom, right] of grey && !recorded ? state.change.grey : []) {
+  for (const [t, top, left, bottom, right] of recorded ? [] : state.change.grey) {
     if (t === -1 || t === place) context.fillRect(left, top, right - left, bottom - top);
   }
 }
 
-/** One frame of a map, (h, w) numbers from values[offset] on; `range` spans the colours of `lut`.
- * With overlay < 1 the canvas `frame` shines through; the map covers `covered` pixels of it. */
-export function drawMap(canvas, values, offset, h, w, range, lut, more = {}) {
-  const { covered, overlay = 1, frame } = more, through = frame && overlay < 1;
-  const ground = through ? made("canvas") : canvas, below = sized(ground, w, h);
-  const [low, high] = range, steps = 255 / (high - low);
+// A map as makeMap shows it. With overlay < 1 the canvas `frame` shines through.
+function drawMap(canvas, { values, h, w, covered, range: [low, high], lut, overlay, frame }) {
+  const through = overlay < 1, ground = through ? made("canvas") : canvas;
+  const below = sized(ground, w, h), steps = 255 / (high - low);
   const step = (value) => Math.max(0, Math.min(255, Math.round((value - low) * steps)));
-  const colour = (i, c) => lut[3 * step(values[offset + i]) + c];
-  below.putImageData(painted(below, w, h, colour), 0, 0);
+  below.putImageData(painted(below, w, h, (i, c) => lut[3 * step(values[i]) + c]), 0, 0);
   if (!through) return;
   const context = sized(canvas, covered[1], covered[0]);
   context.imageSmoothingEnabled = false;
@@ -87,19 +81,18 @@ export function markToken(canvas, record, state) {
   lay(inside(canvas.parentElement, "dvfl-mark"), record, state);
 }
 
-/** The colours of a lut (256, 3), from left to right. */
-export function ramp(lut) {
-  const stops = [...Array(18).keys()].map((i) => `rgb(${lut.slice(45 * i, 45 * i + 3)})`);
+// The colours of a lut (256, 3), from left to right.
+function ramp(lut) {
+  const stops = Array.from({ length: 18 }, (_, i) => `rgb(${lut.slice(45 * i, 45 * i + 3)})`);
   return `linear-gradient(to right, ${stops})`;
 }
 
-/** A scale below its maps: show(range, lut) writes both ends, and marks zero. */
+/** A scale below its maps: show(range, lut) writes both ends, and zero in the middle. */
 export function makeScale() {
-  const el = made("div", "dvfl-scale"), numbers = [0, 1, 2].map(() => made("span"));
-  el.append(made("i"), ...numbers);
+  const numbers = [0, 1, 2].map(() => made("span"));
+  const el = made("div", "dvfl-scale", made("i"), ...numbers);
   const show = ([low, high], lut) => {
     el.firstChild.style.background = once(lut, "ramp", () => ramp(lut));
-    el.classList.toggle("dvfl-signed", low < 0);
     const told = [short(low), low < 0 ? "0" : "", short(high)];
     numbers.forEach((number, i) => { number.textContent = told[i]; });
   };
@@ -119,29 +112,27 @@ function tell(canvas, event, text = "") {
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** A map with its title (an element) and its value at the chosen token. A click or an arrow key
- * chooses the token, the pointer reads any. show({values, offset, h, w, covered, range, lut, words,
- * place, frame, overlay}): `place` is its frame, if not the chosen one. */
+ * chooses the token, the pointer reads any. show({values, h, w, covered, range, lut, words,
+ * place, frame, overlay}): the numbers of one frame, of `place` if not of the chosen one. */
 export function makeMap(record, state, title, cls = "") {
-  const el = made("figure", `dvfl-map ${cls}`), caption = made("figcaption");
-  const seen = made("div", "dvfl-seen"), canvas = made("canvas"), value = made("output");
+  const canvas = made("canvas"), seen = made("div", "dvfl-seen", canvas), value = made("output");
+  const el = made("figure", `dvfl-map ${cls}`, made("figcaption", "", title, value), seen);
   const [, H, W] = record.size;
   let at = null;  // what is shown
   seen.style.aspectRatio = `${W} / ${H}`;
   canvas.setAttribute("role", "img");
   canvas.tabIndex = -1;
-  seen.append(canvas);
-  caption.append(title, value);
-  el.append(caption, seen);
-  // Row and column, in a map, of a point of the picture in pixels.
-  const token = ([y, x], h, w, covered) => (
-    [Math.floor(y * h / covered[0]), Math.floor(x * w / covered[1])]);
+  // Row and column, in a map of h x w tokens, of a point of the picture in pixels.
+  const token = ([y, x], h, w, covered) => [
+    Math.min(h - 1, Math.floor(y * h / covered[0])),
+    Math.min(w - 1, Math.floor(x * w / covered[1]))];
   const under = (event) => {
     const box = seen.getBoundingClientRect();
     return [(event.clientY - box.top) * H / box.height, (event.clientX - box.left) * W / box.width];
   };
   const read = (point) => {
     const [row, column] = token(point, at.h, at.w, at.covered);
-    const number = at.values ? `: ${short(at.values[at.offset + row * at.w + column])}` : "";
+    const number = at.values ? `: ${short(at.values[row * at.w + column])}` : "";
     return `row ${row + 1}, column ${column + 1}${number}`;
   };
   const choose = (row, column) => state.set({ row, column, frame: at.place ?? state.view.frame });
@@ -155,15 +146,13 @@ export function makeMap(record, state, title, cls = "") {
     event.preventDefault();
     choose(state.view.row + step[0], state.view.column + step[1]);
   });
-  canvas.addEventListener("pointermove", (event) => {
-    tell(canvas, event, read(under(event)));
-  });
+  canvas.addEventListener("pointermove", (event) => tell(canvas, event, read(under(event))));
   canvas.addEventListener("pointerleave", (event) => tell(canvas, event));
   const show = (next) => {
     at = next;
     const { size: [, h, w], covered } = blockOf(record, state), { frame, row, column } = state.view;
-    const mine = (at.place ?? frame) === frame;
-    if (at.values) drawMap(canvas, at.values, at.offset, at.h, at.w, at.range, at.lut, at);
+    const place = at.place ?? frame, mine = place === frame;
+    if (at.values) drawMap(canvas, at);
     canvas.style.width = `${100 * at.covered[1] / W}%`;
     canvas.style.height = `${100 * at.covered[0] / H}%`;
     if (mine) markToken(canvas, record, state);
@@ -172,7 +161,7 @@ export function makeMap(record, state, title, cls = "") {
     value.textContent = at.values ? told.split(": ")[1] : "";
     const scale = at.values ? `, colours from ${at.range.map(short).join(" to ")}` : "";
     canvas.setAttribute("aria-label",
-      `${at.words}, frame ${(at.place ?? frame) + 1}${told && `, ${told}`}${scale}`);
+      `${at.words}, frame ${place + 1}${told && `, ${told}`}${scale}`);
   };
   return { el, canvas, seen, show };
 }

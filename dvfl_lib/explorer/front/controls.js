@@ -5,7 +5,7 @@ import { softmax } from "./record.js";
 const LARGEST = 9 * 2 ** 20;  // bytes: a Jupyter server closes the line at 10 MiB
 
 /** A share in [0, 1] as "12.3 %". */
-export const inPercent = (share) => `${(100 * share).toFixed(1)} %`;
+export const inPercent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
 
 /** The likeliest class of some logits: [name, "89.8 %"]. */
 export function likeliest(record, state, { logits }) {
@@ -150,7 +150,7 @@ export function makeOptions(el, record, state) {
     level.set(view.level);
     for (const [key, group] of Object.entries(groups)) group.set(view[key]);
     groups.moment.el.querySelectorAll("input").forEach((input, i) => {
-      input.disabled = i > 0 && !state.changed;
+      input.disabled = i > 0 && !(state.changed && state.answers[view.network].live);
     });
     overlay.set(view.overlay, `${Math.round(100 * view.overlay)} %`);
     told.textContent = `row ${view.row + 1}, column ${view.column + 1} of ${h} x ${w}`;

@@ -1,10 +1,10 @@
 // Makers of the elements that every panel uses, and the colour of a network.
 
-/** An element; text goes in as text, never as HTML. */
-export function made(tag, cls = "", text = "") {
+/** An element with texts and elements in it; text goes in as text, never as HTML. */
+export function made(tag, cls = "", ...parts) {
   const element = document.createElement(tag);
   if (cls) element.className = cls;
-  if (text !== "") element.textContent = text;
+  element.append(...parts.filter((part) => part !== ""));
   return element;
 }
 

@@ -28,7 +28,10 @@ const PARTS = [
 /** Shows the model's record in `el`; see anywidget for `model`. Returns what ends it. */
 export function render({ model, el }) {
   const root = made("div", "dvfl");
-  root.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab's keys are not ours
+  // JupyterLab's shortcuts (arrows choose a cell) leave alone only what says so itself.
+  root.addEventListener("focusin", ({ target }) => {
+    target.setAttribute("data-lm-suppress-shortcuts", "true");
+  });
   el.append(root);
   let end = () => {}, round = 0;
 
@@ -78,15 +81,17 @@ function build(root, record, model) {
     return make(body, record, state, model);
   });
 
-  // A step of the tour stands before the part that it is about.
-  function light(part) {
-    for (const key of Object.keys(sections)) {
-      sections[key].classList.toggle("dvfl-lit", key === part);
-    }
-    const after = sections[part === "layer" ? "options" : part];
-    if (!after) return;
-    after.before(sections.tour);
+  // What a step of the tour speaks of is marked; its card stands before that part. Panels
+  // make their boxes anew, so that the mark is set in every picture.
+  function light(moves) {
+    for (const old of root.querySelectorAll(".dvfl-lit")) old.classList.remove("dvfl-lit");
+    const lit = state.view.lit.flatMap((part) => (
+      [...root.querySelectorAll(`[data-part="${part}"]`)]));
+    lit.forEach((element) => element.classList.add("dvfl-lit"));
+    if (!lit.length || !moves) return;
+    lit[0].closest("section").before(sections.tour);
     sections.tour.scrollIntoView({ block: "start" });
+    if (lit[0].tagName !== "SECTION") lit[0].scrollIntoView({ block: "nearest" });
   }
   let waiting = null;
   function draw() {
@@ -94,7 +99,7 @@ function build(root, record, model) {
     waiting = null;
     root.dataset.theme = state.view.theme;
     for (const panel of draws) panel(keys);
-    if (keys.has("lit")) light(state.view.lit);
+    light(keys.has("lit") || keys.has("tour"));
   }
   function follow(names) {
     if (!waiting) requestAnimationFrame(draw);

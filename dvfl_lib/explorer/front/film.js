@@ -17,13 +17,9 @@ export function movedPlaces(count, a, b) {
   return places;
 }
 
-function shuffled(count) {
-  const places = [...Array(count).keys()];
-  for (let i = count - 1; i > 0; i--) {
-    const j = Math.floor(Math.random() * (i + 1));
-    [places[i], places[j]] = [places[j], places[i]];
-  }
-  return places;
+function shuffled(places) {
+  const drawn = places.map((place) => [Math.random(), place]);
+  return drawn.sort((a, b) => a[0] - b[0]).map(([, place]) => place);
 }
 
 /** The strip of frames with its tools. */
@@ -57,6 +53,7 @@ export function makeFilm(el, record, state) {
   };
 
   const strip = made("ol", "dvfl-strip");
+  strip.style.setProperty("--row", Math.min(T, 8));
   strip.setAttribute("role", "listbox");
   strip.setAttribute("aria-label", "Frames of the clip");
   const items = all.map(() => {
@@ -64,7 +61,8 @@ export function makeFilm(el, record, state) {
     item.setAttribute("role", "option");
     seen.append(made("canvas"));
     seen.style.aspectRatio = `${W} / ${H}`;
-    item.append(seen, made("span", "dvfl-place"), made("span", "dvfl-from"));
+    item.append(seen, made("span", "dvfl-place"), made("span", "dvfl-from"),
+      made("span", "dvfl-unseen"));
     strip.append(item);
     return item;
   });
@@ -125,7 +123,7 @@ export function makeFilm(el, record, state) {
   strip.addEventListener("keydown", (event) => {
     const side = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
       "[": [0, -1], "]": [0, 1] }[event.key];
-    if (event.ctrlKey || event.metaKey) return;
+    if (event.metaKey || (event.ctrlKey && !event.altKey)) return;  // both: AltGr, for [ and ]
     if (side && event.shiftKey) {
       state.set({ row: view.row + side[0], column: view.column + side[1] });
     } else if (side && (event.altKey || "[]".includes(event.key))) move(side[0] + side[1]);
@@ -157,7 +155,7 @@ export function makeFilm(el, record, state) {
   const groups = [[play, left, right], [
     button("Freeze", () => arrange(all.map(() => view.frame)), "this frame in all places"),
     button("Backwards", () => arrange([...all].reverse()), "reverse the order"),
-    button("Shuffle", () => arrange(shuffled(T)), "any order")],
+    button("Shuffle", () => arrange(shuffled(all)), "any order")],
   [brush, where.el, button("Grey this token", greyToken, "the chosen token", "g")],
   [undo, redo, restore]];
   for (const group of groups) {
@@ -172,13 +170,14 @@ export function makeFilm(el, record, state) {
     const { change } = state;
     if (["change", "network", "block", "frame", "row", "column"].some((k) => keys.has(k))) {
       items.forEach((item, place) => {
-        const [seen, number, from] = item.children, recorded = change.order[place];
+        const [seen, number, from, more] = item.children, recorded = change.order[place];
         drawFrame(seen.firstChild, record, state, place, { grey: true });
         markToken(seen.firstChild, record, state);
         number.textContent = place + 1;
         from.textContent = recorded === place ? "" : `frame ${recorded + 1}`;
-        const grey = change.grey.some(([t]) => t < 0 || t === place) ? ", partly grey" : "";
-        item.setAttribute("aria-label", `place ${place + 1}, frame ${recorded + 1}${grey}`);
+        const grey = change.grey.some(([t]) => t < 0 || t === place);
+        more.textContent = (recorded === place ? ", as recorded" : "")
+          + (grey ? ", partly grey" : "");
         item.setAttribute("aria-selected", place === view.frame);
         item.tabIndex = place === view.frame ? 0 : -1;
       });

@@ -9,39 +9,29 @@
 const MEAN = [0.485, 0.456, 0.406], STD = [0.229, 0.224, 0.225]; // as in video/transforms.py
 let config, tensors, clip; // the one network and clip that this worker holds
 
-// ---- layers ----
+// ---- layers.py, and what PyTorch brings ----
 
-/** out (N, cout) += x (N, cin) times weight (cout, cin). Nearly all of the time goes here: four
- * tokens meet four outputs, so that eight numbers read are good for sixteen products. */
+/** out (N, cout) += x (N, cin) times weight (cout, cin). Nearly all of the time goes here: two
+ * tokens meet four outputs, so that six numbers read are good for eight products. */
 function product(x, weight, out, cin, cout) {
-  const rows = x.length / cin, high = rows - (rows % 4), wide = cout - (cout % 4);
-  for (let o = 0; o < wide; o += 4) {
-    const w = o * cin;
-    for (let n = 0; n < high; n += 4) {
-      let x0 = n * cin, x1 = x0 + cin, x2 = x1 + cin, x3 = x2 + cin;
-      let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
-      let c0 = 0, c1 = 0, c2 = 0, c3 = 0, d0 = 0, d1 = 0, d2 = 0, d3 = 0;
-      for (let w0 = w, w1 = w + cin, w2 = w1 + cin, w3 = w2 + cin; w0 < w + cin; w0++) {
-        const p = weight[w0], q = weight[w1++], r = weight[w2++], s = weight[w3++];
-        const a = x[x0++], b = x[x1++], c = x[x2++], d = x[x3++];
-        a0 += a * p; a1 += a * q; a2 += a * r; a3 += a * s;
-        b0 += b * p; b1 += b * q; b2 += b * r; b3 += b * s;
-        c0 += c * p; c1 += c * q; c2 += c * r; c3 += c * s;
-        d0 += d * p; d1 += d * q; d2 += d * r; d3 += d * s;
-      }
-      let at = n * cout + o;
-      out[at] += a0; out[at + 1] += a1; out[at + 2] += a2; out[at + 3] += a3; at += cout;
-      out[at] += b0; out[at + 1] += b1; out[at + 2] += b2; out[at + 3] += b3; at += cout;
-      out[at] += c0; out[at + 1] += c1; out[at + 2] += c2; out[at + 3] += c3; at += cout;
-      out[at] += d0; out[at + 1] += d1; out[at + 2] += d2; out[at + 3] += d3;
+  const rows = x.length / cin, high = rows - (rows % 2), wide = cout - (cout % 4);
+  for (let o = 0; o < wide; o += 4) for (let n = 0; n < high; n += 2) {
+    const w0 = o * cin, w1 = w0 + cin, w2 = w1 + cin, w3 = w2 + cin, x0 = n * cin, x1 = x0 + cin;
+    let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
+    for (let c = 0; c < cin; c++) {
+      const p = weight[w0 + c], q = weight[w1 + c], r = weight[w2 + c], s = weight[w3 + c];
+      const a = x[x0 + c], b = x[x1 + c];
+      a0 += a * p; a1 += a * q; a2 += a * r; a3 += a * s;
+      b0 += b * p; b1 += b * q; b2 += b * r; b3 += b * s;
     }
+    const to = n * cout + o, below = to + cout;
+    out[to] += a0; out[to + 1] += a1; out[to + 2] += a2; out[to + 3] += a3;
+    out[below] += b0; out[below + 1] += b1; out[below + 2] += b2; out[below + 3] += b3;
   }
-  for (let n = 0; n < rows; n++) { // what is left beside and below the fours
-    for (let o = n < high ? wide : 0; o < cout; o++) {
-      let sum = 0;
-      for (let c = 0; c < cin; c++) sum += x[n * cin + c] * weight[o * cin + c];
-      out[n * cout + o] += sum;
-    }
+  for (let n = 0; n < rows; n++) for (let o = n < high ? wide : 0; o < cout; o++) { // the rest
+    let sum = 0;
+    for (let c = 0; c < cin; c++) sum += x[n * cin + c] * weight[o * cin + c];
+    out[n * cout + o] += sum;
   }
 }
 
@@ -97,12 +87,12 @@ const plus = (x, y) => x.map((value, i) => value + y[i]);
 /** Merges patch x patch tokens into one; a remainder is cut off. Returns tokens and size. */
 function patchEmbed(x, [T, H, W], name, patch) {
   const h = Math.floor(H / patch), w = Math.floor(W / patch), C = x.length / (T * H * W);
-  const row = patch * C, patches = new Float32Array(T * h * w * patch * row);
+  const patches = new Float32Array(T * h * w * C * patch ** 2); // (T, h, w, C * patch * patch)
   for (let n = 0, to = 0; n < T * h * w; n++) {
-    const t = Math.floor(n / (h * w)), top = (Math.floor(n / w) % h) * patch;
-    for (let y = t * H + top; y < t * H + top + patch; y++, to += row) {
-      const from = (y * W + (n % w) * patch) * C;
-      patches.set(x.subarray(from, from + row), to);
+    const top = Math.floor(n / (h * w)) * H + (Math.floor(n / w) % h) * patch;
+    const left = (n % w) * patch;
+    for (let c = 0; c < C; c++) for (let i = 0; i < patch; i++) for (let j = 0; j < patch; j++) {
+      patches[to++] = x[((top + i) * W + left + j) * C + c];
     }
   }
   return [norm(linear(patches, `${name}.proj`), `${name}.norm`), [T, h, w]];
@@ -110,18 +100,18 @@ function patchEmbed(x, [T, H, W], name, patch) {
 
 const mlp = (x, name) => linear(gelu(linear(x, `${name}.fc1`)), `${name}.fc2`);
 
-// ---- modulation ----
+// ---- modulation.py ----
 
 /** k x k tokens of the own frame, each channel by itself, zero-padded: (T, H, W, C), the same. */
 function spatialConv(x, [T, H, W], weight) {
   const C = x.length / (T * H * W), k = Math.sqrt(weight.length / C), half = (k - 1) / 2;
-  const out = new Float32Array(x.length);
+  const out = new Float32Array(x.length), steps = transposed(weight, k * k); // (k, k, C)
   for (let row = 0; row < T * H; row++) for (let i = 0; i < k * k; i++) {
     const down = Math.floor(i / k) - half, right = (i % k) - half, y = (row % H) + down;
     if (y < 0 || y >= H) continue;
     for (let x0 = Math.max(0, -right); x0 < Math.min(W, W - right); x0++) {
       const to = (row * W + x0) * C, from = to + (down * W + right) * C;
-      for (let c = 0; c < C; c++) out[to + c] += x[from + c] * weight[i * C + c];
+      for (let c = 0; c < C; c++) out[to + c] += x[from + c] * steps[i * C + c];
     }
   }
   return out;
@@ -130,13 +120,13 @@ function spatialConv(x, [T, H, W], weight) {
 /** The own pixel in k frames, all channels to all, zero-padded: a product for each of the k. */
 function temporalConv(x, [T, H, W], weight) {
   const frame = x.length / T, C = frame / (H * W), k = weight.length / C ** 2;
-  const out = new Float32Array(x.length);
+  const out = new Float32Array(x.length), steps = transposed(weight, k); // (k, C_out, C_in)
   for (let i = 0; i < k; i++) {
     const later = i - (k - 1) / 2, first = Math.max(0, -later), end = Math.min(T, T - later);
     if (first >= end) continue;
     const from = x.subarray((first + later) * frame, (end + later) * frame);
-    const part = weight.subarray(i * C * C, (i + 1) * C * C);
-    product(from, part, out.subarray(first * frame, end * frame), C, C);
+    const step = steps.subarray(i * C * C, (i + 1) * C * C);
+    product(from, step, out.subarray(first * frame, end * frame), C, C);
   }
   return out;
 }
@@ -214,13 +204,13 @@ function lengths(x, C, rest = 0) {
   });
 }
 
-/** (..., rows, columns) -> (..., columns, rows): also gates with their levels first. */
-function transposed(x, columns, rows = x.length / columns) {
-  const n = rows * columns;
-  return x.map((_, i) => x[i - (i % n) + (i % rows) * columns + Math.floor((i % n) / rows)]);
+/** (rows, columns) -> (columns, rows). */
+function transposed(x, columns) {
+  const rows = x.length / columns;
+  return x.map((_, i) => x[(i % rows) * columns + Math.floor(i / rows)]);
 }
 
-// ---- network ----
+// ---- vfl_net.py ----
 
 /** The frames in their new order, normalised, grey (which is then 0) painted over. */
 function changedClip({ order, grey }) {
@@ -260,34 +250,16 @@ function forward(change) {
       blocks.push({ stage: i + 1, block, covered: [size[1] * side, size[2] * side], ...maps });
     }
     if (i === config.depths.length - 1) return;
-    [x, size] = patchEmbed(x, size, `layers.${i}.downsample`, 2);
-    side *= 2;
+    [x, size, side] = [...patchEmbed(x, size, `layers.${i}.downsample`, 2), 2 * side];
   });
   const [T, h, w] = size, features = norm(x, "norm");
   return { logits: linear(mean(features, 1, T * h * w, x.length / (T * h * w)), "head"), blocks };
 }
 
-// ---- worker ----
-
-/** PyTorch's weights with a convolution's input channels, (C_out, C_in, k, ...), last. */
-function prepared(given) {
-  const moved = (key, weight) => {
-    const level = /focal_layers(_temporal)?\.(\d+)/.exec(key);
-    const k = level && config.focal_window + config.focal_factor * level[2];
-    if (level) return transposed(weight, level[1] ? k : k * k); // (k, C_out, C_in), (k, k, C)
-    if (!/^patch_embed.proj.weight|downsample.proj.weight$/.test(key)) return weight;
-    const side = key.startsWith("patch_embed") ? config.patch_size : 2;
-    const cin = weight.length / given[key.replace("weight", "bias")].length / side ** 2;
-    return transposed(weight, side ** 2, cin); // (C_out, side, side, C_in)
-  };
-  return Object.fromEntries(Object.entries(given).map(([key, w]) => [key, moved(key, w)]));
-}
-
 // First comes {config, tensors, size, frames}; then {change}, answered by {maps, ms} or {trouble}.
 self.onmessage = ({ data }) => {
   if (data.tensors) {
-    ({ config } = data);
-    [clip, tensors] = [data, prepared(data.tensors)];
+    ({ config, tensors, ...clip } = data);
     return;
   }
   try {

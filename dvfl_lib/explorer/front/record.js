@@ -7,11 +7,8 @@ export async function unpack(told, blob) {
   const raw = await inflate(buffered(blob));
   const record = filled(told, raw);
   record.size = told.frames.shape.slice(0, 3);
-  for (const network of record.networks) {
-    network.before = { logits: Float32Array.from(network.logits), blocks: network.blocks };
-    delete network.logits;
-    delete network.blocks;
-  }
+  record.networks = record.networks.map(({ logits, blocks, ...network }) => (
+    { ...network, before: { logits: Float32Array.from(logits), blocks } }));
   return record;
 }
 
@@ -91,39 +88,14 @@ export function ends(values, signed) {
   return signed ? [-far, far] : [low, high > low ? high : 1];
 }
 
-/** Means over equal boxes of a map of size [T, h, w]; null if `to` does not divide it. */
-export function averaged(map, size, to) {
-  const [a, b, c] = size.map((n, i) => n / to[i]);
-  if (![a, b, c].every(Number.isInteger)) return null;
-  const out = new Float64Array(to[0] * to[1] * to[2]);
-  for (let i = 0; i < map.length; i++) {
-    const x = i % size[2], y = Math.floor(i / size[2]) % size[1];
-    const t = Math.floor(i / (size[1] * size[2]));
-    const box = (Math.floor(t / a) * to[1] + Math.floor(y / b)) * to[2] + Math.floor(x / c);
-    out[box] += map[i] / (a * b * c);
-  }
-  return out;
-}
-
-// 1 for the smallest; equal values share the mean of their ranks.
-function ranks(map) {
-  const order = Array.from(map.keys()).sort((i, j) => map[i] - map[j]);
-  const out = new Float64Array(map.length);
-  for (let from = 0, to; from < order.length; from = to) {
-    for (to = from; to < order.length && map[order[to]] === map[order[from]];) to++;
-    for (let k = from; k < to; k++) out[order[k]] = (from + to + 1) / 2;
-  }
-  return out;
-}
-
 /** Spearman's rank correlation of two maps of sizes [T, h, w], the finer one averaged down.
  * Returns {value, reason}: the value is null where it is not defined, and the reason says why. */
 export function rankCorrelation(a, sizeA, b, sizeB) {
   const swap = a.length < b.length;
   const mean = swap ? averaged(b, sizeB, sizeA) : averaged(a, sizeA, sizeB);
-  const told = [sizeA, sizeB].map((n) => n.join(" x ")).join(" and ");
+  const told = [sizeA, sizeB].map((size) => size.join(" x ")).join(" and ");
   if (!mean) return { value: null, reason: `maps of ${told} do not fit` };
-  const p = ranks(mean), q = ranks(swap ? a : b), middle = (p.length + 1) / 2;
+  const p = ranks(mean), q = ranks(swap ? a : b), middle = (p.length - 1) / 2;
   let pq = 0, pp = 0, qq = 0;
   for (let i = 0; i < p.length; i++) {
     pq += (p[i] - middle) * (q[i] - middle);
@@ -132,6 +104,28 @@ export function rankCorrelation(a, sizeA, b, sizeB) {
   }
   if (pp * qq === 0) return { value: null, reason: "a map is the same everywhere" };
   return { value: pq / Math.sqrt(pp * qq), reason: "" };
+}
+
+// Means over equal boxes; null where the sizes `to` do not divide those of the map.
+function averaged(map, [T, h, w], to) {
+  const [a, b, c] = [T / to[0], h / to[1], w / to[2]];
+  if (![a, b, c].every(Number.isInteger)) return null;
+  const out = new Float64Array(to[0] * to[1] * to[2]);
+  map.forEach((value, i) => {
+    const t = Math.floor(i / (h * w) / a), y = Math.floor((Math.floor(i / w) % h) / b);
+    out[(t * to[1] + y) * to[2] + Math.floor((i % w) / c)] += value / (a * b * c);
+  });
+  return out;
+}
+
+// From 0 for the smallest; equal values share the mean of their ranks.
+function ranks(map) {
+  const first = new Map(), last = new Map();
+  Float64Array.from(map).sort().forEach((value, rank) => {
+    if (!first.has(value)) first.set(value, rank);
+    last.set(value, rank);
+  });
+  return Float64Array.from(map, (value) => (first.get(value) + last.get(value)) / 2);
 }
 
 /** A number in three digits. */

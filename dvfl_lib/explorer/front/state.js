@@ -18,7 +18,7 @@ export function makeState(record, askers) {
   const view = {
     network: 0, block: 0, frame: 0, row: 0, column: 0, amount: "length", shared: true, signed: true,
     overlay: 1, moment: "now", temperature: 1, beside: Math.min(1, record.networks.length - 1),
-    level: null, playing: false, tour: 0, theme: "auto", lit: "",
+    level: null, playing: false, tour: 0, theme: "auto", lit: [],
   };
   const answers = record.networks.map(({ before }, i) => (
     { before, now: before, live: askers[i].live, busy: false, ms: 0, trouble: "" }));
@@ -50,7 +50,7 @@ export function makeState(record, askers) {
     if (view.level > levels) view.level = null;
     view.overlay = Math.max(0, Math.min(1, view.overlay));
     view.temperature = Math.max(0.25, Math.min(16, view.temperature));
-    if (change === untouched && view.moment === "difference") view.moment = "now";
+    if (change === untouched) view.moment = "now";
     if (view.playing !== old.playing) {
       clearInterval(clock);
       if (view.playing) clock = setInterval(() => set({ frame: (view.frame + 1) % T }), PACE);
@@ -122,6 +122,10 @@ export function makeState(record, askers) {
     redo: () => step(future, past),
     restore: () => alter(untouched),
     subscribe(f) { followers.add(f); return () => followers.delete(f); },
-    close() { clearInterval(clock); askers.forEach((asker) => asker.close()); },
+    close() {
+      clearInterval(clock);
+      change = untouched;  // so that no question is asked once more
+      askers.forEach((asker) => asker.close());
+    },
   };
 }

@@ -1,5 +1,5 @@
 // The chosen token: its numbers, its lines over the frames, and what it depends on.
-import { boxOf, grain, numberAt, windowsOf } from "./boxes.js";
+import { grain, numbersOf, windowsOf } from "./boxes.js";
 import { blockOf, lay, makeMap, makeScale, once } from "./canvas.js";
 import { button, made } from "./dom.js";
 import { short } from "./record.js";
@@ -12,40 +12,31 @@ const levelTint = (level, levels) => (
 
 /** The numbers of the chosen token, and its lines over the frames. */
 export function makeToken(el, record, state) {
-  const where = made("p", "dvfl-where"), tables = made("div", "dvfl-tables");
-  const lines = made("div", "dvfl-lines"), { view } = state;
+  const where = made("p", "dvfl-where"), tables = made("div", "dvfl-tables"), { view } = state;
   const charts = ["spatial gates", "temporal gates", "modulators"].map((title) => (
     makeLines(title, (frame) => state.set({ frame }))));
-  where.setAttribute("aria-live", "polite");
-  lines.append(...charts.map((chart) => chart.el));
-  el.append(where, tables, lines);
+  el.append(where, tables, made("div", "dvfl-lines", ...charts.map((chart) => chart.el)));
 
   // A number of the token in a frame: {now, before}; before only if it was another one.
-  function value(frame, amount, ...box) {
-    const block = blockOf(record, state), found = boxOf(block, { ...view, frame, amount }, ...box);
-    const { before, now } = state.answers[view.network];
-    const [old, fresh] = [before, now].map((maps) => found.part(maps.blocks[view.block]));
-    const [was, is] = [old, fresh].map((values) => numberAt(found, values, view));
+  function value(frame, box, rest) {
+    const { before, now } = state.answers[view.network], [, h, w] = blockOf(record, state).size;
+    const [old, fresh] = [before, now].map((maps) => numbersOf(maps.blocks[view.block], box, rest));
+    const at = (frame * h + view.row) * w + view.column, is = fresh[at], was = old[at];
     return { now: is, before: Math.abs(is - was) > grain(old) ? was : undefined };
   }
-  function cell(...box) {
-    const { now, before } = value(view.frame, ...box), td = made("td", "", short(now));
-    if (before !== undefined) td.append(" ", made("small", "", `was ${short(before)}`));
-    return td;
+  function cell(box, rest) {
+    const { now, before } = value(view.frame, box, rest);
+    const was = before === undefined ? "" : made("small", "", `was ${short(before)}`);
+    return made("td", "", short(now), was && " ", was);
   }
   function table(caption, heads, rows) {
-    const one = made("table"), head = made("tr");
-    head.append(...["", ...heads].map((text) => made("th", "", text)));
-    one.append(made("caption", "", caption), head, ...rows.map(([name, ...cells]) => {
-      const row = made("tr"), th = made("th", "", name);
-      th.scope = "row";
-      row.append(th, ...cells);
-      return row;
-    }));
-    return one;
+    const head = (text, scope) => Object.assign(made("th", "", text), { scope });
+    return made("table", "", made("caption", "", caption),
+      made("tr", "", made("td"), ...heads.map((text) => head(text, "col"))),
+      ...rows.map(([name, ...cells]) => made("tr", "", head(name, "row"), ...cells)));
   }
-  function series(name, tint, amount, ...box) {
-    const points = Array.from({ length: record.size[0] }, (_, t) => value(t, amount, ...box));
+  function series(name, tint, box, rest) {
+    const points = Array.from({ length: record.size[0] }, (_, t) => value(t, box, rest));
     const changed = points.some(({ before }) => before !== undefined);
     return { name, tint, now: points.map(({ now }) => now),
       before: changed && points.map(({ now, before }) => before ?? now) };
@@ -53,32 +44,32 @@ export function makeToken(el, record, state) {
 
   return function draw() {
     const { size: [T, h, w], levels } = blockOf(record, state), { frame, row, column } = view;
+    where.setAttribute("aria-live", view.playing ? "off" : "polite");
     where.textContent = `Frame ${frame + 1} of ${T}, row ${row + 1}, column ${column + 1} `
       + `of ${h} × ${w} tokens.`;
     const each = (make) => Array.from({ length: levels }, (_, i) => make(i));
     tables.replaceChildren(...Object.entries(WORDS).map(([branch, word]) => (
       table(`${word} branch`, ["gate", "context", "gate × context"], each((i) => [
         levelName(i, levels),
-        ...["gate", "context", "sum"].map((kind) => cell("", kind, branch, i)),
+        ...["gate", "context", "sum"].map((kind) => cell([kind, branch, i])),
       ])))), table("query and modulators", ["length", "from rest"], [
-      ["query", cell("", "q"), made("td", "", "–")],
+      ["query", cell(["q"]), made("td", "", "–")],
       ...["space", "time", "product"].map((kind) => (
-        [WORDS[kind] ?? kind, cell("length", kind), cell("rest", kind)])),
+        [WORDS[kind] ?? kind, cell([kind]), cell([kind], true)])),
     ]));
     Object.keys(WORDS).forEach((branch, n) => charts[n].show(each((i) => (
-      series(levelName(i, levels), levelTint(i, levels), "", "gate", branch, i))), frame));
-    const away = view.amount === "rest" ? "distance from rest" : "length";
+      series(levelName(i, levels), levelTint(i, levels), ["gate", branch, i]))), frame));
+    const rest = view.amount === "rest", amount = rest ? "distance from rest" : "length";
     charts[2].show(Object.entries(WORDS).map(([branch, word]) => (
-      series(word, `var(--${branch})`, view.amount, branch))), frame, `modulators: ${away}`);
+      series(word, `var(--${branch})`, [branch], rest))), frame, `modulators: ${amount}`);
   };
 }
 
 // Lines over the frames, as they are now, and dashed as they were; a click chooses the frame.
 function makeLines(title, choose) {
-  const el = made("figure", "dvfl-chart"), caption = made("figcaption", "", title);
   const svg = vector("svg", { viewBox: "0 0 400 170", role: "img" });
+  const caption = made("figcaption"), el = made("figure", "dvfl-chart", caption, svg);
   let count = 1;
-  el.append(caption, svg);
   svg.addEventListener("click", (event) => {
     const box = svg.getBoundingClientRect(), x = (event.clientX - box.left) / box.width * 400;
     choose(Math.round((x - 44) / 276 * (count - 1)));
@@ -122,7 +113,6 @@ export function makeReach(el, record, state) {
   const told = made("p", "dvfl-note"), strips = made("div", "dvfl-strips"), { view } = state;
   const measure = button("Measure this token", ask), measured = new Map();
   let trouble = "", shown = null, rows = [];
-  told.setAttribute("role", "status");
   el.append(told, measure, strips);
   const name = () => (
     ["network", "block", "frame", "row", "column"].map((part) => view[part]).join());
@@ -177,14 +167,13 @@ export function makeReach(el, record, state) {
   function makeStrip(reach, i) {
     const [stage, number] = reach.sources[i], { blocks } = record.networks[view.network].before;
     const source = blocks.find((b) => b.stage === stage && b.block === number);
-    const { size: [T, h, w], covered } = source, n = h * w, strip = made("div", "dvfl-strip-of");
+    const { size: [T, h, w], covered } = source, n = h * w;
     const title = made("p"), scale = makeScale(), windows = windowsOf(record, state);
     const values = once(reach.maps[i], "share", () => (
       Float32Array.from(reach.maps[i], (v) => v / 255)));
     const maps = Array.from({ length: T }, (_, t) => (
       makeMap(record, state, made("span", "", `frame ${t + 1}`))));
-    strip.append(...maps.map((map) => map.el));
-    strips.append(title, strip, scale.el);
+    strips.append(title, made("div", "dvfl-strip-of", ...maps.map((map) => map.el)), scale.el);
     return (at, token) => {
       const part = values.subarray(at * T * n, (at + 1) * T * n), lut = record.luts.amount;
       const count = part.reduce((sum, v) => sum + (v > 0), 0), all = part.length;
@@ -194,8 +183,8 @@ export function makeReach(el, record, state) {
         + `stage ${stage}, block ${number}: ${many}`;
       scale.show([0, 1], lut);
       maps.forEach((map, t) => {
-        map.show({ values: part, offset: t * n, h, w, covered, range: [0, 1], lut, place: t,
-          words: `dependence through ${i + 1} ${i ? "blocks" : "block"}` });
+        map.show({ values: part.subarray(t * n, (t + 1) * n), h, w, covered, range: [0, 1], lut,
+          place: t, words: `dependence through ${i + 1} ${i ? "blocks" : "block"}` });
         map.seen.querySelectorAll(".dvfl-window").forEach((old) => old.remove());
         if (!i) outline(map.seen, t, token, source.levels, windows);
       });

@@ -25,6 +25,15 @@ function highestToken(values, [, h, w]) {
   return { frame: Math.floor(at / (h * w)), row: Math.floor(at / w) % h, column: at % w };
 }
 
+// Chooses a token in the middle of those whose dependencies were measured.
+function toMeasured(state, block) {
+  state.set({ block });
+  const tokens = shownBlock(state).reach?.tokens || [];
+  if (!tokens.length) return;
+  const [frame, row, column] = tokens[Math.floor(tokens.length * 0.6)];
+  state.set({ frame, row, column });
+}
+
 // The class whose probability is followed: the true one, or else the one found.
 function followedClass(record, state) {
   const known = record.classes.indexOf(record.label);
@@ -34,24 +43,27 @@ function followedClass(record, state) {
 
 const TOUR = [
   {
-    title: "What a token is", part: "film",
+    title: "What a token is", parts: ["film"],
     begin: (state) => state.set({ block: 0 }),
     text: (record, state) => {
       const [T, h, w] = shownBlocks(state)[0].size;
-      return `The network cuts each frame into small squares. One square is a token: ${h} x ${w} `
-        + `of them in each of the ${T} frames at first. Click on a frame: the token under your `
-        + "pointer is framed, at its place in every frame and in every map below.";
+      const [, H, W] = record.size;
+      return `A frame here has ${H} x ${W} pixels. The network cuts it into small squares. One `
+        + `square is a token: at first there are ${h} x ${w} of them in each of the ${T} frames. `
+        + "Click on a frame: the token under your pointer is framed, at its place in every frame "
+        + "and in every map below.";
     },
     question: () => "How many pixels has a token of the first block, and one of the last?",
+    act: (state) => state.set({ block: shownBlocks(state).length - 1 }),
     answer: (record, state) => {
       const blocks = shownBlocks(state), last = blocks[blocks.length - 1];
       const [near, far] = [pixelsOf(blocks[0]), pixelsOf(last)];
       return `${near} x ${near} and ${far} x ${far}. From stage to stage 2 x 2 tokens are merged `
-        + `into one, so the last map has ${last.size[1]} x ${last.size[2]} tokens.`;
+        + `into one, so the last map, now chosen, has ${last.size[1]} x ${last.size[2]} tokens.`;
     },
   },
   {
-    title: "Near, further, everywhere", part: "layer",
+    title: "Near, further, everywhere", parts: ["contexts-space"],
     begin: (state) => state.set({ block: 0, level: 1 }),
     text: () => "A token gathers what is around it, level by level. In space, level 1 looks at the "
       + "nearest tokens, level 2 looks through level 1 and so further, and the global level at "
@@ -62,11 +74,11 @@ const TOUR = [
       + "same. How much of it a token takes is another matter. That is the gate's part.",
   },
   {
-    title: "Gates have a sign", part: "layer",
+    title: "Gates have a sign", parts: ["gates-space"],
     begin: (state) => state.set({ block: 0, level: 1, signed: true }),
     text: () => "A gate says how much of a context a token takes. It is a plain number: no share "
       + "of a whole, and it may be negative. Orange is above zero, purple below, white is zero.",
-    question: () => "Look at the gate of level 1 in space. Are all tokens on the same side of zero?",
+    question: () => "Look at the first gate. Are all tokens on the same side of zero?",
     act: (state) => {
       const { size, gates } = shownBlock(state), n = size[0] * size[1] * size[2];
       state.set(highestToken(gates.space.subarray(0, n).map((g) => -g), size));
@@ -79,10 +91,10 @@ const TOUR = [
     },
   },
   {
-    title: "Time is a second branch", part: "layer",
-    begin: (state) => state.set({ level: null }),
-    text: () => "The second branch does the same along time: a token looks at its own place in the "
-      + "frames before and after. Both branches work side by side, from the same tokens.",
+    title: "Time is a second branch", parts: ["modulator-time"],
+    begin: (state) => state.set({ level: null, everywhere: true }),
+    text: () => "The second branch, below the first, does the same along time: a token looks at "
+      + "its own place in the frames before and after. Both branches read the same tokens.",
     question: () => "Switch the temporal branch off in all blocks. Do the networks still know the "
       + "action?",
     act: (state) => state.alter({ off: [{ stage: 0, block: 0, part: "time", level: 0 }] }),
@@ -90,7 +102,7 @@ const TOUR = [
       + "switch this one on again, and that one off.",
   },
   {
-    title: "The product, and rest", part: "layer",
+    title: "The product, and rest", parts: ["modulator-space", "modulator-time", "product"],
     begin: (state) => state.set({ amount: "length" }),
     text: () => "The query is multiplied by the spatial and by the temporal modulator, channel by "
       + "channel. A modulator of ones would change nothing: it is at rest.",
@@ -107,7 +119,7 @@ const TOUR = [
     },
   },
   {
-    title: "The order matters", part: "film",
+    title: "The order matters", parts: ["film"],
     begin: (state) => state.set({ amount: "length" }),
     text: (record, state) => "You can take the clip apart: move a frame to another place, freeze "
       + "one, paint grey over a part. The shown network says "
@@ -118,31 +130,29 @@ const TOUR = [
       + "Now freeze a frame: nothing moves any more. Which actions are left to guess?",
   },
   {
-    title: "The cross", part: "reach",
-    begin: (state) => state.set({ block: 0 }),
+    title: "The cross", parts: ["reach"],
+    begin: (state) => toMeasured(state, 0),
     text: () => "Through one block a token is reached by its own frame, and by its own place in "
       + "every other frame: a cross in space and time. Brighter tokens matter more to it.",
     question: () => "What does a token of the next block depend on, two blocks back?",
-    act: (state) => state.set({ block: Math.min(1, shownBlocks(state).length - 1) }),
+    act: (state) => toMeasured(state, 1),
     answer: (record, state) => {
-      const { reach, size } = shownBlock(state);
+      const { reach } = shownBlock(state), { frame, row, column } = state.view;
       if (!reach) return "This record was made without dependencies (grid=0).";
-      const [T, h, w] = size, { frame, row, column } = state.view;
-      const far = ([t, y, x]) => 1e6 * Math.abs(t - frame) + (y - row) ** 2 + (x - column) ** 2;
-      const nearest = reach.tokens.reduce((best, token, i) => (
-        far(token) < far(reach.tokens[best]) ? i : best), 0);
+      const number = reach.tokens.findIndex((token) => `${token}` === `${[frame, row, column]}`);
+      if (number < 0) return "Of this token it was not measured: choose another, or go back.";
       const counts = reach.maps.map((map) => {
         const n = map.length / reach.tokens.length;
-        const reached = map.subarray(nearest * n, (nearest + 1) * n).filter((v) => v > 0).length;
+        const reached = map.subarray(number * n, (number + 1) * n).filter((v) => v > 0).length;
         return `${reached} of ${n}`;
       });
-      return `Of its own block's ${T} x ${h} x ${w} tokens it depends on ${counts[0]}`
-        + (counts.length > 1 ? `; of the tokens one block earlier on ${counts[1]}: the cross of `
-          + "every token of its cross." : ".");
+      return `Of the tokens that enter its own block it depends on ${counts[0]}`
+        + (counts.length > 1 ? `; of those that enter the block before on ${counts[1]}: on the `
+          + "cross of every token of its cross." : ".");
     },
   },
   {
-    title: "Where a bright map misleads", part: "beside",
+    title: "Where a bright map misleads", parts: ["beside"],
     begin: (state) => {
       state.set({ block: 0 });
       state.set(highestToken(shownBlock(state).product, shownBlock(state).size));
@@ -159,18 +169,21 @@ const TOUR = [
       const { before, now, busy } = state.answers[state.view.network];
       const k = followedClass(record, state), T = state.view.temperature;
       const points = 100 * (softmax(now.logits, T)[k] - softmax(before.logits, T)[k]);
-      const sign = points < 0 ? "−" : "+";
-      const moved = busy ? "…" : `${sign}${Math.abs(points).toFixed(1)} points`;
-      return `"${record.classes[k]}" moves by ${moved}. A long modulator is not a reason. Take the `
-        + "last block and let each token be covered in turn (below): the one that costs most "
-        + "speaks for the answer. Is it a bright one?";
+      if (busy) return "…";
+      const moved = `"${record.classes[k]}" moves by ${points.toFixed(1)} points. `;
+      return moved + (Math.abs(points) < 5 ? "The brightest spot, and hardly a reason. "
+        : "Here the brightest spot matters; elsewhere it need not. ")
+        + "Which token matters most? Press \"As recorded\", choose the last block, and let each "
+        + "token be covered in turn. Compare that map with the product's, and with Grad-CAM's.";
     },
   },
 ];
 
 /** The tour's card. Steps can be linked to in the page (#tour=5); 0 means no tour. */
 export function makeTour(el, record, state, model) {
-  const card = made("aside", "dvfl-tour"), alone = !model.send;
+  const card = made("aside", "dvfl-tour");
+  // A page of its own has an address; a notebook, or a frame in one, has not.
+  const linked = !model.send && location.protocol !== "about:";
   card.setAttribute("aria-label", "Guided tour");
   el.append(card);
   let shown = 0, told = false;
@@ -178,9 +191,9 @@ export function makeTour(el, record, state, model) {
   function go(step) {
     shown = Math.max(0, Math.min(TOUR.length, step));
     told = false;
-    if (alone) history.replaceState(null, "", shown ? `#tour=${shown}` : "#");
+    if (linked) history.replaceState(null, "", shown ? `#tour=${shown}` : "#");
     if (shown) { state.restore(); TOUR[shown - 1].begin(state); }
-    state.set({ tour: shown, lit: shown ? TOUR[shown - 1].part : "" });
+    state.set({ tour: shown, lit: shown ? TOUR[shown - 1].parts : [] });
     build();
   }
 
@@ -213,6 +226,7 @@ export function makeTour(el, record, state, model) {
   }
 
   card.hidden = true;
-  state.set({ tour: model.get("tour") });
+  const step = linked && /^#tour=(\d+)$/.exec(location.hash);
+  state.set({ tour: step ? Number(step[1]) : model.get("tour") });
   return draw;
 }

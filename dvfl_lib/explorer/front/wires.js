@@ -19,36 +19,33 @@ export function drawWires(svg, edges) {
     return { left: x, right: x + width, top: y, bottom: y + height,
       x: x + width / 2, y: y + height / 2 };
   };
+  // The middle of one side, or the nearest to it that meets the other box.
+  const meet = (middle, from, to) => Math.max(from + 14, Math.min(to - 14, middle));
   svg.replaceChildren(...edges.flatMap(([from, to, cls, label, below]) => {
     const [a, b] = [from, to].map(measured);  // whole boxes, and the maps in them
-    const [c, d] = [from, to].map((el) => measured(el.querySelector(".dvfl-seen") || el));
-    // Straight on where the other box is that wide or high, else to its middle.
-    const y = c.y > d.top && c.y < d.bottom ? c.y : d.y;
-    const x = c.x > d.left && c.x < d.right ? c.x : d.x;
-    const down = b.top >= a.top, [start, end] = down ? [a.bottom, b.top] : [a.top, b.bottom];
-    const half = [(c.right + d.left) / 2, (start + end) / 2], low = a.bottom + 10;
+    const [c, d] = [from, to].map((el) => measured(el.querySelector(":scope > .dvfl-seen") || el));
+    const y = meet(c.y, d.top, d.bottom), half = (c.right + d.left) / 2;
     let path, tip, spot;
-    if (d.left - c.right > 2 && below) {
-      path = `M${c.x} ${a.bottom} V${low} H${b.x} V${b.bottom}`;
+    if (below && d.left > c.right) {
+      path = `M${c.x} ${a.bottom} V${a.bottom + 10} H${b.x} V${b.bottom}`;
       tip = `M${b.x} ${b.bottom} l-4 7 h8 z`;
-      spot = [b.x + 8, low - 4];
-    } else if (d.left - c.right > 2) {
-      path = `M${c.right} ${c.y} H${half[0]} V${y} H${d.left}`;
+      spot = [b.x + 9, a.bottom + 4];
+    } else if (b.bottom > a.top && b.top < a.bottom) {
+      path = `M${c.right} ${c.y} H${half} V${y} H${d.left}`;
       tip = `M${d.left} ${y} l-7 -4 v8 z`;
-      spot = [y === c.y ? half[0] : d.left + 9, y - 6];
-    } else if (Math.abs(end - start) > longest) {
-      return [];  // it would cross what stands between
+      spot = [half, y - 6];
     } else {
-      path = `M${c.x} ${start} V${half[1]} H${x} V${end}`;
+      const down = b.top >= a.bottom, [start, end] = down ? [a.bottom, b.top] : [a.top, b.bottom];
+      const x = meet(c.x, d.left, d.right), turn = end + (down ? -10 : 10);
+      if (Math.abs(end - start) > longest) return [];  // it would cross what stands between
+      path = `M${c.x} ${start} V${turn} H${x} V${end}`;
       tip = `M${x} ${end} l-4 ${down ? -7 : 7} h8 z`;
-      spot = [x + 9, half[1] + 4];
+      spot = [x + 10, down ? end - 6 : end + 14];
     }
     const line = vector("path", { d: path, class: `dvfl-wire ${cls}` });
-    if (label !== "+") {
-      return [line, vector("path", { d: tip, class: `dvfl-tip-of ${cls}` }),
+    return label === "+" ? [line, vector("circle", { cx: half, cy: y, r: 8 }),
+      vector("text", { x: half, y: y + 5 }, "+")]
+      : [line, vector("path", { d: tip, class: `dvfl-tip-of ${cls}` }),
         vector("text", { x: spot[0], y: spot[1] }, label)];
-    }
-    return [line, vector("circle", { cx: half[0], cy: y, r: 8 }),
-      vector("text", { x: half[0], y: y + 5 }, "+")];
   }));
 }
