@@ -126,7 +126,8 @@ export function makeLayer(el, record, state) {
     if (i === levels - 1) return space ? "mean over the frame" : "mean over all frames";
     if (!windows) return "";
     const { kernel, sees } = windows[i], size = (n) => (space ? `${n} × ${n}` : `${n} frames`);
-    return i ? `${size(kernel)} of z${"₀₁₂₃₄₅"[i]}: sees ${size(sees)}` : size(kernel);
+    return i ? `${size(kernel)} of z${"₀₁₂₃₄₅"[i]}: sees ${size(sees)}`
+      : size(kernel) + (space ? " tokens" : "");
   }
   // How far the chosen level sees, on the frame and in words.
   function tellReach({ size: [T], levels }, { level, frame }) {
