@@ -288,7 +288,7 @@ def final_table(rows: Sequence[ResultRow]) -> Table:
         "Brackets: 95 % interval (Wilson). ±: standard deviation over the splits. "
         "Measured here on the left, stated by the authors on the right; where no "
         "readable source has a number, its place is blank. A yes speaks of data, "
-        "network, list and number of views: of several clips the authors draw at random."
+        "network, list and number of views; the authors draw several clips at random."
     )
     return Table.of([_cells(row) for row in rows], marked(rows, caption))
 
