@@ -183,7 +183,7 @@ def test_the_lesson_s_small_forms_are_the_library_s():
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     found = re.findall(r"in (\d+) % of", printed("rng.binomial(84"))
     assert len(found) == 4 and all(93 <= int(share) <= 97 for share in found)
-    assert printed("theirs = wilson(right, videos)").count("as library: True") == 3
+    assert printed("ours = wilson(top1.correct").count("as library: True") == 3
 
 
 def discordant() -> dict[frozenset[str], tuple[int, int, float]]:
