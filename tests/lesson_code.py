@@ -1,14 +1,16 @@
 """The code of a lesson, taken out of its cells, and what the cells put out.
 
 Public names: ``statements``, ``definitions``, ``run_cells``, ``same_code``,
-``Outputs``.
+``Outputs``, ``Played``.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import inspect
+import io
 import json
 import textwrap
 from pathlib import Path
@@ -116,3 +118,35 @@ class Outputs:
         outputs = (output for cell in kinds for output in cell["outputs"])
         texts = ["".join(output.get("text", "")) for output in outputs]
         return "".join(texts).splitlines()
+
+
+class Played:
+    """A lesson run to its end, in this process; then cells of it once more.
+
+    That is where a reader tries things: every name has its last value. The set-up
+    cell is left out.
+    """
+
+    def __init__(self, notebook: str) -> None:
+        text = (NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8")
+        cells = [c for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
+        cells = [c for c in cells if "setup" not in c["metadata"].get("tags", [])]
+        self.sources = ["".join(cell["source"]) for cell in cells]
+        self.space: dict[str, Any] = {"__name__": "__main__"}
+        for source in self.sources:
+            self.run(source)
+
+    def run(self, source: str) -> str:
+        """What these lines print."""
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told):
+            exec(compile(source, "a cell", "exec"), self.space)
+        return told.getvalue()
+
+    def again(self, code: str, *changes: tuple[str, str]) -> str:
+        """What the one cell that holds ``code`` prints, with other words in it."""
+        (source,) = [source for source in self.sources if code in source]
+        for old, new in changes:
+            assert old in source, f"{old!r} is not in the cell"
+            source = source.replace(old, new)
+        return self.run(source)
