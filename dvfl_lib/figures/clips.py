@@ -25,7 +25,7 @@ Box = tuple[int, int, int, int]  # top, left, height, width, in pixels
 # In inches: the margin for names of rows; the bar of time, and what is above it.
 _MARGIN, _BAR, _GAP = 1.0, 0.15, 0.36
 _WIDE = WIDTH - _MARGIN - 0.12
-# Of the outlines of crops: colour, line, and how far inside, so that all can be seen.
+# Of the outlines of crops: colour, line, and how far from top and bottom, to be seen.
 _STYLES = (("gate", "-", 0.015), ("context", "--", 0.05), ("time", ":", 0.085))
 _MOST = 8  # frames side by side
 
@@ -225,8 +225,8 @@ def _outline(axis: Axes, box: Box, look: tuple[str, str, float]) -> None:
     """A coloured line on a black one, just inside (left, top, width, height)."""
     left, top, wide, high = box
     line = {"edgecolor": PALETTE[look[0]], "linestyle": look[1], "linewidth": 1.8}
-    inset = look[2] * high
-    corner = (left - 0.5 + inset, top - 0.5 + inset)
-    outline = Rectangle(corner, wide - 2 * inset, high - 2 * inset, fill=False, **line)
+    aside, inset = 0.015 * high, look[2] * high
+    corner = (left - 0.5 + aside, top - 0.5 + inset)
+    outline = Rectangle(corner, wide - 2 * aside, high - 2 * inset, fill=False, **line)
     outline.set_path_effects([withStroke(linewidth=3.6, foreground="black")])
     axis.add_patch(outline)
