@@ -81,8 +81,8 @@ def why_leaks(trained: TrainingList | None, test: TrainingList) -> str:
             return ""
         return (
             "nothing says what it was trained on. The checkpoints that the DVFL-Net "
-            "authors released learned from 80 % of all videos, those of the official "
-            "test lists among them: they must not be scored here"
+            "authors released learned from 80 % of all videos, most of every official "
+            "test list among them: they must not be scored here"
         )
     if trained == test or (trained.drawing is None) != (test.drawing is None):
         return ""

@@ -147,10 +147,9 @@ def random_head(teacher: nn.Module, seed: int, rank: int = 0) -> nn.Module:
     process with its seed + rank. The copy in each process then has another head, and
     gives other opinions about the same features.
 
-    Weight and bias have standard deviation 0.02, cut at -2 and 2, as where ``main.py``
-    of github.com/TalalWasim/Video-FocalNets remakes a head before training; that
-    ``main_KD.py`` has the same width is our inference. The draw is ours: a function of
-    the run's seed and the process's number.
+    Weight and bias have the standard deviation of ``main_KD.py:111`` and ``:113``,
+    0.02, cut at -2 and 2. The draw is ours: a function of the run's seed and the
+    process's number.
     """
     changed = copy.deepcopy(teacher)
     with torch.no_grad(), fixed_rng(seed, "random head", rank):

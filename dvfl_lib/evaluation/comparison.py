@@ -47,13 +47,16 @@ class Comparison:
     def verdict(self) -> str:
         """One plain sentence, with no more in it than the numbers carry."""
         points = 100 * self.difference
+        p = f"p = {self.p:.2g}" if self.p >= 1e-4 else "p < 0.0001"
+        counts = f"(of {self.n} videos {self.only_b} right by {self.b} alone, "
+        counts += f"{self.only_a} by {self.a} alone, {p})."
         if not self.distinguishable:
             return (
                 f"The difference of {points:+.1f} points between {self.b} and {self.a} "
-                f"is not distinguishable from noise at this size ({self.n} videos)."
+                f"is not distinguishable from noise between videos {counts}"
             )
-        told = f"{abs(points):.1f} points {'better' if points > 0 else 'worse'}"
-        return f"{self.b} is {told} than {self.a}: more than noise."
+        told = f"{abs(points):.1f} points {'better' if points > 0 else 'worse'} than"
+        return f"{self.b} is {told} {self.a}: more than noise between videos {counts}"
 
     def to_dict(self) -> dict[str, object]:
         values = asdict(self)

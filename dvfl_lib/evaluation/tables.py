@@ -287,7 +287,8 @@ def final_table(rows: Sequence[ResultRow]) -> Table:
     caption = (
         "Brackets: 95 % interval (Wilson). ±: standard deviation over the splits. "
         "Measured here on the left, stated by the authors on the right; where no "
-        "readable source has a number, its place is blank."
+        "readable source has a number, its place is blank. A yes speaks of data, "
+        "network, list and number of views; the authors draw several clips at random."
     )
     return Table.of([_cells(row) for row in rows], marked(rows, caption))
 

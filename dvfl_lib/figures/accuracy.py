@@ -167,25 +167,22 @@ def _check_shares(networks: Mapping[str, tuple[float, float, float]]) -> None:
 def benchmarks_figure(
     accuracies: Accuracies,
     *,
-    chance: float | None = None,
-    from_zero: bool = True,
     title: str = "Top-1 on every test list, with 95 % intervals",
     standin: bool = False,
 ) -> Figure:
     """A row per data set, and in it a dot with its interval per network.
 
+    The axis begins at the tenth below the lowest interval.
+
     Args:
         accuracies: data set -> network -> (top-1, low, high), shares in [0, 1]; every
             data set has the same networks.
-        chance: accuracy of guessing, as a dotted line; left out where the axis begins
-            above it.
-        from_zero: begin the axis at 0; else at the tenth below the lowest interval.
     """
     networks = list(next(iter(accuracies.values())))
     for row in accuracies.values():
         _check_shares(row)
     lows = [low for row in accuracies.values() for _, low, _ in row.values()]
-    start = 0.0 if from_zero else np.floor(10 * min(lows)) / 10
+    start = np.floor(10 * min(lows)) / 10
     step = 0.8 / len(networks)
     height = 1.4 + 0.2 * (len(networks) + 1) * len(accuracies)
     figure, (axis,) = new_figure(title, standin, height)
@@ -203,19 +200,18 @@ def benchmarks_figure(
             axis.text(beside, y, in_percent(top1), fontsize=8, va="center")
     axis.set_yticks(range(len(accuracies)), list(accuracies))
     axis.set_ylim(len(accuracies) - 0.4, -0.6)
-    ticks = np.linspace(start, 1, 6 if from_zero else 3)
-    axis.set(xlim=(start, 1 + 0.14 * (1 - start)), xticks=ticks, xlabel="top-1")
+    ticks = np.linspace(start, 1, round(10 * (1 - start)) + 1)
+    begin = f"The axis begins at {100 * start:.0f} %."
+    axis.set(xlim=(start, 1 + 0.14 * (1 - start)), xticks=ticks)
+    name_axes(axis, x=f"top-1. {begin}")
     axis.grid(axis="x", color="#eeeeee")
     percent(axis.xaxis)
-    if chance is not None and chance >= start:
-        chance_line(axis, chance, upright=True)
     legend_below(figure, len(networks))
     told = []
     for name, row in accuracies.items():
         shares = [f"{network} {in_percent(row[network][0])}" for network in networks]
         told.append(f"{name}: {', '.join(shares)}")
-    begin = f" The axis begins at {100 * start:.0f} %." if start else ""
-    figure.set_label(f"Top-1 accuracy with 95 % intervals. {'; '.join(told)}.{begin}")
+    figure.set_label(f"Top-1 accuracy with 95 % intervals. {'; '.join(told)}. {begin}")
     return figure
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
@@ -36,9 +38,9 @@ _STROKE = [withStroke(linewidth=3.2, foreground="black")]
 _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]])
 _SHIFTS = ((14, -8), (-10, -8), (0, 7))  # points from a corner to its name
 _BESIDE = {"textcoords": "offset points", "ha": "center", "va": "center"}
-# The scale ends just above sqrt 2, the longest gradient that a cross-entropy can have.
-_TOP = 1.5
-_TICKS = (0, 0.05, 0.2, 0.5, 1, _TOP)
+_TICKS = (0, 0.05, 0.2, 0.5, 1)
+# Light enough for black arrows everywhere.
+_LIGHT = ListedColormap(colormaps["Blues"](np.linspace(0, 0.7, 256)))
 
 
 def opinion_bars(
@@ -200,7 +202,8 @@ def simplex_fields(
     """A triangle per loss: arrows where the student goes, colour how hard it is pulled.
 
     A corner is a student that is sure of one class. All arrows have one length; the
-    colour is the length of the gradient, on one square-root scale for all panels.
+    colour is the length of the gradient in parts of the panel's longest, on a
+    square-root scale: losses differ by arbitrary factors.
 
     Args:
         fields: name -> a ``lessons.distilling.SimplexField``.
@@ -216,19 +219,20 @@ def simplex_fields(
     for axis, (name, field) in zip(axes, fields.items(), strict=False):
         image = _draw_field(axis, field)
         axis.plot(*star, marker="*", ms=13, mfc="black", mec="white", zorder=5)
-        axis.set_title(name, fontsize=10, color=GREY)
+        most = f"{name}, longest {np.asarray(field.sizes).max():.2g}"
+        axis.set_title(most, fontsize=10, color=GREY)
         for corner, word, shift in zip(_CORNERS, class_names, _SHIFTS, strict=True):
             axis.annotate(word, corner, shift, fontsize=8, color=GREY, **_BESIDE)
     bar = colour_bar(figure, image, axes, shrink=0.6, pad=0.02, aspect=25)
-    words = [*map(str, _TICKS[:-1]), f"{_TOP} or more"]
-    bar.set_ticks(np.sqrt(_TICKS), labels=words)
-    bar.set_label("length of the gradient", fontsize=9)
+    bar.set_ticks(np.sqrt(_TICKS), labels=list(map(str, _TICKS)))
+    bar.set_label("gradient, in parts of the panel's longest", fontsize=9)
     pairs = zip(class_names, teacher, strict=True)
     shares = ", ".join(f"{word} {100 * share:.0f} %" for word, share in pairs)
     figure.set_label(
         f"{title}. A triangle of three classes each for "
         f"{', '.join(fields)}; the teacher, a star, gives {shares}. Arrows tell where "
-        "the student goes, colours how hard it is pulled."
+        "the student goes, colours how hard it is pulled, in parts of the "
+        "panel's longest gradient."
     )
     return figure
 
@@ -239,12 +243,13 @@ def _draw_field(axis: Axes, field: Any) -> Any:
     to = np.asarray(field.moves, float) @ _CORNERS  # (N, 2)
     length = np.linalg.norm(to, axis=1, keepdims=True)
     to = np.divide(to, length, out=np.zeros_like(to), where=length > 0)
-    colour = np.sqrt(np.asarray(field.sizes, float))
-    scale = {"cmap": "cividis", "vmin": 0, "vmax": _TOP**0.5}
+    sizes = np.asarray(field.sizes, float)
+    colour = np.sqrt(sizes / sizes.max())
+    scale = {"cmap": _LIGHT, "vmin": 0, "vmax": 1}
     image = axis.tripcolor(*xy.T, colour, shading="gouraud", **scale)
     shown = np.asarray(field.arrows, bool)
     style = {"scale": 14, "width": 0.009, "pivot": "mid", "zorder": 3}
-    axis.quiver(*xy[shown].T, *to[shown].T, color="white", **style)
+    axis.quiver(*xy[shown].T, *to[shown].T, color="black", **style)
     axis.set(xlim=(-0.03, 1.03), ylim=(-0.1, 0.96), aspect="equal")
     return image
 

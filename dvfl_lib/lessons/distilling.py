@@ -1,23 +1,17 @@
 """What lesson 06 measures of losses and networks.
 
-Public names: ``DrawnAnswers``, ``answers_to_drawn_clips``, ``loss_gradient``,
-``SimplexField``, ``simplex_field``, ``mean_softmax``, ``profile_correlation``,
-``likeness_within_classes``.
-
-Opinions here are probabilities softmax(logits / T). A class's *profile* is the mean
-opinion about its clips; its own entry is left out where profiles are compared,
-because every network that is any good has it large.
+Public names: ``DrawnAnswers``, ``answers_to_drawn_clips``, ``SimplexField``,
+``simplex_field``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ..distillation import kd_loss
 from ..standins import TEST_GROUPS
 from ..vfl_net import VFLNet
 from ..video.transforms import normalise
@@ -64,20 +58,6 @@ def answers_to_drawn_clips(
     )
 
 
-def loss_gradient(
-    name: str, student_logits: Tensor, teacher_logits: Tensor, temperature: float
-) -> Tensor:
-    """The gradient of each clip's own ``distillation.kd_loss`` by the student's logits.
-
-    Logits and gradient are (B, K).
-    """
-    student = student_logits.detach().clone().requires_grad_()
-    with torch.enable_grad():
-        loss = kd_loss(name, student, teacher_logits.detach(), None, temperature)
-        (gradient,) = torch.autograd.grad(loss.sum(), student)
-    return gradient
-
-
 @dataclass(frozen=True)
 class SimplexField:
     """How one loss moves a student over the triangle of three classes."""
@@ -88,7 +68,9 @@ class SimplexField:
     arrows: Tensor  # which points bear an arrow in a picture, bool (N,)
 
 
-def simplex_field(name: str, teacher: Sequence[float]) -> SimplexField:
+def simplex_field(
+    loss: Callable[[Tensor, Tensor, float], Tensor], teacher: Sequence[float]
+) -> SimplexField:
     """The gradient of a distillation loss for students all over the triangle.
 
     A student with probabilities q has the logits log q, less their mean; so has the
@@ -96,8 +78,8 @@ def simplex_field(name: str, teacher: Sequence[float]) -> SimplexField:
     -(q_k g_k - q_k sum_j q_j g_j), but for a positive factor.
 
     Args:
-        name: one of ``KD_LOSSES``; ``decoupled_kd`` takes the teacher's most likely
-            class as target.
+        loss: called with logits of students and of the teacher, (N, 3) each, and
+            T = 1; gives a value for each student, (N,).
         teacher: three positive probabilities of sum one.
     """
     p = torch.tensor(list(teacher), dtype=torch.float64)
@@ -107,44 +89,10 @@ def simplex_field(name: str, teacher: Sequence[float]) -> SimplexField:
     # A third of a step towards the middle: on the border a logit is infinite.
     q = (inside + 1 / 3) / (_STEPS + 1)
     logits = [x.log() - x.log().mean(-1, keepdim=True) for x in (q, p)]
-    gradient = loss_gradient(name, logits[0], logits[1].expand_as(q), temperature=1.0)
+    student = logits[0].requires_grad_()
+    with torch.enable_grad():
+        each = loss(student, logits[1].expand_as(q), 1.0)
+    (gradient,) = torch.autograd.grad(each.sum(), student)
     moves = -q * (gradient - (q * gradient).sum(dim=1, keepdim=True))
     arrows = (inside[:, :2] % 4 == 2).all(dim=1)
     return SimplexField(q, moves, gradient.norm(dim=1), arrows)
-
-
-def mean_softmax(logits: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """Row k: the mean of softmax(logits / T) over the clips of class k. (K, K)"""
-    opinions = (logits / temperature).softmax(dim=1)  # (N, K)
-    classes = range(logits.shape[1])
-    return torch.stack([opinions[labels == k].mean(dim=0) for k in classes])
-
-
-def profile_correlation(first: Tensor, second: Tensor) -> Tensor:
-    """Row by row the correlation of two (K, K) matrices without diagonal: (K,).
-
-    1 where both think the same wrong classes likely, up to a factor and a shift.
-    """
-    rest = ~torch.eye(len(first), dtype=torch.bool)
-    one, two = (m[rest].view(len(m), -1) for m in (first, second))  # (K, K - 1)
-    one, two = (m - m.mean(dim=1, keepdim=True) for m in (one, two))
-    return torch.cosine_similarity(one, two, dim=1)
-
-
-def likeness_within_classes(
-    first: Tensor, second: Tensor, labels: Tensor, temperature: float
-) -> float:
-    """The correlation of two networks' wrong log-probabilities, class means removed.
-
-    Profiles can be alike because the classes are as they are. What is left after
-    each class's mean is subtracted speaks of single clips. Logits are (N, K).
-    """
-    wrong = torch.ones_like(first, dtype=torch.bool)
-    wrong.scatter_(1, labels.unsqueeze(1), False)
-    left = []
-    for logits in (first, second):
-        logs = (logits / temperature).log_softmax(dim=1)  # (N, K)
-        for k in labels.unique():
-            logs[labels == k] -= logs[labels == k].mean(dim=0)
-        left.append(logs[wrong])
-    return float(torch.corrcoef(torch.stack(left))[0, 1])

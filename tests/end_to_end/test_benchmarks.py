@@ -5,9 +5,11 @@ Two small stand-ins, three test lists: what is tested is the way.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -21,7 +23,7 @@ SPLITS = ("1", "2")  # of HMDB51
 ROLES = ("student", "baseline", "teacher")
 
 
-def command(folder: Path) -> list[str]:
+def command(folder: Path, notebook: Path = NOTEBOOK) -> list[str]:
     """papermill with the notebook's own parameters, cut down."""
     given = {
         "benchmarks": ["hmdb51", "kinetics400"],
@@ -31,7 +33,7 @@ def command(folder: Path) -> list[str]:
         # A size of its own, so that no other run's stand-in is in the way.
         "options": {"standin_size": {"min_frames": 8, "max_frames": 8}},
     }
-    line = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(folder / "out.ipynb")]
+    line = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb")]
     return [*line, "--cwd", str(NOTEBOOK.parent), "-y", json.dumps(given)]
 
 
@@ -52,20 +54,44 @@ def report(folder: Path) -> dict:
     return told
 
 
-def run(folder: Path) -> None:
+def run(folder: Path, notebook: Path = NOTEBOOK) -> None:
     """To the end."""
     folder.mkdir(exist_ok=True)
-    done = subprocess.run(
-        command(folder), capture_output=True, text=True, cwd=project_root()
-    )
+    line = command(folder, notebook)
+    done = subprocess.run(line, capture_output=True, text=True, cwd=project_root())
     assert done.returncode == 0, done.stderr[-4000:]
+
+
+def with_tries(path: Path) -> Path:
+    """The lesson, and behind its last cell what "Try" asks its reader to do there."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    (opens,) = [source for source in code if "bench = open_benchmarks(" in source]
+    (evaluates,) = [source for source in code if "results = bench" in source]
+    asked = notebook.cells[-1].source.partition("**Try.**")[2]
+    tries = re.findall(r"^```\n(.*?)^```", asked, re.M | re.S)
+    for quoted in ("split_mean(of(shown, main)[:2])", 'options = {"seed": 0}'):
+        assert quoted in asked
+    tries.append("print(split_mean(of(shown, main)[:2]).whole)")
+    # One network and one list, for time.
+    few = 'benchmarks, splits = ["kinetics400"], {}\n'
+    few += 'checkpoints = [f"student={first.networks[shown].file.path}"]\n'
+    views = 'views, more_views, run_dir = "4x3", [], run_dir + " of its own"\n'
+    shown = "\nprint([str(result.views) for result in results.values()])"
+    tries.append(few + views + opens + "\n" + evaluates + shown)
+    seed = 'options["seed"] = 0\ntry:\n'
+    refused = "\nexcept Exception as error:\n    print(error)"
+    tries.append(seed + textwrap.indent(opens, "    ") + refused)
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in tries]
+    nbformat.write(notebook, path)
+    return path
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    """An uninterrupted run."""
+    """An uninterrupted run, with all that the lesson asks to try."""
     folder = tmp_path_factory.mktemp("whole run")  # with a blank in its path
-    run(folder)
+    run(folder, with_tries(folder / "with tries.ipynb"))
     return folder
 
 
@@ -78,10 +104,23 @@ def test_it_leaves_a_result_per_list_and_network_and_a_page(whole):
     for page in ("benchmarks.md", "benchmarks.html"):
         text = (whole / "run" / page).read_text("utf-8").replace("\u00a0", " ")
         assert "on stand-in data" in text and "82.7 %" in text
-    assert len(list((whole / "run" / "figures").glob("*.png"))) == 6
+    assert len(list((whole / "run" / "figures").glob("*.png"))) == 4
     notebook = nbformat.read(whole / "out.ipynb", as_version=4)
     outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
     assert all(o.output_type != "error" for o in outputs)
+
+
+def test_what_the_lesson_asks_to_try_works_at_its_end(whole):
+    notebook = nbformat.read(whole / "out.ipynb", as_version=4)
+    *_, uneven, fewer, mean, views, seed = notebook.cells
+    assert uneven.outputs[0].text == "[0, 1, 2, 3, 4, 5]\n"
+    table = fewer.outputs[0].data["text/markdown"]
+    assert "mean of splits 1, 2, not all of them" in table
+    assert mean.outputs[0].text == "False\n"
+    (told,) = [o.text for o in views.outputs if o.get("name") == "stdout"]
+    assert told.startswith("['4 x 3 (")
+    (told,) = [o.text for o in seed.outputs if o.get("name") == "stdout"]
+    assert "show the same scenes" in told
 
 
 def test_what_no_parameter_changes_is_printed_as_in_the_lesson(whole):
@@ -94,7 +133,7 @@ def test_what_no_parameter_changes_is_printed_as_in_the_lesson(whole):
         }
         for path in (whole / "out.ipynb", NOTEBOOK)
     )
-    for start in ("split 1:", "unknown:", 'row.network.endswith("-B")', "students ="):
+    for start in ("split 1:", "for row in PUBLISHED_RESULTS", "for shared in (0"):
         (source,) = [code for code in stored if start in code]
         assert executed[source] == stored[source] != []
 

@@ -20,7 +20,8 @@ def test_compare_counts_the_videos_that_only_one_got_right():
     assert (got.both, got.only_a, got.only_b, got.neither) == (1, 1, 7, 1)
     assert got.difference == 0.6 and got.low < 0.6 < got.high
     assert got.p == 18 / 256 and not got.distinguishable
-    assert "not distinguishable from noise at this size (10 videos)" in got.verdict
+    told = "of 10 videos 7 right by distilled alone, 1 by baseline alone, p = 0.07"
+    assert f"is not distinguishable from noise between videos ({told})." in got.verdict
     told = got.to_dict()
     assert told["difference_points"] == pytest.approx(60) and told["standin"] is True
     json.dumps(told, allow_nan=False)
@@ -31,7 +32,8 @@ def test_verdict_says_which_network_is_better():
     good, bad = one_hot([0] * 20), one_hot([0] * 5 + [1] * 15)
     a, b = result(bad, labels, name="baseline"), result(good, labels, name="distilled")
     assert compare(a, b).verdict == (
-        "distilled is 75.0 points better than baseline: more than noise."
+        "distilled is 75.0 points better than baseline: more than noise between videos "
+        "(of 20 videos 15 right by distilled alone, 0 by baseline alone, p < 0.0001)."
     )
     assert "75.0 points worse" in compare(b, a).verdict
 

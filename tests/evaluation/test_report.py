@@ -113,12 +113,12 @@ def test_networks_gain_and_the_rest_of_a_run(read):
     assert ["difference in top-1", "+25.0 points"] in gain
     assert ["McNemar's exact test", "p = 0.002"] in gain
     assert "10 the distilled student, 0 the baseline" in text and "one seed" in text
-    assert "is 25.0 points better than baseline: more than noise." in text
+    assert "is 25.0 points better than baseline: more than noise between" in text
     for told in ('"temperature": 10.0', "160.5 s", "Chosen on held-out groups."):
         assert told in text
     assert "None: every video was read." in text
     text, _ = read(student=evaluation("student", 22))
-    assert "not distinguishable from noise at this size (40 videos)" in text
+    assert "noise between videos (of 40 videos 2 right by student alone" in text
 
 
 def test_pairs_and_families_add_columns_with_their_chance(read):

@@ -219,7 +219,10 @@ def field(size: float) -> SimpleNamespace:
     points = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
     moves = np.array([[-0.2, 0.1, 0.1], [0.0, 0.0, 0.0], [0.1, 0.1, -0.2]])
     return SimpleNamespace(
-        points=points, moves=moves, sizes=np.full(3, size), arrows=[True, True, False]
+        points=points,
+        moves=moves,
+        sizes=size * np.array([1, 4 / 9, 0]),
+        arrows=[True, True, False],
     )
 
 
@@ -230,9 +233,12 @@ def test_a_triangle_per_loss_with_arrows_of_one_length():
         assert np.hypot(quiver.U, quiver.V) == pytest.approx([1.0, 0.0])
         # away from the left corner: to the right and up
         assert quiver.U[0] > 0 and quiver.V[0] > 0
-    colours = [axis.collections[0] for axis in panels(figure)]
-    assert colours[0].get_clim() == colours[1].get_clim()
-    assert np.asarray(colours[1].get_array()).ravel() == pytest.approx(np.full(3, 3.0))
+    for axis, most in zip(
+        panels(figure), ("a, longest 1", "b, longest 9"), strict=True
+    ):
+        colours = axis.collections[0]
+        assert axis.get_title() == most and colours.get_clim() == (0, 1)
+        assert np.asarray(colours.get_array()).ravel() == pytest.approx([1, 2 / 3, 0])
     star = panels(figure)[0].lines[0].get_xydata()[0]
     assert star == pytest.approx([0.3 + 0.05, 0.1 * 3**0.5 / 2])
     assert "Rising 60 %, Sinking 30 %, Swelling 10 %" in alt_text(figure)

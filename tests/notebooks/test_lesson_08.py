@@ -2,15 +2,18 @@
 
 import ast
 import re
+from math import isclose
 
+import numpy as np
 import pytest
 import yaml
 
-from dvfl_lib.evaluation import PUBLISHED_RESULTS
+from dvfl_lib.evaluation import PUBLISHED_RESULTS, calibration_of
+from dvfl_lib.evaluation.metrics import mcnemar_p, wilson_interval
 from dvfl_lib.evaluation.plan import BenchmarkPlan, RunOptions
 from dvfl_lib.lessons.trained import ASSETS, assets_folder
 from dvfl_lib.weights import read_metadata
-from lesson_code import Outputs
+from lesson_code import Outputs, run_cells
 
 LESSON = Outputs("08_evaluate_benchmarks")
 cell_with, printed, WORDS = LESSON.cell, LESSON.printed, LESSON.words
@@ -37,7 +40,8 @@ def numbers(line: str) -> list[float]:
 def tops() -> dict[str, dict[str, float]]:
     """List -> network -> top-1, in per cent, as the figure's description has them."""
     text = words("lists_figure = benchmarks_figure").partition("intervals. ")[2]
-    rows = [row.split(": ") for row in text.strip(".").split("; ")]
+    text = text.partition(". The axis begins at 60 %")[0]
+    rows = [row.split(": ") for row in text.split("; ")]
     return {
         name: dict(zip(("student", "baseline", "teacher"), numbers(told), strict=True))
         for name, told in rows
@@ -61,7 +65,7 @@ def test_what_papermill_is_given_are_parameters():
     names = {s.targets[0].id for s in ast.parse("".join(cell["source"])).body}
     commands = re.findall(r"-p views 4x3 -y '\n(.*?)'\n", WORDS, re.DOTALL)
     given = [yaml.safe_load(text) for text in commands]
-    assert len(given) == 3 and all(set(values) <= names for values in given)
+    assert len(given) == 2 and all(set(values) <= names for values in given)
     authors = next(values for values in given if "splits" in values)
     assert authors["splits"] == {"ucf101": "authors"}
     for name, split in authors["splits"].items():
@@ -71,22 +75,14 @@ def test_what_papermill_is_given_are_parameters():
 
 def test_every_table_of_numbers_says_what_it_is_about():
     """Nobody can quote a line of the stand-in as a result on a benchmark."""
-    lines = printed("first.suffix").split("\n\n")[0].splitlines()
+    lines = printed("path.suffix").split("\n\n")[0].splitlines()
     lines += printed("undo the matching").strip().splitlines()
-    lines += printed("noise = f").strip().splitlines()
-    assert len(lines) == 9 + 5 + 6
+    assert len(lines) == 9 + 5
     assert all(line.startswith("stand-in for ") for line in lines)
-    for code in ("tops = (accuracy_of", "compare(whole[shown]", "sure, right = 100"):
+    for code in ("split_mean(of", "combinations(roles", "calibration_error(sure, res"):
         assert printed(code).startswith("stand-in for UCF101")
-    for code in ("moved = int", "pairs = confused_pairs(look"):
+    for code in ("changed = int", "confused = confused_pairs(look"):
         assert printed(code).startswith("student on stand-in for UCF101")
-
-
-def test_results_that_are_there_are_read():
-    told = printed("again = bench.evaluate_all()")
-    found = re.search(r"27 results in (\d+\.\d) seconds, such as\n(.+)\n", told)
-    assert float(found[1]) < 10
-    assert found[2] == "runs/benchmarks/results/ucf50/fold1/student.json"
 
 
 def test_nine_lists_in_three_kinds_of_files():
@@ -110,17 +106,15 @@ def test_equal_drawings_give_equal_rows():
         assert max(gaps) <= 1.3, "more than about one video"
 
 
-def test_the_baseline_leads_and_the_teacher_is_mostly_last():
+def test_the_baseline_leads_in_nine_rows_of_the_same_drawings():
     found = tops().values()
     assert all(row["baseline"] == max(row.values()) for row in found)
-    assert sum(row["teacher"] == min(row.values()) for row in found) == 8
-    assert "leads in all nine rows" in WORDS and "on eight of the nine lists" in WORDS
+    assert len(found) == 9 and "leads in all nine rows. These are not nine" in WORDS
+    assert "253 drawings" in WORDS  # the fold of UCF50 has 60 of the 252, and one more
 
 
 def test_the_intervals_of_each_row_overlap():
     """Recomputed from the numbers, with the number of videos of the list."""
-    from dvfl_lib.evaluation.metrics import wilson_interval
-
     counts = {"UCF50": 61, "Kinetics-400": 82}
     for name, row in tops().items():
         n = counts.get(name.partition(",")[0], 84)
@@ -150,67 +144,109 @@ def test_matched_by_number_three_lose_two_classes_and_one_everything():
     assert "lose 16 to 17 points, nearly a fifth" in WORDS
 
 
-def test_top_k_tells_nothing_from_three_on():
-    rows = printed("tops = (accuracy_of").strip().splitlines()[1:]
-    for row in rows[:3]:
-        assert numbers(row)[2:] == [100.0, 100.0, 100.0]
-    assert min(numbers(row)[0] for row in rows[:3]) < 90
-    assert numbers(rows[3])[4] == pytest.approx(100 * 5 / 12, abs=0.05)
-
-
 def test_the_spread_of_three_lists_beside_that_of_counting():
-    lines = printed("noise = f").strip().splitlines()
-    rows = {tuple(line.split()[2:4]): numbers(line) for line in lines}
-    assert len(rows) == 6
-    for mean, _, _, _, noise in rows.values():
+    lines = printed("split_mean(of").strip().splitlines()[1:]
+    rows = {line.split()[0]: numbers(line) for line in lines}
+    assert len(rows) == 3
+    for mean, spread, noise, *library in rows.values():
         share = mean / 100
         expected = 100 * (share * (1 - share) / 84) ** 0.5
         assert noise == pytest.approx(expected, abs=0.06)
-    _, spread, low, high, noise = rows["UCF101", "teacher"]
-    assert high - low == pytest.approx(10.7, abs=0.05) and "10.7 points" in WORDS
-    assert (spread, noise) == (5.9, 3.9) and "± 5.9 is more than its 3.9" in WORDS
-    _, spread, *_, noise = rows["UCF101", "student"]
-    assert (spread, noise) == (3.1, 3.5)
+        assert library == [mean, spread], "by hand as the library"
+    assert rows["teacher"][1:3] == [5.9, 3.9] and "± 5.9 is more than its 3.9" in WORDS
+    assert rows["student"][1:3] == [3.1, 3.5]
     assert "student's ± 3.1 is no sign" in WORDS and "alone gives ± 3.5" in WORDS
 
 
+def test_the_lesson_s_small_forms_are_the_library_s():
+    names = ("wilson", "mean_and_spread", "mcnemar", "calibration_error")
+    wilson, mean_and_spread, mcnemar, calibration_error = map(
+        run_cells("08_evaluate_benchmarks", *names).get, names
+    )
+    for right, n in ((0, 20), (20, 20), (61, 61), (75, 84), (81, 263), (3000, 3783)):
+        assert np.allclose(wilson(right, n), wilson_interval(right, n), atol=2e-5)
+    shares = [0.9, 0.8, 0.86]
+    library = np.mean(shares), np.std(shares, ddof=1)
+    assert np.allclose(mean_and_spread(shares), library)
+    for counts in ((0, 0), (3, 3), (0, 5), (9, 1), (22, 9), (300, 340)):
+        assert isclose(mcnemar(*counts), mcnemar_p(*counts), rel_tol=1e-9)
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.full(5, 0.4), 300).astype(np.float32)  # (N, K)
+    labels = rng.integers(0, 5, 300)
+    ours = calibration_error(shares.max(axis=1), shares.argmax(axis=1) == labels)
+    assert ours == pytest.approx(calibration_of(shares, labels).error, abs=1e-5)
+    assert calibration_error(np.full(4, 0.6), np.full(4, True)) == pytest.approx(0.4)
+    assert [k for k in range(11) if mcnemar(k, 20 - k) < 0.05] == list(range(6))
+    assert "5 against 15, or more uneven" in WORDS
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say():
+    found = re.findall(r"in (\d+) % of", printed("rng.binomial(84"))
+    assert len(found) == 4 and all(93 <= int(share) <= 97 for share in found)
+    assert printed("ours = wilson(top1.correct").count("as library: True") == 3
+
+
+def discordant() -> dict[frozenset[str], tuple[int, int, float]]:
+    """Two networks -> videos that one or the other alone got right, and p."""
+    told = printed("combinations(roles").replace("\n", " ")
+    each = r"videos (\d+) right by (\w+) alone, (\d+) by (\w+) alone, p = ([\d.]+)\)"
+    found = re.findall(each, told)
+    return {frozenset((b, a)): (int(n), int(m), float(p)) for n, b, m, a, p in found}
+
+
 def test_the_paired_comparison_says_what_the_text_says():
-    _, first, second = printed("compare(whole[shown]").strip().splitlines()
-    assert "baseline is" in first and "better than student: more than noise" in first
-    assert "teacher and student is not distinguishable from noise" in second
+    lines = printed("combinations(roles").strip().splitlines()[1:]
+    assert "baseline is 5.2 points better than student: more than noise" in lines[0]
+    assert "teacher and student is not distinguishable from noise" in lines[2]
+    assert "teacher is 7.9 points worse than baseline: more than noise" in lines[4]
+    found = discordant()
+    assert len(found) == 3
+    for line, (n, m, p) in zip(lines[1::2], found.values(), strict=True):
+        assert line.strip() == f"by hand: {n} and {m}, p = {p}; library {p}"
+        assert p == pytest.approx(mcnemar_p(n, m), rel=0.02)
+    one = found[frozenset(("student", "baseline"))]
+    assert one[:2] == (22, 9) and "22 videos to 9" in WORDS
+    ordered = sorted(mcnemar_p(n, m) for n, m, _ in found.values())
+    assert f"stays at {3 * ordered[0]:.4f}" in WORDS
+    assert f"comes to {2 * ordered[1]:.3f}" in WORDS
 
 
-def test_more_views_win_nothing():
-    lines = printed("moved = int").strip().splitlines()[1:]
-    rows = [numbers(row) for row in lines]
-    assert [row[0] <= rows[0][0] for row in rows] == [True] * 4
-    _, low, high = rows[0]
-    assert max(rows[0][0] - row[0] for row in rows) < (high - low) / 2
-    moved = [int(n) for n in re.findall(r": (\d+)$", printed("moved = int"), re.M)]
-    assert moved[0] == 0 and (min(moved[1:]), max(moved)) == (2, 9)
-    assert "change 2 to 9 of 252 answers" in WORDS
-    assert "The axis begins at 80 %." in words("views_bars = benchmarks_figure")
+def test_the_same_mistakes_shared_or_not():
+    """The question's three cases; the middle one is that of student and baseline."""
+    lines = printed("for shared in (0").strip().splitlines()
+    found = [re.findall(r"[\d.]+", line) for line in lines]
+    for shared, few, many, p in found:
+        assert (int(few), int(many)) == (17 - int(shared), 30 - int(shared))
+        assert f"{mcnemar_p(int(few), int(many)):.4f}" == p
+    assert [row[0] for row in found] == ["0", "8", "17"]
+
+
+def test_more_views_win_nothing_that_can_be_seen():
+    lines = printed("changed = int").strip().splitlines()[1:]
+    assert [line.split(":")[0] for line in lines] == ["2x1", "4x1", "4x3"]
+    each = re.compile(r"(\d+) answers changed: (\d+) to right, (\d+) to wrong")
+    counts = [tuple(map(int, each.search(line).groups())) for line in lines]
+    assert counts[-1] == (9, 2, 4) and "9 of 252 answers change" in WORDS
+    assert "2 to right and 4 to wrong: a balance of −2 videos" in WORDS
+    for line, (_, right, wrong) in zip(lines, counts, strict=True):
+        assert float(line.rpartition("= ")[2]) == round(mcnemar_p(wrong, right), 2)
 
 
 def test_a_video_of_twelve_views_costs_twelve_views():
-    rows = shown_table("twelve = [replace")
-    assert [row[2] for row in rows] == ["1 x 1"] * 3 + ["4 x 3"] * 3
-    for one, many in zip(rows[:3], rows[3:], strict=True):
-        assert one[3] == many[3] == one[4]
-        assert float(many[4]) == pytest.approx(12 * float(one[3]), rel=0.01)
-    told = printed("decoding the video is not in it").splitlines()[1:]
-    times = [numbers(row) for row in told]
-    for (each, video), (_, twelve) in zip(times[:3], times[3:], strict=True):
-        assert each == video and twelve == pytest.approx(12 * each, rel=0.02)
+    lines = printed("alike.setdefault").strip().splitlines()
+    assert [line.split(":")[0] for line in lines] == ["student and baseline", "teacher"]
+    for one, twelve in map(numbers, lines):
+        assert twelve == pytest.approx(12 * one, rel=0.01)
 
 
 def test_all_are_less_sure_than_right():
-    lines = printed("sure, right = 100").strip().splitlines()[1:]
+    lines = printed("calibration_error(sure, res").strip().splitlines()[1:]
     rows = [numbers(row) for row in lines]
     assert 55 < sum(row[0] for row in rows) / 3 < 65  # "near 60 %"
-    for sure, right, error in rows:
-        assert sure < right and 24 < error < 28
+    for sure, right, error, library in rows:
+        assert sure < right and 24 < error < 28 and error == library
     assert words("reliability_figure(found").count("less sure than right") == 3
+    assert 3 < numbers(printed("calibrated, {len"))[0] < 10, "not zero on a short list"
     for file in ASSETS.values():
         recipe = read_metadata(assets_folder() / file)["recipe"]
         smoothing = recipe["augment"]["label_smoothing"]
@@ -218,7 +254,7 @@ def test_all_are_less_sure_than_right():
 
 
 def test_the_mistakes_of_the_student_sit_in_two_pairs():
-    told = printed("pairs = confused_pairs(look")
+    told = printed("confused = confused_pairs(look")
     pairs = re.findall(r"(\d+) of 21: (\w+) taken for (\w+)", told)
     assert {frozenset(pair[1:]) for pair in pairs} == {
         frozenset(("Approaching", "Swelling")),
@@ -229,34 +265,35 @@ def test_the_mistakes_of_the_student_sit_in_two_pairs():
     )
     wrong = int(right[2]) - int(right[1])
     assert wrong - sum(int(n) for n, _, _ in pairs) <= 2
-    assert "worst: Approaching" in words("per_class_figure(")
-    kinds = re.findall(r"(\w+), said (\w+)", words("clips += mistake_clips"))
+    kinds = re.findall(r"(\w+) \((\w+)\)", words("clips += mistake_clips"))
     receding, approaching = ("Receding", "Shrinking"), ("Approaching", "Swelling")
     assert kinds == [receding] * 2 + [approaching] * 2
 
 
 def test_no_row_is_comparable_and_unknown_numbers_are_blank():
     rows = shown_table("Markdown(markdown([final_table(rows)]))")
-    assert len(rows) == 5 * 3
+    assert len(rows) == 5 and {row[1] for row in rows} == {"student"}
     assert all(row[0].startswith("stand-in for ") for row in rows)
     assert all(row[-1].startswith("no: ") for row in rows)
     blank = [row for row in rows if row[4] == ""]
-    assert len(blank) == 4
+    assert len(blank) == 2
     assert all(row[-1] == "no: no published number is known" for row in blank)
-    ucf = next(r for r in rows if r[0].endswith("UCF101") and r[1] == "student")
+    ucf = next(r for r in rows if r[0].endswith("UCF101"))
     assert ucf[2].startswith("88.") and ucf[4].startswith("DVFL-Net: 88.")
-    kinetics = [row for row in rows if row[0].endswith("Kinetics-400")]
-    assert all("82 of 84 listed videos" in row[3] for row in kinetics)
-    assert kinetics[-1][-1].endswith("2.4 % of the listed videos missing or unreadable")
+    assert "82 of 84 listed videos" in rows[-1][3]
     assert "82 of 84 listed videos were scored" in WORDS
 
 
 def test_what_was_published_is_what_the_library_has():
-    lines = printed('row.network.endswith("-B")').strip().splitlines()
-    known = {r.benchmark: r.top1 for r in PUBLISHED_RESULTS if r.network[-2:] == "-B"}
-    assert {line.split()[0]: numbers(line)[0] for line in lines} == known
-    told = printed('row.network == "DVFL-Net"')
-    assert told.count("no number found") == 2
+    lines = printed("for row in PUBLISHED_RESULTS").strip().splitlines()
+    told = {tuple(line.split()[:2]): line for line in lines}
+    for row in PUBLISHED_RESULTS:
+        if (line := told.pop((row.benchmark, row.network), None)) is None:
+            continue
+        assert row.top1 is None or numbers(line) == [row.top1]
+        assert line.endswith("no published number is known") == (row.top1 is None)
+        assert line.endswith(" yes") == (row.clips == 4)
+    assert not told and sum(line.endswith(" yes") for line in lines) == 2
 
 
 def test_every_option_that_the_text_names_exists():
