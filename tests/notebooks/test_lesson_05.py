@@ -84,8 +84,8 @@ def test_segments_meet_a_fast_action_once_at_most_wherever_it_is():
 
 def test_colours_alone_are_drawn_for_every_frame():
     lines = printed("count = different(transform(still))").strip().splitlines()
-    counts = {line.split("'")[1]: int(line.split()[-1]) for line in lines}
-    flickers = {"colours,\\nper frame", "all of it"}
+    counts = {line[:15].strip(): int(line.split()[-1]) for line in lines}
+    flickers = {"colours, frame", "all of it"}
     assert {name for name, count in counts.items() if count == 8} == flickers
     assert all(counts[name] == 1 for name in counts.keys() - flickers)
     assert numbers(printed('"  for each:"')) == [1, 8]
