@@ -302,7 +302,7 @@ _DEMO = Recipe(
     profile="demo",
     data=DataRecipe(short_side=36, crop=32, workers=1, cache_frames=True),
     augment=AugmentRecipe(
-        (0.7, 1), (1, 1), jitter_per="clip", saturation=0, hue=0, mixup=0, cutmix=0
+        (0.7, 1), (1, 1), 0.5, 0.8, "clip", saturation=0, hue=0, mixup=0, cutmix=0
     ),
     teacher=NetworkRecipe("vfl_net_lab_teacher", drop_path=0.0, init="fan_in"),
     student=NetworkRecipe("vfl_net_lab_student", drop_path=0.0, init="fan_in"),

@@ -85,8 +85,9 @@ def _picture_grid(
     cell = (WIDTH - margin) / columns * tall / wide
     height = len(rows) * (cell + 0.06) + (0.34 if title or standin else 0.1)
     figure, axes = new_figure(title, standin, height, len(rows), columns)
-    pads = dict(w_pad=0.01, h_pad=0.02, wspace=0.01, hspace=0.01)
-    figure.get_layout_engine().set(**pads, rect=(0.01, 0, 0.985, 1))  # left, of names
+    pads: dict[str, Any] = dict(w_pad=0.01, h_pad=0.02, wspace=0.01, hspace=0.01)
+    pads["rect"] = (0.01, 0, 0.985, 1)  # room to the left of the names
+    figure.get_layout_engine().set(**pads)
     for place, axis in enumerate(axes):
         row, column = divmod(place, columns)
         bare(axis)
