@@ -4,7 +4,8 @@ Public names: ``Recipe`` and its parts (``DataRecipe``, ``AugmentRecipe``,
 ``OptimRecipe``, ``NetworkRecipe``, ``DistilRecipe``, ``EvaluateRecipe``),
 ``PROFILES``, ``recipe_for``, ``did_you_mean``, ``said_as_ours``, ``MatchingKind``.
 
-* ``paper``: the recipe of the authors' repository, number for number.
+* ``paper``: the numbers of the authors' repository. Where their code does something
+  else with one of them, ``notebooks/RESEARCH.md`` says so.
 * ``colab``: the same recipe cut down to one T4-class GPU.
 * ``demo``:  small networks on the stand-in, for two CPU cores.
 
@@ -86,12 +87,16 @@ class DataRecipe:
 
 @_part
 class AugmentRecipe:
-    """What training does to a clip; the same for all its frames."""
+    """What training does to a clip: the same to all its frames.
+
+    Only *how* colours change is drawn for each frame, unless ``jitter_per`` is "clip".
+    """
 
     crop_area: Pair = (0.08, 1.0)
     crop_ratio: Pair = (3 / 4, 4 / 3)
     flip: Share = 0.5
     jitter: Share = 0.8  # probability of colour jitter
+    jitter_per: Literal["clip", "frame"] = "frame"
     brightness: NotNegative = 0.4
     contrast: NotNegative = 0.4
     saturation: NotNegative = 0.2
@@ -297,7 +302,7 @@ _DEMO = Recipe(
     profile="demo",
     data=DataRecipe(short_side=36, crop=32, workers=1, cache_frames=True),
     augment=AugmentRecipe(
-        (0.7, 1.0), (1.0, 1.0), saturation=0.0, hue=0.0, mixup=0.0, cutmix=0.0
+        (0.7, 1), (1, 1), 0.5, 0.8, "clip", saturation=0, hue=0, mixup=0, cutmix=0
     ),
     teacher=NetworkRecipe("vfl_net_lab_teacher", drop_path=0.0, init="fan_in"),
     student=NetworkRecipe("vfl_net_lab_student", drop_path=0.0, init="fan_in"),

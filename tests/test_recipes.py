@@ -27,6 +27,7 @@ def test_the_paper_profile_is_the_authors_recipe_number_for_number():
     a = r.augment
     assert (a.crop_area, a.flip, a.jitter, a.grayscale) == ((0.08, 1.0), 0.5, 0.8, 0.2)
     assert a.crop_ratio == pytest.approx((3 / 4, 4 / 3))
+    assert a.jitter_per == "frame"  # datasets/pipeline.py:1707
     assert (a.brightness, a.contrast, a.saturation, a.hue) == (0.4, 0.4, 0.2, 0.1)
     assert (a.mixup, a.cutmix, a.label_smoothing) == (0.8, 1.0, 0.1)
     assert (r.distil.alpha, r.distil.temperature) == (0.2, 10.0)

@@ -25,7 +25,8 @@ Box = tuple[int, int, int, int]  # top, left, height, width, in pixels
 # In inches: the margin for names of rows; the bar of time, and what is above it.
 _MARGIN, _BAR, _GAP = 1.0, 0.15, 0.36
 _WIDE = WIDTH - _MARGIN - 0.12
-_STYLES = ("-", "--", ":")
+# Of the outlines of crops: colour, line, and how far from top and bottom, to be seen.
+_STYLES = (("gate", "-", 0.015), ("context", "--", 0.05), ("time", ":", 0.085))
 _MOST = 8  # frames side by side
 
 
@@ -84,7 +85,9 @@ def _picture_grid(
     cell = (WIDTH - margin) / columns * tall / wide
     height = len(rows) * (cell + 0.06) + (0.34 if title or standin else 0.1)
     figure, axes = new_figure(title, standin, height, len(rows), columns)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.02, wspace=0.01, hspace=0.01)
+    pads: dict[str, Any] = dict(w_pad=0.01, h_pad=0.02, wspace=0.01, hspace=0.01)
+    pads["rect"] = (0.01, 0, 0.985, 1)  # room to the left of the names
+    figure.get_layout_engine().set(**pads)
     for place, axis in enumerate(axes):
         row, column = divmod(place, columns)
         bare(axis)
@@ -219,12 +222,12 @@ def crops_figure(
     return figure
 
 
-def _outline(axis: Axes, box: tuple[int, int, int, int], style: str) -> None:
-    """A white line on a black one, just inside (left, top, width, height)."""
+def _outline(axis: Axes, box: Box, look: tuple[str, str, float]) -> None:
+    """A coloured line on a black one, just inside (left, top, width, height)."""
     left, top, wide, high = box
-    line = {"fill": False, "edgecolor": "white", "linestyle": style, "linewidth": 1.8}
-    inset = 0.015 * high
-    corner = (left - 0.5 + inset, top - 0.5 + inset)
-    outline = Rectangle(corner, wide - 2 * inset, high - 2 * inset, **line)
+    line = {"edgecolor": PALETTE[look[0]], "linestyle": look[1], "linewidth": 1.8}
+    aside, inset = 0.015 * high, look[2] * high
+    corner = (left - 0.5 + aside, top - 0.5 + inset)
+    outline = Rectangle(corner, wide - 2 * aside, high - 2 * inset, fill=False, **line)
     outline.set_path_effects([withStroke(linewidth=3.6, foreground="black")])
     axis.add_patch(outline)

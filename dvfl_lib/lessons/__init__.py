@@ -10,7 +10,6 @@ from .show import show, show_drawing
 from .tables import (
     benchmarks_markdown,
     first_clip_of,
-    folder_sketch,
     mistake_clips,
     role_name,
     seeds_markdown,

@@ -1,8 +1,8 @@
 """Tables that lessons show: lessons, data sets, a run and its results.
 
 Public names: ``lesson_table``, ``lesson_files``, ``badge``, ``project_address``,
-``benchmarks_markdown``, ``folder_sketch``, ``role_name``, ``first_clip_of``,
-``mistake_clips``, ``seeds_markdown``, ``write_report``.
+``benchmarks_markdown``, ``role_name``, ``first_clip_of``, ``mistake_clips``,
+``seeds_markdown``, ``write_report``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from torch import Tensor
 
 from ..cost import count_macs, count_parameters
 from ..datasets import VideoDataset
-from ..datasets.base import list_folder
-from ..datasets.check import walk_data
 from ..datasets.sources import SOURCES, DataSource
 from ..environment import project_root
 from ..errors import DatasetError
@@ -108,21 +106,6 @@ def _sides(known: DataSource) -> str:
     if len(told) > 1 and len(set(told)) == 1:
         return f"{told[0]} in each"
     return "; ".join(told) or "no official split"
-
-
-def folder_sketch(root: str | Path) -> str:
-    """One line for each thing that lies directly in a data set's folder.
-
-    A folder's line is the path of its first file, and how many more it holds.
-    """
-    root, lines = Path(root), []
-    for entry in list_folder(root):
-        files = list(walk_data(Path(entry.path))) if entry.is_dir() else []
-        first = files[0].relative_to(root).as_posix() if files else entry.name
-        empty = "/" if entry.is_dir() and not files else ""
-        rest = f"   and {len(files) - 1:,} more" if len(files) > 1 else ""
-        lines.append(f"{first}{empty}{rest}")
-    return "\n".join(lines)
 
 
 def role_name(role: str) -> str:

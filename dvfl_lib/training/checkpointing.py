@@ -74,6 +74,8 @@ def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
             found[name] = value
     for name in NO_EFFECT:
         found.pop(name, None)
+    if found.get("augment.jitter_per") == "clip":  # a run from before there was it
+        del found["augment.jitter_per"]
     return json.loads(json.dumps(found))  # as from a file: lists for tuples
 
 

@@ -1,4 +1,4 @@
-"""From decoded frames to what the network sees; one draw for all frames of a clip.
+"""From decoded frames to what the network sees: whole clips, by one draw each.
 
 Public names: ``training_transform``, ``labelled_transform``, ``evaluation_crops``,
 ``resize_short_side``, ``resize_digest``, ``check_sides``, ``normalise``,
@@ -6,8 +6,9 @@ Public names: ``training_transform``, ``labelled_transform``, ``evaluation_crops
 
 All of it is ``torchvision.transforms.v2``. A clip travels as a ``tv_tensors.Image`` of
 shape (T, 3, H, W): v2 draws once per call, so every frame gets the same crop, flip and
-colours. (A ``tv_tensors.Video`` it leaves unchanged where it should turn grey, and does
-not tell.) Draws come from torch's global CPU generator, see ``seeding.fixed_rng``.
+grey; colours too, unless ``augment.jitter_per`` is "frame". (A ``tv_tensors.Video`` it
+leaves unchanged where it should turn grey, and does not tell.) Draws come from torch's
+global CPU generator, see ``seeding.fixed_rng``.
 """
 
 from __future__ import annotations
@@ -123,7 +124,10 @@ def labelled_transform(
     names = ("brightness", "contrast", "saturation", "hue")
     strengths = {name: getattr(augment, name) for name in names}
     if augment.jitter > 0 and any(strengths.values()):
-        steps.append(v2.RandomApply([v2.ColorJitter(**strengths)], augment.jitter))
+        jitter: v2.Transform = v2.ColorJitter(**strengths)
+        if augment.jitter_per == "frame":
+            jitter = v2.Lambda(functools.partial(_by_frame, jitter), tv_tensors.Image)
+        steps.append(v2.RandomApply([jitter], augment.jitter))
     if augment.grayscale > 0:
         steps.append(v2.RandomGrayscale(augment.grayscale))
     # Not a nested function: loader processes must be able to receive it.
@@ -136,6 +140,10 @@ def training_transform(
     """``labelled_transform`` of a clip alone: uint8 to float32 (T, 3, crop, crop)."""
     labelled = labelled_transform(data, augment)
     return lambda frames: labelled(frames, 0)[0]
+
+
+def _by_frame(transform: v2.Transform, clip: Tensor) -> Tensor:
+    return torch.stack([transform(frame) for frame in clip])
 
 
 def _augmented(

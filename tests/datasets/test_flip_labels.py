@@ -101,7 +101,7 @@ def test_the_label_is_swapped_exactly_when_the_clip_is_flipped():
 
 def test_clips_are_those_of_torchvisions_own_flip_bit_for_bit():
     """What every data set without sides has had, and keeps."""
-    augment = AugmentRecipe()
+    augment = AugmentRecipe(jitter_per="clip")
     chain = v2.Compose(
         [
             v2.RandomResizedCrop(

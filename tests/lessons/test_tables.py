@@ -11,7 +11,6 @@ from dvfl_lib.lessons import (
     benchmarks_markdown,
     environment_report,
     first_clip_of,
-    folder_sketch,
     project_root,
     shown_path,
 )
@@ -45,21 +44,6 @@ def test_what_no_source_gives_is_not_invented():
     assert table["kinetics400"][2] == "differs from copy to copy"
     assert table["kinetics400"][4] == "246,534 / 19,906"  # lines of its lists
     assert table["hmdb51"][4] == "3,570 / 1,530 in each"
-
-
-def test_a_folder_in_one_line_for_each_thing_in_it(tmp_path):
-    for name in ("b/x/2.avi", "b/x/1.avi", "b/y/3.avi", "a.json", "c/only.txt"):
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("x")
-    (tmp_path / "empty").mkdir()
-    (tmp_path / ".hidden").write_text("x")
-    assert folder_sketch(tmp_path).splitlines() == [
-        "a.json",
-        "b/x/1.avi   and 2 more",
-        "c/only.txt",
-        "empty/",
-    ]
 
 
 def test_the_first_clip_of_a_class(tmp_path):

@@ -1,21 +1,18 @@
 """What lesson 05 says of its pictures and numbers is what its cells printed."""
 
+import ast
 import re
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
+from dvfl_lib.datasets.sources import SOURCES
 from dvfl_lib.evaluation.metrics import wilson_interval
-from dvfl_lib.lessons import lesson_clip, trained_network
-from dvfl_lib.recipes import DataRecipe, recipe_for
-from dvfl_lib.seeding import fixed_rng
-from dvfl_lib.standins import StandinSize, clip_frames
-from dvfl_lib.standins.scenes import ACTIONS
-from dvfl_lib.video.sampling import dense_indices, segment_indices
-from dvfl_lib.video.transforms import evaluation_crops, training_transform
-from lesson_code import Outputs, run_cells
+from dvfl_lib.lessons import trained_network
+from dvfl_lib.recipes import recipe_for
+from dvfl_lib.video.sampling import segment_indices
+from lesson_code import Outputs, Played, run_cells
 
 NAME = "05_video_data"
 LESSON = Outputs(NAME)
@@ -43,47 +40,86 @@ def test_each_way_of_looking_fails_where_the_other_works():
     assert min(long_s, fast_d) >= 22 and max(long_d, fast_s) <= 4  # guessing: 2
 
 
+def test_what_is_written_in_the_lesson_is_what_the_library_does():
+    """Each cell compares; none of them found a difference."""
+    for code in ("segment_indices(n, 8) for n", "dense_indices(n, 8, stride=4)"):
+        assert printed(code).startswith("499 of 499 lengths")
+    assert printed("library = segment_indices").count("True") == 2
+    assert printed("ours = (clip / 255 - mean)").count(": True") == 2
+    assert printed("ours = normalise(three_crops").endswith("library: True\n")
+    assert printed("two_clips = [from_segments").endswith("library: True\n")
+    assert printed("straddling_groups({").count("library: True") == 4
+    assert printed("list(align_classes").count("library: True") == 2
+
+
+def test_the_answers_of_questions_about_places_are_right():
+    space = run_cells(NAME, "from_segments", "dense", "three_crops")
+    middles = space["from_segments"](48, [0.5] * 8)
+    assert middles == [6 * k + 3 for k in range(8)] and "6k + 3" in WORDS
+    firsts = [space["from_segments"](48, [place] * 8)[0] for place in (0.25, 0.75)]
+    assert firsts == [1, 4] and "cut off 1; 0.75 x 6 = 4.5, cut off 4" in WORDS
+    columns = torch.arange(298).expand(1, 3, 224, 298)
+    crops = space["three_crops"](columns, 224)
+    assert crops[:, 0, 0, 0, 0].tolist() == [0, 37, 74] and "at 37 and at 74" in WORDS
+    assert space["dense"](256, 4)[::7] == [113, 141] and "frames 113 to 141" in WORDS
+
+
+def test_marks_of_two_epochs_differ():
+    first, second = printed("library = segment_indices").strip().splitlines()
+    pairs = list(zip(numbers(first)[:8], numbers(second)[:8], strict=True))
+    assert all(a != b for a, b in pairs)
+
+
 def test_segments_meet_a_fast_action_once_at_most_wherever_it_is():
-    segments, dense = printed("for way, counts in caught.items()").strip().splitlines()
-    assert "at most 1 of 8" in segments and "at most 8 of 8" in dense
+    told = printed("met[way] = Counter").strip().splitlines()
+    segments, dense = (ast.literal_eval(line[9:].strip()) for line in told[1:])
+    assert max(segments) == 1 and "Segments: one at most" in WORDS
+    assert (
+        sum(dense.values()) == 227 and dense[8] == 2 and "from 2 starts only" in WORDS
+    )
     blind, ten = printed("one dense clip sees nothing").strip().splitlines()
-    assert numbers(blind)[0] > 50  # "it mostly does not"
-    starts = dict(map(numbers, printed("dense clip at the action").splitlines()[1:]))
-    assert sum(starts.values()) == 227 and "169 of 227 starts" in WORDS
-    assert starts[0] == 169 and starts[8] == 2 and "from 2 starts only" in WORDS
-    assert sum(starts.values()) - 169 - 2 == 56 and "From 56 it sees a part" in WORDS
-    assert numbers(ten)[0] / numbers(ten)[1] > 0.9  # "nearly all of the video"
+    assert numbers(blind) == [dense[0], 227] and dense[0] > 227 / 2
+    assert numbers(ten)[0] / numbers(ten)[1] > 0.9
+
+
+def test_colours_alone_are_drawn_for_every_frame():
+    lines = printed("count = different(transform(still))").strip().splitlines()
+    counts = {line[:15].strip(): int(line.split()[-1]) for line in lines}
+    flickers = {"colours, frame", "all of it"}
+    assert {name for name, count in counts.items() if count == 8} == flickers
+    assert all(counts[name] == 1 for name in counts.keys() - flickers)
+    assert numbers(printed('"  for each:"')) == [1, 8]
+    assert "jitter_per       frame" in printed("authors = recipe_for")
 
 
 def test_frames_drawn_one_by_one_shake_and_blind_the_student():
-    lines = printed("frame to frame").strip().splitlines()[1:]
-    plain, once, each = (numbers(line)[0] for line in lines)
-    assert abs(plain - once) < 1 and each > 3 * max(plain, once)
-    lines = printed("(answers(batch) == labels)").strip().splitlines()
-    plain, once, each = (numbers(line)[0] for line in lines)
-    assert plain > once > each and once - each > 2 * (plain - once)
-    assert (plain, plain - once, plain - each) == (77, 7, 35)
-    assert "loses 7 right answers of 77" in WORDS and "it loses 35, almost" in WORDS
-    assert "(77 become 42)" in WORDS and each > 3 * 84 / 12
+    lines = printed('print("change from frame').strip().splitlines()[1:]
+    plain, once, flicker, each, shrunk = (numbers(line[22:])[0] for line in lines)
+    assert abs(plain - once) < 1 and shrunk < once < plain  # "a little smaller"
+    assert flicker > 2 * once and each > 3 * once
+    rows = [
+        numbers(line[22:]) for line in printed("lost, won = int(").strip().splitlines()
+    ]
+    (plain, *_), (once, *_), (_, _, *flicker), (each, _, *all_of_it) = rows
+    assert (plain, once, each) == (77, 70, 41) and flicker == [7, 3]
+    assert all_of_it == [33, 4] and once - 33 + 4 == each
+    assert "Flicker: 7 lost, 3 won" in WORDS and "everything: 33 lost, 4 won" in WORDS
+    assert "keeps 41, far more than the 7" in WORDS and each < 84 / 2
+    assert "keeps 41 of 70 right answers" in WORDS
 
 
 def test_the_milder_recipe_is_that_of_the_student():
     _, story = trained_network("student")
     mild = recipe_for("demo").augment
     assert replace(mild, **tuples(story["recipe"]["augment"])) == mild
-    lines = printed("authors = getattr").strip().splitlines()
+    assert mild.label_smoothing == 0.1 and "label smoothing of 0.1" in WORDS
+    lines = printed("theirs = getattr").strip().splitlines()
     names = [line.split()[0] for line in lines]
-    assert names[:2] == ["crop_area", "crop_ratio"] and len(names) == 6
+    assert names[:3] == ["crop_area", "crop_ratio", "jitter_per"] and len(names) == 7
 
 
 def tuples(values: dict) -> dict:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-
-
-def test_normalised_numbers_lie_around_zero_and_come_back():
-    lines = printed("dots = normalise(frame)").strip().splitlines()
-    black, white = ([*map(float, re.findall(r"-?\d\.\d+", w))] for w in lines[1:3])
-    assert max(black) < 0 < min(white) and lines[3] == "and back: True"
 
 
 def test_mixed_labels_are_the_shares_of_the_pixels():
@@ -99,36 +135,19 @@ def test_the_flip_changes_the_label_where_names_are_known():
 
 
 def test_clips_are_functions_of_their_keys():
-    assert printed("alone = made(keys").startswith("16 of 16 clips are equal")
-    assert printed("as_first, as_second").strip().endswith("False")
+    told = printed("alone = made(keys").strip().splitlines()
+    assert told[0] == "16 of 16 clips are equal, bit for bit"
+    assert told[1].endswith(": 16")
 
 
-def test_five_data_sets_in_three_containers():
-    lines = printed("measured on the stand-ins").strip().splitlines()[1:]
-    kinds = {line.split()[0]: line.split()[5] for line in lines}
-    assert kinds == {
-        "ucf50": ".avi",
-        "ucf101": ".avi",
-        "hmdb51": ".avi",
-        "ssv2": ".webm",
-        "kinetics400": ".mp4",
-    }
-    assert all("12 classes" in line for line in lines)
-    videos = {line.split()[0]: int(line.split()[3]) for line in lines}
-    assert videos["ucf50"] == 13 and "12 classes have 13 test videos" in WORDS
-    assert "v_Appearing_g01_c01.avi   and 300 more" in printed("folder_sketch(folder")
-    missing = printed("join(told)").strip().splitlines()
-    assert len(missing) == 1 and missing[0].startswith("kinetics400: ")
-    damaged = printed("open_video(sample.path).close()").strip().splitlines()
-    assert len(damaged) == 1
-
-
-def test_five_data_sets_show_one_drawing_under_four_names():
-    lines = printed("called = next(c for c").strip().splitlines()
-    apart = {line.split()[0]: numbers(line.partition(" ")[2])[0] for line in lines}
-    assert [apart[name] for name in ("ucf50", "ucf101", "hmdb51")] == [0, 0, 0]
-    assert all(1.5 < apart[name] < 2.5 for name in ("ssv2", "kinetics400"))
-    assert len({line.partition("levels")[2].strip() for line in lines}) == 4
+def test_five_data_sets_are_opened_with_one_call():
+    told = printed("tests = create_dataset(name")
+    heads = re.findall(r"^(\w+): (\d+) test videos", told, re.M)
+    assert [name for name, _ in heads] == list(SOURCES)
+    assert dict(heads)["ucf50"] == "13" and '"group01" tests on 13 videos' in WORDS
+    missing = [line for line in told.splitlines() if "are listed" in line]
+    assert len(missing) == 1 and "84 clips are listed, 83 are there" in missing[0]
+    assert "/" not in missing[0]  # no path of this machine
 
 
 def test_published_and_measured_never_share_a_table():
@@ -138,26 +157,8 @@ def test_published_and_measured_never_share_a_table():
     assert "220,847" in table and 220_847 / 6681 > 30  # "more than thirty times"
 
 
-def test_few_key_frames_make_a_small_file_that_is_decoded_nearly_whole():
-    lines = printed("key frame every   size").strip().splitlines()[1:]
-    rows = [numbers(line.replace("clip of 8", "")) for line in lines]
-    every, *fewer = rows
-    assert every == [1, 1.0, 11, 29]
-    assert all(size < 0.35 and min(of) >= 38 for _, size, *of in fewer)
-    assert fewer[0][2:] == fewer[1][2:]  # "12 and 48 equal"
-
-
-def test_few_decoded_frames_take_less_time_and_kept_ones_least():
-    every, some, few = (
-        numbers(line)[1] for line in printed("stand-in video of 48").splitlines()[1:]
-    )
-    assert every < 0.8 * min(some, few) and abs(some - few) < 0.2 * few
-    file, kept = (numbers(line)[0] for line in printed('"from the cache"').splitlines())
-    assert kept < file / 10  # "many times faster"
-
-
 def test_the_score_of_a_leaking_cut_is_its_leak():
-    alt = words_of_figure("bars[name] = (score.value")
+    alt = words_of_figure("bars[way] = (score.value")
     share = dict(re.findall(r"(clips at random|whole groups) (\d+\.\d) %", alt))
     assert float(share["clips at random"]) > 3 * 100 / 12
     told = printed('("new groups", ~known)').strip().splitlines()[1:]
@@ -176,11 +177,14 @@ def test_the_score_of_a_leaking_cut_is_its_leak():
 
 
 def test_groups_on_both_sides_are_counted():
-    told = printed("straddling_groups(cut)").strip().splitlines()
-    assert told[0] == "stand-in for UCF101"
-    random, by_name, whole = told[1:]
-    assert numbers(random)[0] > 80
-    assert numbers(by_name)[1:3] == [12, 12] and numbers(whole)[:2] == [0, 0]
+    told = printed("straddling_groups({").strip().splitlines()
+    random, by_name, whole, same = map(numbers, told)
+    assert random[0] > 80 and same[0] == 80
+    assert by_name[1:] == [12, 108, 12] and whole[::2] == [0, 0]
+    space = run_cells(NAME, "late", "group")
+    names = [f"A/v_A_g{g:02}_c{c:02}.avi" for g in range(1, 25) for c in (1, 2)]
+    assert space["late"](names)[0] == "A/v_A_g20_c02.avi"
+    assert "after the first clip of group 20" in WORDS
     warning = printed('split="authors"')
     assert "shares 12 groups" in warning and "may be too high" in warning
 
@@ -201,96 +205,68 @@ def test_a_wrong_order_costs_two_classes_and_no_other():
     lines = printed("number}  official").strip().splitlines()
     assert [line.split()[2] for line in lines[:2]] == ["Sinking", "SinkToBack"]
     assert lines[2].endswith("True")
-    official, folders = (
-        numbers(line)[0]
-        for line in printed("order in readings.items()").strip().splitlines()
-    )
-    assert official - folders == 14  # all 7 clips of either class
-    assert "worst: SinkToBack" in words_of_figure("per_class_figure(scores")
-    mended = printed("# now in disk order")
-    assert numbers(mended)[0] == official
+    official, folders = map(numbers, printed("order_name, order in").splitlines()[::2])
+    assert official[0] - folders[0] == 14  # all 7 clips of either class
+    assert printed("order_name, order in").count("Sinking 0, SinkToBack 0 of 7") == 1
     swapped = printed('official_classes("kinetics400")').strip().splitlines()
     assert [int(line.split()[0]) for line in swapped] == [308, 309]
 
 
+def test_a_swap_does_not_tell_there_from_back_and_a_cycle_does():
+    told = [line.split()[-1] for line in printed("for wished in").splitlines()]
+    assert told == ["Rising", "Rising", "Rising", "Swelling"]
+    lines = printed("list(align_classes").strip().splitlines()
+    right = [numbers(line)[0] for line in lines if "84" in line]
+    assert right[:3] == [77, 77, 77] and right[3] < 77
+
+
 @pytest.fixture(scope="module")
-def student():
-    network, _ = trained_network("student")
-
-    def right(clips: list[torch.Tensor], each: int) -> int:
-        wanted = torch.arange(12).repeat_interleave(each)
-        with torch.no_grad():
-            return int((network(torch.stack(clips)).argmax(dim=1) == wanted).sum())
-
-    return right
+def played():
+    with torch.random.fork_rng(devices=[]):
+        return Played(NAME)
 
 
 @pytest.mark.nightly
-def test_the_first_try_has_the_answer_that_stands_there(student):
+def test_the_first_try_has_the_answer_that_stands_there(played):
     assert "still 2 of 24" in WORDS and "to 16 of 24" in WORDS
-    assert "60 frames, `moving[30:31]` as the held frame, 98 still" in WORDS
-    frames = {"segments": segment_indices(256, 8), "dense": dense_indices(256, 8, 4)}
+    slower = ("group, 30)", "group, 60)"), ("[15:16], 113", "[30:31], 98")
+    played.again("def fast_video", *slower)
+    played.again("found[kind, way] =")
+    fast = played.again("right, of 24 stand-in").strip().splitlines()[2]
+    assert numbers(fast) == [2, 16]
     looks = [
-        sum(start <= n < start + 60 for n in frames["segments"]) for start in range(197)
+        sum(start <= n < start + 60 for n in segment_indices(256, 8))
+        for start in range(197)
     ]
     assert looks[98] == 2 and set(looks) == {1, 2}
-    seen = {way: [] for way in frames}
-    for action in ACTIONS:
-        for group in (1, 2):
-            size = StandinSize(min_frames=60, max_frames=60)
-            moving = clip_frames(0, size, action, group, clip=1)
-            still = np.repeat(moving[30:31], 98, axis=0)
-            whole = np.concatenate([still, moving, still])
-            for way, chosen in frames.items():
-                clip = torch.from_numpy(whole[chosen]).permute(0, 3, 1, 2)
-                seen[way].append(evaluation_crops(clip, 72, 64)[0])
-    assert {way: student(clips, 2) for way, clips in seen.items()} == {
-        "segments": 2,
-        "dense": 16,
-    }
+    played.again("def fast_video")
 
 
 @pytest.mark.nightly
-def test_the_second_try_has_the_answer_that_stands_there(student):
-    told = "64 of 84 are right instead of 42"
-    assert told in WORDS
-    assert "Without the crop it is 54, without the colours 52, without the grey 44" in (
+def test_the_second_try_has_the_answer_that_stands_there(played):
+    assert "63 of 84 are right instead of 41" in WORDS
+    assert "Without the crop it is 54, without the colours 49, without the grey 40" in (
         WORDS
     )
-    frame_by_frame = run_cells(NAME, "frame_by_frame")["frame_by_frame"]
-    clips = [lesson_clip(a, group=g, side=96) for a in ACTIONS for g in range(1, 8)]
-    mild, data = recipe_for("demo").augment, DataRecipe(short_side=72, crop=64)
-    found = []
-    for change in ({"flip": 0}, {"crop_area": (1, 1)}, {"jitter": 0}, {"grayscale": 0}):
-        transform, batch = training_transform(data, replace(mild, **change)), []
-        for number, clip in enumerate(clips):
-            with fixed_rng(0, number):
-                batch.append(frame_by_frame(transform, clip))
-        found.append(student(batch, 7))
-    assert found == [64, 54, 52, 44]
+    right = "(answers(augmented(replace(mild, {}), frame_by_frame)) == truth).sum()"
+    assert right.format("flip=0") in WORDS
+    changes = "flip=0", "crop_area=(1, 1)", "jitter=0", "grayscale=0"
+    found = [played.run(f"print(int({right.format(c)}))") for c in changes]
+    assert [int(n) for n in found] == [63, 54, 49, 40]
 
 
 @pytest.mark.nightly
-def test_the_third_try_has_the_answer_that_stands_there():
-    """On frames before they are encoded; the lesson reads them from files."""
+def test_the_third_try_has_the_answer_that_stands_there(played):
     assert "to about a quarter (24.5 %). On clips at random about half are" in WORDS
     assert "about half are right (52.4 %)" in WORDS
     assert "it grows: from 21 points to 28" in WORDS
-    size = StandinSize(groups=24, clips_per_group=2, min_frames=8, max_frames=8)
-    ends, labels, groups = [], [], []
-    for label, action in enumerate(ACTIONS):
-        for group, clip in size.numbers:
-            frames = clip_frames(0, size, action, group, clip)[[0, -1]]
-            ends.append(frames.mean(axis=(1, 2)).ravel())  # (6,)
-            labels.append(label)
-            groups.append(group)
-    six, labels = torch.tensor(np.array(ends)), torch.tensor(labels)
-    with fixed_rng("lesson 05, split"):
-        parts = {"random": torch.randperm(576) % 5, "groups": torch.tensor(groups) % 5}
-    share = {}
-    for name, part in parts.items():
-        apart = part[:, None] == part[None]  # a clip is not compared with its own part
-        nearest = torch.cdist(six, six).masked_fill(apart, torch.inf).argmin(dim=1)
-        share[name] = float((labels[nearest] == labels).float().mean())
-    assert share["groups"] == pytest.approx(0.25, abs=0.03)
-    assert share["random"] == pytest.approx(0.5, abs=0.06)
+    ends = "ends = video.read([0, video.num_frames - 1])"
+    two = (
+        ("(middle,) = video.read([video.num_frames // 2])", ends),
+        ("middle.float().mean(dim=(1, 2))", "ends.float().mean(dim=(2, 3)).flatten()"),
+    )
+    played.again("def mean_colour", *two)
+    played.again("bars[way] = (score.value")
+    share = {way: round(100 * bar[0], 1) for way, bar in played.space["bars"].items()}
+    assert share["whole groups"] == 24.5 and share["clips at random"] == 52.4
+    played.again("def mean_colour")

@@ -4,15 +4,16 @@ import errno
 import json
 import multiprocessing
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save
 
 from dvfl_lib.errors import RunDirectoryError
-from dvfl_lib.recipes import DistilRecipe
+from dvfl_lib.recipes import AugmentRecipe, DistilRecipe
 from dvfl_lib.training import checkpointing, loop
-from dvfl_lib.training.checkpointing import locked, model_digest
+from dvfl_lib.training.checkpointing import fingerprint, locked, model_digest
 from tiny_training import MemoryClips, StopAfter, full_run, run, tiny_model, tiny_recipe
 
 
@@ -116,6 +117,17 @@ def test_the_best_epoch_is_the_earliest_of_the_best(tmp_path):
     assert model_digest(best) == kept[1] != kept[3]
     assert result.history[3]["held_out"] == {"top1": 0.1, "videos": 7}
     assert run(tmp_path / "without").best is None
+
+
+@pytest.mark.quick
+def test_a_run_begun_before_colours_could_be_drawn_per_frame_goes_on():
+    clips = SimpleNamespace(samples=[])
+
+    def of(per: str) -> dict:
+        return fingerprint({"augment": AugmentRecipe(jitter_per=per)}, clips)
+
+    name = "augment.jitter_per"
+    assert name not in of("clip") and of("frame") == {**of("clip"), name: "frame"}
 
 
 @pytest.mark.quick

@@ -1,4 +1,4 @@
-"""Augmentation is one draw per clip, a function of the seed, and torchvision's."""
+"""Augmentation: whose draws are whose, a function of the seed, and torchvision's."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ def noise(*shape: int) -> torch.Tensor:
 
 
 def test_every_frame_of_a_clip_gets_the_same_draw():
-    transform = training_transform(DATA, AugmentRecipe())
+    transform = training_transform(DATA, AugmentRecipe(jitter_per="clip"))
     clip = noise(1, 3, 50, 70).expand(6, -1, -1, -1)
     outputs = set()
     for seed in range(8):
@@ -51,6 +51,33 @@ def test_every_frame_of_a_clip_gets_the_same_draw():
         assert all(torch.equal(frame, out[0]) for frame in out)
         outputs.add(out[0].sum().item())
     assert len(outputs) == 8  # and another draw for every seed
+
+
+def test_colours_may_be_drawn_for_every_frame_and_nothing_else_is():
+    """As the authors' code does: whether is drawn once, how is drawn six times."""
+    clip = noise(1, 3, 50, 70).expand(6, -1, -1, -1)
+    still = replace(AugmentRecipe(), jitter=0.0)
+    jittered = 0
+    for seed in range(40):
+        outs = []
+        for augment in (AugmentRecipe(), still):
+            with fixed_rng(seed):
+                outs.append(training_transform(DATA, augment)(clip))
+            with fixed_rng(seed):
+                assert torch.equal(training_transform(DATA, augment)(clip), outs[-1])
+        kinds = len(torch.unique(outs[0], dim=0))
+        assert kinds in (1, 6) and outs[0].shape == (6, 3, 32, 32)
+        jittered += kinds == 6
+    assert 26 <= jittered <= 38  # 0.8 of 40
+    # Brightness alone, from 0.6 to 1.4: crop and flip stay those of the whole clip.
+    light = replace(AugmentRecipe(), jitter=1, contrast=0, saturation=0, hue=0)
+    one = denormalise(training_transform(DATA, replace(light, grayscale=0))(clip))
+    ratios = one[1:] / one[0].clamp(min=0.01)
+    middle = ratios.flatten(1).median(dim=1).values
+    dark = one.amax(dim=0) < 0.6  # pixels that no frame has clipped
+    for ratio, wanted in zip(ratios, middle, strict=True):
+        spread = (ratio - wanted).abs()[dark & (one[0] > 0.2)]
+        assert spread.max() < 0.05
 
 
 def test_each_augmentation_does_something_and_at_strength_zero_nothing():
