@@ -9,8 +9,9 @@ import pytest
 
 from browser.driving import CHROMIUM, on_page
 from dvfl_lib.explorer import write_page
-from dvfl_lib.explorer.asking import ask
-from dvfl_lib.explorer.packing import pack_record
+from dvfl_lib.explorer.asking import ask, measure
+from dvfl_lib.explorer.packing import Packer, pack_reach, pack_record
+from dvfl_lib.explorer.page import page_text
 from dvfl_lib.explorer.record import rank_correlation, softened
 from small_record import small_networks, small_record
 
@@ -171,7 +172,7 @@ def test_a_click_on_any_map_picks_the_token_everywhere(page):
         labels = [words for words, _ in page.evaluate(LABELS)]
         assert len(labels) > 26
         for words in labels:
-            if f"frame {frame}" in words and "input" not in words:
+            if f"frame {frame}" in words and not re.match("input|dep", words):
                 assert re.search("row (3, column 7|1, column 1):", words), words
         where = page.locator(".dvfl-where").text_content()
         assert where == f"Frame {frame} of 4, row 3, column 7 of 8 \u00d7 8 tokens."
@@ -223,10 +224,11 @@ def test_a_pixel_has_the_colour_of_its_number_and_scales_are_symmetric(page, rec
         low, high = map(float, re.search("from (.*) to (.*)", label).groups())
         far = np.abs(values).max()  # of all levels and all frames
         assert high == pytest.approx(far, rel=6e-3)
-        assert low == (-high if kind == "signed" else 0)
+        least = -far if kind == "signed" else values.min()
+        assert low == pytest.approx(least, rel=6e-3)
         start = told["luts"][kind]["at"]
         lut = np.frombuffer(blob, np.uint8, 768, start).reshape(256, 3)
-        span = (-far, far) if kind == "signed" else (0, far)
+        span = (least, far)
         number = (values if words == "query" else values[0])[0, row, column]
         step = 255 * (number - span[0]) / (span[1] - span[0])
         near = lut[max(0, int(step) - 1) : int(step) + 3].astype(int)
@@ -310,6 +312,52 @@ def test_what_a_token_depends_on_is_counted(page, record):
 
 def told_of(page, part):
     return page.locator(f"[data-part={part}]").inner_text()
+
+
+# A kernel for the page: it keeps what it is asked, and answers when the test says.
+KERNEL = """const heard = [];
+window.answer = (content, bytes) => heard.forEach(f =>
+  f({ ...content, id: window.asked.id },
+    [new DataView(Uint8Array.from(bytes).buffer)]));
+const model = { send: (content) => { window.asked = content; }, off: () => {},
+  on: (name, f) => { if (name === "msg:custom") heard.push(f); },
+  get"""
+
+
+def test_a_kernel_measures_the_chosen_token(record, opened, tmp_path):
+    text = page_text(record, small_networks()).replace(
+        '"kernel": false', '"kernel": true'
+    )
+    text = re.sub(r"const model = \{ get(.*?), on: .*\};", rf"{KERNEL}\1 }};", text)
+    path = tmp_path / "page.html"
+    path.write_text(text)
+    with on_page(path, beside=opened) as page:
+        page.set_default_timeout(8000)
+        settle(page)
+        click(page, "query", 1, 6)
+        assert "This token was not measured" in told_of(page, "reach")
+        page.get_by_role("button", name="Measure this token").click()
+        assert page.evaluate("asked.token") == [0, 1, 6]
+        assert page.evaluate("asked.network") == "student"
+        model = small_networks()["student"]
+        reach = measure(
+            record, "student", model, page.evaluate("asked.block"), (0, 1, 6)
+        )
+        packer = Packer()
+        told = pack_reach(packer, reach)
+        answer = {"kind": "measured", "reach": told}
+        page.evaluate("([told, raw]) => answer(told, raw)", [answer, [*packer.raw()]])
+        page.get_by_text(
+            "Measured for this token (frame 1, row 2, column 7)"
+        ).wait_for()
+        count = (reach.maps[0] > 0).sum()
+        assert f"{count} of 256 tokens" in told_of(page, "reach")
+        assert not page.get_by_role("button", name="Measure this token").is_visible()
+        click(page, "query", 1, 5)  # the next one was not
+        page.get_by_role("button", name="Measure this token").click()
+        page.evaluate("answer({ kind: 'trouble', text: 'No memory is left.' }, [])")
+        page.get_by_text("No memory is left. This token was not measured").wait_for()
+        assert page.faults == []
 
 
 def test_maps_beside_each_other_are_compared(page, record):

@@ -6,6 +6,11 @@ import { button, choices, made } from "./dom.js";
 import { rankCorrelation, short, softmax } from "./record.js";
 import { vector } from "./wires.js";
 
+const EXPLAINED = "Rank correlation: 1 if both maps put all tokens in the same order, 0 if their "
+  + "orders have nothing in common, −1 if one is the reverse of the other. Top tenth: the tenth "
+  + "of the tokens of all frames with the largest numbers. Grad-CAM: which tokens speak for the "
+  + "class that the network names, judged by derivatives.";
+
 /** Pairs of maps with their rank correlation, and the search for the token that decides. */
 export function makeBeside(el, record, state) {
   const { view } = state, { networks } = record;
@@ -13,10 +18,12 @@ export function makeBeside(el, record, state) {
     (beside) => state.set({ beside }));
   const twins = makeGroup(2, others.el), cams = makeGroup(2);
   const start = button("Cover each token in turn", () => (task ? stop("Stopped.") : cover()));
-  const costs = makeGroup(1, start), found = new Map();  // by network, block and change
+  const choose = button("Choose it", () => {});
+  const costs = makeGroup(1, choose, start), found = new Map();  // by network, block and change
   let task = null;
   twins.el.hidden = networks.length < 2;
-  el.append(made("div", "dvfl-groups", twins.el, cams.el, costs.el));
+  el.append(made("div", "dvfl-groups", twins.el, cams.el, costs.el),
+    made("p", "dvfl-note", EXPLAINED));
 
   function makeGroup(count, ...controls) {
     const said = made("p"), maps = Array.from({ length: count }, () => {
@@ -25,14 +32,14 @@ export function makeBeside(el, record, state) {
       map.el.append(scale.el);
       return { ...map, title, scale, svg };
     }), row = made("div", "dvfl-pair", ...maps.map((map) => map.el));
-    return { el: made("div", "dvfl-group-of", ...controls, row, said), maps, said };
+    return { el: made("div", "dvfl-group-of", row, said, ...controls), maps, said };
   }
 
   // One map on a scale of its own; of T frames, or (T = 1) the same for all.
-  function put({ title, show, scale }, { values, size: [T, h, w], covered, name }, signed = false) {
+  function put({ title, show, scale }, { values, size: [T, h, w], covered, name, tight }, signed) {
     const from = T > 1 ? view.frame * h * w : 0, to = from + h * w;
     const part = signed || !view.shared ? [from, to] : [];
-    const range = rangeOf([{ both: [values] }], signed, ...part);
+    const range = rangeOf([{ both: [values] }], signed, tight, ...part);
     const lut = record.luts[signed ? "signed" : "amount"];
     title.textContent = name;
     show({ values: values.subarray(from, to), h, w, covered, range, lut, words: name });
@@ -57,17 +64,20 @@ export function makeBeside(el, record, state) {
     return `${value.toFixed(2)} (${words}${value < -0.2 ? ", in opposite order" : ""})`;
   }
   function outline(svg, mine, other, fit) {
-    const [, h, w] = mine.size, [, H, W] = record.size, rects = [];
+    const [, h, w] = mine.size, rects = [];
     const [height, width] = [mine.covered[0] / h, mine.covered[1] / w];
     const high = ({ values }, at) => values[at] > 0 && values[at] >= once(values, "top", () => (
       values.slice().sort()[Math.floor(0.9 * values.length)]));
     for (let i = 0, at = view.frame * h * w; fit && i < h * w; i++, at++) {
       if (!high(mine, at) || high(other, at)) continue;
       const x = (i % w) * width, y = Math.floor(i / w) * height;
-      rects.push(vector("rect", { x, y, width, height }));
+      rects.push({ x, y, width, height });
     }
-    svg.setAttribute("viewBox", `0 0 ${W} ${H}`);
-    svg.replaceChildren(...rects);
+    frame(svg, rects);
+  }
+  function frame(svg, rects) {
+    svg.setAttribute("viewBox", `0 0 ${record.size[2]} ${record.size[1]}`);
+    svg.replaceChildren(...rects.map((rect) => vector("rect", rect)));
   }
 
   const key = () => `${view.network} ${view.block} ${JSON.stringify(state.change)}`;
@@ -105,7 +115,7 @@ export function makeBeside(el, record, state) {
     const { live } = state.answers[view.network], block = blockOf(record, state);
     const { size: [T, h, w], covered } = block, result = found.get(key());
     start.disabled = !live;
-    costs.maps[0].el.hidden = !result;
+    costs.maps[0].el.hidden = choose.hidden = !result;
     if (task && task.key !== key()) stop("");
     if (!result) {
       if (task) return;
@@ -117,10 +127,14 @@ export function makeBeside(el, record, state) {
     const { values, target, done } = result, most = values.indexOf(Math.max(...values));
     const map = { values, size: [1, h, w], covered, name: "what covering costs" };
     put(costs.maps[0], map, true);
-    const row = Math.floor(most / w) + 1;
-    costs.said.textContent = `${done} of ${h * w} tokens covered. Points that `
-      + `"${record.classes[target]}" loses; most at row ${row}, column ${most % w + 1}: `
-      + `${short(values[most])}. `;
+    const row = Math.floor(most / w), column = most % w;
+    const [height, width] = [covered[0] / h, covered[1] / w];
+    frame(costs.maps[0].svg, [{ x: column * width, y: row * height, width, height }]);
+    choose.onclick = () => state.set({ row, column });
+    costs.said.textContent = `${done} of ${h * w} tokens covered. In percentage points, what the `
+      + `probability of "${record.classes[target]}" loses; most at row ${row + 1}, column `
+      + `${column + 1}: ${short(values[most])}. A grey square that stands still is itself `
+      + "something new to see: not every loss comes from what it covers. ";
     if (done < h * w) return;
     const size = [T, h, w], product = { values: block.product, size, covered };
     costs.said.textContent += "Rank correlation with the mean over the frames of the product: "
@@ -134,16 +148,18 @@ export function makeBeside(el, record, state) {
     const twin = same.find((b) => b.block === block.block) ?? same.at(-1) ?? blocks.at(-1);
     const part = (b) => numbersOf(b, ["product"], view.amount === "rest");
     const name = view.amount === "rest" ? "distance from rest" : "product";
-    const of = (i, { size, covered }, at) => ({ size, covered, name: `${networks[i].name}: ${name}`,
-      values: part(state.answers[i][moment].blocks[at]) });
+    const tight = view.amount === "length";
+    const of = (i, { size, covered }, at) => ({ size, covered, tight,
+      name: `${networks[i].name}: ${name}`, values: part(state.answers[i][moment].blocks[at]) });
     if (networks.length > 1) {
       others.set(other);
       others.labels.forEach((label, i) => { label.firstChild.disabled = i === view.network; });
       compare(twins, [of(view.network, block, view.block), of(other, twin, blocks.indexOf(twin))]);
     }
     const { size, covered } = block;
-    compare(cams, [{ size, covered, values: part(block), name }, { size, covered, values: block.cam,
-      name: "Grad-CAM" }], "Where they part, a long modulator is not what speaks for the class."
+    compare(cams, [{ size, covered, tight, values: part(block), name },
+      { size, covered, values: block.cam, name: "Grad-CAM" }],
+    "Where they part, a long modulator is not what speaks for the class."
       + (state.changed ? " Both are of the recorded clip, without your changes." : ""));
     drawCosts();
   };

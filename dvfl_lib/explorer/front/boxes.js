@@ -39,9 +39,9 @@ export function numbersOf(block, [kind, branch, level], rest = false) {
   return once(all, level, () => all.subarray(level * n, (level + 1) * n));
 }
 
-// Lowest and highest number, with zero between them.
-function extent(values) {
-  let low = 0, high = 0;
+// Lowest and highest number, with `start` between them.
+function extent(values, start) {
+  let low = start, high = start;
   for (const value of values) {
     if (value < low) low = value;
     if (value > high) high = value;
@@ -51,7 +51,7 @@ function extent(values) {
 
 /** A change of these numbers below this is the rounding of the record, and none. */
 export const grain = (before) => (
-  once(before, "grain", () => 1e-3 * Math.max(...extent(before).map(Math.abs))));
+  once(before, "grain", () => 1e-3 * Math.max(...extent(before, 0).map(Math.abs))));
 
 /** A box now, before, or what changed: {values, both: [before, now] or the change, least}. */
 export function momentOf(state, box, absolute = false) {
@@ -66,21 +66,25 @@ export function momentOf(state, box, absolute = false) {
   return { values, both: [values], least };
 }
 
-/** The ends of one scale for several boxes; from, to: the numbers of one frame, if not of all. */
-export function rangeOf(boxes, signed, from, to) {
-  return ends(boxes.flatMap(({ both, least = 0 }) => [least, ...both.flatMap((values) => (
-    to ? extent(values.subarray(from, to)) : once(values, "extent", () => extent(values))
-  ))]), signed);
+/** The ends of one scale for several boxes, with zero on it; `tight`: from the smallest number on,
+ * for lengths that are nowhere near zero. from, to: the numbers of one frame, if not of all. */
+export function rangeOf(boxes, signed, tight, from, to) {
+  const far = (values) => extent(values, tight ? values[0] : 0);
+  const found = boxes.flatMap(({ both }) => both.flatMap((values) => (
+    to ? far(values.subarray(from, to)) : once(values, `extent ${tight}`, () => far(values)))));
+  const low = Math.min(...found), high = Math.max(...found);
+  return tight && high > low ? [low, high] : ends([...found, boxes[0].least ?? 0], signed);
 }
 
 /** Draws boxes that share a scale. `raw` numbers have a sign, unless the view takes it away. */
 export function drawRow(record, state, { maps, scale, boxes, raw, words }, picture) {
-  const { shared, signed, moment, overlay, frame } = state.view;
+  const { shared, signed, moment, overlay, frame, amount } = state.view;
   const { size: [, h, w], covered } = blockOf(record, state);
   const from = frame * h * w, to = from + h * w;
   const shown = boxes.map((box) => momentOf(state, box, raw && !signed));
   const both = moment === "difference" || (raw && signed);
-  const range = rangeOf(shown, both, ...(shared ? [] : [from, to]));
+  const tight = !both && !boxes[0][1] && amount === "length";
+  const range = rangeOf(shown, both, tight, ...(shared ? [] : [from, to]));
   const lut = record.luts[both ? "signed" : "amount"];
   scale.show(range, lut);
   maps.forEach((map, i) => map.show({ values: shown[i].values.subarray(from, to), h, w, range, lut,

@@ -20,10 +20,10 @@ function sized(canvas, w, h) {
   return canvas.getContext("2d");
 }
 
-// An image of w x h pixels; colour(i, c) is channel c of pixel i.
-function painted(context, w, h, colour) {
+// An image of w x h pixels; colour(i, c) is channel c of pixel i, alpha(i) how much covers.
+function painted(context, w, h, colour, alpha = () => 255) {
   const image = context.createImageData(w, h), { data } = image;
-  for (let i = 0; i < data.length; i++) data[i] = i % 4 < 3 ? colour(i >> 2, i % 4) : 255;
+  for (let i = 0; i < data.length; i++) data[i] = i % 4 < 3 ? colour(i >> 2, i % 4) : alpha(i >> 2);
   return image;
 }
 
@@ -40,12 +40,15 @@ export function drawFrame(canvas, record, state, place, { recorded = false } = {
   }
 }
 
-// A map as makeMap shows it. With overlay < 1 the canvas `frame` shines through.
+// A map as makeMap shows it; a token without a number is left open. With overlay < 1 the canvas
+// `frame` shines through.
 function drawMap(canvas, { values, h, w, covered, range: [low, high], lut, overlay, frame }) {
   const through = overlay < 1, ground = through ? made("canvas") : canvas;
   const below = sized(ground, w, h), steps = 255 / (high - low);
-  const step = (value) => Math.max(0, Math.min(255, Math.round((value - low) * steps)));
-  below.putImageData(painted(below, w, h, (i, c) => lut[3 * step(values[i]) + c]), 0, 0);
+  // Zero stands between two colours: rounding is not to choose now one, now the other.
+  const step = (value) => Math.max(0, Math.min(255, Math.round((value - low) * steps + 1e-6)));
+  const alpha = (i) => (Number.isNaN(values[i]) ? 0 : 255);
+  below.putImageData(painted(below, w, h, (i, c) => lut[3 * step(values[i]) + c], alpha), 0, 0);
   if (!through) return;
   const context = sized(canvas, covered[1], covered[0]);
   context.imageSmoothingEnabled = false;
@@ -77,8 +80,8 @@ const inside = (parent, cls) => (
   parent.querySelector(`.${cls}`) || parent.appendChild(made("span", cls)));
 
 /** Frames the chosen token over a canvas, white within dark: to be seen on every colour. */
-export function markToken(canvas, record, state) {
-  lay(inside(canvas.parentElement, "dvfl-mark"), record, state);
+export function markToken(canvas, record, state, token = state.view) {
+  lay(inside(canvas.parentElement, "dvfl-mark"), record, state, 0, token);
 }
 
 // The colours of a lut (256, 3), from left to right.
@@ -113,7 +116,8 @@ const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowR
 
 /** A map with its title (an element) and its value at the chosen token. A click or an arrow key
  * chooses the token, the pointer reads any. show({values, h, w, covered, range, lut, words,
- * place, frame, overlay}): the numbers of one frame, of `place` if not of the chosen one. */
+ * place, token, frame, overlay}): the numbers of one frame, of `place` if not of the chosen one;
+ * `token` is marked, if not the chosen one. */
 export function makeMap(record, state, title, cls = "") {
   const canvas = made("canvas"), seen = made("div", "dvfl-seen", canvas), value = made("output");
   const el = made("figure", `dvfl-map ${cls}`, made("figcaption", "", title, value), seen);
@@ -132,8 +136,9 @@ export function makeMap(record, state, title, cls = "") {
   };
   const read = (point) => {
     const [row, column] = token(point, at.h, at.w, at.covered);
-    const number = at.values ? `: ${short(at.values[row * at.w + column])}` : "";
-    return `row ${row + 1}, column ${column + 1}${number}`;
+    const number = at.values?.[row * at.w + column];
+    const told = Number.isNaN(number) ? ": not reached" : at.values ? `: ${short(number)}` : "";
+    return `row ${row + 1}, column ${column + 1}${told}`;
   };
   const choose = (row, column) => state.set({ row, column, frame: at.place ?? state.view.frame });
   canvas.addEventListener("click", (event) => {
@@ -150,12 +155,13 @@ export function makeMap(record, state, title, cls = "") {
   canvas.addEventListener("pointerleave", (event) => tell(canvas, event));
   const show = (next) => {
     at = next;
-    const { size: [, h, w], covered } = blockOf(record, state), { frame, row, column } = state.view;
-    const place = at.place ?? frame, mine = place === frame;
+    const { size: [, h, w], covered } = blockOf(record, state);
+    const { frame, row, column } = at.token ?? state.view, place = at.place ?? frame;
+    const mine = place === frame;
     if (at.values) drawMap(canvas, at);
     canvas.style.width = `${100 * at.covered[1] / W}%`;
     canvas.style.height = `${100 * at.covered[0] / H}%`;
-    if (mine) markToken(canvas, record, state);
+    if (mine) markToken(canvas, record, state, at.token);
     else seen.querySelector(".dvfl-mark")?.remove();
     const told = mine ? read([(row + 0.5) * covered[0] / h, (column + 0.5) * covered[1] / w]) : "";
     value.textContent = at.values ? told.split(": ")[1] : "";

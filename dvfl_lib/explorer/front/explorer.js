@@ -16,9 +16,9 @@ const PARTS = [
   ["film", makeFilm, "The clip", "Drag a frame to another place, paint over it, or freeze it: "
     + "the networks answer at once. A click chooses a token; it is framed in every picture."],
   ["answers", makeAnswers, "What the networks answer", "The bar is the answer now, the upright "
-    + "tick the answer to the clip as it was recorded."],
+    + "tick the answer to the clip as it was recorded, the signed number the change in points."],
   ["options", makeOptions, "Inside the layer", "How one block computes. Each box shows its map "
-    + "of the chosen frame."],
+    + "of the chosen frame. A modulator of ones changes nothing: that is its rest."],
   ["layer", makeLayer],
   ["token", makeToken, "The chosen token", "Its numbers, and how they go over the frames."],
   ["reach", makeReach, "What the token depends on", ""],

@@ -26,17 +26,16 @@ export function makeLayer(el, record, state) {
   const note = made("p", "dvfl-note"), flow = made("div"), bar = made("div", "dvfl-switches");
   const wires = vector("svg", { class: "dvfl-wires", "aria-hidden": true });
   const sees = made("span", "dvfl-window"), [, H, W] = record.size;
-  let everywhere = false, built = "", windows, input, edges, rows, switches, parts;
+  let built = "", windows, input, edges, rows, switches, parts;
   const where = choices("A switch acts", [[false, "in this block"], [true, "in all blocks"]],
-    (value) => { everywhere = value; });
-  where.set(everywhere);
+    (everywhere) => state.set({ everywhere }));
   note.setAttribute("role", "status");
   el.append(bar, note, flow);
   new ResizeObserver(() => drawWires(wires, edges)).observe(flow);
 
   // Switches a part off, here or everywhere; or on again, wherever that holds for this block.
   function flip(part, level) {
-    const { stage, block } = blockOf(record, state);
+    const { stage, block } = blockOf(record, state), { everywhere } = state.view;
     const place = everywhere ? { stage: 0, block: 0 } : { stage, block };
     const kept = state.change.off.filter((o) => o.part !== part || o.level !== level
       || (!everywhere && o.stage !== 0 && (o.stage !== stage || o.block !== block)));
@@ -51,16 +50,17 @@ export function makeLayer(el, record, state) {
     switches.push([one, part, level]);
     return one;
   }
-  // Remembers what a box is part of: of a branch, and there of a level (from 1).
-  function part(box, branch, level = 0) {
+  // Remembers what a box is part of: a branch, and there a level (from 1); and how it is called.
+  function part(box, branch = "", level = 0, name = "") {
     parts.push([box, branch, level]);
+    if (name) box.dataset.part = name;
     return box;
   }
-  function single(kind, title, words, branch) {
+  function single(kind, title, words, name, branch) {
     const map = makeMap(record, state, title, `dvfl-is-${kind}`), scale = makeScale();
     map.el.append(scale.el);
     rows.push({ maps: [map], scale, boxes: [[kind]], words: [words] });
-    return part(map.el, branch);
+    return part(map.el, branch, 0, name);
   }
 
   function build(levels) {
@@ -73,10 +73,11 @@ export function makeLayer(el, record, state) {
     input = makeMap(record, state, symbol("x", "", "input"), "dvfl-is-x");
     input.canvas.tabIndex = 0;
     input.seen.append(sees);
-    const q = single("q", symbol("q", "", "query"), "query"), product = single("product",
-      symbol("m", "space", symbol("m", "time")), "product of the modulators");
-    const out = made("div", "dvfl-out", symbol("y", "", "= proj(", symbol("q"), "×",
-      symbol("m", "space"), "×", symbol("m", "time"), ") "), made("small", "", "is added to x"));
+    const q = single("q", symbol("q", "", "query"), "query", "query");
+    const product = single("product", symbol("m", "space", symbol("m", "time")),
+      "product of the modulators", "product");
+    const out = made("div", "dvfl-out", symbol("y", "", "= "),
+      made("small", "", "proj of q × m × m; is added to x"));
     edges.push([input.el, q, "", "f"], [product, part(out, "block"), "", ""],
       [q, out, "dvfl-is-q", "×", true]);
     const [space, time] = Object.keys(BRANCHES).map((name) => buildBranch(name, levels, product));
@@ -89,20 +90,23 @@ export function makeLayer(el, record, state) {
       make(i < levels - 1 ? `level ${i + 1}` : "global", i)));
     const ground = made("div", `dvfl-branch dvfl-is-${branch}`, made("div", "dvfl-named dvfl-head",
       made("b", "", name), makeSwitch(branch, 0, name), made("small", "", about)));
-    const own = single(branch, symbol("m", branch), `${word} modulator`, branch);
+    const own = single(branch, symbol("m", branch), `${word} modulator`,
+      `modulator-${branch}`, branch);
     ground.append(...each((level, i) => part(made("div", "dvfl-named", made("span", "", level),
       makeSwitch(branch, i + 1, `${word} ${level}`)), branch, i + 1)));
     for (const kind of order) {
       const [title, words, ...letters] = KINDS[kind], scale = makeScale();
+      const called = `${kind === "sum" ? "terms" : title}-${branch}`;
       const maps = each((_, i) => {
         const signs = letters.map((letter) => symbol(letter + dash, i + 1));
         const map = makeMap(record, state, made("span", "", ...signs), `dvfl-is-${kind}`);
         if (kind === "context") map.el.append(made("small", "", sight(branch, i, levels)));
-        part(map.el, branch, i + 1);
+        part(map.el, branch, i + 1, called);
         return map;
       });
       boxes[kind] = maps.map((map) => map.el);
       const head = made("div", "dvfl-head", made("b", "", title), made("small", "", words), scale.el);
+      head.dataset.part = called;
       ground.append(head, ...boxes[kind], ...(kind === "sum" ? [own] : []));
       rows.push({ maps, scale, boxes: each((_, i) => [kind, branch, i]), raw: kind !== "context",
         words: each((level) => `${word} ${title}, ${level}`) });
@@ -125,8 +129,9 @@ export function makeLayer(el, record, state) {
     const space = branch === "space";
     if (i === levels - 1) return space ? "mean over the frame" : "mean over all frames";
     if (!windows) return "";
-    const { kernel, sees } = windows[i], size = (n) => (space ? `${n} × ${n}` : `${n} frames`);
-    return i ? `${size(kernel)} of z${"₀₁₂₃₄₅"[i]}: sees ${size(sees)}`
+    const { kernel, sees } = windows[i];
+    const size = (n) => (space ? `${n}\u00a0×\u00a0${n}` : `${n}\u00a0frames`);
+    return i ? `${size(kernel)} of z${space ? "" : "′"}${"₀₁₂₃₄₅"[i]}: sees ${size(sees)}`
       : size(kernel) + (space ? " tokens" : "");
   }
   // How far the chosen level sees, on the frame and in words.
@@ -147,6 +152,7 @@ export function makeLayer(el, record, state) {
     if (key !== built) build(block.levels);
     drawFrame(input.canvas, record, state, view.frame, { recorded });
     input.show({ h: block.size[1], w: block.size[2], covered: [H, W], words: "input" });
+    where.set(Boolean(view.everywhere));
     rows.forEach((row) => drawRow(record, state, row, input.canvas));
     const off = (...of) => !recorded && isOff(record, state, ...of);
     for (const [one, ...of] of switches) {

@@ -112,8 +112,9 @@ function makeLines(title, choose) {
 export function makeReach(el, record, state) {
   const told = made("p", "dvfl-note"), strips = made("div", "dvfl-strips"), { view } = state;
   const measure = button("Measure this token", ask), measured = new Map();
+  const go = button("Choose that token", () => {});
   let trouble = "", shown = null, rows = [];
-  el.append(told, measure, strips);
+  el.append(told, made("p", "", go, " ", measure), strips);
   const name = () => (
     ["network", "block", "frame", "row", "column"].map((part) => view[part]).join());
 
@@ -143,6 +144,7 @@ export function makeReach(el, record, state) {
     measure.hidden = !kernel || Boolean(exact);
     if (!reach?.tokens.length) {
       strips.replaceChildren();
+      go.hidden = true;
       shown = null;
       told.textContent = `${trouble}What the tokens of this block depend on was not measured.`;
       return;
@@ -153,8 +155,11 @@ export function makeReach(el, record, state) {
     told.textContent = trouble + (mine ? `Measured for this token (${place}). `
       : `This token was not measured. Shown is the nearest one that was: ${place}. `)
       + (state.changed ? "It holds for the recorded clip, without your changes. " : "")
-      + "Brighter: depends more (root of the derivative's size, of the largest in its row). "
-      + "White frames: what the levels can reach.";
+      + "The brighter a token, the more the result moves when it is moved (size of the derivative: "
+      + "its root, as a share of the largest). Hatched: not reached at all. White frames: what the "
+      + "levels can reach.";
+    go.hidden = mine;
+    go.onclick = () => state.set({ frame: t, row, column });
     if (shown !== reach) {
       strips.replaceChildren();
       rows = reach.sources.map((_, i) => makeStrip(reach, i));
@@ -170,7 +175,7 @@ export function makeReach(el, record, state) {
     const { size: [T, h, w], covered } = source, n = h * w;
     const title = made("p"), scale = makeScale(), windows = windowsOf(record, state);
     const values = once(reach.maps[i], "share", () => (
-      Float32Array.from(reach.maps[i], (v) => v / 255)));
+      Float32Array.from(reach.maps[i], (v) => (v ? v / 255 : NaN))));
     const maps = Array.from({ length: T }, (_, t) => (
       makeMap(record, state, made("span", "", `frame ${t + 1}`))));
     strips.append(title, made("div", "dvfl-strip-of", ...maps.map((map) => map.el)), scale.el);
@@ -184,7 +189,7 @@ export function makeReach(el, record, state) {
       scale.show([0, 1], lut);
       maps.forEach((map, t) => {
         map.show({ values: part.subarray(t * n, (t + 1) * n), h, w, covered, range: [0, 1], lut,
-          place: t, words: `dependence through ${i + 1} ${i ? "blocks" : "block"}` });
+          place: t, token, words: `dependence through ${i + 1} ${i ? "blocks" : "block"}` });
         map.seen.querySelectorAll(".dvfl-window").forEach((old) => old.remove());
         if (!i) outline(map.seen, t, token, source.levels, windows);
       });

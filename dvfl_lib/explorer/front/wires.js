@@ -40,7 +40,7 @@ export function drawWires(svg, edges) {
       if (Math.abs(end - start) > longest) return [];  // it would cross what stands between
       path = `M${c.x} ${start} V${turn} H${x} V${end}`;
       tip = `M${x} ${end} l-4 ${down ? -7 : 7} h8 z`;
-      spot = [x + 10, down ? end - 6 : end + 14];
+      spot = [x + 10, down ? end - 12 : end + 16];
     }
     const line = vector("path", { d: path, class: `dvfl-wire ${cls}` });
     return label === "+" ? [line, vector("circle", { cx: half, cy: y, r: 8 }),
