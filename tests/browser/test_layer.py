@@ -9,8 +9,9 @@ import pytest
 
 from browser.driving import CHROMIUM, on_page
 from dvfl_lib.explorer import write_page
-from dvfl_lib.explorer.asking import ask
-from dvfl_lib.explorer.packing import pack_record
+from dvfl_lib.explorer.asking import ask, measure
+from dvfl_lib.explorer.packing import Packer, pack_reach, pack_record
+from dvfl_lib.explorer.page import page_text
 from dvfl_lib.explorer.record import rank_correlation, softened
 from small_record import small_networks, small_record
 
@@ -283,6 +284,8 @@ def test_lines_go_over_the_frames_and_a_click_chooses_one(page, record):
 
 
 def test_what_a_token_depends_on_is_counted(page, record):
+    page.locator(".dvfl-frame").nth(2).click()
+    settle(page)
     for place, title in [((1, 1), "stage 1, block 1"), ((3, 1), "stage 3, block 1")]:
         choose(page, title)
         where = page.locator(".dvfl-where").text_content()
@@ -302,15 +305,72 @@ def test_what_a_token_depends_on_is_counted(page, record):
             assert line.endswith(f"stage {source[0]}, block {source[1]}: {many} tokens")
     choose(page, "stage 1, block 1")
     click(page, "query", 0, 0)
-    assert "the nearest one that was: frame 1, row 3" in told_of(page, "reach")
+    assert "the nearest one that was: frame 3, row 3" in told_of(page, "reach")
     click(page, "query", 2, 2)
     assert "Measured for this token" in told_of(page, "reach")
     flip(page, "temporal branch")
     assert "without your changes" in told_of(page, "reach")
+    # Level 1 sees 3 x 3 tokens of frame 3, and one token of those beside it.
+    levels = page.get_by_role("group", name="Level")
+    levels.get_by_role("radio", name="1").check(force=True)
+    settle(page)
+    strip = page.locator(".dvfl-strip-of").first.locator(".dvfl-seen").all()
+    token = strip[0].bounding_box()["width"] / 8
+    for seen, wanted in zip(strip, [[], [1], [3], [1]], strict=True):
+        sides = [e.bounding_box() for e in seen.locator(".dvfl-window").all()]
+        for key in ("width", "height"):
+            assert [round(box[key] / token, 1) for box in sides] == wanted
+    levels.get_by_role("radio", name="all").check(force=True)
 
 
 def told_of(page, part):
     return page.locator(f"[data-part={part}]").inner_text()
+
+
+# A kernel for the page: it keeps what it is asked, and answers when the test says.
+KERNEL = """const heard = [];
+window.answer = (content, bytes) => heard.forEach(f =>
+  f({ ...content, id: window.asked.id },
+    [new DataView(Uint8Array.from(bytes).buffer)]));
+const model = { send: (content) => { window.asked = content; }, off: () => {},
+  on: (name, f) => { if (name === "msg:custom") heard.push(f); },
+  get"""
+
+
+def test_a_kernel_measures_the_chosen_token(record, opened, tmp_path):
+    text = page_text(record, small_networks()).replace(
+        '"kernel": false', '"kernel": true'
+    )
+    text = re.sub(r"const model = \{ get(.*?), on: .*\};", rf"{KERNEL}\1 }};", text)
+    path = tmp_path / "page.html"
+    path.write_text(text)
+    with on_page(path, beside=opened) as page:
+        page.set_default_timeout(8000)
+        settle(page)
+        click(page, "query", 1, 6)
+        assert "This token was not measured" in told_of(page, "reach")
+        page.get_by_role("button", name="Measure this token").click()
+        assert page.evaluate("asked.token") == [0, 1, 6]
+        assert page.evaluate("asked.network") == "student"
+        model = small_networks()["student"]
+        reach = measure(
+            record, "student", model, page.evaluate("asked.block"), (0, 1, 6)
+        )
+        packer = Packer()
+        told = pack_reach(packer, reach)
+        answer = {"kind": "measured", "reach": told}
+        page.evaluate("([told, raw]) => answer(told, raw)", [answer, [*packer.raw()]])
+        page.get_by_text(
+            "Measured for this token (frame 1, row 2, column 7)"
+        ).wait_for()
+        count = (reach.maps[0] > 0).sum()
+        assert f"{count} of 256 tokens" in told_of(page, "reach")
+        assert not page.get_by_role("button", name="Measure this token").is_visible()
+        click(page, "query", 1, 5)  # the next one was not
+        page.get_by_role("button", name="Measure this token").click()
+        page.evaluate("answer({ kind: 'trouble', text: 'No memory is left.' }, [])")
+        page.get_by_text("No memory is left. This token was not measured").wait_for()
+        assert page.faults == []
 
 
 def test_maps_beside_each_other_are_compared(page, record):

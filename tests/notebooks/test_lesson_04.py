@@ -103,6 +103,8 @@ def test_a_large_share_is_not_a_large_effect():
     assert student["nothing"] - student["temporal level 2 off"] == pytest.approx(0.35)
     levels = {name: v for name, v in student.items() if "level" in name}
     assert min(levels, key=levels.get) == "temporal level 2 off"
+    teacher = {name: values[2] for name, values in table.items() if "level" in name}
+    assert min(teacher, key=teacher.get) == "temporal level 1 off"
     assert max(table["temporal branch off"]) < 0.12
     half = zip(table["nothing"], table["spatial branch off"], strict=True)
     assert all(0.5 < off / on < 0.6 for on, off in half)

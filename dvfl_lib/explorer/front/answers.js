@@ -21,22 +21,20 @@ export function makeAnswers(el, record, state) {
   const top = made("thead"), note = made("p", "dvfl-note");
   top.append(head);
   table.append(top, body);
-  const corner = made("td");
-  head.append(corner);
+  head.append(made("td"));
   const heads = record.networks.map((network) => {
-    const cell = made("th"), name = made("span"), said = made("b"), how = made("small");
+    const said = made("b"), how = made("small");
+    const cell = made("th", "", made("span", "", dotOf(network), network.name), said, how);
     cell.scope = "col";
-    name.append(dotOf(network), network.name);
-    cell.append(name, said, how);
     head.append(cell);
     return { cell, said, how };
   });
   const temperature = slider("Temperature", -2, 4, 0.05,
     (power) => state.set({ temperature: 2 ** power }));
   const plain = button("T = 1", () => state.set({ temperature: 1 }), "as in training");
-  const foot = made("div", "dvfl-tools");
-  foot.append(temperature.el, plain, note);
-  el.append(table, foot);
+  const words = made("p", "dvfl-note", "All scores are divided by the temperature before they "
+    + "become per cent: above 1 they get more even, below 1 the largest takes more.");
+  el.append(table, note, made("div", "dvfl-tools", temperature.el, plain), words);
   let rows = [], shown = "";
 
   function drawRows(classes) {
@@ -49,15 +47,11 @@ export function makeAnswers(el, record, state) {
       }
       row.append(name);
       const cells = record.networks.map((network) => {
-        const cell = made("td"), bar = made("div", "dvfl-bar");
-        const number = made("span"), by = made("em");
-        bar.append(made("i"), made("u"));
-        const line = made("div", "dvfl-share");
+        const fill = made("i"), tick = made("u"), number = made("span"), by = made("em");
+        const bar = made("div", "dvfl-bar", fill, tick);
         bar.style.setProperty("--tint", tint(network));
-        line.append(bar, number, by);
-        cell.append(line);
-        row.append(cell);
-        return { fill: bar.firstChild, tick: bar.lastChild, number, by };
+        row.append(made("td", "", made("div", "dvfl-share", bar, number, by)));
+        return { fill, tick, number, by };
       });
       return { k, row, cells };
     });
@@ -97,8 +91,8 @@ export function makeAnswers(el, record, state) {
 // One small line over a column, always there, so that nothing jumps.
 function told(network, { live, busy, ms }, changed) {
   if (!live) {
-    return `${changed ? "the unaltered clip; " : ""}from its record: too large for a page; `
-      + "open it in a notebook";
+    return `${changed ? "the unaltered clip; " : ""}from its record: its weights are not here; `
+      + "a notebook can ask it";
   }
   if (busy) return "computing";
   return changed ? `answered in ${Math.round(ms)} ms` : "as recorded";

@@ -35,8 +35,8 @@ export function makeHeader(el, record, state, model) {
 }
 
 function makeUpload(model) {
-  const label = made("label", "dvfl-button", "Your own video");
   const input = made("input", "dvfl-unseen");
+  const label = made("label", "dvfl-button", "Your own video", input);
   Object.assign(input, { type: "file", accept: "video/*" });
   const say = (text) => { label.firstChild.textContent = text; };
   input.addEventListener("change", async () => {
@@ -52,7 +52,6 @@ function makeUpload(model) {
   model.on("msg:custom", ({ kind, id }) => {  // explorer.js says what the trouble is
     if (kind === "trouble" && id === undefined) say("Your own video");
   });
-  label.append(input);
   return label;
 }
 
@@ -71,6 +70,10 @@ export function makeControls(el, record, state) {
   const place = made("div"), live = made("p", "dvfl-unseen");
   live.setAttribute("aria-live", "polite");
   el.append(networks.el, place, live);
+  // What is scrolled to stops below the bar, which lies over the page.
+  const bar = el.closest("section");
+  new ResizeObserver(() => (
+    bar.parentNode?.style.setProperty("--bar", `${bar.offsetHeight}px`))).observe(bar);
   let blocks, timer;
 
   function drawBlocks() {
@@ -82,10 +85,8 @@ export function makeControls(el, record, state) {
       blocks.labels[i].firstChild.setAttribute("aria-label",
         `stage ${b.stage}, block ${b.block}, ${h} by ${w} tokens`);
       if (i === 0 || all[i - 1].stage !== b.stage) {
-        const stage = made("span", "dvfl-stage", `Stage ${b.stage}`);
-        stage.append(made("small", "", `${h} x ${w}`));
-        stage.lastChild.append(made("span", "dvfl-wide", " tokens"));
-        blocks.labels[i].before(stage);
+        const size = made("small", "", `${h} x ${w}`, made("span", "dvfl-wide", " tokens"));
+        blocks.labels[i].before(made("span", "dvfl-stage", `Stage ${b.stage}`, size));
       }
     });
     place.replaceChildren(blocks.el);

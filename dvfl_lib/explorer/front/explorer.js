@@ -16,9 +16,9 @@ const PARTS = [
   ["film", makeFilm, "The clip", "Drag a frame to another place, paint over it, or freeze it: "
     + "the networks answer at once. A click chooses a token; it is framed in every picture."],
   ["answers", makeAnswers, "What the networks answer", "The bar is the answer now, the upright "
-    + "tick the answer to the clip as it was recorded."],
+    + "tick the answer to the clip as it was recorded, the signed number the change in points."],
   ["options", makeOptions, "Inside the layer", "How one block computes. Each box shows its map "
-    + "of the chosen frame."],
+    + "of the chosen frame. A modulator of ones changes nothing: that is its rest."],
   ["layer", makeLayer],
   ["token", makeToken, "The chosen token", "Its numbers, and how they go over the frames."],
   ["reach", makeReach, "What the token depends on", ""],
@@ -89,9 +89,11 @@ function build(root, record, model) {
       [...root.querySelectorAll(`[data-part="${part}"]`)]));
     lit.forEach((element) => element.classList.add("dvfl-lit"));
     if (!lit.length || !moves) return;
+    // It comes to rest below the bar and the card, which stay in sight.
     lit[0].closest("section").before(sections.tour);
-    sections.tour.scrollIntoView({ block: "start" });
-    if (lit[0].tagName !== "SECTION") lit[0].scrollIntoView({ block: "nearest" });
+    const above = sections.controls.offsetHeight + sections.tour.offsetHeight;
+    lit[0].style.scrollMarginTop = `${above + 12}px`;
+    lit[0].scrollIntoView({ block: "start" });
   }
   let waiting = null;
   function draw() {

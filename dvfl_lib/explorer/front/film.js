@@ -57,12 +57,11 @@ export function makeFilm(el, record, state) {
   strip.setAttribute("role", "listbox");
   strip.setAttribute("aria-label", "Frames of the clip");
   const items = all.map(() => {
-    const item = made("li", "dvfl-frame"), seen = made("div", "dvfl-seen");
+    const seen = made("div", "dvfl-seen", made("canvas"));
+    const item = made("li", "dvfl-frame", seen, made("span", "dvfl-place"),
+      made("span", "dvfl-from"), made("span", "dvfl-unseen"));
     item.setAttribute("role", "option");
-    seen.append(made("canvas"));
     seen.style.aspectRatio = `${W} / ${H}`;
-    item.append(seen, made("span", "dvfl-place"), made("span", "dvfl-from"),
-      made("span", "dvfl-unseen"));
     strip.append(item);
     return item;
   });
@@ -151,24 +150,20 @@ export function makeFilm(el, record, state) {
   const undo = button("Undo", state.undo, "", "Control+Z");
   const redo = button("Redo", state.redo, "", "Control+Shift+Z");
   const restore = button("As recorded", state.restore);
-  const tools = made("div", "dvfl-tools");
   const groups = [[play, left, right], [
     button("Freeze", () => arrange(all.map(() => view.frame)), "this frame in all places"),
     button("Backwards", () => arrange([...all].reverse()), "reverse the order"),
     button("Shuffle", () => arrange(shuffled(all)), "any order")],
   [brush, where.el, button("Grey this token", greyToken, "the chosen token", "g")],
   [undo, redo, restore]];
-  for (const group of groups) {
-    const part = made("div", "dvfl-group");
-    part.append(...group);
-    tools.append(part);
-  }
-  el.append(strip, tools, made("p", "dvfl-note", "Keys on a frame: arrows choose, [ and ] move it, "
-    + "g greys the token, Shift and arrows move the token, Space plays."));
+  const tools = groups.map((group) => made("div", "dvfl-group", ...group));
+  const keys = made("p", "dvfl-note", "Keys on a frame: arrows choose, [ and ] move it, g greys "
+    + "the token, Shift and arrows move the token, Space plays.");
+  el.append(strip, made("div", "dvfl-tools", ...tools), keys);
 
-  return (keys) => {
+  return (changed) => {
     const { change } = state;
-    if (["change", "network", "block", "frame", "row", "column"].some((k) => keys.has(k))) {
+    if (["change", "network", "block", "frame", "row", "column"].some((k) => changed.has(k))) {
       items.forEach((item, place) => {
         const [seen, number, from, more] = item.children, recorded = change.order[place];
         drawFrame(seen.firstChild, record, state, place, { grey: true });

@@ -76,7 +76,7 @@ export function makeLayer(el, record, state) {
     const q = single("q", symbol("q", "", "query"), "query", "query");
     const product = single("product", symbol("m", "space", symbol("m", "time")),
       "product of the modulators", "product");
-    const out = made("div", "dvfl-out", symbol("y"),
+    const out = made("div", "dvfl-out", symbol("y", "", "= "),
       made("small", "", "proj of q × m × m; is added to x"));
     edges.push([input.el, q, "", "f"], [product, part(out, "block"), "", ""],
       [q, out, "dvfl-is-q", "×", true]);

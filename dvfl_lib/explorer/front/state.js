@@ -18,7 +18,7 @@ export function makeState(record, askers) {
   const view = {
     network: 0, block: 0, frame: 0, row: 0, column: 0, amount: "length", shared: true, signed: true,
     overlay: 1, moment: "now", temperature: 1, beside: Math.min(1, record.networks.length - 1),
-    level: null, playing: false, tour: 0, theme: "auto", lit: [],
+    level: null, everywhere: false, playing: false, tour: 0, theme: "auto", lit: [],
   };
   const answers = record.networks.map(({ before }, i) => (
     { before, now: before, live: askers[i].live, busy: false, ms: 0, trouble: "" }));
@@ -98,8 +98,10 @@ export function makeState(record, askers) {
   function alter(patch, key = null) {
     const next = { ...change, ...patch };
     if (same(next, change)) return;
-    if (key === null || key !== gesture) past.push(change);
-    gesture = key;
+    const on = key !== null && key === gesture, back = on && same(next, past.at(-1));
+    if (back) past.pop();  // a drag that is where it began is no step
+    else if (!on) past.push(change);
+    gesture = back ? null : key;
     future = [];
     become(next);
   }
