@@ -211,7 +211,7 @@ export function makeTour(el, record, state, model) {
     const back = button("Back", () => go(shown - 1)), next = button("Next", () => go(shown + 1));
     back.disabled = shown === 1; next.disabled = shown === TOUR.length;
     row.append(back, next, button("End the tour", () => go(0)));
-    const head = made("h3", "", `${shown} of ${TOUR.length} · ${step.title}`);
+    const head = made("h2", "", `${shown} of ${TOUR.length} · ${step.title}`);
     head.tabIndex = -1;
     card.replaceChildren(head, made("p", "", step.text(record, state)),
       made("p", "dvfl-question", step.question()), ask, answer, row);
