@@ -284,6 +284,8 @@ def test_lines_go_over_the_frames_and_a_click_chooses_one(page, record):
 
 
 def test_what_a_token_depends_on_is_counted(page, record):
+    page.locator(".dvfl-frame").nth(2).click()
+    settle(page)
     for place, title in [((1, 1), "stage 1, block 1"), ((3, 1), "stage 3, block 1")]:
         choose(page, title)
         where = page.locator(".dvfl-where").text_content()
@@ -303,11 +305,22 @@ def test_what_a_token_depends_on_is_counted(page, record):
             assert line.endswith(f"stage {source[0]}, block {source[1]}: {many} tokens")
     choose(page, "stage 1, block 1")
     click(page, "query", 0, 0)
-    assert "the nearest one that was: frame 1, row 3" in told_of(page, "reach")
+    assert "the nearest one that was: frame 3, row 3" in told_of(page, "reach")
     click(page, "query", 2, 2)
     assert "Measured for this token" in told_of(page, "reach")
     flip(page, "temporal branch")
     assert "without your changes" in told_of(page, "reach")
+    # Level 1 sees 3 x 3 tokens of frame 3, and one token of those beside it.
+    levels = page.get_by_role("group", name="Level")
+    levels.get_by_role("radio", name="1").check(force=True)
+    settle(page)
+    strip = page.locator(".dvfl-strip-of").first.locator(".dvfl-seen").all()
+    token = strip[0].bounding_box()["width"] / 8
+    for seen, wanted in zip(strip, [[], [1], [3], [1]], strict=True):
+        sides = [e.bounding_box() for e in seen.locator(".dvfl-window").all()]
+        for key in ("width", "height"):
+            assert [round(box[key] / token, 1) for box in sides] == wanted
+    levels.get_by_role("radio", name="all").check(force=True)
 
 
 def told_of(page, part):

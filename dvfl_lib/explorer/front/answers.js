@@ -91,8 +91,8 @@ export function makeAnswers(el, record, state) {
 // One small line over a column, always there, so that nothing jumps.
 function told(network, { live, busy, ms }, changed) {
   if (!live) {
-    return `${changed ? "the unaltered clip; " : ""}from its record: too large for a page; `
-      + "open it in a notebook";
+    return `${changed ? "the unaltered clip; " : ""}from its record: its weights are not here; `
+      + "a notebook can ask it";
   }
   if (busy) return "computing";
   return changed ? `answered in ${Math.round(ms)} ms` : "as recorded";

@@ -71,8 +71,9 @@ export function makeControls(el, record, state) {
   live.setAttribute("aria-live", "polite");
   el.append(networks.el, place, live);
   // What is scrolled to stops below the bar, which lies over the page.
-  new ResizeObserver(([{ contentRect }]) => (
-    el.closest(".dvfl")?.style.setProperty("--bar", `${contentRect.height}px`))).observe(el);
+  const bar = el.closest("section");
+  new ResizeObserver(() => (
+    bar.parentNode?.style.setProperty("--bar", `${bar.offsetHeight}px`))).observe(bar);
   let blocks, timer;
 
   function drawBlocks() {

@@ -89,9 +89,11 @@ function build(root, record, model) {
       [...root.querySelectorAll(`[data-part="${part}"]`)]));
     lit.forEach((element) => element.classList.add("dvfl-lit"));
     if (!lit.length || !moves) return;
+    // It comes to rest below the bar and the card, which stay in sight.
     lit[0].closest("section").before(sections.tour);
-    sections.tour.scrollIntoView({ block: "start" });
-    if (lit[0].tagName !== "SECTION") lit[0].scrollIntoView({ block: "nearest" });
+    const above = sections.controls.offsetHeight + sections.tour.offsetHeight;
+    lit[0].style.scrollMarginTop = `${above + 12}px`;
+    lit[0].scrollIntoView({ block: "start" });
   }
   let waiting = null;
   function draw() {

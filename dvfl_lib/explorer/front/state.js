@@ -98,8 +98,10 @@ export function makeState(record, askers) {
   function alter(patch, key = null) {
     const next = { ...change, ...patch };
     if (same(next, change)) return;
-    if (key === null || key !== gesture) past.push(change);
-    gesture = key;
+    const on = key !== null && key === gesture, back = on && same(next, past.at(-1));
+    if (back) past.pop();  // a drag that is where it began is no step
+    else if (!on) past.push(change);
+    gesture = back ? null : key;
     future = [];
     become(next);
   }

@@ -86,12 +86,12 @@ const TOUR = [
     answer: (record, state) => {
       const { size, gates } = shownBlock(state), n = size[0] * size[1] * size[2];
       const first = gates.space.subarray(0, n), below = first.filter((g) => g < 0).length;
-      return `${below} of ${n} tokens are below zero. The lowest gate is now framed, `
+      return `${below} of the ${n} tokens of all frames are below zero. The lowest is now framed, `
         + `${short(Math.min(...first))}: there the context is not added but taken away.`;
     },
   },
   {
-    title: "Time is a second branch", parts: ["modulator-time"],
+    title: "Time is a second branch", moving: true, parts: ["modulator-time"],
     begin: (state) => state.set({ level: null, everywhere: true }),
     text: () => "The second branch, below the first, does the same along time: a token looks at "
       + "its own place in the frames before and after. Both branches read the same tokens.",
@@ -102,7 +102,7 @@ const TOUR = [
       + "switch this one on again, and that one off.",
   },
   {
-    title: "The product, and rest", parts: ["modulator-space", "modulator-time", "product"],
+    title: "The product, and rest", parts: ["product"],
     begin: (state) => state.set({ amount: "length" }),
     text: () => "The query is multiplied by the spatial and by the temporal modulator, channel by "
       + "channel. A modulator of ones would change nothing: it is at rest.",
@@ -119,7 +119,7 @@ const TOUR = [
     },
   },
   {
-    title: "The order matters", parts: ["film"],
+    title: "The order matters", moving: true, parts: ["film"],
     begin: (state) => state.set({ amount: "length" }),
     text: (record, state) => "You can take the clip apart: move a frame to another place, freeze "
       + "one, paint grey over a part. The shown network says "
@@ -166,7 +166,8 @@ const TOUR = [
       state.alter({ grey: [[-1, top, left, top + side, left + side]] });
     },
     answer: (record, state) => {
-      const { before, now, busy } = state.answers[state.view.network];
+      const { before, now, busy, live } = state.answers[state.view.network];
+      if (!live) return "This network cannot be asked here: a notebook that has it can.";
       const k = followedClass(record, state), T = state.view.temperature;
       const points = 100 * (softmax(now.logits, T)[k] - softmax(before.logits, T)[k]);
       if (busy) return "…";
@@ -182,47 +183,55 @@ const TOUR = [
 /** The tour's card. Steps can be linked to in the page (#tour=5); 0 means no tour. */
 export function makeTour(el, record, state, model) {
   const card = made("aside", "dvfl-tour");
+  const steps = TOUR.filter(({ moving }) => !moving || record.size[0] > 1);  // one frame is still
   // A page of its own has an address; a notebook, or a frame in one, has not.
   const linked = !model.send && location.protocol !== "about:";
   card.setAttribute("aria-label", "Guided tour");
   el.append(card);
-  let shown = 0, told = false;
+  let shown = 0, asked = false;  // asked: the answer is wanted, and may still change
 
   function go(step) {
-    shown = Math.max(0, Math.min(TOUR.length, step));
-    told = false;
+    shown = Math.max(0, Math.min(steps.length, step));
+    asked = false;
     if (linked) history.replaceState(null, "", shown ? `#tour=${shown}` : "#");
-    if (shown) { state.restore(); TOUR[shown - 1].begin(state); }
-    state.set({ tour: shown, lit: shown ? TOUR[shown - 1].parts : [] });
+    if (shown) { state.restore(); steps[shown - 1].begin(state); }
+    state.set({ tour: shown, lit: shown ? steps[shown - 1].parts : [] });
     build();
   }
 
   function build() {
     card.hidden = !shown;
-    if (!shown) return card.replaceChildren();
-    const step = TOUR[shown - 1], answer = made("p", "dvfl-answer");
-    answer.setAttribute("role", "status");
+    if (!shown) {
+      card.replaceChildren();
+      el.closest(".dvfl").querySelector("header button").focus({ preventScroll: true });
+      return;
+    }
+    const step = steps[shown - 1], answer = made("p", "dvfl-answer");
+    answer.tabIndex = -1;
     const ask = button(step.act ? "Do it, and show the answer" : "Show the answer", () => {
-      told = true; ask.hidden = true;
+      asked = true;
       if (step.act) step.act(state);
       draw();
+      answer.focus({ preventScroll: true });
+      ask.remove();
+      state.set({ lit: [...step.parts] });  // the card has grown: into sight again
     });
     const row = made("div", "dvfl-row");
     const back = button("Back", () => go(shown - 1)), next = button("Next", () => go(shown + 1));
-    back.disabled = shown === 1; next.disabled = shown === TOUR.length;
+    back.disabled = shown === 1; next.disabled = shown === steps.length;
     row.append(back, next, button("End the tour", () => go(0)));
-    const head = made("h2", "", `${shown} of ${TOUR.length} · ${step.title}`);
+    const head = made("h2", "", `${shown} of ${steps.length} · ${step.title}`);
     head.tabIndex = -1;
     card.replaceChildren(head, made("p", "", step.text(record, state)),
       made("p", "dvfl-question", step.question()), ask, answer, row);
     head.focus({ preventScroll: true });
-    return draw();
   }
 
   function draw() {
     if (state.view.tour !== shown) return go(state.view.tour);
-    if (!told) return;
-    card.querySelector(".dvfl-answer").textContent = TOUR[shown - 1].answer(record, state);
+    if (!asked) return;
+    card.querySelector(".dvfl-answer").textContent = steps[shown - 1].answer(record, state);
+    asked = state.answers.some(({ busy }) => busy);  // what is done later is not its answer
   }
 
   card.hidden = true;
