@@ -1,31 +1,29 @@
 // What is shown and what is altered: one state that all panels draw from.
 import { STALE } from "./asking.js";
+import { tokenOf } from "./record.js";
 
 const PACE = 350;  // milliseconds per frame while it plays
 
-/** The change that changes nothing, of T frames. */
-export function noChange(T) {
-  return { order: [...Array(T).keys()], grey: [], off: [] };
-}
-
-const within = (value, count) => Math.max(0, Math.min(count - 1, Math.round(value) || 0));
+const clamped = (value, low, high) => Math.max(low, Math.min(high, value));
+const within = (value, count) => clamped(Math.round(value) || 0, 0, count - 1);
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** The state of one explorer; `askers` as makeAsker gives them, one per network.
  * subscribe(f): f gets a Set of names: keys of view, "change", "answers". */
 export function makeState(record, askers) {
-  const [T] = record.size, untouched = noChange(T), followers = new Set();
+  const [T] = record.size, followers = new Set();
+  const untouched = { order: [...Array(T).keys()], grey: [], off: [] };
   const view = {
     network: 0, block: 0, frame: 0, row: 0, column: 0, amount: "length", shared: true, signed: true,
     overlay: 1, moment: "now", temperature: 1, beside: Math.min(1, record.networks.length - 1),
-    level: null, everywhere: false, playing: false, tour: 0, theme: "auto", lit: [],
+    level: null, everywhere: false, playing: false, tour: 0, theme: "auto",
   };
   const answers = record.networks.map(({ before }, i) => (
     { before, now: before, live: askers[i].live, busy: false, ms: 0, trouble: "" }));
   let change = untouched, past = [], future = [], gesture = null, clock = 0;
-  let spot = [0.5, 0.5].map((part, i) => part * record.size[i + 1]);  // the token's middle, pixels
+  let spot = record.size.slice(1).map((pixels) => pixels / 2);  // the token's middle
 
-  const blocks = (network = view.network) => record.networks[network].before.blocks;
+  const blocks = () => record.networks[view.network].before.blocks;
   const tell = (names) => followers.forEach((f) => f(names));
 
   function set(patch) {
@@ -40,16 +38,15 @@ export function makeState(record, askers) {
     }
     view.block = within(view.block, blocks().length);
     view.frame = within(view.frame, T);
-    const { size: [, h, w], covered, levels } = blocks()[view.block];
-    const tall = covered[0] / h, wide = covered[1] / w;
+    const block = blocks()[view.block];
     if ("row" in patch || "column" in patch) {
-      spot = [(within(view.row, h) + 0.5) * tall, (within(view.column, w) + 0.5) * wide];
+      spot = [view.row, view.column].map((n, i) => (
+        (within(n, block.size[i + 1]) + 0.5) * block.side));
     }
-    view.row = within(Math.floor(spot[0] / tall), h);
-    view.column = within(Math.floor(spot[1] / wide), w);
-    if (view.level > levels) view.level = null;
-    view.overlay = Math.max(0, Math.min(1, view.overlay));
-    view.temperature = Math.max(0.25, Math.min(16, view.temperature));
+    [view.row, view.column] = tokenOf(spot, block);
+    if (view.level > block.levels) view.level = null;
+    view.overlay = clamped(view.overlay, 0, 1);
+    view.temperature = clamped(view.temperature, 0.25, 16);
     if (change === untouched) view.moment = "now";
     if (view.playing !== old.playing) {
       clearInterval(clock);
@@ -115,7 +112,11 @@ export function makeState(record, askers) {
 
   set({});
   return {
-    view, answers, askers, set, alter,
+    record, view, answers, askers, set, alter,
+    get block() { return blocks()[view.block]; },  // the shown one, as recorded
+    get blocks() { return blocks(); },
+    get answer() { return answers[view.network]; },
+    get asker() { return askers[view.network]; },
     get change() { return change; },
     get changed() { return change !== untouched; },
     get canUndo() { return past.length > 0; },
@@ -123,7 +124,7 @@ export function makeState(record, askers) {
     undo: () => step(past, future),
     redo: () => step(future, past),
     restore: () => alter(untouched),
-    subscribe(f) { followers.add(f); return () => followers.delete(f); },
+    subscribe: (f) => followers.add(f),
     close() {
       clearInterval(clock);
       change = untouched;  // so that no question is asked once more
