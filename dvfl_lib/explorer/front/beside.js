@@ -3,7 +3,9 @@ import { STALE } from "./asking.js";
 import { numbersOf, rangeOf } from "./boxes.js";
 import { makeMap, makeScale, once } from "./canvas.js";
 import { button, choices, made, vector } from "./dom.js";
-import { boxOf, followed, placeOf, rankCorrelation, short, softmax, top } from "./record.js";
+import {
+  boxOf, followed, placeOf, rankCorrelation, short, softmax, top, twinOf,
+} from "./record.js";
 
 const EXPLAINED = "Rank correlation: 1 if both maps put all tokens in the same order, 0 if their "
   + "orders have nothing in common, −1 if one is the reverse of the other. Top tenth: the tenth "
@@ -33,8 +35,8 @@ const high = ({ values }, at) => values[at] > 0 && values[at] >= once(values, "t
 /** Pairs of maps with their rank correlation, and the search for the token that decides. */
 export function makeBeside(el, record, state) {
   const { view } = state, { networks } = record;
-  const others = choices("Beside which network", networks.map(({ name }, i) => [i, name]),
-    (beside) => state.set({ beside }));
+  const others = choices(state, "beside", "Beside which network",
+    networks.map(({ name }, i) => [i, name]));
   const twins = makeGroup(2, others.el), cams = makeGroup(2);
   const start = button("Cover each token in turn", () => (task ? stop("Stopped.") : cover()));
   const choose = button("Choose it", () => {});
@@ -138,18 +140,16 @@ export function makeBeside(el, record, state) {
   }
 
   return function draw() {
-    const other = view.beside !== view.network ? view.beside : (view.network + 1) % networks.length;
     const { block } = state, moment = view.moment === "before" ? "before" : "now";
-    const { blocks } = networks[other].before, same = blocks.filter((b) => b.stage === block.stage);
-    const twin = same.find((b) => b.block === block.block) ?? same.at(-1) ?? blocks.at(-1);
+    const twin = twinOf(block, networks[view.beside].before.blocks);
     const rest = view.amount === "rest", name = rest ? "distance from rest" : "product";
     const part = (b) => numbersOf(b, ["product"], rest);
     const of = (i, shown) => ({ block: shown, tight: !rest, name: `${networks[i].name}: ${name}`,
       values: part(state.answers[i][moment].blocks[networks[i].before.blocks.indexOf(shown)]) });
     if (networks.length > 1) {
-      others.set(other);
+      others.draw();
       others.inputs.forEach((input, i) => { input.disabled = i === view.network; });
-      compare(twins, [of(view.network, block), of(other, twin)]);
+      compare(twins, [of(view.network, block), of(view.beside, twin)]);
     }
     compare(cams, [{ block, tight: !rest, values: part(block), name },
       { block, values: block.cam, name: "Grad-CAM" }],

@@ -25,12 +25,12 @@ export function makeHeader(el, record, state, model) {
   el.append(made("h1", "", record.title || "A clip"));
   if (record.label) el.append(made("span", "dvfl-pill", `true class: ${record.label}`));
   if (record.standin) el.append(made("span", "dvfl-pill dvfl-standin", "stand-in data"));
-  const theme = choices("Theme", ["auto", "light", "dark"].map((name) => [name, name]),
-    (name) => state.set({ theme: name }), "dvfl-theme");
+  const theme = choices(state, "theme", "Theme",
+    [["auto", "auto"], ["light", "light"], ["dark", "dark"]], "dvfl-theme");
   el.append(button("Guided tour", () => state.set({ tour: 1 })));
   if (model.send && record.networks.some((n) => n.kernel)) el.append(makeUpload(model));
   el.append(theme.el);
-  return () => theme.set(state.view.theme);
+  return theme.draw;
 }
 
 function makeUpload(model) {
@@ -55,8 +55,8 @@ function makeUpload(model) {
 
 /** Networks with what they say, and the blocks of the one shown. It stays in sight. */
 export function makeControls(el, record, state) {
-  const networks = choices("Network", record.networks.map((n, i) => [i, n.name]),
-    (network) => state.set({ network }), "dvfl-networks");
+  const networks = choices(state, "network", "Network",
+    record.networks.map((n, i) => [i, n.name]), "dvfl-networks");
   const verdicts = networks.labels.map((label, i) => {
     const told = made("small");
     if (record.networks[i].about) label.title = record.networks[i].about;
@@ -76,8 +76,7 @@ export function makeControls(el, record, state) {
 
   function drawBlocks() {
     const all = state.blocks;
-    blocks = choices("Block", all.map((b, i) => [i, String(b.block)]),
-      (block) => state.set({ block }), "dvfl-blocks");
+    blocks = choices(state, "block", "Block", all.map((b, i) => [i, b.block]), "dvfl-blocks");
     all.forEach(({ stage, block, size: [, h, w] }, i) => {
       blocks.inputs[i].ariaLabel = `stage ${stage}, block ${block}, ${h} by ${w} tokens`;
       if (all[i - 1]?.stage === stage) return;
@@ -97,10 +96,10 @@ export function makeControls(el, record, state) {
 
   return (keys) => {
     if (keys.has("network")) {
-      networks.set(state.view.network);
+      networks.draw();
       drawBlocks();
     }
-    blocks.set(state.view.block);
+    blocks.draw();
     if (keys.has("answers") || keys.has("temperature")) {
       verdicts.forEach((told, i) => {
         told.textContent = verdict(state, state.answers[i]);
@@ -114,35 +113,32 @@ export function makeControls(el, record, state) {
 
 /** How maps are drawn, and which token and level are chosen. */
 export function makeOptions(el, record, state) {
-  const { view } = state, set = (key) => (value) => state.set({ [key]: value });
-  const groups = {
-    moment: choices("Maps", [["now", "now"], ["before", "before"], ["difference", "difference"]],
-      set("moment")),
-    amount: choices("Modulators", [["length", "length"], ["rest", "distance from rest"]],
-      set("amount")),
-    shared: choices("Scale", [[true, "one for all frames"], [false, "each frame its own"]],
-      set("shared")),
-    signed: choices("Gates", [[true, "signed"], [false, "absolute"]], set("signed")),
-  };
-  const overlay = slider("Map over frame", 0, 1, 0.05, set("overlay"));
+  const { view } = state, moment = choices(state, "moment", "Maps",
+    [["now", "now"], ["before", "before"], ["difference", "difference"]]);
+  const groups = [moment,
+    choices(state, "amount", "Modulators", [["length", "length"], ["rest", "distance from rest"]]),
+    choices(state, "shared", "Scale",
+      [[true, "one for all frames"], [false, "each frame its own"]]),
+    choices(state, "signed", "Gates", [[true, "signed"], [false, "absolute"]])];
+  const overlay = slider("Map over frame", 0, 1, 0.05, (value) => state.set({ overlay: value }));
   const arrows = [["\u2190", "left", 0, -1], ["\u2192", "right", 0, 1], ["\u2191", "up", -1, 0],
     ["\u2193", "down", 1, 0]].map(([text, name, dy, dx]) => button(text,
     () => state.set({ row: view.row + dy, column: view.column + dx }),
     { ariaLabel: `token ${name}` }));
   const told = made("output"), place = made("div");
-  el.append(...Object.values(groups).map((group) => group.el), overlay.el, place,
+  let level;
+  el.append(...groups.map((group) => group.el), overlay.el, place,
     made("fieldset", "dvfl-choices dvfl-token", made("legend", "", "Token"), ...arrows, told));
 
   return (keys) => {
     const { levels, size: [, h, w] } = state.block;
     if (keys.has("network") || keys.has("block")) {
       const numbers = [...Array(levels - 1).keys()].map((l) => [l + 1, l + 1]);
-      groups.level = choices("Level", [[null, "all"], ...numbers, [levels, "global"]],
-        set("level"));
-      place.replaceChildren(groups.level.el);
+      level = choices(state, "level", "Level", [[null, "all"], ...numbers, [levels, "global"]]);
+      place.replaceChildren(level.el);
     }
-    for (const [key, group] of Object.entries(groups)) group.set(view[key]);
-    groups.moment.inputs.forEach((input, i) => {
+    for (const group of [...groups, level]) group.draw();
+    moment.inputs.forEach((input, i) => {
       input.disabled = i > 0 && !(state.changed && state.answer.live);
     });
     overlay.set(view.overlay, `${Math.round(100 * view.overlay)} %`);

@@ -26,15 +26,18 @@ export function able(element, yes) {
   element.ariaDisabled = !yes;
 }
 
-/** A group of radio buttons. options: [value, text] each. -> {el, labels, set(value)} */
-export function choices(label, options, act, cls = "") {
+/** A group of radio buttons for `key` of the view. options: [value, text] each.
+ * -> {el, inputs, labels, draw()} */
+export function choices(state, key, label, options, cls = "") {
   const name = `dvfl${Math.random()}`;
-  const inputs = options.map(([value]) => (
-    Object.assign(made("input"), { type: "radio", name, onchange: () => act(value) })));
+  const inputs = options.map(([value]) => Object.assign(made("input"),
+    { type: "radio", name, onchange: () => state.set({ [key]: value }) }));
   const labels = options.map(([, text], i) => made("label", "", inputs[i], made("span", "", text)));
   const el = made("fieldset", `dvfl-choices ${cls}`, made("legend", "", label), ...labels);
-  const set = (value) => inputs.forEach((one, i) => { one.checked = options[i][0] === value; });
-  return { el, inputs, labels, set };
+  const draw = () => inputs.forEach((input, i) => {
+    input.checked = options[i][0] === state.view[key];
+  });
+  return { el, inputs, labels, draw };
 }
 
 /** A slider with its value. -> {el, set(number, text)} */

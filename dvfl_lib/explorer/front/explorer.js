@@ -67,7 +67,9 @@ export function render({ model, el }) {
 }
 
 function build(root, record, model) {
-  const state = makeState(record, record.networks.map((_, i) => makeAsker(record, i, model)));
+  const askers = record.networks.map((_, i) => makeAsker(record, i, model));
+  let waiting = null;
+  const state = makeState(record, askers, follow);
   root.replaceChildren();
   const draws = PARTS.map(([part, make, title, hint]) => {
     const section = made(part === "header" ? "header" : "section"), body = made("div");
@@ -77,7 +79,6 @@ function build(root, record, model) {
     root.append(section);
     return make(body, record, state, model);
   });
-  let waiting = null;
   function draw() {
     const keys = waiting;
     waiting = null;
@@ -88,7 +89,6 @@ function build(root, record, model) {
     if (!waiting) requestAnimationFrame(draw);
     waiting = new Set([...waiting ?? [], ...names]);
   }
-  state.subscribe(follow);
   follow([...Object.keys(state.view), "change", "answers"]);
   root.onkeydown = (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;

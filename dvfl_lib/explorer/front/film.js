@@ -26,11 +26,11 @@ function shuffled(places) {
 /** The strip of frames with its tools. */
 export function makeFilm(el, record, state) {
   const [T, H, W] = record.size, { view } = state, all = [...Array(T).keys()];
-  let everywhere = false, drag = null;
+  let drag = null;
 
   // A change with grey over the tokens from one to another, too.
   const greyed = ({ grey }, place, from, to) => (
-    { grey: [...grey, [everywhere ? -1 : place, ...boxOf(state.block, from, to)]] });
+    { grey: [...grey, [view.greyAll ? -1 : place, ...boxOf(state.block, from, to)]] });
   const greyToken = () => (
     state.alter(greyed(state.change, view.frame, [view.row, view.column])));
   const arrange = (from) => state.alter(rearranged(state.change, from));
@@ -123,10 +123,7 @@ export function makeFilm(el, record, state) {
     brush.ariaPressed = strip.classList.toggle("dvfl-painting");
   }, "then drag over a frame: what is grey, the networks do not see");
   brush.ariaPressed = "false";
-  const where = choices("Grey in", [[false, "this frame"], [true, "all frames"]], (value) => {
-    everywhere = value;
-  });
-  where.set(false);
+  const where = choices(state, "greyAll", "Grey in", [[false, "this frame"], [true, "all frames"]]);
   const undo = tool("Undo", state.undo, "", "Control+Z");
   const redo = tool("Redo", state.redo, "", "Control+Shift+Z");
   const restore = tool("As recorded", state.restore);
@@ -155,6 +152,7 @@ export function makeFilm(el, record, state) {
         item.tabIndex = place === view.frame ? 0 : -1;
       });
     }
+    where.draw();
     play.textContent = view.playing ? "Pause" : "Play";
     able(left, view.frame > 0);
     able(right, view.frame < T - 1);

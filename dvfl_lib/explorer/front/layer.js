@@ -23,13 +23,13 @@ function symbol(letter, below = "", ...after) {
 
 /** The layer of the chosen block. */
 export function makeLayer(el, record, state) {
-  const note = made("p", "dvfl-note"), flow = made("div"), bar = made("div", "dvfl-switches");
+  const note = Object.assign(made("p", "dvfl-note"), { role: "status" });
+  const flow = made("div", "dvfl-flow"), bar = made("div", "dvfl-switches");
   const wires = vector("svg", { class: "dvfl-wires", "aria-hidden": true });
   const sees = made("span", "dvfl-window");
-  let built = "", windows, input, edges, rows, switches, parts;
-  const where = choices("A switch acts", [[false, "in this block"], [true, "in all blocks"]],
-    (everywhere) => state.set({ everywhere }));
-  note.role = "status";
+  let windows, input, edges, rows, switches, parts;
+  const where = choices(state, "everywhere", "A switch acts",
+    [[false, "in this block"], [true, "in all blocks"]]);
   el.append(bar, note, flow);
   new ResizeObserver(() => drawWires(wires, edges)).observe(flow);
 
@@ -65,7 +65,6 @@ export function makeLayer(el, record, state) {
   function build(levels) {
     [rows, switches, parts, edges] = [[], [], [], []];
     windows = windowsOf(state);
-    flow.className = "dvfl-flow";
     flow.style.setProperty("--levels", levels);
     bar.replaceChildren(where.el, made("div", "dvfl-named", made("span", "", "the whole block"),
       makeSwitch("block", 0, "the whole block")));
@@ -145,13 +144,12 @@ export function makeLayer(el, record, state) {
       + `frames ${from + 1} to ${to + 1}.`;
   }
 
-  return function draw() {
+  return (keys) => {
     const { block, view } = state, recorded = view.moment === "before";
-    const key = `${block.levels} ${JSON.stringify(windowsOf(state))}`;
-    if (key !== built) build(block.levels);
+    if (keys.has("network")) build(block.levels);
     drawFrame(input.canvas, state, view.frame, recorded);
     input.show({ words: "input" });
-    where.set(view.everywhere);
+    where.draw();
     rows.forEach((row) => drawRow(state, row, input.canvas));
     const off = (...of) => !recorded && isOff(state, ...of);
     for (const [one, ...of] of switches) {
@@ -168,7 +166,6 @@ export function makeLayer(el, record, state) {
     if (state.changed && !live) told.push("This network cannot be asked here: it is as recorded.");
     if (view.moment === "difference") told.push("Shown: now minus before. White: nothing changed.");
     note.textContent = [...told, tellReach(block, view)].filter(Boolean).join(" ");
-    if (key !== built) drawWires(wires, edges);
-    built = key;
+    if (keys.has("network")) drawWires(wires, edges);
   };
 }

@@ -68,6 +68,12 @@ export function followed({ classes, label }, { logits }) {
   return known < 0 ? top(logits) : known;
 }
 
+/** The block at the same place of another network, or the last of its stage, or of all. */
+export function twinOf({ stage, block }, blocks) {
+  const same = blocks.filter((b) => b.stage === stage);
+  return same.find((b) => b.block === block) ?? same.at(-1) ?? blocks.at(-1);
+}
+
 /** {frame, row, column} of number `at` of a map of T x h x w tokens. */
 export const placeOf = (at, [, h, w]) => (
   { frame: Math.floor(at / (h * w)), row: Math.floor(at / w) % h, column: at % w });

@@ -1,22 +1,21 @@
 // What is shown and what is altered: one state that all panels draw from.
 import { STALE } from "./asking.js";
-import { tokenOf } from "./record.js";
+import { tokenOf, twinOf } from "./record.js";
 
 const PACE = 350;  // milliseconds per frame while it plays
 
-const clamped = (value, low, high) => Math.max(low, Math.min(high, value));
-const within = (value, count) => clamped(Math.round(value) || 0, 0, count - 1);
+const within = (value, count) => Math.max(0, Math.min(count - 1, value));
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** The state of one explorer; `askers` as makeAsker gives them, one per network.
- * subscribe(f): f gets a Set of names: keys of view, "change", "answers". */
-export function makeState(record, askers) {
-  const [T] = record.size, followers = new Set();
+ * tell(names) hears what is new: keys of view, "change", "answers". */
+export function makeState(record, askers, tell) {
+  const [T] = record.size;
   const untouched = { order: [...Array(T).keys()], grey: [], off: [] };
   const view = {
     network: 0, block: 0, frame: 0, row: 0, column: 0, amount: "length", shared: true, signed: true,
-    overlay: 1, moment: "now", temperature: 1, beside: Math.min(1, record.networks.length - 1),
-    level: null, everywhere: false, playing: false, tour: 0, theme: "auto",
+    overlay: 1, moment: "now", temperature: 1, beside: 0, level: null, everywhere: false,
+    greyAll: false, playing: false, tour: 0, theme: "auto",
   };
   const answers = record.networks.map(({ before }, i) => (
     { before, now: before, live: askers[i].live, busy: false, ms: 0, trouble: "" }));
@@ -24,18 +23,12 @@ export function makeState(record, askers) {
   let spot = record.size.slice(1).map((pixels) => pixels / 2);  // the token's middle
 
   const blocks = () => record.networks[view.network].before.blocks;
-  const tell = (names) => followers.forEach((f) => f(names));
 
   function set(patch) {
-    const old = { ...view }, { stage, block: number } = blocks()[view.block];
+    const old = { ...view }, shown = blocks()[view.block];
     Object.assign(view, patch);
-    view.network = within(view.network, record.networks.length);
-    view.beside = within(view.beside, record.networks.length);
-    if (view.network !== old.network && patch.block === undefined) {
-      const all = blocks(), of = all.filter((b) => b.stage === stage);
-      const like = of.find((b) => b.block === number) || of.at(-1) || all.at(-1);
-      view.block = all.indexOf(like);  // the same place, or the nearest
-    }
+    if (view.network !== old.network) view.block = blocks().indexOf(twinOf(shown, blocks()));
+    if (view.beside === view.network) view.beside = (view.network + 1) % record.networks.length;
     view.block = within(view.block, blocks().length);
     view.frame = within(view.frame, T);
     const block = blocks()[view.block];
@@ -45,15 +38,13 @@ export function makeState(record, askers) {
     }
     [view.row, view.column] = tokenOf(spot, block);
     if (view.level > block.levels) view.level = null;
-    view.overlay = clamped(view.overlay, 0, 1);
-    view.temperature = clamped(view.temperature, 0.25, 16);
     if (change === untouched) view.moment = "now";
     if (view.playing !== old.playing) {
       clearInterval(clock);
       if (view.playing) clock = setInterval(() => set({ frame: (view.frame + 1) % T }), PACE);
     }
     const names = Object.keys(view).filter((key) => view[key] !== old[key]);
-    if (names.length) tell(new Set(names));
+    if (names.length) tell(names);
   }
 
   function become(next) {
@@ -62,7 +53,7 @@ export function makeState(record, askers) {
     if (change === untouched) {
       answers.forEach((a) => Object.assign(a, { now: a.before, busy: false, trouble: "" }));
     } else askAll(change);
-    tell(new Set(["change", "answers"]));
+    tell(["change", "answers"]);
   }
 
   // The shown network first: it has the processor for itself.
@@ -88,7 +79,7 @@ export function makeState(record, askers) {
     if (change === untouched) return;
     // While a drag goes on, an answer to its last but one step is shown, but is not the last.
     Object.assign(answer, found, { busy: asked !== change });
-    tell(new Set(["answers"]));
+    tell(["answers"]);
   }
 
   /** Alters the change. Calls with the same `key` (an object of one drag) are one step. */
@@ -124,7 +115,6 @@ export function makeState(record, askers) {
     undo: () => step(past, future),
     redo: () => step(future, past),
     restore: () => alter(untouched),
-    subscribe: (f) => followers.add(f),
     close() {
       clearInterval(clock);
       change = untouched;  // so that no question is asked once more

@@ -2,7 +2,7 @@
 import { WORDS, grain, levelNames, numbersOf, windowsOf } from "./boxes.js";
 import { lay, makeMap, makeScale, once } from "./canvas.js";
 import { button, made, vector } from "./dom.js";
-import { short } from "./record.js";
+import { extent, short } from "./record.js";
 
 const levelTint = (level, levels) => (
   level === levels - 1 ? "var(--ink)" : ["var(--q)", "var(--gate)", "var(--time)"][level % 3]);
@@ -10,21 +10,20 @@ const levelTint = (level, levels) => (
 /** The numbers of the chosen token, and its lines over the frames. */
 export function makeToken(el, record, state) {
   const where = made("p", "dvfl-where"), tables = made("div", "dvfl-tables"), { view } = state;
-  const charts = ["spatial gates", "temporal gates", "modulators"].map((title) => (
-    makeLines(title, (frame) => state.set({ frame }))));
+  const charts = [0, 1, 2].map(() => makeLines((frame) => state.set({ frame })));
   el.append(where, tables, made("div", "dvfl-lines", ...charts.map((chart) => chart.el)));
 
-  // A number of the token in a frame: {now, before}; before only if it was another one.
+  // A number of the token in a frame: {now, before}, the same if only their rounding differs.
   function value(frame, box, rest) {
     const { answer: { before, now }, block: { size: [, h, w] } } = state;
     const [old, fresh] = [before, now].map((maps) => numbersOf(maps.blocks[view.block], box, rest));
     const at = (frame * h + view.row) * w + view.column, is = fresh[at], was = old[at];
-    return { now: is, before: Math.abs(is - was) > grain(old) ? was : undefined };
+    return { now: is, before: Math.abs(is - was) > grain(old) ? was : is };
   }
   function cell(box, rest) {
     const { now, before } = value(view.frame, box, rest);
-    const was = before === undefined ? "" : made("small", "", `was ${short(before)}`);
-    return made("td", "", short(now), was && " ", was);
+    const was = before === now ? [] : [" ", made("small", "", `was ${short(before)}`)];
+    return made("td", "", short(now), ...was);
   }
   function table(caption, heads, rows) {
     const head = (text, scope) => Object.assign(made("th", "", text), { scope });
@@ -34,9 +33,7 @@ export function makeToken(el, record, state) {
   }
   function series(name, tint, box, rest) {
     const points = Array.from({ length: record.size[0] }, (_, t) => value(t, box, rest));
-    const changed = points.some(({ before }) => before !== undefined);
-    return { name, tint, now: points.map(({ now }) => now),
-      before: changed && points.map(({ now, before }) => before ?? now) };
+    return { name, tint, now: points.map((p) => p.now), before: points.map((p) => p.before) };
   }
 
   return function draw() {
@@ -53,16 +50,17 @@ export function makeToken(el, record, state) {
       ...["space", "time", "product"].map((kind) => (
         [WORDS[kind] ?? kind, cell([kind]), cell([kind], true)])),
     ]));
-    Object.keys(WORDS).forEach((branch, n) => charts[n].show(names.map((name, i) => (
-      series(name, levelTint(i, levels), ["gate", branch, i]))), frame));
+    Object.entries(WORDS).forEach(([branch, word], n) => (
+      charts[n].show(`${word} gates`, frame, names.map((name, i) => (
+        series(name, levelTint(i, levels), ["gate", branch, i]))))));
     const rest = view.amount === "rest", amount = rest ? "distance from rest" : "length";
-    charts[2].show(Object.entries(WORDS).map(([branch, word]) => (
-      series(word, `var(--${branch})`, [branch], rest))), frame, `modulators: ${amount}`);
+    charts[2].show(`modulators: ${amount}`, frame, Object.entries(WORDS).map(
+      ([branch, word]) => series(word, `var(--${branch})`, [branch], rest)));
   };
 }
 
 // Lines over the frames, as they are now, and dashed as they were; a click chooses the frame.
-function makeLines(title, choose) {
+function makeLines(choose) {
   const svg = vector("svg", { viewBox: "0 0 400 170", role: "img" });
   const caption = made("figcaption"), el = made("figure", "dvfl-chart", caption, svg);
   let count = 1;
@@ -70,10 +68,10 @@ function makeLines(title, choose) {
     const box = svg.getBoundingClientRect(), x = (event.clientX - box.left) / box.width * 400;
     choose(Math.round((x - 44) / 276 * (count - 1)));
   };
-  function show(series, frame, text = title) {
+  function show(title, frame, series) {
     count = series[0].now.length;
-    const all = series.flatMap(({ now, before }) => [...now, ...(before || [])]);
-    const low = Math.min(0, ...all), high = Math.max(0, ...all) || 1;
+    const [low, most] = extent(series.flatMap(({ now, before }) => [...now, ...before]));
+    const high = most || 1;
     const X = (t) => 44 + 276 * t / Math.max(1, count - 1);
     const Y = (v) => 140 - 126 * (v - low) / (high - low);
     const path = (values) => values.map((v, t) => `${t ? "L" : "M"}${X(t)} ${Y(v)}`).join("");
@@ -91,15 +89,15 @@ function makeLines(title, choose) {
     ends.forEach((end, n) => { if (n) end.y = Math.max(end.y, ends[n - 1].y + 14); });
     for (const { i, y } of ends) {
       const { name, tint, now, before } = series[i], style = `--tint: ${tint}`;
-      if (before) parts.push(vector("path", { d: path(before), style, class: "dvfl-was" }));
-      parts.push(vector("path", { d: path(now), style, class: "dvfl-is" }),
+      parts.push(vector("path", { d: path(before), style, class: "dvfl-was" }),
+        vector("path", { d: path(now), style, class: "dvfl-is" }),
         vector("circle", { cx: X(frame), cy: Y(now[frame]), r: 4, style }),
         vector("text", { x: 328, y, style, class: "dvfl-of" }, name));
     }
     svg.replaceChildren(...parts);
-    caption.textContent = text;
-    svg.setAttribute("aria-label", `${text} over the frames; in frame ${frame + 1}: `
-      + series.map(({ name, now }) => `${name} ${short(now[frame])}`).join(", "));
+    caption.textContent = title;
+    svg.ariaLabel = `${title} over the frames; in frame ${frame + 1}: `
+      + series.map(({ name, now }) => `${name} ${short(now[frame])}`).join(", ");
   }
   return { el, show };
 }
