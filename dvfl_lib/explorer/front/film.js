@@ -88,16 +88,15 @@ export function makeFilm(el, record, state) {
     }
     drag.moving ||= Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > 6;
     const to = drag.moving ? placeAt(event) : drag.to;
-    items[view.frame].classList.toggle("dvfl-lifted", drag.moving);
+    strip.classList.toggle("dvfl-dragging", drag.moving);
     if (to === drag.to) return;
-    items[drag.to].classList.remove("dvfl-lifted");
     state.alter(rearranged(drag.base, movedPlaces(all, drag.place, to)), drag);
     drag.to = to;
     choose(to);
   };
   strip.onpointerup = strip.onpointercancel = () => {
     drag = null;
-    items.forEach((item) => item.classList.remove("dvfl-lifted"));
+    strip.classList.remove("dvfl-dragging");
   };
   strip.onkeydown = (event) => {
     const { key } = event, bracket = "[]".indexOf(key);
