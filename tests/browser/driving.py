@@ -29,8 +29,12 @@ RUN = """async (name) => {
     app.shell.collapseLeft();
     await app.commands.execute('notebook:run-all-cells');
 }"""
-# Cells outside of the window must stay in the page, or a test cannot find them.
-TRACKER = '{"windowingMode": "none"}'
+# Cells outside of the window must stay in the page, or a test cannot find them; and no
+# question about news lies over them.
+SETTINGS = {
+    "notebook-extension/tracker": '{"windowingMode": "none"}',
+    "apputils-extension/notification": '{"fetchNews": "false"}',
+}
 
 
 @contextmanager
@@ -100,9 +104,10 @@ def in_lab(lesson: str, folder: Path) -> Iterator[Any]:
     shutil.copy(ROOT / "notebooks" / lesson, folder / "notebooks")
     for part in ("dvfl_lib", "data", "pyproject.toml"):
         (folder / part).symlink_to(ROOT / part)
-    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
-    settings.mkdir(parents=True)
-    (settings / "tracker.jupyterlab-settings").write_text(TRACKER)
+    for name, setting in SETTINGS.items():
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(setting)
     with _server(folder) as address, _browser(1200, 2200) as page:
         page.goto(f"{address}/lab")
         page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)

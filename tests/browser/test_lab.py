@@ -1,120 +1,159 @@
-"""Lesson 04 in JupyterLab, in a real browser: run all, then move every control."""
-
-import statistics
+"""Lesson 04 in JupyterLab, in a real browser: its two explorers beside a kernel."""
 
 import pytest
+import torch
 
-from browser.driving import CHROMIUM, EXPLORER, in_lab
+from browser.driving import CHROMIUM, in_lab
+from browser.test_shell import drag, frame, order
+from dvfl_lib.capture import answer_to, dependency
+from dvfl_lib.capture.interventions import branch_off, level_off, only_in
+from dvfl_lib.explorer import record_video
+from dvfl_lib.lessons import lesson_clip, trained_network
+from dvfl_lib.video.transforms import normalise
+from explorer.test_recording import write_video
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = [
     pytest.mark.nightly,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
 ]
-# When a picture of the first image changes, how long after the last key was that?
-WATCH = """(EXPLORER) => {
-    window.moves = [];
-    const image = document.querySelector(EXPLORER + ' img');
-    document.addEventListener('keydown', () => { window.pressed = performance.now() },
-        true);
-    new MutationObserver(() => window.moves.push(performance.now() - window.pressed))
-        .observe(image, {attributes: true, attributeFilter: ['src']});
-}"""
+NETWORKS = ("student", "baseline", "teacher")
+ERROR = "[data-mime-type='application/vnd.jupyter.error']"
+# All that a shortcut of the notebook could change.
+NOTEBOOK = """() => { const {content} = window.jupyterapp.shell.currentWidget;
+    return [content.mode, content.activeCellIndex, content.widgets.map(({model}) => [
+        model.type, model.sharedModel.source, model.sharedModel.execution_count])]; }"""
+# They cut, insert, copy, paste, merge, retype, move, run and restart in a notebook.
+SHORTCUTS = "x a b c v d d z y m 1 l r o j k i i 0 0 Escape Enter Shift+m Delete"
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The lesson, run; fails on any error of the page."""
+    """The lesson, run to its end; fails on any error of the page."""
     with in_lab("04_seeing_modulators.ipynb", tmp_path_factory.mktemp("lab")) as page:
-        page.locator(EXPLORER).scroll_into_view_if_needed()
-        page.wait_for_selector(f"{EXPLORER} img")
-        page.wait_for_timeout(1000)
+        page.wait_for_selector(f".dvfl-answers, {ERROR}")
         yield page
         assert page.faults == []
 
 
-def pictures(page) -> list[str]:
-    """What the explorer shows: pictures by their address, lines and words as text."""
-    shown = ", ".join(f"{EXPLORER} {part}" for part in ("img", "svg[role=img]"))
-    return page.evaluate(
-        f"[...document.querySelectorAll('{shown}')].map(e => e.src || e.outerHTML)"
-    )
+@pytest.fixture
+def both(page):
+    """The lesson's explorers as recorded; the second one has the student alone."""
+    for explorer in page.locator(".dvfl").all():
+        if explorer.locator(".dvfl-tour").is_visible():
+            button(explorer, "End the tour").click()
+        for name in ("As recorded", "T = 1"):
+            button(explorer, name).click(force=True)
+    return page.locator(".dvfl").all()
 
 
-def settled(page, before: list[str]) -> list[str]:
-    """The pictures after they changed, or the same after five seconds."""
-    for _ in range(100):
-        after = pictures(page)
-        if after != before:
-            page.wait_for_timeout(300)
-            return pictures(page)
-        page.wait_for_timeout(50)
-    return before
+def button(explorer, name):
+    return explorer.get_by_role("button", name=name, exact=True).first
 
 
-def errors_in(page) -> list[str]:
-    """Outputs of cells that are errors."""
-    told = page.locator("[data-mime-type='application/vnd.jupyter.error']")
-    return [told.nth(n).inner_text()[:500] for n in range(told.count())]
+def answers(explorer):
+    """Per cent of each class (row) and network (column), once all have answered."""
+    explorer.page.wait_for_timeout(200)
+    explorer.locator(".dvfl-busy").first.wait_for(state="detached")
+    told = explorer.locator(".dvfl-share span").all_text_contents()
+    return torch.tensor([float(text.split()[0]) for text in told]).reshape(12, -1)
 
 
-def test_the_lesson_runs_and_every_control_changes_the_picture(page):
-    assert errors_in(page) == []
-    unchanged = []
-
-    def moved(name, act):
-        before = pictures(page)
-        act()
-        if settled(page, before) == before:
-            unchanged.append(name)
-
-    explorer = page.locator(EXPLORER)
-    handles = explorer.locator(".noUi-handle")
-    for number in range(handles.count()):
-        moved(f"slider {number}", lambda n=number: handles.nth(n).press("ArrowRight"))
-    boxes = explorer.locator("input[type=checkbox]")
-    for number in range(boxes.count()):
-        moved(f"box {number}", lambda n=number: boxes.nth(n).click())
-    for arrow in "←→↑↓":
-        button = explorer.locator(f"button:text-is('{arrow}')")
-        moved(arrow, lambda b=button: b.click())
-    play = explorer.locator(".widget-play button, .jupyter-widget-play button")
-    moved("play", lambda: play.first.click())
-    play.nth(1).click()  # stop
-    menus = explorer.locator("select")
-    for number, place in enumerate((1, 1, 0, 1)):
-        menu = menus.nth(number)
-        moved(f"menu {number}", lambda m=menu, p=place: m.select_option(index=p))
-    menus.nth(4).select_option(index=1)  # the question alone changes nothing
-    for name in ("ask the network", "measure this token"):
-        button = explorer.locator(f"button:text-is('{name}')")
-        moved(name, lambda b=button: b.click())
-    counts = (handles.count(), menus.count(), boxes.count())
-    assert counts == (5, 5, 2)
-    assert not unchanged
-    assert errors_in(page) == []
+def expected(order=range(8), grey=None, changes=(), networks=NETWORKS):
+    """The same from PyTorch. ``grey``: the place in which the middle token is grey."""
+    clip = normalise(lesson_clip("Rising"))[None][:, list(order)].clone()
+    if grey is not None:
+        clip[0, grey, :, 32:36, 32:36] = 0.0
+    said = [answer_to(trained_network(n)[0], clip, *changes)[0] for n in networks]
+    return 100 * torch.stack(said).softmax(dim=1).T
 
 
-def test_a_click_on_a_map_picks_the_token(page):
-    picture = page.locator(f"{EXPLORER} img[alt]").first
-    before, seen = pictures(page), set()
-    for x in (185, 230):  # within the second map
-        picture.click(position={"x": x, "y": 100})
-        before = settled(page, before)
-        seen.add(page.locator(f"{EXPLORER} svg[role=img]").first.inner_html())
-    assert len(seen) == 2
+def alike(explorer, wanted):
+    return torch.allclose(answers(explorer), wanted, atol=0.06)  # told to 0.1
 
 
-def test_a_move_of_the_frame_is_measured(page, capsys):
-    """No time is asserted; the number is printed (``-s`` shows it)."""
-    page.evaluate(WATCH, EXPLORER)
-    handle = page.locator(f"{EXPLORER} .noUi-handle").first
-    for number, key in enumerate(["ArrowRight", "ArrowLeft"] * 20):
-        handle.press(key)
-        page.wait_for_function(f"window.moves.length > {number}", timeout=10_000)
-        page.wait_for_timeout(200)
-    times = sorted(page.evaluate("window.moves"))
-    assert len(times) == 40  # each key moved the picture once
-    p95 = times[int(0.95 * len(times))]
-    with capsys.disabled():
-        print(f"\nframe: median {statistics.median(times):.0f} ms, p95 {p95:.0f} ms")
+def test_the_lesson_runs_and_both_explorers_answer(page):
+    assert page.locator(ERROR).all_inner_texts() == []
+    steps = page.locator(".dvfl-tour h2").all_inner_texts()
+    assert [step[:4] for step in steps] == ["1 of", "6 of"]
+    one, two = page.locator(".dvfl").all()
+    assert alike(one, expected()) and alike(two, expected(networks=["student"]))
+
+
+def test_what_the_mouse_changes_is_answered_as_by_pytorch(page, both):
+    one = both[0]
+    drag(page, frame(one, 0), frame(one, 2))
+    assert order(one) == [2, 3, 1, 4, 5, 6, 7, 8]
+    moved = [1, 2, 0, 3, 4, 5, 6, 7]
+    assert alike(one, expected(moved))
+    button(one, "Grey this token").click()
+    assert alike(one, expected(moved, 2))
+    one.get_by_role("switch", name="temporal branch").click()
+    changes = [only_in(branch_off("time"), 1, 1)]
+    assert alike(one, expected(moved, 2, changes))
+    one.get_by_role("radio", name="teacher").first.check(force=True)
+    one.get_by_label("Temperature").click(position={"x": 5, "y": 5})
+    assert answers(one).max() > expected(moved, 2, changes).max() + 2
+    one.locator("[data-part=layer] canvas").last.click(position={"x": 2, "y": 2})
+    one.get_by_text("row 1, column 1 of 16 x 16").wait_for()
+
+
+def test_keys_reach_the_explorer_and_not_the_notebook(page, both):
+    one = both[0]
+    page.mouse.click(*frame(one, 1))
+    before = page.evaluate(NOTEBOOK)
+    for key in ("]", "g", "ArrowLeft", "Shift+ArrowUp"):
+        page.keyboard.press(key)
+    moved = [0, 2, 1, 3, 4, 5, 6, 7]
+    assert alike(one, expected(moved, 2))
+    one.get_by_text("row 8, column 9 of 16 x 16").wait_for()
+    one.get_by_role("switch", name="temporal level 1").press("Space")
+    changes = [only_in(level_off("time", 1), 1, 1)]
+    assert alike(one, expected(moved, 2, changes))
+    one.get_by_role("radio", name="student").first.press("ArrowRight")
+    assert one.get_by_role("radio", name="baseline").first.is_checked()
+    one.get_by_label("Temperature").press("Home")
+    assert answers(one).max() > 99
+    button(one, "Guided tour").press("Enter")
+    for part in (".dvfl-map canvas", "li", "h2", "[role=switch]", "button", "input"):
+        one.locator(f"{part}:visible").first.focus()
+        for key in SHORTCUTS.split():
+            page.keyboard.press(key)
+        assert page.evaluate(NOTEBOOK) == before, part
+
+
+def test_two_explorers_live_side_by_side(page, both):
+    one, two = both
+    page.mouse.click(*frame(one, 0))
+    page.keyboard.press("g")
+    button(two, "Backwards").click()
+    assert alike(two, expected(range(7, -1, -1), networks=["student"]))
+    assert order(one) == list(range(1, 9)) and order(two) == list(range(8, 0, -1))
+    assert alike(one, expected(grey=0))
+
+
+def test_the_kernel_measures_a_token(page, both):
+    one = both[0]
+    one.get_by_role("radio", name="student").first.check(force=True)
+    page.mouse.click(*frame(one, 3))
+    page.keyboard.press("Shift+ArrowLeft")
+    one.get_by_text("This token was not measured").wait_for()
+    button(one, "Measure this token").click()
+    one.get_by_text("Measured for this token (frame 4, row 9, column 8)").wait_for()
+    clip = normalise(lesson_clip("Rising"))[None]
+    found = dependency(trained_network("student")[0], clip, 1, 1, [(3, 8, 7)])
+    count = int((found.sizes[0][0] > 0).sum())
+    assert f"{count} of 2,048 tokens" in one.locator("[data-part=reach]").inner_text()
+
+
+def test_a_video_of_one_s_own_is_recorded_and_shown(both, tmp_path):
+    one, two = both
+    video = write_video(tmp_path / "mine.mp4", 20, 96, 128)
+    two.get_by_label("Your own video").set_input_files(video)
+    two.get_by_role("heading", name="mine.mp4").wait_for()
+    student, story = trained_network("student")
+    size = {"frames": 8, "crop": 64, "short_side": 72, "grid": 0}
+    record = record_video(video, {"student": student}, story["classes"], **size)
+    logits = torch.from_numpy(record.networks[0].logits)
+    assert alike(two, 100 * logits.softmax(dim=0)[:, None])
+    assert order(two) == list(range(1, 9)) and alike(one, expected())

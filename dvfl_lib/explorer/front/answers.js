@@ -1,58 +1,51 @@
 // What the networks answer: bars of the classes as recorded and as they are now.
 import { inPercent, likeliest } from "./controls.js";
 import { able, button, dotOf, made, slider, tint } from "./dom.js";
-import { softmax } from "./record.js";
+import { softmax, top } from "./record.js";
 
 const FEW = 12, LIKELIEST = 10;
 
-/** The classes shown: all if few, else the likeliest, each network's first, the true one. */
-export function classesShown(record, answers, shown) {
-  const all = [...record.classes.keys()], { before } = answers[shown];
+// The classes shown: all if few, else the likeliest, each network's first, the true one.
+function classesShown({ record, answers, answer }) {
+  const all = [...record.classes.keys()], { logits } = answer.before;
   if (all.length <= FEW) return all;
-  const best = all.sort((a, b) => before.logits[b] - before.logits[a]).slice(0, LIKELIEST);
-  for (const { now } of answers) best.push(now.logits.indexOf(Math.max(...now.logits)));
-  best.push(record.classes.indexOf(record.label));
+  const best = all.sort((a, b) => logits[b] - logits[a]).slice(0, LIKELIEST);
+  best.push(...answers.map(({ now }) => top(now.logits)), record.classes.indexOf(record.label));
   return [...new Set(best)].filter((k) => k >= 0);
 }
 
 /** All networks beside each other: a bar is the answer now, a tick the recorded one. */
 export function makeAnswers(el, record, state) {
-  const table = made("table", "dvfl-answers"), head = made("tr"), body = made("tbody");
-  const top = made("thead"), note = made("p", "dvfl-note");
-  top.append(head);
-  table.append(top, body);
-  head.append(made("td"));
   const heads = record.networks.map((network) => {
     const said = made("b"), how = made("small");
     const cell = made("th", "", made("span", "", dotOf(network), network.name), said, how);
     cell.scope = "col";
-    head.append(cell);
-    return { cell, said, how };
+    return { said, how, cell };
   });
+  const head = made("tr", "", made("td"), ...heads.map(({ cell }) => cell));
+  const body = made("tbody"), note = made("p", "dvfl-note");
   const temperature = slider("Temperature", -2, 4, 0.05,
     (power) => state.set({ temperature: 2 ** power }));
-  const plain = button("T = 1", () => state.set({ temperature: 1 }), "as in training");
-  const words = made("p", "dvfl-note", "All scores are divided by the temperature before they "
-    + "become per cent: above 1 they get more even, below 1 the largest takes more.");
-  el.append(table, note, made("div", "dvfl-tools", temperature.el, plain), words);
+  const plain = button("T = 1", () => state.set({ temperature: 1 }), { title: "as in training" });
+  el.append(made("table", "dvfl-answers", made("thead", "", head), body), note,
+    made("div", "dvfl-tools", temperature.el, plain),
+    made("p", "dvfl-note", "All scores are divided by the temperature before they become per "
+      + "cent: above 1 they get more even, below 1 the largest takes more."));
   let rows = [], shown = "";
 
   function drawRows(classes) {
     rows = classes.map((k) => {
-      const row = made("tr"), name = made("th", "", record.classes[k]);
-      name.scope = "row";
-      if (record.classes[k] === record.label) {
-        row.className = "dvfl-true";
-        name.append(made("small", "", "true class"));
-      }
-      row.append(name);
+      const name = record.classes[k], mine = name === record.label;
       const cells = record.networks.map((network) => {
         const fill = made("i"), tick = made("u"), number = made("span"), by = made("em");
         const bar = made("div", "dvfl-bar", fill, tick);
         bar.style.setProperty("--tint", tint(network));
-        row.append(made("td", "", made("div", "dvfl-share", bar, number, by)));
-        return { fill, tick, number, by };
+        return { fill, tick, number, by, share: made("div", "dvfl-share", bar, number, by) };
       });
+      const title = made("th", "", name, mine ? made("small", "", "true class") : "");
+      title.scope = "row";
+      const row = made("tr", mine ? "dvfl-true" : "", title,
+        ...cells.map(({ share }) => made("td", "", share)));
       return { k, row, cells };
     });
     body.replaceChildren(...rows.map(({ row }) => row));
@@ -63,8 +56,7 @@ export function makeAnswers(el, record, state) {
 
   return (keys) => {
     if (!["answers", "temperature", "network"].some((key) => keys.has(key))) return;
-    const { temperature: T, network } = state.view;
-    const classes = classesShown(record, state.answers, network);
+    const { temperature: T } = state.view, classes = classesShown(state);
     if (classes.join() !== shown) drawRows(classes);
     shown = classes.join();
     temperature.set(Math.log2(T), T.toFixed(2));
@@ -72,9 +64,9 @@ export function makeAnswers(el, record, state) {
     state.answers.forEach((answer, i) => {
       const before = softmax(answer.before.logits, T), now = softmax(answer.now.logits, T);
       const asked = answer.live && state.changed, { cell, said, how } = heads[i];
-      said.textContent = likeliest(record, state, answer.now).join(" ");
+      said.textContent = likeliest(state, answer.now).join(" ");
       cell.classList.toggle("dvfl-busy", answer.busy);
-      how.textContent = answer.trouble || told(record.networks[i], answer, state.changed);
+      how.textContent = answer.trouble || told(answer, state.changed);
       for (const { k, cells } of rows) {
         const { fill, tick, number, by } = cells[i], points = 100 * (now[k] - before[k]);
         fill.style.width = state.changed && !asked ? 0 : `${100 * now[k]}%`;
@@ -89,7 +81,7 @@ export function makeAnswers(el, record, state) {
 }
 
 // One small line over a column, always there, so that nothing jumps.
-function told(network, { live, busy, ms }, changed) {
+function told({ live, busy, ms }, changed) {
   if (!live) {
     return `${changed ? "the unaltered clip; " : ""}from its record: its weights are not here; `
       + "a notebook can ask it";

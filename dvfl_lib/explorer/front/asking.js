@@ -18,8 +18,7 @@ export function makeAsker(record, index, model) {
     if (network.weights) return (worker ??= startedWorker(record, network)).ask(change);
     if (!kernel) throw new Error(`Network "${name}" is shown from its record: it cannot be asked.`);
     const began = performance.now();
-    const [told, buffer] = await post({ kind: "ask", change });
-    const maps = filled(told.maps, buffer);
+    const { maps } = await post({ kind: "ask", change });
     maps.logits = Float32Array.from(maps.logits);
     return { maps, ms: performance.now() - began };
   };
@@ -36,10 +35,7 @@ export function makeAsker(record, index, model) {
     next = { change, resolve, reject };
     proceed();
   });
-  const measure = async (block, token) => {
-    const [told, buffer] = await post({ kind: "measure", block, token });
-    return filled(told.reach, buffer);
-  };
+  const measure = async (block, token) => (await post({ kind: "measure", block, token })).reach;
   const close = () => {
     running?.reject(STALE);
     next?.reject(STALE);
@@ -80,7 +76,7 @@ function kernelLine(model) {
     if (!question) return;
     waiting.delete(content.id);
     if (content.kind === "trouble") question.reject(new Error(content.text));
-    else question.resolve([content, buffers[0]]);
+    else question.resolve(filled(content, buffers[0]));
   };
   const post = (content) => new Promise((resolve, reject) => {
     const id = Math.random().toString(36);

@@ -1,7 +1,7 @@
 // Maps, frames and scales. A pixel of a canvas is a token, or a pixel of the frame: the style
 // sheet enlarges it without smoothing, so that it is sharp at every size and on every screen.
-import { short } from "./record.js";
 import { made } from "./dom.js";
+import { short, tokenOf } from "./record.js";
 
 const GREY = "rgb(124, 116, 104)";  // ImageNet's mean colour, which is 0 after normalisation
 const kept = new WeakMap();  // what was computed from an array or a block, by name
@@ -29,59 +29,61 @@ function painted(context, w, h, colour, alpha = () => 255) {
 
 /** The frame at a place under the present change, with its grey rectangles; (H, W) pixels.
  * `recorded`: as the record has it. */
-export function drawFrame(canvas, record, state, place, { recorded = false } = {}) {
+export function drawFrame(canvas, { record, change }, place, recorded = false) {
   const [, H, W] = record.size, context = sized(canvas, W, H);
-  const number = recorded ? place : state.change.order[place], from = number * H * W * 3;
+  const number = recorded ? place : change.order[place], from = number * H * W * 3;
   const colour = (i, c) => record.frames[from + 3 * i + c];
   context.putImageData(once(record, number, () => painted(context, W, H, colour)), 0, 0);
   context.fillStyle = GREY;
-  for (const [t, top, left, bottom, right] of recorded ? [] : state.change.grey) {
+  for (const [t, top, left, bottom, right] of recorded ? [] : change.grey) {
     if (t === -1 || t === place) context.fillRect(left, top, right - left, bottom - top);
   }
 }
 
 // A map as makeMap shows it; a token without a number is left open. With overlay < 1 the canvas
 // `frame` shines through.
-function drawMap(canvas, { values, h, w, covered, range: [low, high], lut, overlay, frame }) {
+function drawMap(canvas, { values, block, range: [low, high], lut, overlay, frame }) {
   const through = overlay < 1, ground = through ? made("canvas") : canvas;
-  const below = sized(ground, w, h), steps = 255 / (high - low);
+  const { size: [, h, w], covered: [H, W] } = block, below = sized(ground, w, h);
+  const steps = 255 / (high - low);
   // Zero stands between two colours: rounding is not to choose now one, now the other.
   const step = (value) => Math.max(0, Math.min(255, Math.round((value - low) * steps + 1e-6)));
   const alpha = (i) => (Number.isNaN(values[i]) ? 0 : 255);
   below.putImageData(painted(below, w, h, (i, c) => lut[3 * step(values[i]) + c], alpha), 0, 0);
   if (!through) return;
-  const context = sized(canvas, covered[1], covered[0]);
+  const context = sized(canvas, W, H);
   context.imageSmoothingEnabled = false;
   context.globalAlpha = 1;
-  context.drawImage(ground, 0, 0, covered[1], covered[0]);
+  context.drawImage(ground, 0, 0, W, H);
   context.globalAlpha = 1 - overlay;
   context.drawImage(frame, 0, 0);  // what the map does not cover is cut off
 }
 
-/** The block that is shown, as recorded: its size, levels, place. */
-export function blockOf(record, state) {
-  return record.networks[state.view.network].before.blocks[state.view.block];
-}
-
 /** Lays an element over the tokens around the chosen one, `reach` to each side, as the shown
  * block has them; its parent, .dvfl-seen, has the shape of a frame. */
-export function lay(mark, record, state, reach = 0, token = state.view) {
-  const { size: [, h, w], covered } = blockOf(record, state), [, H, W] = record.size;
-  const side = (at, count, pixels, whole) => {
-    const from = Math.max(0, at - reach), to = Math.min(count, at + reach + 1);
-    return [from, to - from].map((n) => `${100 * n * pixels / count / whole}%`);
+export function lay(mark, { record, block, view }, reach = 0, token = view) {
+  const sides = (at, i) => {
+    const from = Math.max(0, at - reach), to = Math.min(block.size[i], at + reach + 1);
+    return [from, to - from].map((n) => `${100 * n * block.side / record.size[i]}%`);
   };
-  [mark.style.top, mark.style.height] = side(token.row, h, covered[0], H);
-  [mark.style.left, mark.style.width] = side(token.column, w, covered[1], W);
+  [mark.style.top, mark.style.height] = sides(token.row, 1);
+  [mark.style.left, mark.style.width] = sides(token.column, 2);
 }
 
 // The one element of a class that a parent has; made where there is none yet.
 const inside = (parent, cls) => (
   parent.querySelector(`.${cls}`) || parent.appendChild(made("span", cls)));
 
-/** Frames the chosen token over a canvas, white within dark: to be seen on every colour. */
-export function markToken(canvas, record, state, token = state.view) {
-  lay(inside(canvas.parentElement, "dvfl-mark"), record, state, 0, token);
+/** Frames the chosen token in a .dvfl-seen, white within dark: to be seen on every colour. */
+export function markToken(seen, state, token = state.view) {
+  lay(inside(seen, "dvfl-mark"), state, 0, token);
+}
+
+/** [row, column] of the token of a block under the pointer; the nearest where there is none. */
+export function tokenUnder(event, seen, { size: [, H, W] }, block) {
+  const box = seen.getBoundingClientRect();
+  return tokenOf([(event.clientY - box.top) * H / box.height,
+    (event.clientX - box.left) * W / box.width], block);
 }
 
 // The colours of a lut (256, 3), from left to right.
@@ -112,62 +114,54 @@ function tell(canvas, event, text = "") {
   tip.style.left = `${Math.min(x + 12, box.width - tip.offsetWidth - 4)}px`;
 }
 
-const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+/** What an arrow key adds to row and column. */
+export const ARROWS = {
+  ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
+};
 
 /** A map with its title (an element) and its value at the chosen token. A click or an arrow key
- * chooses the token, the pointer reads any. show({values, h, w, covered, range, lut, words,
- * place, token, frame, overlay}): the numbers of one frame, of `place` if not of the chosen one;
- * `token` is marked, if not the chosen one. */
-export function makeMap(record, state, title, cls = "") {
-  const canvas = made("canvas"), seen = made("div", "dvfl-seen", canvas), value = made("output");
+ * chooses the token, the pointer reads any. show({values, range, lut, words, block, place, token,
+ * frame, overlay}): the numbers of one frame of `block`, if not of the shown one, and of `place`
+ * if not of the chosen one; `token` is marked, if not the chosen one. Without values: a canvas
+ * that others have drawn the whole frame on. */
+export function makeMap(state, title, cls = "") {
+  const { record } = state, [, H, W] = record.size, value = made("output");
+  const canvas = Object.assign(made("canvas"), { role: "img", tabIndex: -1 });
+  const seen = made("div", "dvfl-seen", canvas);
   const el = made("figure", `dvfl-map ${cls}`, made("figcaption", "", title, value), seen);
-  const [, H, W] = record.size;
   let at = null;  // what is shown
   seen.style.aspectRatio = `${W} / ${H}`;
-  canvas.setAttribute("role", "img");
-  canvas.tabIndex = -1;
-  // Row and column, in a map of h x w tokens, of a point of the picture in pixels.
-  const token = ([y, x], h, w, covered) => [
-    Math.min(h - 1, Math.floor(y * h / covered[0])),
-    Math.min(w - 1, Math.floor(x * w / covered[1]))];
-  const under = (event) => {
-    const box = seen.getBoundingClientRect();
-    return [(event.clientY - box.top) * H / box.height, (event.clientX - box.left) * W / box.width];
-  };
-  const read = (point) => {
-    const [row, column] = token(point, at.h, at.w, at.covered);
-    const number = at.values?.[row * at.w + column];
+  const read = ([row, column]) => {
+    const number = at.values?.[row * at.block.size[2] + column];
     const told = Number.isNaN(number) ? ": not reached" : at.values ? `: ${short(number)}` : "";
     return `row ${row + 1}, column ${column + 1}${told}`;
   };
-  const choose = (row, column) => state.set({ row, column, frame: at.place ?? state.view.frame });
-  canvas.addEventListener("click", (event) => {
-    const { size: [, h, w], covered } = blockOf(record, state);
-    choose(...token(under(event), h, w, covered));
-  });
-  canvas.addEventListener("keydown", (event) => {
+  const choose = ([row, column]) => (
+    state.set({ row, column, frame: at.place ?? state.view.frame }));
+  canvas.onclick = (event) => choose(tokenUnder(event, seen, record, state.block));
+  canvas.onkeydown = (event) => {
     const step = ARROWS[event.key];
     if (!step) return;
     event.preventDefault();
-    choose(state.view.row + step[0], state.view.column + step[1]);
-  });
-  canvas.addEventListener("pointermove", (event) => tell(canvas, event, read(under(event))));
-  canvas.addEventListener("pointerleave", (event) => tell(canvas, event));
+    choose([state.view.row + step[0], state.view.column + step[1]]);
+  };
+  canvas.onpointermove = (event) => (
+    tell(canvas, event, read(tokenUnder(event, seen, record, at.block))));
+  canvas.onpointerleave = (event) => tell(canvas, event);
   const show = (next) => {
-    at = next;
-    const { size: [, h, w], covered } = blockOf(record, state);
-    const { frame, row, column } = at.token ?? state.view, place = at.place ?? frame;
-    const mine = place === frame;
+    at = { block: state.block, token: state.view, ...next };
+    const { frame, row, column } = at.token, place = at.place ?? frame, mine = place === frame;
+    const [tall, wide] = at.values ? at.block.covered : [H, W];
     if (at.values) drawMap(canvas, at);
-    canvas.style.width = `${100 * at.covered[1] / W}%`;
-    canvas.style.height = `${100 * at.covered[0] / H}%`;
-    if (mine) markToken(canvas, record, state, at.token);
+    canvas.style.width = `${100 * wide / W}%`;
+    canvas.style.height = `${100 * tall / H}%`;
+    if (mine) markToken(seen, state, at.token);
     else seen.querySelector(".dvfl-mark")?.remove();
-    const told = mine ? read([(row + 0.5) * covered[0] / h, (column + 0.5) * covered[1] / w]) : "";
+    const middle = [row, column].map((n) => (n + 0.5) * state.block.side);
+    const told = mine ? read(tokenOf(middle, at.block)) : "";
     value.textContent = at.values ? told.split(": ")[1] : "";
     const scale = at.values ? `, colours from ${at.range.map(short).join(" to ")}` : "";
-    canvas.setAttribute("aria-label",
-      `${at.words}, frame ${place + 1}${told && `, ${told}`}${scale}`);
+    canvas.ariaLabel = `${at.words}, frame ${place + 1}${told && `, ${told}`}${scale}`;
   };
   return { el, canvas, seen, show };
 }

@@ -8,51 +8,48 @@ export function made(tag, cls = "", ...parts) {
   return element;
 }
 
-/** A button; `keys` are the keys that do the same, told to screen readers. */
-export function button(text, act, title = "", keys = "") {
-  const element = made("button", "dvfl-button", text);
-  element.type = "button";
-  if (title) element.title = title;
-  if (keys) element.setAttribute("aria-keyshortcuts", keys);
-  element.addEventListener("click", act);
-  return element;
+/** An element of an SVG, with its attributes and perhaps a text. */
+export function vector(tag, attributes = {}, text = "") {
+  const el = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  Object.entries(attributes).forEach(([key, value]) => el.setAttribute(key, value));
+  el.textContent = text;
+  return el;
+}
+
+/** A button; `more` are properties of the element. */
+export function button(text, onclick, more = {}) {
+  return Object.assign(made("button", "dvfl-button", text), { type: "button", onclick, ...more });
 }
 
 /** Says whether a button would do something. It keeps the focus, which `disabled` loses. */
 export function able(element, yes) {
-  element.setAttribute("aria-disabled", !yes);
+  element.ariaDisabled = !yes;
 }
 
-/** A group of radio buttons. options: [value, text] each. -> {el, labels, set(value)} */
-export function choices(label, options, act, cls = "") {
-  const el = made("fieldset", `dvfl-choices ${cls}`), name = `dvfl${Math.random()}`;
-  el.append(made("legend", "", label));
-  const labels = options.map(([value, text]) => {
-    const one = made("label"), input = made("input");
-    Object.assign(input, { type: "radio", name, value: String(value) });
-    input.addEventListener("change", () => act(value));
-    one.append(input, made("span", "", text));
-    el.append(one);
-    return one;
+/** A group of radio buttons for `key` of the view. options: [value, text] each.
+ * -> {el, inputs, labels, draw()} */
+export function choices(state, key, label, options, cls = "") {
+  const name = `dvfl${Math.random()}`;
+  const inputs = options.map(([value]) => Object.assign(made("input"),
+    { type: "radio", name, onchange: () => state.set({ [key]: value }) }));
+  const labels = options.map(([, text], i) => made("label", "", inputs[i], made("span", "", text)));
+  const el = made("fieldset", `dvfl-choices ${cls}`, made("legend", "", label), ...labels);
+  const draw = () => inputs.forEach((input, i) => {
+    input.checked = options[i][0] === state.view[key];
   });
-  const set = (value) => labels.forEach((one, i) => {
-    one.firstChild.checked = options[i][0] === value;
-  });
-  return { el, labels, set };
+  return { el, inputs, labels, draw };
 }
 
-/** A slider with its value. -> {el, input, set(number, text)} */
+/** A slider with its value. -> {el, set(number, text)} */
 export function slider(label, low, high, step, act) {
-  const el = made("label", "dvfl-slider"), input = made("input"), told = made("output");
-  Object.assign(input, { type: "range", min: low, max: high, step });
-  input.addEventListener("input", () => act(Number(input.value)));
-  el.append(made("span", "", label), input, told);
+  const input = Object.assign(made("input"), { type: "range", min: low, max: high, step });
+  const told = made("output"), name = made("span", "", label);
+  input.oninput = () => act(Number(input.value));
   const set = (number, text) => {
     if (Number(input.value) !== number) input.value = number;
-    input.setAttribute("aria-valuetext", text);
-    told.textContent = text;
+    input.ariaValueText = told.textContent = text;
   };
-  return { el, input, set };
+  return { el: made("label", "dvfl-slider", name, input, told), set };
 }
 
 /** The dot that stands for a network. */

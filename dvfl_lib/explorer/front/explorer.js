@@ -12,7 +12,7 @@ import { makeReach, makeToken } from "./token.js";
 import { makeTour } from "./tour.js";
 
 const PARTS = [
-  ["header", makeHeader], ["tour", makeTour], ["controls", makeControls],
+  ["header", makeHeader], ["controls", makeControls],
   ["film", makeFilm, "The clip", "Drag a frame to another place, paint over it, or freeze it: "
     + "the networks answer at once. A click chooses a token; it is framed in every picture."],
   ["answers", makeAnswers, "What the networks answer", "The bar is the answer now, the upright "
@@ -23,23 +23,22 @@ const PARTS = [
   ["token", makeToken, "The chosen token", "Its numbers, and how they go over the frames."],
   ["reach", makeReach, "What the token depends on", ""],
   ["beside", makeBeside, "Maps beside each other", ""],
+  ["tour", makeTour],  // the last: it marks what the others have drawn
 ];
 
 /** Shows the model's record in `el`; see anywidget for `model`. Returns what ends it. */
 export function render({ model, el }) {
   const root = made("div", "dvfl");
   // JupyterLab's shortcuts (arrows choose a cell) leave alone only what says so itself.
-  root.addEventListener("focusin", ({ target }) => {
-    target.setAttribute("data-lm-suppress-shortcuts", "true");
+  root.addEventListener("focusin", (event) => {
+    event.target.dataset.lmSuppressShortcuts = "true";
   });
   el.append(root);
   let end = () => {}, round = 0;
 
   function complain(text) {
-    const alert = made("p", "dvfl-alert", text);
-    alert.setAttribute("role", "alert");
     root.querySelector(".dvfl-alert")?.remove();
-    root.prepend(alert);
+    root.prepend(Object.assign(made("p", "dvfl-alert", text), { role: "alert" }));
   }
   async function begin() {
     const mine = ++round;
@@ -68,8 +67,9 @@ export function render({ model, el }) {
 }
 
 function build(root, record, model) {
-  const state = makeState(record, record.networks.map((_, i) => makeAsker(record, i, model)));
-  const sections = {};
+  const askers = record.networks.map((_, i) => makeAsker(record, i, model));
+  let waiting = null;
+  const state = makeState(record, askers, follow);
   root.replaceChildren();
   const draws = PARTS.map(([part, make, title, hint]) => {
     const section = made(part === "header" ? "header" : "section"), body = made("div");
@@ -77,46 +77,23 @@ function build(root, record, model) {
     if (title) section.append(made("h2", "", title), made("p", "dvfl-hint", hint));
     section.append(body);
     root.append(section);
-    sections[part] = section;
     return make(body, record, state, model);
   });
-
-  // What a step of the tour speaks of is marked; its card stands before that part. Panels
-  // make their boxes anew, so that the mark is set in every picture.
-  function light(moves) {
-    for (const old of root.querySelectorAll(".dvfl-lit")) old.classList.remove("dvfl-lit");
-    const lit = state.view.lit.flatMap((part) => (
-      [...root.querySelectorAll(`[data-part="${part}"]`)]));
-    lit.forEach((element) => element.classList.add("dvfl-lit"));
-    if (!lit.length || !moves) return;
-    // It comes to rest below the bar and the card, which stay in sight.
-    lit[0].closest("section").before(sections.tour);
-    const above = sections.controls.offsetHeight + sections.tour.offsetHeight;
-    lit[0].style.scrollMarginTop = `${above + 12}px`;
-    lit[0].scrollIntoView({ block: "start" });
-  }
-  let waiting = null;
   function draw() {
     const keys = waiting;
     waiting = null;
     root.dataset.theme = state.view.theme;
     for (const panel of draws) panel(keys);
-    light(keys.has("lit") || keys.has("tour"));
   }
   function follow(names) {
     if (!waiting) requestAnimationFrame(draw);
     waiting = new Set([...waiting ?? [], ...names]);
   }
-  state.subscribe(follow);
   follow([...Object.keys(state.view), "change", "answers"]);
-  const keyed = (event) => {
+  root.onkeydown = (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
     event.preventDefault();
     if (event.shiftKey) state.redo(); else state.undo();
   };
-  root.addEventListener("keydown", keyed);
-  return () => {
-    root.removeEventListener("keydown", keyed);
-    state.close();
-  };
+  return state.close;
 }

@@ -1,8 +1,8 @@
 // The layer as it flows: the lessons' drawing, in which each box holds its live map.
-import { drawRow, isOff, windowsOf } from "./boxes.js";
-import { blockOf, drawFrame, lay, makeMap, makeScale } from "./canvas.js";
-import { button, choices, made } from "./dom.js";
-import { drawWires, vector } from "./wires.js";
+import { WORDS, drawRow, holdsHere, isOff, levelNames, windowsOf } from "./boxes.js";
+import { drawFrame, lay, makeMap, makeScale } from "./canvas.js";
+import { button, choices, made, vector } from "./dom.js";
+import { drawWires } from "./wires.js";
 
 const KINDS = {
   context: ["contexts", "lengths: what lies around a token, wider level by level", "z"],
@@ -11,8 +11,8 @@ const KINDS = {
 };
 // As in the lessons, both branches have their gates next to the query.
 const BRANCHES = {
-  space: ["spatial", "in space, each frame by itself", "", ["context", "sum", "gate"]],
-  time: ["temporal", "along time, each pixel by itself", "′", ["gate", "sum", "context"]],
+  space: ["in space, each frame by itself", "", ["context", "sum", "gate"]],
+  time: ["along time, each pixel by itself", "′", ["gate", "sum", "context"]],
 };
 
 // A symbol of the lessons, such as m with "space" below, and words or more symbols after it.
@@ -23,30 +23,29 @@ function symbol(letter, below = "", ...after) {
 
 /** The layer of the chosen block. */
 export function makeLayer(el, record, state) {
-  const note = made("p", "dvfl-note"), flow = made("div"), bar = made("div", "dvfl-switches");
+  const note = Object.assign(made("p", "dvfl-note"), { role: "status" });
+  const flow = made("div", "dvfl-flow"), bar = made("div", "dvfl-switches");
   const wires = vector("svg", { class: "dvfl-wires", "aria-hidden": true });
-  const sees = made("span", "dvfl-window"), [, H, W] = record.size;
-  let built = "", windows, input, edges, rows, switches, parts;
-  const where = choices("A switch acts", [[false, "in this block"], [true, "in all blocks"]],
-    (everywhere) => state.set({ everywhere }));
-  note.setAttribute("role", "status");
+  const sees = made("span", "dvfl-window");
+  let windows, input, edges, rows, switches, parts;
+  const where = choices(state, "everywhere", "A switch acts",
+    [[false, "in this block"], [true, "in all blocks"]]);
   el.append(bar, note, flow);
   new ResizeObserver(() => drawWires(wires, edges)).observe(flow);
 
   // Switches a part off, here or everywhere; or on again, wherever that holds for this block.
   function flip(part, level) {
-    const { stage, block } = blockOf(record, state), { everywhere } = state.view;
-    const place = everywhere ? { stage: 0, block: 0 } : { stage, block };
-    const kept = state.change.off.filter((o) => o.part !== part || o.level !== level
-      || (!everywhere && o.stage !== 0 && (o.stage !== stage || o.block !== block)));
-    const off = isOff(record, state, part, level) ? [] : [{ ...place, part, level }];
+    const { everywhere } = state.view, { stage, block } = everywhere
+      ? { stage: 0, block: 0 } : state.block;
+    const kept = state.change.off.filter((off) => off.part !== part || off.level !== level
+      || !(everywhere || holdsHere(off, state)));
+    const off = isOff(state, part, level) ? [] : [{ stage, block, part, level }];
     state.alter({ off: [...kept, ...off] });
   }
   function makeSwitch(part, level, name) {
-    const one = button("", () => flip(part, level), `Switch ${name} off or on`);
+    const one = button("", () => flip(part, level),
+      { role: "switch", ariaLabel: name, title: `Switch ${name} off or on` });
     one.classList.add("dvfl-switch");
-    one.setAttribute("role", "switch");
-    one.setAttribute("aria-label", name);
     switches.push([one, part, level]);
     return one;
   }
@@ -57,7 +56,7 @@ export function makeLayer(el, record, state) {
     return box;
   }
   function single(kind, title, words, name, branch) {
-    const map = makeMap(record, state, title, `dvfl-is-${kind}`), scale = makeScale();
+    const map = makeMap(state, title, `dvfl-is-${kind}`), scale = makeScale();
     map.el.append(scale.el);
     rows.push({ maps: [map], scale, boxes: [[kind]], words: [words] });
     return part(map.el, branch, 0, name);
@@ -65,12 +64,11 @@ export function makeLayer(el, record, state) {
 
   function build(levels) {
     [rows, switches, parts, edges] = [[], [], [], []];
-    windows = windowsOf(record, state);
-    flow.className = "dvfl-flow";
+    windows = windowsOf(state);
     flow.style.setProperty("--levels", levels);
     bar.replaceChildren(where.el, made("div", "dvfl-named", made("span", "", "the whole block"),
       makeSwitch("block", 0, "the whole block")));
-    input = makeMap(record, state, symbol("x", "", "input"), "dvfl-is-x");
+    input = makeMap(state, symbol("x", "", "input"), "dvfl-is-x");
     input.canvas.tabIndex = 0;
     input.seen.append(sees);
     const q = single("q", symbol("q", "", "query"), "query", "query");
@@ -85,9 +83,8 @@ export function makeLayer(el, record, state) {
   }
 
   function buildBranch(branch, levels, product) {
-    const [word, about, dash, order] = BRANCHES[branch], name = `${word} branch`, boxes = {};
-    const each = (make) => Array.from({ length: levels }, (_, i) => (
-      make(i < levels - 1 ? `level ${i + 1}` : "global", i)));
+    const [about, dash, order] = BRANCHES[branch], word = WORDS[branch], boxes = {};
+    const each = (make) => levelNames(state.block).map(make), name = `${word} branch`;
     const ground = made("div", `dvfl-branch dvfl-is-${branch}`, made("div", "dvfl-named dvfl-head",
       made("b", "", name), makeSwitch(branch, 0, name), made("small", "", about)));
     const own = single(branch, symbol("m", branch), `${word} modulator`,
@@ -99,13 +96,14 @@ export function makeLayer(el, record, state) {
       const called = `${kind === "sum" ? "terms" : title}-${branch}`;
       const maps = each((_, i) => {
         const signs = letters.map((letter) => symbol(letter + dash, i + 1));
-        const map = makeMap(record, state, made("span", "", ...signs), `dvfl-is-${kind}`);
+        const map = makeMap(state, made("span", "", ...signs), `dvfl-is-${kind}`);
         if (kind === "context") map.el.append(made("small", "", sight(branch, i, levels)));
         part(map.el, branch, i + 1, called);
         return map;
       });
       boxes[kind] = maps.map((map) => map.el);
-      const head = made("div", "dvfl-head", made("b", "", title), made("small", "", words), scale.el);
+      const head = made("div", "dvfl-head", made("b", "", title), made("small", "", words),
+        scale.el);
       head.dataset.part = called;
       ground.append(head, ...boxes[kind], ...(kind === "sum" ? [own] : []));
       rows.push({ maps, scale, boxes: each((_, i) => [kind, branch, i]), raw: kind !== "context",
@@ -139,24 +137,23 @@ export function makeLayer(el, record, state) {
     const whole = level === levels, side = whole ? Infinity : (windows?.[level - 1]?.sees - 1) / 2;
     sees.hidden = !(side > 0);
     if (sees.hidden) return "";
-    lay(sees, record, state, side);
+    lay(sees, state, side);
     if (whole) return "The global level sees the whole frame; in time, all frames.";
     const from = Math.max(0, frame - side), to = Math.min(T - 1, frame + side), size = 2 * side + 1;
     return `Level ${level} sees ${size} × ${size} tokens around the token; in time its place in `
       + `frames ${from + 1} to ${to + 1}.`;
   }
 
-  return function draw() {
-    const block = blockOf(record, state), { view } = state, recorded = view.moment === "before";
-    const key = `${block.levels} ${JSON.stringify(windowsOf(record, state))}`;
-    if (key !== built) build(block.levels);
-    drawFrame(input.canvas, record, state, view.frame, { recorded });
-    input.show({ h: block.size[1], w: block.size[2], covered: [H, W], words: "input" });
-    where.set(Boolean(view.everywhere));
-    rows.forEach((row) => drawRow(record, state, row, input.canvas));
-    const off = (...of) => !recorded && isOff(record, state, ...of);
+  return (keys) => {
+    const { block, view } = state, recorded = view.moment === "before";
+    if (keys.has("network")) build(block.levels);
+    drawFrame(input.canvas, state, view.frame, recorded);
+    input.show({ words: "input" });
+    where.draw();
+    rows.forEach((row) => drawRow(state, row, input.canvas));
+    const off = (...of) => !recorded && isOff(state, ...of);
     for (const [one, ...of] of switches) {
-      one.setAttribute("aria-checked", !isOff(record, state, ...of));
+      one.ariaChecked = !isOff(state, ...of);
       one.disabled = !state.answers.some((answer) => answer.live);
     }
     for (const [box, branch, level] of parts) {
@@ -165,11 +162,10 @@ export function makeLayer(el, record, state) {
       box.classList.toggle("dvfl-cut", cut);
       box.classList.toggle("dvfl-chosen", level > 0 && level === view.level);
     }
-    const { live, trouble } = state.answers[view.network], told = [trouble];
+    const { live, trouble } = state.answer, told = [trouble];
     if (state.changed && !live) told.push("This network cannot be asked here: it is as recorded.");
     if (view.moment === "difference") told.push("Shown: now minus before. White: nothing changed.");
     note.textContent = [...told, tellReach(block, view)].filter(Boolean).join(" ");
-    if (key !== built) drawWires(wires, edges);
-    built = key;
+    if (keys.has("network")) drawWires(wires, edges);
   };
 }

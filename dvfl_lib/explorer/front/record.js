@@ -2,22 +2,24 @@
 
 /** The record written by packing.py: `told` with each packed array in its place.
  * Returns {title, classes, label, standin, luts, frames: Uint8Array (T, H, W, 3),
- * size: [T, H, W], networks: [{name, about, colour, kernel, weights, before: MAPS}]}. */
+ * size: [T, H, W], networks: [{name, about, colour, kernel, weights, before: MAPS}]}; a block
+ * of `before` has `side`, too: the pixels per side of a token. */
 export async function unpack(told, blob) {
-  const raw = await inflate(buffered(blob));
-  const record = filled(told, raw);
+  const record = filled(told, await inflate(blob));
   record.size = told.frames.shape.slice(0, 3);
-  record.networks = record.networks.map(({ logits, blocks, ...network }) => (
-    { ...network, before: { logits: Float32Array.from(logits), blocks } }));
+  record.networks = record.networks.map(({ logits, blocks, ...network }) => {
+    for (const block of blocks) block.side = block.covered[0] / block.size[1];
+    return { ...network, before: { logits: Float32Array.from(logits), blocks } };
+  });
   return record;
 }
 
-async function inflate(buffer) {
+async function inflate(bytes) {
   if (typeof DecompressionStream === "undefined") {
     throw new Error("This browser is too old for the record (it has no DecompressionStream): "
       + "open it in a Firefox, Chrome, Edge or Safari of 2023 or later.");
   }
-  const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   try {
     return await new Response(stream).arrayBuffer();
   } catch (error) {
@@ -27,15 +29,10 @@ async function inflate(buffer) {
 
 const DAMAGED = "The record is damaged: a part of it is missing or changed. Write it once more.";
 
-// A message of a kernel brings a view that may begin at any byte of its buffer.
-function buffered(blob) {
-  if (blob instanceof ArrayBuffer) return blob;
-  return blob.buffer.slice(blob.byteOffset, blob.byteOffset + blob.byteLength);
-}
-
 /** A copy of `tree` with a typed array for each {at, kind, shape, base, step} in it. */
 export function filled(tree, blob) {
-  const raw = buffered(blob);
+  // A message of a kernel brings a view that may begin at any byte of its buffer.
+  const raw = blob.buffer?.slice(blob.byteOffset, blob.byteOffset + blob.byteLength) ?? blob;
   const fill = (node) => {
     if (Array.isArray(node)) return node.map(fill);
     if (node === null || typeof node !== "object") return node;
@@ -62,30 +59,57 @@ export function softmax(logits, T) {
   return powers.map((p) => p / sum);
 }
 
-/** gate * length of the context, with the gate's sign: (L + 1, T, h, w). */
-export function contributions(block, branch) {
-  const [T, h, w] = block.size, pixels = h * w, tokens = T * pixels;
-  const gates = block.gates[branch], out = new Float32Array(gates.length);
-  block.contexts[branch].forEach((lengths, level) => {
-    for (let i = 0; i < tokens; i++) {
-      let from = i;
-      // The global context is one per frame, or one per pixel.
-      if (lengths.length < tokens) from = branch === "space" ? Math.floor(i / pixels) : i % pixels;
-      out[level * tokens + i] = gates[level * tokens + i] * lengths[from];
-    }
-  });
-  return out;
+/** The place of the largest of some numbers. */
+export const top = (values) => values.indexOf(values.reduce((a, b) => Math.max(a, b)));
+
+/** The class that is followed: the true one, or the likeliest where none is known. */
+export function followed({ classes, label }, { logits }) {
+  const known = classes.indexOf(label);
+  return known < 0 ? top(logits) : known;
 }
 
-/** [lowest, highest] of a scale: zero is always on it, and it always has a length. */
-export function ends(values, signed) {
-  let low = 0, high = 0;
+/** The block at the same place of another network, or the last of its stage, or of all. */
+export function twinOf({ stage, block }, blocks) {
+  const same = blocks.filter((b) => b.stage === stage);
+  return same.find((b) => b.block === block) ?? same.at(-1) ?? blocks.at(-1);
+}
+
+/** {frame, row, column} of number `at` of a map of T x h x w tokens. */
+export const placeOf = (at, [, h, w]) => (
+  { frame: Math.floor(at / (h * w)), row: Math.floor(at / w) % h, column: at % w });
+
+/** [row, column] of the token of a block at, or nearest to, a point [y, x] of the picture. */
+export const tokenOf = (point, { size, side }) => point.map((pixels, i) => (
+  Math.max(0, Math.min(size[i + 1] - 1, Math.floor(pixels / side)))));
+
+/** [top, left, bottom, right] in pixels of a block's tokens from one [row, column] to another. */
+export const boxOf = ({ side }, [y0, x0], [y1, x1] = [y0, x0]) => (
+  [Math.min(y0, y1), Math.min(x0, x1), Math.max(y0, y1) + 1, Math.max(x0, x1) + 1]
+    .map((n) => n * side));
+
+/** The context of one level for every token, (T, h, w): the global one is recorded once per
+ * frame, or once per pixel. */
+export function spread(lengths, branch, [T, h, w]) {
+  if (lengths.length === T * h * w) return lengths;
+  return Float32Array.from({ length: T * h * w }, (_, i) => (
+    lengths[branch === "space" ? Math.floor(i / (h * w)) : i % (h * w)]));
+}
+
+/** gate * length of the context, with the gate's sign: (L + 1, T, h, w). */
+export function contributions({ size, contexts, gates }, branch) {
+  const lengths = contexts[branch].map((level) => spread(level, branch, size));
+  const tokens = lengths[0].length;
+  return gates[branch].map((gate, i) => gate * lengths[Math.floor(i / tokens)][i % tokens]);
+}
+
+/** The lowest and the highest of some numbers, with `start` between them. */
+export function extent(values, start = 0) {
+  let low = start, high = start;
   for (const value of values) {
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  const far = Math.max(-low, high) || 1;
-  return signed ? [-far, far] : [low, high > low ? high : 1];
+  return [low, high];
 }
 
 /** Spearman's rank correlation of two maps of sizes [T, h, w], the finer one averaged down.

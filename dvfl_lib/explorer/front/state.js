@@ -1,62 +1,50 @@
 // What is shown and what is altered: one state that all panels draw from.
 import { STALE } from "./asking.js";
+import { tokenOf, twinOf } from "./record.js";
 
 const PACE = 350;  // milliseconds per frame while it plays
 
-/** The change that changes nothing, of T frames. */
-export function noChange(T) {
-  return { order: [...Array(T).keys()], grey: [], off: [] };
-}
-
-const within = (value, count) => Math.max(0, Math.min(count - 1, Math.round(value) || 0));
+const within = (value, count) => Math.max(0, Math.min(count - 1, value));
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 /** The state of one explorer; `askers` as makeAsker gives them, one per network.
- * subscribe(f): f gets a Set of names: keys of view, "change", "answers". */
-export function makeState(record, askers) {
-  const [T] = record.size, untouched = noChange(T), followers = new Set();
+ * tell(names) hears what is new: keys of view, "change", "answers". */
+export function makeState(record, askers, tell) {
+  const [T] = record.size;
+  const untouched = { order: [...Array(T).keys()], grey: [], off: [] };
   const view = {
     network: 0, block: 0, frame: 0, row: 0, column: 0, amount: "length", shared: true, signed: true,
-    overlay: 1, moment: "now", temperature: 1, beside: Math.min(1, record.networks.length - 1),
-    level: null, everywhere: false, playing: false, tour: 0, theme: "auto", lit: [],
+    overlay: 1, moment: "now", temperature: 1, beside: 0, level: null, everywhere: false,
+    greyAll: false, playing: false, tour: 0, theme: "auto",
   };
   const answers = record.networks.map(({ before }, i) => (
     { before, now: before, live: askers[i].live, busy: false, ms: 0, trouble: "" }));
   let change = untouched, past = [], future = [], gesture = null, clock = 0;
-  let spot = [0.5, 0.5].map((part, i) => part * record.size[i + 1]);  // the token's middle, pixels
+  let spot = record.size.slice(1).map((pixels) => pixels / 2);  // the token's middle
 
-  const blocks = (network = view.network) => record.networks[network].before.blocks;
-  const tell = (names) => followers.forEach((f) => f(names));
+  const blocks = () => record.networks[view.network].before.blocks;
 
   function set(patch) {
-    const old = { ...view }, { stage, block: number } = blocks()[view.block];
+    const old = { ...view }, shown = blocks()[view.block];
     Object.assign(view, patch);
-    view.network = within(view.network, record.networks.length);
-    view.beside = within(view.beside, record.networks.length);
-    if (view.network !== old.network && patch.block === undefined) {
-      const all = blocks(), of = all.filter((b) => b.stage === stage);
-      const like = of.find((b) => b.block === number) || of.at(-1) || all.at(-1);
-      view.block = all.indexOf(like);  // the same place, or the nearest
-    }
+    if (view.network !== old.network) view.block = blocks().indexOf(twinOf(shown, blocks()));
+    if (view.beside === view.network) view.beside = (view.network + 1) % record.networks.length;
     view.block = within(view.block, blocks().length);
     view.frame = within(view.frame, T);
-    const { size: [, h, w], covered, levels } = blocks()[view.block];
-    const tall = covered[0] / h, wide = covered[1] / w;
+    const block = blocks()[view.block];
     if ("row" in patch || "column" in patch) {
-      spot = [(within(view.row, h) + 0.5) * tall, (within(view.column, w) + 0.5) * wide];
+      spot = [view.row, view.column].map((n, i) => (
+        (within(n, block.size[i + 1]) + 0.5) * block.side));
     }
-    view.row = within(Math.floor(spot[0] / tall), h);
-    view.column = within(Math.floor(spot[1] / wide), w);
-    if (view.level > levels) view.level = null;
-    view.overlay = Math.max(0, Math.min(1, view.overlay));
-    view.temperature = Math.max(0.25, Math.min(16, view.temperature));
+    [view.row, view.column] = tokenOf(spot, block);
+    if (view.level > block.levels) view.level = null;
     if (change === untouched) view.moment = "now";
     if (view.playing !== old.playing) {
       clearInterval(clock);
       if (view.playing) clock = setInterval(() => set({ frame: (view.frame + 1) % T }), PACE);
     }
     const names = Object.keys(view).filter((key) => view[key] !== old[key]);
-    if (names.length) tell(new Set(names));
+    if (names.length) tell(names);
   }
 
   function become(next) {
@@ -65,7 +53,7 @@ export function makeState(record, askers) {
     if (change === untouched) {
       answers.forEach((a) => Object.assign(a, { now: a.before, busy: false, trouble: "" }));
     } else askAll(change);
-    tell(new Set(["change", "answers"]));
+    tell(["change", "answers"]);
   }
 
   // The shown network first: it has the processor for itself.
@@ -91,7 +79,7 @@ export function makeState(record, askers) {
     if (change === untouched) return;
     // While a drag goes on, an answer to its last but one step is shown, but is not the last.
     Object.assign(answer, found, { busy: asked !== change });
-    tell(new Set(["answers"]));
+    tell(["answers"]);
   }
 
   /** Alters the change. Calls with the same `key` (an object of one drag) are one step. */
@@ -115,7 +103,11 @@ export function makeState(record, askers) {
 
   set({});
   return {
-    view, answers, askers, set, alter,
+    record, view, answers, askers, set, alter,
+    get block() { return blocks()[view.block]; },  // the shown one, as recorded
+    get blocks() { return blocks(); },
+    get answer() { return answers[view.network]; },
+    get asker() { return askers[view.network]; },
     get change() { return change; },
     get changed() { return change !== untouched; },
     get canUndo() { return past.length > 0; },
@@ -123,7 +115,6 @@ export function makeState(record, askers) {
     undo: () => step(past, future),
     redo: () => step(future, past),
     restore: () => alter(untouched),
-    subscribe(f) { followers.add(f); return () => followers.delete(f); },
     close() {
       clearInterval(clock);
       change = untouched;  // so that no question is asked once more

@@ -1,12 +1,5 @@
-// Vector drawing: elements of an SVG, and the arrows between the boxes of the layer.
-
-/** An element of an SVG, with its attributes and perhaps a text. */
-export function vector(tag, attributes = {}, text = "") {
-  const el = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  Object.entries(attributes).forEach(([key, value]) => el.setAttribute(key, value));
-  el.textContent = text;
-  return el;
-}
+// The arrows between the boxes of the layer.
+import { vector } from "./dom.js";
 
 /** Draws arrows on an SVG that lies under its boxes, wherever these stand by now.
  * edges: [from, to, class, label, below]; "+" stands on the line; `below` passes under a box. */
