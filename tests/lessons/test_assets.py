@@ -32,6 +32,7 @@ ENTRY = ENTRIES[ASSETS["student"]]
 def completed(recipe: dict) -> dict:
     """A stored recipe; what it is too old to know is as it was then, by default."""
     defaults = json.loads(json.dumps(Recipe().to_dict()))
+    defaults["augment"]["jitter_per"] = "clip"
     return {
         part: {**defaults[part], **value} if isinstance(value, dict) else value
         for part, value in recipe.items()
