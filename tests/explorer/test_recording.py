@@ -38,11 +38,12 @@ def test_a_record_holds_what_the_networks_did(record, networks):
     clip = normalise(torch.from_numpy(record.frames).permute(0, 3, 1, 2))[None]
     for name, model in networks.items():
         entry, maps = record.network(name), capture_maps(model, clip)
-        assert np.array_equal(entry.logits, maps.logits)
-        assert np.array_equal(entry.maps.at(2).product, maps.at(2).product)
+        # Another layout in memory may round otherwise.
+        assert np.allclose(entry.logits, maps.logits, atol=1e-5)
+        assert np.allclose(entry.maps.at(2).product, maps.at(2).product, atol=1e-4)
         cams = grad_cam(model, clip, int(maps.logits.argmax()))
         for number, place in enumerate(maps.places):
-            assert np.array_equal(entry.cams[number], cams[place])
+            assert np.allclose(entry.cams[number], cams[place], atol=1e-6)
     with pytest.raises(
         DVFLError, match="no network 'x'; it holds 'student', 'teacher'"
     ):

@@ -133,15 +133,14 @@ def test_the_map_that_follows_the_shapes_is_not_needed():
 def test_length_and_grad_cam_agree_in_the_last_stage_only():
     agree = numbers(printed("agree = library.rank_correlation(block"))
     assert agree[-1] > 0.5 and max(agree[:-1]) < 0
-    mine, theirs = numbers(printed("mine = rank_correlation("))
-    assert mine == theirs
+    assert printed("mine = rank_correlation(").endswith("the same: True\n")
     text = printed("84 clips, stage 3")
     assert numbers(text) == [0.63] and text.strip().endswith("in 84")
 
 
 def test_grad_cam_is_better_than_a_guess_and_mostly_wrong():
-    cam, length = map(int, re.findall(r"region in (\d+) of 84", printed("worst = ")))
-    assert 2.5 < cam / (84 / 16) < 3.5 and 4.5 < 84 / cam < 5.5 and length < cam
+    # Of 84 clips 17 or 18, by the processor, and 9: three times a guess, one in five.
+    assert numbers(printed("worst = ")) == [0.2, 0.1]
 
 
 def test_the_accuracies_are_those_of_the_manifest_and_the_baseline_beats_the_teacher():
