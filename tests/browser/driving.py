@@ -1,10 +1,12 @@
 """A real browser on the explorer: its page from disk, its widget in JupyterLab.
 
-Public names: ``CHROMIUM``, ``on_page``, ``in_lab``.
+Public names: ``CHROMIUM``, ``on_page``, ``in_lab``, ``settle``,
+``choose``.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -90,6 +92,19 @@ def on_page(
         page.goto(path.as_uri())
         page.wait_for_selector(".dvfl-frame canvas, .dvfl-alert", timeout=20_000)
         yield page
+
+
+def settle(page: Any) -> None:
+    """Until all is drawn and no network computes."""
+    page.wait_for_timeout(60)
+    page.wait_for_selector(".dvfl-busy", state="detached")
+
+
+def choose(page: Any, name: str, key: str = "") -> None:
+    """A radio button by a click, or by a key on the one before it."""
+    radio = page.get_by_role("radio", name=re.compile(f"^{name}")).first
+    radio.press(key) if key else radio.check(force=True)
+    settle(page)
 
 
 @contextmanager

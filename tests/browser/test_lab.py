@@ -132,6 +132,14 @@ def test_two_explorers_live_side_by_side(page, both):
     assert alike(one, expected(grey=0))
 
 
+def test_networks_and_blocks_stay_in_sight(both):
+    top = both[0].locator("[data-part=controls]").bounding_box
+    both[0].locator("[data-part=film]").evaluate("e => e.scrollIntoView()")
+    first = top()["y"]
+    both[0].locator("[data-part=beside]").evaluate("e => e.scrollIntoView()")
+    assert 0 <= top()["y"] <= first + 1
+
+
 def test_the_kernel_measures_a_token(page, both):
     one = both[0]
     one.get_by_role("radio", name="student").first.check(force=True)

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from browser.driving import CHROMIUM, on_page
+from browser.driving import CHROMIUM, choose, on_page, settle
 from dvfl_lib.explorer import write_page
 from dvfl_lib.explorer.asking import ask, measure
 from dvfl_lib.explorer.packing import Packer, pack_reach, pack_record
@@ -58,17 +58,6 @@ def page(opened):
     settle(opened)
     yield opened
     assert opened.faults == []
-
-
-def settle(page):
-    """Until all is drawn and no network computes."""
-    page.wait_for_timeout(60)
-    page.wait_for_selector(".dvfl-busy", state="detached")
-
-
-def choose(page, name):
-    page.get_by_role("radio", name=re.compile(f"^{name}")).first.check(force=True)
-    settle(page)
 
 
 def flip(page, name):

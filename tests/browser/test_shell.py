@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 
-from browser.driving import CHROMIUM, on_page
+from browser.driving import CHROMIUM, choose, on_page, settle
 from dvfl_lib.explorer import write_page
 from small_record import small_networks, small_record
 
@@ -76,23 +76,10 @@ def page(opened):
     assert opened.faults == []
 
 
-def settle(page):
-    """Until all is drawn and no network computes."""
-    page.wait_for_timeout(60)
-    page.wait_for_selector(".dvfl-busy", state="detached")
-
-
 def press(page, name, key=""):
     button = page.get_by_role("button", name=name, exact=True).first
     # "As recorded" may have nothing to do, and takes a click then, too.
     button.press(key) if key else button.click(force=name == "As recorded")
-    settle(page)
-
-
-def choose(page, name, key=""):
-    """A radio button by a click, or by a key on the one before it."""
-    radio = page.get_by_role("radio", name=re.compile(f"^{name}")).first
-    radio.press(key) if key else radio.check(force=True)
     settle(page)
 
 
