@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from dvfl_lib.cli import main
 from dvfl_lib.environment import project_root
-from dvfl_lib.standins import StandinSize, write_standin
+from small_standins import write_small
 
 ROLES = ("teacher", "baseline", "student")
 NOTEBOOK = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
@@ -30,16 +30,15 @@ TORCHRUN += ["--standalone", "--nproc_per_node", "2"]
 SHORT = {
     f"{part}.{name}": value
     for part in ("optim", "teacher_optim")
-    for name, value in (("epochs", 3), ("warmup_epochs", 1))
+    for name, value in (("epochs", 2), ("warmup_epochs", 1))
 }
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """A stand-in of one short clip per group."""
+    """A stand-in of one short clip per group, in small pictures."""
     root = tmp_path_factory.mktemp("whole run") / "data"  # with a blank in its path
-    size = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=9)
-    return write_standin("ucf101", root, size=size, workers=1, progress=False)
+    return write_small("ucf101", root)
 
 
 def command(data: Path, run_dir: Path) -> list[str]:
