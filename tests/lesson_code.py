@@ -152,3 +152,18 @@ class Played:
             assert old in source, f"{old!r} is not in the cell"
             source = source.replace(old, new)
         return self.run(source)
+
+    def on(self, first: str, last: str, *changes: tuple[str, str]) -> str:
+        """What the cells from the one with ``first`` to that with ``last`` print.
+
+        Each change is made in every cell that holds its old words, and one does.
+        """
+        start, end = (
+            [n for n, source in enumerate(self.sources) if code in source]
+            for code in (first, last)
+        )
+        text = "\n".join(self.sources[start[0] : end[-1] + 1])
+        for old, new in changes:
+            assert old in text, f"{old!r} is not in these cells"
+            text = text.replace(old, new)
+        return self.run(text)

@@ -15,7 +15,7 @@ from dvfl_lib.recipes import PROFILES
 from dvfl_lib.standins import standin_pairs
 from dvfl_lib.standins.scenes import ACTIONS
 from dvfl_lib.video.transforms import normalise
-from lesson_code import run_cells, statements
+from lesson_code import Played, run_cells, statements
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = "00_start_here"
@@ -128,3 +128,14 @@ def test_the_shuffled_order_leans_to_neither_direction():
     assert sorted(shuffled) == list(range(8))
     turned = sum(a > b for i, a in enumerate(shuffled) for b in shuffled[i + 1 :])
     assert 13 <= turned <= 15
+
+
+@pytest.mark.nightly
+def test_its_tries_work_where_a_reader_comes_to_them():
+    played = Played(LESSON)
+    assert "Approaching   54 %" in played.run("guess(clip[[0, 1, 2, 4, 3, 5, 6, 7]])")
+    other = ('"Approaching", group=6', '"Vanishing", group=3')
+    told = played.on('lesson_clip("Approaching", group=6)', "measured = ", other)
+    assert "Vanishing     87 %" in told and "m_space  unchanged" in told
+    told = played.on("def modulator", "measured = ", ("stage=1", "stage=2"))
+    assert re.findall("backwards: (.*)", told) == ["False", "False"]
