@@ -124,17 +124,19 @@ class Played:
     """A lesson run to its end, in this process; then cells of it once more.
 
     That is where a reader tries things: every name has its last value. The set-up
-    cell is left out.
+    cell is left out. ``parameters`` are given as papermill gives them.
     """
 
-    def __init__(self, notebook: str) -> None:
+    def __init__(self, notebook: str, **parameters: Any) -> None:
         text = (NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8")
         cells = [c for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
         cells = [c for c in cells if "setup" not in c["metadata"].get("tags", [])]
         self.sources = ["".join(cell["source"]) for cell in cells]
         self.space: dict[str, Any] = {"__name__": "__main__"}
-        for source in self.sources:
+        for cell, source in zip(cells, self.sources, strict=True):
             self.run(source)
+            if "parameters" in cell["metadata"].get("tags", []):
+                self.space |= parameters
 
     def run(self, source: str) -> str:
         """What these lines print."""
