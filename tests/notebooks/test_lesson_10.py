@@ -420,7 +420,7 @@ def test_the_fourth_try_has_the_answer_that_stands_there(played):
         "            p.data = s * (p / s).round()\n"
         "    return copied\n"
         "for k in range(6, 0, -1):\n"
-        "    report(k, rounded(k))\n"
+        "    report(f'k = {k}', rounded(k))\n"
     )
     form = r"(\d+) of 144 right, (\d+) changed, (\d+) to right, (\d+) to wrong"
     rows = [tuple(map(int, numbers)) for numbers in re.findall(form, told)]
