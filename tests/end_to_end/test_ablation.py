@@ -26,6 +26,7 @@ OVERRIDES = {
     "optim.epochs": 9,  # more than stored views, as in the lesson
     "optim.warmup_epochs": 1,
     "teacher.model": "vfl_net_lab_student",
+    "data.frames": 2,
 }
 
 
