@@ -299,7 +299,9 @@ def study_figure(
         left.plot(x, y, **style)
     for place, row in enumerate(rows):
         mean = statistics.fmean(row.values.values())
-        left.plot([mean, mean], [place - 0.38, place + 0.38], color="black", lw=1.6)
+        left.plot(
+            [mean, mean], [place - 0.38, place + 0.38], color="black", lw=1.6, zorder=1
+        )
     left.set_xlabel("top-1, a marker per seed\nbar: mean of the row's seeds")
     percent(left.xaxis)
     right.axvline(0, color=GREY, linewidth=0.8)
@@ -310,7 +312,7 @@ def study_figure(
             right.plot(ends, [place, place], color=colour, linewidth=1.4)
             fill = colour if row.told_apart else "white"
             right.plot(100 * gain.mean, place, "o", ms=6, mec=colour, mfc=fill)
-    right.set_xlabel("difference in points, seeds of both\nline: 95 % interval")
+    right.set_xlabel("difference in points\nline: 95 % interval")
     left.set_yticks(range(len(rows)), [row.label for row in rows])
     against = [f"against {row.versus} ({row.gain.n})" for row in rows]
     versus = [
