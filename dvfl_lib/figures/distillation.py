@@ -323,7 +323,8 @@ def study_figure(
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         axis.set_axisbelow(True)
-    legend_below(figure, len(seeds))
+    tight = {"fontsize": 9, "handletextpad": 0.1, "columnspacing": 1.0}
+    legend_below(figure, len(seeds), **tight)
     figure.set_label(f"{title}. {'; '.join(map(_words, rows))}.")
     return figure
 
