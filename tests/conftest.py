@@ -7,8 +7,9 @@ import pytest
 import torch
 from filelock import FileLock
 
-from dvfl_lib.standins import StandinSize, write_standin
+from dvfl_lib.standins import StandinSize
 from printed import Printed
+from small_standins import write_first
 
 torch.set_num_threads(1)
 
@@ -47,7 +48,11 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def small_standins(tmp_path_factory) -> dict[str, str]:
-    """The same drawings, of seed 1, in the form of two benchmarks; few and short."""
+    """The same drawings, of seed 1, in the form of two benchmarks; few and short.
+
+    Of each test list, the first clip of a class is drawn; the others stand for clips
+    that nobody reads (``few_videos``).
+    """
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent  # one drawing for all workers of a session
@@ -55,7 +60,7 @@ def small_standins(tmp_path_factory) -> dict[str, str]:
     size = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=9)
     with FileLock(f"{root}.lock"):
         for name in ("ucf101", "hmdb51"):  # what is whole is not drawn again
-            write_standin(name, root / name, 1, size, workers=1, progress=False)
+            write_first(name, root / name, 1, size)
     return {name: str(root / name) for name in ("ucf101", "hmdb51")}
 
 

@@ -124,17 +124,19 @@ class Played:
     """A lesson run to its end, in this process; then cells of it once more.
 
     That is where a reader tries things: every name has its last value. The set-up
-    cell is left out.
+    cell is left out. ``parameters`` are given as papermill gives them.
     """
 
-    def __init__(self, notebook: str) -> None:
+    def __init__(self, notebook: str, **parameters: Any) -> None:
         text = (NOTEBOOKS / f"{notebook}.ipynb").read_text("utf-8")
         cells = [c for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
         cells = [c for c in cells if "setup" not in c["metadata"].get("tags", [])]
         self.sources = ["".join(cell["source"]) for cell in cells]
         self.space: dict[str, Any] = {"__name__": "__main__"}
-        for source in self.sources:
+        for cell, source in zip(cells, self.sources, strict=True):
             self.run(source)
+            if "parameters" in cell["metadata"].get("tags", []):
+                self.space |= parameters
 
     def run(self, source: str) -> str:
         """What these lines print."""
@@ -150,3 +152,18 @@ class Played:
             assert old in source, f"{old!r} is not in the cell"
             source = source.replace(old, new)
         return self.run(source)
+
+    def on(self, first: str, last: str, *changes: tuple[str, str]) -> str:
+        """What the cells from the one with ``first`` to that with ``last`` print.
+
+        Each change is made in every cell that holds its old words, and one does.
+        """
+        start, end = (
+            [n for n, source in enumerate(self.sources) if code in source]
+            for code in (first, last)
+        )
+        text = "\n".join(self.sources[start[0] : end[-1] + 1])
+        for old, new in changes:
+            assert old in text, f"{old!r} is not in these cells"
+            text = text.replace(old, new)
+        return self.run(text)

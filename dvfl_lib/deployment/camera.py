@@ -114,7 +114,7 @@ def _pictures(
             try:
                 for frame in container.decode(stream):
                     damaged = 0
-                    yield frame.to_ndarray(format="rgb24")
+                    yield frame.to_ndarray(format="rgb24", threads=1)
                 return
             except av.error.BlockingIOError:  # macOS: the next is not there yet
                 time.sleep(0.005)

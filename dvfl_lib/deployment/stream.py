@@ -1,7 +1,7 @@
 """Recognition on a stream: frames in, probabilities out, each frame's features once.
 
 Public names: ``StreamingRecogniser``, ``Recognition``, ``Latency``,
-``smoothed_table``, ``FrameFeatures``, ``frame_features``, ``window_logits``.
+``FrameFeatures``, ``frame_features``, ``window_logits``.
 
 A *window* is T frames, ``frame_stride`` apart; the newest is the frame that has just
 come, so that no decision waits for the future. Every ``every`` frames the window's
@@ -77,15 +77,6 @@ class Recognition:
     def decided(self) -> bool:
         """Whether there is a decision."""
         return self.label is not None
-
-
-def smoothed_table(recognitions: Sequence[Recognition], num_classes: int) -> Tensor:
-    """The smoothed probabilities of every frame: float64 (F, K), NaN where none yet."""
-    table = torch.full((len(recognitions), num_classes), torch.nan, dtype=torch.float64)
-    for row, said in zip(table, recognitions, strict=True):
-        if said.smoothed is not None:
-            row.copy_(said.smoothed)
-    return table
 
 
 class FrameFeatures(NamedTuple):

@@ -117,6 +117,19 @@ def squared_error(
     return reduce((student - teacher).square().mean(dim=-1), reduction)
 
 
+def hard_label(
+    student: Tensor, teacher: Tensor, temperature: float, reduction: Reduction = "mean"
+) -> Tensor:
+    """-log softmax(student)_k of the teacher's first class k, averaged over the batch.
+
+    ``temperature`` changes nothing. One clip's gradient is softmax(student), less 1
+    at k. Source: "hard-label distillation", DeiT (Touvron et al., arXiv 2012.12877).
+    """
+    student, teacher = comparable(student, teacher)
+    named = teacher.argmax(dim=-1, keepdim=True)
+    return reduce(-F.log_softmax(student, -1).gather(-1, named).squeeze(-1), reduction)
+
+
 def released_code(
     student: Tensor, teacher: Tensor, temperature: float, reduction: Reduction = "mean"
 ) -> Tensor:
@@ -176,6 +189,7 @@ KD_LOSSES: dict[str, KDLoss] = {
     "jensen_shannon": KDLoss("Jensen-Shannon", jensen_shannon, studied=True),
     "squared_error": KDLoss("squared error on logits", squared_error, studied=True),
     "decoupled_kd": KDLoss("decoupled KD", decoupled_kd, True, studied=True),
+    "hard_label": KDLoss("hard label", hard_label),
     "released_code": KDLoss("released formula", released_code),
 }
 

@@ -145,11 +145,7 @@ class Evaluation:
         return Accuracy(correct=float(correct), n=len(rows))
 
     def family_accuracy(self, families: Sequence[Sequence[int]]) -> Accuracy:
-        """How often the top class shares a family with the true class.
-
-        Families may overlap: a class is its own relative and that of every class with
-        which it stands in some family.
-        """
+        """How often top and true class share a family; a class may have several."""
         right = self._relatives(families)[self.labels, self.predictions]
         return Accuracy(correct=int(right.sum()), n=len(self.labels))
 

@@ -9,7 +9,6 @@ from ..training import open_run
 from .show import show, show_drawing
 from .tables import (
     benchmarks_markdown,
-    first_clip_of,
     mistake_clips,
     role_name,
     seeds_markdown,

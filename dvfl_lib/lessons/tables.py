@@ -1,8 +1,8 @@
 """Tables that lessons show: lessons, data sets, a run and its results.
 
 Public names: ``lesson_table``, ``lesson_files``, ``badge``, ``project_address``,
-``benchmarks_markdown``, ``role_name``, ``first_clip_of``, ``mistake_clips``,
-``seeds_markdown``, ``write_report``.
+``benchmarks_markdown``, ``role_name``, ``mistake_clips``, ``seeds_markdown``,
+``write_report``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..cost import count_macs, count_parameters
-from ..datasets import VideoDataset
 from ..datasets.sources import SOURCES, DataSource
 from ..environment import project_root
 from ..errors import DatasetError
@@ -111,14 +110,6 @@ def _sides(known: DataSource) -> str:
 def role_name(role: str) -> str:
     """How tables and figures call a network."""
     return ROLE_NAMES[role]
-
-
-def first_clip_of(dataset: VideoDataset, class_name: str) -> Tensor:
-    """uint8 (T, 3, H, W): the first clip of a class, at the centres of its parts."""
-    for index, sample in enumerate(dataset.samples):
-        if dataset.classes[sample.label] == class_name:
-            return dataset[index][0]
-    raise DatasetError(f"{dataset.name}, {dataset.subset}: no clip of {class_name!r}")
 
 
 def mistake_clips(

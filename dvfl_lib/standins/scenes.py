@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -136,9 +137,7 @@ def draw_scene(rng: np.random.Generator) -> Scene:
         exponents=rng.choice([1.0, 2.0, 6.0], count),
         aspects=rng.uniform(0.7, 1.4, count),
         places=np.stack([radii * np.sin(turns), radii * np.cos(turns)], 1),
-        stripes=np.stack(
-            [rng.uniform(0, np.pi, count), rng.uniform(1.0, 3.0, count)], 1
-        ),
+        stripes=np.stack([rng.uniform(0, np.pi, count), rng.uniform(1, 3, count)], 1),
     )
 
 
@@ -232,11 +231,8 @@ class StandinSize:
     @property
     def numbers(self) -> list[tuple[int, int]]:
         """(group, clip) of every clip of a class, both from 1."""
-        return [
-            (group, clip)
-            for group in range(1, self.groups + 1)
-            for clip in range(1, self.clips_per_group + 1)
-        ]
+        clips = range(1, self.clips_per_group + 1)
+        return [(group, clip) for group in range(1, self.groups + 1) for clip in clips]
 
 
 def plain(name: str) -> str:
@@ -279,8 +275,12 @@ def standin_families(classes: Sequence[str]) -> dict[str, list[int]]:
 
 def clip_frames(seed: int, size: StandinSize, action: str, group: int, clip: int):
     """The frames of one clip before encoding: uint8 (T, 120, 160, 3)."""
-    pair, _ = pair_of(action)
-    looks = np.random.default_rng(derive_seed(seed, "scene", pair[0], group))
     motion = np.random.default_rng(derive_seed(seed, "clip", action, group, clip))
     frames = int(motion.integers(size.min_frames, size.max_frames + 1))
-    return render_clip(action, draw_scene(looks), frames, motion)
+    scene = _scene_of(seed, pair_of(action)[0][0], group)
+    return render_clip(action, scene, frames, motion)
+
+
+@lru_cache(maxsize=160)  # all of a stand-in of 25 groups: 50 MB
+def _scene_of(seed: int, pair: str, group: int) -> Scene:
+    return draw_scene(np.random.default_rng(derive_seed(seed, "scene", pair, group)))

@@ -74,7 +74,7 @@ def encode_clip(
             stream.codec_context.thread_count = 1
             for frame in frames:
                 picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-                picture = picture.reformat(width, height, "yuv420p")
+                picture = picture.reformat(width, height, "yuv420p", threads=1)
                 out.mux(stream.encode(picture))
             out.mux(stream.encode())
         os.replace(unfinished, path)

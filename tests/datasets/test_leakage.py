@@ -8,17 +8,15 @@ import pytest
 from dvfl_lib.datasets import create_dataset
 from dvfl_lib.datasets.leakage import TrainingList, training_list, why_leaks
 from dvfl_lib.errors import DatasetError
-from dvfl_lib.standins import StandinSize, write_standin
+from small_standins import write_small
 
-SMALL = StandinSize(groups=22, clips_per_group=1, min_frames=8, max_frames=8)
 REAL = TrainingList("ucf101", "1")
 DRAWN = TrainingList("ucf101", "1", drawing=0)
 
 
 @pytest.fixture(scope="module")
 def standin(tmp_path_factory):
-    root = tmp_path_factory.mktemp("lineage") / "data"
-    return write_standin("ucf101", root, seed=7, size=SMALL, workers=1, progress=False)
+    return write_small("ucf101", tmp_path_factory.mktemp("lineage") / "data", seed=7)
 
 
 def test_a_list_knows_its_data_set_split_and_drawing(standin):

@@ -153,7 +153,15 @@ def test_without_the_package_it_is_said_how_to_get_it(network, monkeypatch):
         export(network, "x.pte")
 
 
-def test_the_command_writes_both_forms(network, clips, tmp_path, capsys):
+def test_the_command_writes_both_forms(
+    network, exported, clips, tmp_path, capsys, monkeypatch
+):
+    lowered, before = room._lowered, [exported.read_bytes()]  # float32 comes first
+
+    def once_more(*given):
+        return before.pop() if before else lowered(*given)
+
+    monkeypatch.setattr(room, "_lowered", once_more)
     checkpoint = tmp_path / "small.safetensors"
     (tmp_path / "videos").mkdir()
     views = {"frames": 4, "crop": 16, "short_side": 18}

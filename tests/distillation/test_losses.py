@@ -32,6 +32,8 @@ pytestmark = pytest.mark.quick
 
 NAMES = list(KD_LOSSES)
 DIVERGENCES = ["forward_kl", "reverse_kl", "jensen_shannon", "decoupled_kd"]
+NOT_ZERO = ("released_code", "hard_label")  # where the student equals the teacher
+COLD = ("squared_error", "hard_label")  # look at no temperature
 LABELS = torch.tensor([0, 3, -1, 1])
 
 
@@ -78,6 +80,8 @@ def value(name: str, s: list[float], t: list[float], label: int, T: float) -> fl
         return sum((x - y) ** 2 for x, y in zip(s, t, strict=True)) / classes
     if name == "released_code":
         return T * T * sum(p[k] * (math.log(p[k]) - q[k]) for k in range(classes))
+    if name == "hard_label":
+        return -math.log(softmax(s, 1.0)[t.index(max(t))])
     target = target_of(label, t)
     binary = kl([p[target], 1 - p[target]], [q[target], 1 - q[target]])
     others = kl(without(p, target), without(q, target))
@@ -98,6 +102,8 @@ def gradient(name: str, s: list[float], t: list[float], label: int, T: float):
         return 2 * (np.array(s) - np.array(t)) / len(s)
     if name == "released_code":
         return -T * q * (p - (p * q).sum())
+    if name == "hard_label":
+        return np.array(softmax(s, 1.0)) - (np.array(t) == max(t))
     target = target_of(label, t)
     other = np.arange(len(s)) != target
     q_hat, p_hat = q[other] / q[other].sum(), p[other] / p[other].sum()
@@ -139,7 +145,7 @@ def test_the_mean_is_over_the_clips(function):
     )
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "released_code"])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in NOT_ZERO])
 def test_an_equal_student_has_nothing_to_learn(name):
     teacher = logits(4, 9)
     student = teacher.clone().requires_grad_()
@@ -210,6 +216,7 @@ def test_extreme_logits_are_finite_in_float32(name, dtype):
         "squared_error": 8 * size**2 / 3,
         "decoupled_kd": 2 * size + 8 * size,  # q^_2 = exp(-size)
         "released_code": 0.0,
+        "hard_label": 2 * size,
     }
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(expected[name], rel=1e-6)
@@ -231,7 +238,7 @@ def test_the_losses_by_name():
     student, teacher = pair()
     for name, loss in KD_LOSSES.items():
         hot, cold = (kd_loss(name, student, teacher, LABELS, T) for T in (9.0, 1.0))
-        assert torch.allclose(hot, cold) == (name == "squared_error")
+        assert torch.allclose(hot, cold) == (name in COLD)
         one, other = (
             kd_loss(name, student, teacher, torch.full((4,), k), 1.0) for k in (1, 2)
         )

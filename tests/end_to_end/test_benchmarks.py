@@ -17,21 +17,27 @@ import nbformat
 import pytest
 
 from dvfl_lib.lessons import project_root
+from small_standins import write_small
 
 NOTEBOOK = project_root() / "notebooks" / "08_evaluate_benchmarks.ipynb"
 SPLITS = ("1", "2")  # of HMDB51
 ROLES = ("student", "baseline", "teacher")
 
 
-def command(folder: Path, notebook: Path = NOTEBOOK) -> list[str]:
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> dict[str, str]:
+    root = tmp_path_factory.mktemp("data")
+    names = ("hmdb51", "kinetics400")
+    return {name: str(write_small(name, root / name, seed=1)) for name in names}
+
+
+def command(folder: Path, data: dict, notebook: Path = NOTEBOOK) -> list[str]:
     """papermill with the notebook's own parameters, cut down."""
     given = {
-        "benchmarks": ["hmdb51", "kinetics400"],
+        "data_roots": data,
         "run_dir": str(folder / "run"),
         "splits": {"hmdb51": list(SPLITS)},
         "more_views": [],
-        # A size of its own, so that no other run's stand-in is in the way.
-        "options": {"standin_size": {"min_frames": 8, "max_frames": 8}},
     }
     line = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb")]
     return [*line, "--cwd", str(NOTEBOOK.parent), "-y", json.dumps(given)]
@@ -54,10 +60,10 @@ def report(folder: Path) -> dict:
     return told
 
 
-def run(folder: Path, notebook: Path = NOTEBOOK) -> None:
+def run(folder: Path, data: dict, notebook: Path = NOTEBOOK) -> None:
     """To the end."""
     folder.mkdir(exist_ok=True)
-    line = command(folder, notebook)
+    line = command(folder, data, notebook)
     done = subprocess.run(line, capture_output=True, text=True, cwd=project_root())
     assert done.returncode == 0, done.stderr[-4000:]
 
@@ -74,12 +80,12 @@ def with_tries(path: Path) -> Path:
         assert quoted in asked
     tries.append("print(split_mean(of(shown, main)[:2]).whole)")
     # One network and one list, for time.
-    few = 'benchmarks, splits = ["kinetics400"], {}\n'
+    few = 'benchmarks, splits = ["kinetics400"], {}\ndel data_roots["hmdb51"]\n'
     few += 'checkpoints = [f"student={first.networks[shown].file.path}"]\n'
     views = 'views, more_views, run_dir = "4x3", [], run_dir + " of its own"\n'
     shown = "\nprint([str(result.views) for result in results.values()])"
     tries.append(few + views + opens + "\n" + evaluates + shown)
-    seed = 'options["seed"] = 0\ntry:\n'
+    seed = 'data_roots = {}\noptions["seed"] = 0\ntry:\n'
     refused = "\nexcept Exception as error:\n    print(error)"
     tries.append(seed + textwrap.indent(opens, "    ") + refused)
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in tries]
@@ -88,10 +94,10 @@ def with_tries(path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
+def whole(data, tmp_path_factory) -> Path:
     """An uninterrupted run, with all that the lesson asks to try."""
     folder = tmp_path_factory.mktemp("whole run")  # with a blank in its path
-    run(folder, with_tries(folder / "with tries.ipynb"))
+    run(folder, data, with_tries(folder / "with tries.ipynb"))
     return folder
 
 
@@ -138,10 +144,10 @@ def test_what_no_parameter_changes_is_printed_as_in_the_lesson(whole):
         assert executed[source] == stored[source] != []
 
 
-def kill_between(folder: Path, least: int) -> int:
+def kill_between(folder: Path, data: dict, least: int) -> int:
     """SIGKILL to the command and its kernel once so many results are there."""
     process = subprocess.Popen(
-        command(folder),
+        command(folder, data),
         cwd=project_root(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -158,23 +164,23 @@ def kill_between(folder: Path, least: int) -> int:
 
 
 @pytest.mark.nightly
-def test_killed_in_the_middle_it_ends_with_the_same_numbers(whole, tmp_path):
+def test_killed_in_the_middle_it_ends_with_the_same_numbers(whole, data, tmp_path):
     for least in (2, 6):
-        there = kill_between(tmp_path, least)
+        there = kill_between(tmp_path, data, least)
         assert least <= there < len(results(whole))
     kept = {
         path: path.stat().st_mtime_ns
         for path in (tmp_path / "run" / "results").rglob("[a-z]*.json")
     }
-    run(tmp_path)
+    run(tmp_path, data)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert results(tmp_path) == results(whole)
     assert report(tmp_path) == report(whole)
 
 
 @pytest.mark.nightly
-def test_a_wrong_parameter_ends_before_any_work(tmp_path):
-    line = [*command(tmp_path), "-p", "views", "4x2"]
+def test_a_wrong_parameter_ends_before_any_work(data, tmp_path):
+    line = [*command(tmp_path, data), "-p", "views", "4x2"]
     done = subprocess.run(line, capture_output=True, text=True, cwd=project_root())
     assert done.returncode != 0
     assert "RecipeError" in done.stderr and "4x3" in done.stderr

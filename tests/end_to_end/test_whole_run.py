@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from dvfl_lib.cli import main
 from dvfl_lib.environment import project_root
 from dvfl_lib.standins import StandinSize, write_standin
+from lesson_code import Played
 
 ROLES = ("teacher", "baseline", "student")
 NOTEBOOK = project_root() / "notebooks" / "07_distill_ucf101.ipynb"
@@ -116,6 +117,37 @@ def form_of(notebook: nbformat.NotebookNode) -> list[list[str]]:
 def test_it_puts_out_what_the_lesson_shows(finished):
     executed = nbformat.read(finished[0] / NOTEBOOK.name, as_version=4)
     assert form_of(executed) == form_of(nbformat.read(NOTEBOOK, as_version=4))
+
+
+def printed(run_dir: Path, code: str) -> str:
+    """What the cell that holds ``code`` printed in the executed notebook."""
+    cells = nbformat.read(run_dir / NOTEBOOK.name, as_version=4).cells
+    (cell,) = [c for c in cells if c.cell_type == "code" and code in c.source]
+    return "".join(o.text for o in cell.outputs if o.get("name") == "stdout")
+
+
+def test_the_lessons_own_step_trains_as_the_library_does(finished):
+    lines = printed(finished[0], "by hand {mean").splitlines()
+    pairs = [re.findall(r"\d+\.\d+", line) for line in lines]
+    assert len(pairs) == 3
+    assert all(float(a) == pytest.approx(float(b), abs=2e-6) for a, b in pairs)
+
+
+def test_the_trainings_differ_in_what_the_lesson_says(finished):
+    differ = printed(finished[0], "These differ:").splitlines()[-1].split(", ")
+    assert {n.partition(".")[0] for n in differ} == {"distil", "teacher weights"}
+    assert "differs in ['distil.loss']" in printed(finished[0], "with_control = ")
+
+
+def test_what_a_reader_is_to_try_works_at_the_end_of_the_lesson(finished, data):
+    given = {"data_root": str(data), "run_dir": str(finished[0])}
+    lesson = Played(NOTEBOOK.stem, **given, overrides=SHORT)  # trains nothing again
+    before = lesson.again("by hand {mean")
+    lesson.again("def labels_part", ("known.sum().clamp(min=1)", "len(known)"))
+    lesson.again("parts.append")
+    after = lesson.again("by hand {mean")
+    ce, less = (float(t.split("by hand ")[2].split(",")[0]) for t in (before, after))
+    assert 0.05 < less / ce < 0.3  # about 15 of 100 clips have a label
 
 
 def test_progress_bars_with_the_time_left_reach_the_terminal(finished):

@@ -141,16 +141,16 @@ def test_what_is_not_there_is_refused_with_what_is():
 
 
 def test_the_student_is_as_good_on_drawn_clips_as_the_manifest_says():
-    """One clip of each action and group, one view each, without video files."""
+    """One clip of each action in three groups, one view each, without video files."""
     model, _ = trained_network("student")
     torch.manual_seed(0)
     correct = 0
-    for group in range(1, 8):
+    for group in (1, 2, 3):
         clips = torch.stack([lesson_clip(action, group=group) for action in ACTIONS])
         with torch.no_grad():
             answers = model(normalise(clips)).argmax(dim=1)
         correct += int((answers == torch.arange(len(ACTIONS))).sum())
-    assert abs(correct / 84 - ENTRY["test"]["top1"]) < 0.1
+    assert abs(correct / 36 - ENTRY["test"]["top1"]) < 0.1
 
 
 class FakeRun:

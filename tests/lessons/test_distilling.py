@@ -44,8 +44,11 @@ def test_moves_are_what_a_small_step_of_the_logits_does(name):
     assert torch.allclose(field.moves, moved, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [n for n in KD_LOSSES if n != "released_code"])
-def test_every_loss_but_the_released_one_leads_to_the_teacher(name):
+TO_A_CORNER = ("released_code", "hard_label")  # a student that names one class
+
+
+@pytest.mark.parametrize("name", [n for n in KD_LOSSES if n not in TO_A_CORNER])
+def test_every_loss_but_two_leads_to_the_teacher(name):
     field = simplex_field(named(name), TEACHER)
     way = torch.tensor(TEACHER, dtype=torch.float64) - field.points
     nearest = way.norm(dim=1).argmin()
@@ -61,3 +64,8 @@ def test_the_released_formula_leads_to_the_corner_of_the_favourite():
     assert field.moves[nearest][0] > 0.01
     assert (field.moves @ teacher > 0).all()  # <p, q> grows everywhere
     assert field.sizes[nearest] > 0.3 * field.sizes.max()
+
+
+def test_a_hard_label_leads_to_its_own_corner():
+    field = simplex_field(named("hard_label"), TEACHER)
+    assert (field.moves[:, 0] > 0).all()  # TEACHER's first class

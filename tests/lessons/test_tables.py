@@ -2,19 +2,14 @@
 
 import re
 
-import pytest
-
-from dvfl_lib.datasets import create_dataset, list_datasets
+from dvfl_lib.datasets import list_datasets
 from dvfl_lib.datasets.sources import SOURCES
-from dvfl_lib.errors import DatasetError
 from dvfl_lib.lessons import (
     benchmarks_markdown,
     environment_report,
-    first_clip_of,
     project_root,
     shown_path,
 )
-from small_standins import write_small
 
 
 def rows() -> dict[str, list[str]]:
@@ -44,14 +39,6 @@ def test_what_no_source_gives_is_not_invented():
     assert table["kinetics400"][2] == "differs from copy to copy"
     assert table["kinetics400"][4] == "246,534 / 19,906"  # lines of its lists
     assert table["hmdb51"][4] == "3,570 / 1,530 in each"
-
-
-def test_the_first_clip_of_a_class(tmp_path):
-    root = write_small("ucf101", tmp_path)
-    dataset = create_dataset("ucf101", root, split="1", subset="train")
-    assert first_clip_of(dataset, "Rising").shape == (8, 3, 48, 64)
-    with pytest.raises(DatasetError, match="Flying"):
-        first_clip_of(dataset, "Flying")
 
 
 def test_paths_are_shown_as_a_reader_would_type_them(tmp_path):

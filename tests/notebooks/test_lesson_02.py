@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dvfl_lib import modulation
-from lesson_code import definitions, run_cells, same_code, statements
+from lesson_code import Played, definitions, run_cells, same_code, statements
 
 pytestmark = pytest.mark.quick
 LESSON = "02_spatiotemporal_modulation"
@@ -59,3 +59,24 @@ def test_the_temporal_loops_of_the_lesson_are_a_dense_convolution():
     kernel = conv.weight.detach()
     looped = [[loop(sequence, kernel, t, c) for c in (0, 1)] for t in range(6)]
     assert torch.allclose(torch.tensor(looped), wanted, rtol=0, atol=1e-5)
+
+
+def test_its_tries_have_their_answers_at_the_end_of_the_lesson():
+    played = Played(LESSON)
+    assert torch.is_grad_enabled()
+    one = "seen([library], clip[:, :1], frame=0)"
+    assert played.run(f"print(int({one}.sum()), *{one}.shape)") == "196 1 14 14\n"
+    longer = ("still = modulators", "s = modulators"), ("(-1, 8,", "(-1, 14,")
+    longer += (("for t in", "still = s[:, 3:11]\nfor t in"),)
+    assert played.again("frame 3 does:", *longer).count("True") == 8
+    summed = ("q * m_space * m_time", "q * (m_space + m_time)")
+    played.again("SpatioTemporalFocalModulation(nn.Module)", summed)
+    played.run(f"timeless = {LAYER}(96)")
+    played.run("timeless.load_state_dict(library.state_dict())")
+    zero = (
+        "timeless.h_temporal.weight.data.zero_()",
+        "timeless.h_temporal.bias.data.zero_()",
+    )
+    played.run("\n".join(zero))
+    same = "torch.allclose(timeless(clip)[0], image_layer(clip[0]), **close)"
+    assert played.run(f"print({same})") == "True\n"

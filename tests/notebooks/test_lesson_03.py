@@ -9,7 +9,7 @@ import torch
 from dvfl_lib import vfl_net
 from dvfl_lib.modulation import TemporalConv1d
 from dvfl_lib.vfl_net import VARIANTS, VFLNetConfig
-from lesson_code import definitions, run_cells, same_code
+from lesson_code import Played, definitions, run_cells, same_code
 
 LESSON = "03_vfl_net"
 SAME = ("PatchEmbed", "Mlp", "DropPath", "FocalModulationBlock", "Stage")
@@ -103,3 +103,23 @@ def test_depth_wise_time_is_one_window_per_channel():
     others = [channel for channel in range(8) if channel != 2]
     assert out[:, 2].abs().sum() > 0 and out[:, others].abs().sum() == 0
     assert model(torch.randn(1, 4, 3, 16, 16)).shape == (1, 3)
+
+
+@pytest.mark.nightly
+def test_its_tries_have_their_answers_at_the_end_of_the_lesson():
+    played = Played(LESSON)
+    assert torch.is_grad_enabled()
+    told = played.again("def nano_costs", ("embed_dim=96", "embed_dim=64"))
+    assert 9 < played.space["before"][0] < 10 and "stage 4:   5.80 M" in told
+    played.again("other[0, 1, 2, 3, 0] += 1", ("3, 0] +=", "3] +="))
+    assert "[0, 1, 0, 0]" in played.on("block = FocalModulationBlock(toy", "touched =")
+    clip = "        return super().forward(x)\n        frames ="
+    played.again("class DropPath", ("        frames =", clip))
+    played.again("dropped = drop(ones)")
+    dropped = played.space["dropped"]  # (B, T, H, W, 1)
+    assert torch.equal(dropped, dropped[:, :1, :1, :1].expand_as(dropped))
+    assert dropped.unique().tolist() == [0, 2]
+    name = ("vfl_net_nano", "video_focalnet_tiny")
+    told = played.again("generated_srf", name)
+    assert "unused       0 tensors" in told
+    assert "not loaded   head.weight, head.bias: of another size" in told

@@ -7,20 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from dvfl_lib.capture import answer_to, capture, grad_cam
+from dvfl_lib.capture import answer_to
 from dvfl_lib.capture.interventions import (
     branch_off,
     frozen,
-    level_off,
     masked,
-    only_in,
     reversed_,
 )
-from dvfl_lib.explorer.record import rank_correlation
 from dvfl_lib.lessons import lesson_clip, trained_network
 from dvfl_lib.lessons.trained import ASSETS, MANIFEST
 from dvfl_lib.video.transforms import normalise
-from lesson_code import Outputs, run_cells
+from lesson_code import Outputs, Played
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = "04_seeing_modulators"
@@ -223,35 +220,15 @@ def test_lesson_02_tells_what_is_left_without_a_branch(told):
 
 
 @pytest.mark.nightly
-def test_the_whole_lesson_needs_level_2_in_time_in_stage_3_alone():
-    model, story = trained_network("student")
-    space = run_cells(LESSON, "closed", "answer")
-    many = [lesson_clip(a, group=g) for a in story["classes"] for g in range(1, 8)]
-    clips, labels = normalise(torch.stack(many)), torch.arange(12).repeat_interleave(7)
-    left = []
-    for stage in (1, 2, 3):
-        with torch.no_grad():
-            logits = space["answer"](
-                model, clips, "f_temporal", space["closed"](2), (stage,)
-            )
-        left.append(float(logits.softmax(1)[range(84), labels].mean()))
+def test_its_tries_have_their_answers_at_the_end_of_the_lesson():
+    played = Played(LESSON)
+    assert torch.is_grad_enabled()
+    call = "of_truth(answer(student, clips, 'f_temporal', closed(2), stages=({},)))"
+    left = [float(played.run(f"print({call.format(n)})")) for n in (1, 2, 3)]
     assert min(left[:2]) > 0.6 and left[2] == pytest.approx(0.28, abs=0.005)
-    one = clips[:1]
-    change = only_in(level_off("time", 2), 3, 1)
-    with torch.no_grad():
-        mine = space["answer"](model, one, "f_temporal", space["closed"](2), (3,))
-    assert torch.equal(mine, answer_to(model, one, change))
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize(("action", "wanted"), [("Rising", 0.9), ("Swelling", 0.5)])
-def test_length_and_grad_cam_of_other_clips(action, wanted):
-    model, _ = trained_network("student")
-    clip = normalise(lesson_clip(action))[None]
-    trace = capture(model, clip)
-    cam = grad_cam(model, clip, int(trace.result.argmax()))[3, 1]
-    agree = rank_correlation(trace.at(3).product[0].norm(dim=-1).numpy(), cam)
-    assert agree == pytest.approx(wanted, abs=0.05)
+    place = 'frames = lesson_clip("Rising")', "agree = library.rank_correlation(block"
+    told = played.on(*place, ('"Rising"', '"Swelling"'))
+    assert "Rising, stage 3: +0.5" in told
 
 
 @pytest.mark.nightly

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+import small_standins
 from dvfl_lib.errors import DatasetError, RunDirectoryError
 from dvfl_lib.standins import StandinSize, clip_frames, encode_clip, write_standin
 from dvfl_lib.standins import writing as standin_writing
@@ -79,6 +80,7 @@ def test_an_interrupted_writing_goes_on(small, tmp_path, monkeypatch):
         encode(path, frames, **how)
 
     with monkeypatch.context() as patch:
+        patch.setattr(small_standins, "_KNOWN", {})
         patch.setattr(standin_writing, "encode_clip", killed_after_five)
         with pytest.raises(KeyboardInterrupt):
             write_small("hmdb51", root)
