@@ -271,10 +271,7 @@ class StudyRow:
 
 
 def study_figure(
-    title: str,
-    rows: Sequence[StudyRow],
-    *,
-    standin: bool = False,
+    title: str, rows: Sequence[StudyRow], *, standin: bool = False
 ) -> Figure:
     """Left every seed's top-1, a marker per seed; right differences with intervals.
 
@@ -282,26 +279,18 @@ def study_figure(
     interval leaves out zero is filled and in colour, the others are hollow.
     """
     seeds = sorted({seed for row in rows for seed in row.values})
-    pitch = 0.33 if len(seeds) < 5 else 0.42
-    figure, (left, right) = new_figure(
-        title, standin, 2.0 + pitch * len(rows), columns=2, widths=(1.25, 1)
-    )
+    height = 2.0 + (0.33 if len(seeds) < 5 else 0.42) * len(rows)
+    figure, (left, right) = new_figure(title, standin, height, 1, 2, widths=(1.25, 1))
     for column, seed in enumerate(seeds):
         shift = 0.56 * (column / max(1, len(seeds) - 1) - 0.5)
         points = [(r.values.get(seed), y + shift) for y, r in enumerate(rows)]
         x, y = columns_of(point for point in points if point[0] is not None)
         style = {"marker": MARKERS[column % len(MARKERS)], "mfc": "none", "ms": 4.5}
-        style |= {
-            "color": PALETTE["baseline"],
-            "linestyle": "",
-            "label": f"seed {seed}",
-        }
-        left.plot(x, y, **style)
+        style |= {"color": PALETTE["baseline"], "linestyle": ""}
+        left.plot(x, y, label=f"seed {seed}", **style)
     for place, row in enumerate(rows):
         mean = statistics.fmean(row.values.values())
-        left.plot(
-            [mean, mean], [place - 0.38, place + 0.38], color="black", lw=1.6, zorder=1
-        )
+        left.vlines(mean, place - 0.38, place + 0.38, "black", lw=1.6, zorder=1)
     left.set_xlabel("top-1, a marker per seed\nbar: mean of the row's seeds")
     percent(left.xaxis)
     right.axvline(0, color=GREY, linewidth=0.8)
@@ -314,10 +303,7 @@ def study_figure(
             right.plot(100 * gain.mean, place, "o", ms=6, mec=colour, mfc=fill)
     right.set_xlabel("difference in points\nline: 95 % interval")
     left.set_yticks(range(len(rows)), [row.label for row in rows])
-    against = [f"against {row.versus} ({row.gain.n})" for row in rows]
-    versus = [
-        words if row.versus else "" for words, row in zip(against, rows, strict=True)
-    ]
+    versus = [f"against {r.versus} ({r.gain.n})" if r.versus else "" for r in rows]
     right.set_yticks(range(len(rows)), versus)
     for axis in (left, right):
         axis.set_ylim(len(rows) - 0.4, -0.6)

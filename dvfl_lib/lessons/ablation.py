@@ -55,13 +55,9 @@ class Ablation:
     @classmethod
     def of(cls, studies: Mapping[str, Study], found: Mapping[str, Any]) -> Ablation:
         """Without the studies of which a setting has not been run."""
-        every = cls(studies, found)
-        whole = {
-            name: study
-            for name, study in studies.items()
-            if all(every.values(setting.name) for setting in study.settings)
-        }
-        return cls(whole, found)
+        values = cls(studies, found).values
+        run = [n for n, s in studies.items() if all(values(x.name) for x in s.settings)]
+        return cls({name: studies[name] for name in run}, found)
 
     def values(self, setting: str) -> dict[int, float]:
         """Seed -> top-1: the share of the test list that was right."""
@@ -254,18 +250,13 @@ def study_markdown(ablation: Ablation, study: str) -> str:
     for row in found:
         tops = [f"{100 * row.values[s]:.1f}" if s in row.values else "" for s in seeds]
         mean = f"{100 * statistics.fmean(row.values.values()):.1f}"
-        rows.append([row.label, *tops, mean, _difference(row)])
+        told = "told apart" if row.told_apart else "not told apart"
+        gain = f"{100 * row.gain.mean:+.1f} against {row.versus}: {told}"
+        rows.append([row.label, *tops, mean, gain if row.versus else ""])
     columns = [ablation.studies[study].title, *(f"seed {seed}" for seed in seeds)]
     data = "stand-in data" if ablation.standin else "top-1 on the test list"
     caption = f"Top-1 in percent; differences over the seeds of both; {data}."
     return markdown([Table([*columns, "mean", "difference, points"], rows, caption)])
-
-
-def _difference(row: StudyRow) -> str:
-    if not row.versus:
-        return ""
-    told = "told apart" if row.told_apart else "not told apart"
-    return f"{100 * row.gain.mean:+.1f} against {row.versus}: {told}"
 
 
 def ablation_figure(ablation: Ablation, study: str) -> Figure:

@@ -160,14 +160,11 @@ def _in_pairs(title: str, key: str, values: set[float], own: float, mark: str) -
 
 def _all_labels() -> Study:
     """Of the rivals, those that the lesson's main claims rest on."""
+    full = {"distil.label_share": 1.0}
     rows = [
-        replace(
-            setting,
-            name=f"{setting.name}_share_1",
-            overrides={**setting.overrides, "distil.label_share": 1.0},
-        )
-        for setting in (LABELS, KL, *_losses(), *_released())
-        if setting.name in MAIN
+        replace(s, name=f"{s.name}_share_1", overrides={**s.overrides, **full})
+        for s in (LABELS, KL, *_losses(), *_released())
+        if s.name in MAIN
     ]
     return Study("loss, every clip with its label", tuple(rows), "labels_share_1")
 
