@@ -1,11 +1,13 @@
 """What distillation does on the stand-in, over several seeds: hours of training.
 
     python -m benchmarks.studies seeds [--seeds 0 1 2] [--label-shares 0.15 1.0]
-    python -m benchmarks.studies ablation [--seeds 0 1 2] [--jobs N] [--show]
+    python -m benchmarks.studies ablation [--seeds 0 1 2] [--settings NAME ...]
+        [--jobs N] [--show]
 
 ``seeds``: each seed and label share is a whole demo run of its own, in ``runs/seeds``.
 ``ablation``: every setting of lesson 09 with every seed, in ``runs/ablation``, several
-at a time. What was interrupted goes on.
+at a time. With ``--settings`` only these, and their runs are added to the stored ones:
+so some settings may have more seeds than others. What was interrupted goes on.
 
 Public names: ``one_run``, ``ablation_tables``.
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +25,19 @@ from dvfl_lib.evaluation import compare
 from dvfl_lib.lessons import open_run
 from dvfl_lib.lessons.ablation import (
     Ablation,
-    count_told_apart,
     run_ablation,
     stored_ablation,
     study_markdown,
-    verdicts_markdown,
 )
+from dvfl_lib.lessons.ablation_grid import grid_for
+from dvfl_lib.recipes import recipe_for
 from dvfl_lib.training import ROLES
 
-from .stored import write_result
+from .stored import read_result, write_result
 
 STANDIN = "Stand-in data; top-1 on its test list 1; demo profile."
 SEEDS = project_root() / "runs" / "seeds"
+ORIGIN = ("command", "date", "commit", "versions", "machine")
 
 
 def one_run(seed: int, share: float, teacher: Path | None) -> dict[str, Any]:
@@ -91,12 +95,11 @@ def run_seeds(options: argparse.Namespace) -> None:
 
 
 def ablation_tables(ablation: Ablation) -> str:
-    """Every study, what is told apart, and how much of that chance would give."""
-    compared, told, by_chance = count_told_apart(ablation)
+    """Every study, and how many differences are told apart from noise."""
     pages = [study_markdown(ablation, name) for name in ablation.studies]
-    chance = f"by chance alone {by_chance:.0f} would be."
-    counted = f"{told} of {compared} differences are more than noise; {chance}"
-    return "\n\n".join([*pages, verdicts_markdown(ablation), counted])
+    told = [row.told_apart for _, row in ablation.comparisons()]
+    counted = f"{sum(told)} of {len(told)} differences are told apart; by chance alone "
+    return "\n\n".join([*pages, f"{counted}{0.05 * len(told):.0f} would be."])
 
 
 def run_studies(options: argparse.Namespace) -> None:
@@ -104,16 +107,23 @@ def run_studies(options: argparse.Namespace) -> None:
     if options.show:
         print(ablation_tables(stored_ablation()[0]))
         return
-    folder = project_root() / "runs" / "ablation"
-    found = run_ablation(seeds=options.seeds, folder=folder, jobs=options.jobs)
+    folder, chosen = project_root() / "runs" / "ablation", options.settings
+    grid = {"seeds": options.seeds, "settings": chosen, "folder": folder}
+    ran = run_ablation(**grid, jobs=options.jobs).found
     # Runs of an interrupted sweep may be older than the file that sums them up.
-    runs = [json.loads((folder / f"{name}.json").read_bytes()) for name in found.found]
+    runs = [json.loads((folder / f"{name}.json").read_bytes()) for name in ran]
+    stored = read_result("ablation") if chosen else {}
+    commits = {run["commit"] for run in runs} | {*stored.get("commits of the runs", [])}
+    origin = {key: stored[key] for key in ORIGIN if key in stored}
+    studies = grid_for(recipe_for("demo")).studies
+    found = Ablation.of(studies, {**stored.get("found", {}), **ran})
     content = {
-        "commits of the runs": sorted({run["commit"] for run in runs}),
+        "earlier": [*stored.get("earlier", []), *([origin] if origin else [])],
+        "commits of the runs": sorted(commits),
         "data": STANDIN,
         **found.to_dict(),
     }
-    write_result("ablation", "studies ablation", content)
+    write_result("ablation", " ".join(["studies", *sys.argv[1:]]), content)
     print(ablation_tables(found))
 
 
@@ -125,6 +135,7 @@ def main() -> None:
     seeds.add_argument("--label-shares", type=float, nargs="+", default=[0.15, 1.0])
     seeds.set_defaults(call=run_seeds)
     ablation = commands.add_parser("ablation")
+    ablation.add_argument("--settings", nargs="+", default=[], metavar="NAME")
     ablation.add_argument("--jobs", type=int, default=0, help="0: one per core")
     ablation.add_argument("--show", action="store_true", help="the stored result")
     ablation.set_defaults(call=run_studies)

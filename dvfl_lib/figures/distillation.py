@@ -25,6 +25,7 @@ from .style import (
     PALETTE,
     colour_bar,
     colour_of,
+    columns_of,
     in_percent,
     legend_below,
     name_axes,
@@ -259,7 +260,7 @@ class StudyRow:
     """A setting: its accuracies, and its difference from its reference."""
 
     label: str  # what stands at the axis
-    values: Sequence[float]  # shares, one per seed, in the same order for all rows
+    values: Mapping[int, float]  # seed -> share that was right
     gain: Any  # the paired difference: an ``evaluation.comparison.SeedComparison``
     versus: str  # label of the reference; "" for the reference itself
 
@@ -270,29 +271,27 @@ class StudyRow:
 
 
 def study_figure(
-    title: str,
-    rows: Sequence[StudyRow],
-    *,
-    standin: bool = False,
+    title: str, rows: Sequence[StudyRow], *, standin: bool = False
 ) -> Figure:
     """Left every seed's top-1, a marker per seed; right differences with intervals.
 
-    A difference whose 95 % interval leaves out zero is filled and in colour, the
-    others are hollow.
+    The seeds of a row lie side by side, not on each other. A difference whose 95 %
+    interval leaves out zero is filled and in colour, the others are hollow.
     """
-    seeds = len(rows[0].values)
-    many = f"{seeds} seeds" if seeds > 1 else "1 seed"
-    height = 1.6 + 0.33 * len(rows)
-    figure, (left, right) = new_figure(
-        f"{title}: {many}", standin, height, columns=2, widths=(1.25, 1)
-    )
+    seeds = sorted({seed for row in rows for seed in row.values})
+    height = 2.0 + (0.33 if len(seeds) < 5 else 0.42) * len(rows)
+    figure, (left, right) = new_figure(title, standin, height, 1, 2, widths=(1.25, 1))
+    for column, seed in enumerate(seeds):
+        shift = 0.56 * (column / max(1, len(seeds) - 1) - 0.5)
+        points = [(r.values.get(seed), y + shift) for y, r in enumerate(rows)]
+        x, y = columns_of(point for point in points if point[0] is not None)
+        style = {"marker": MARKERS[column % len(MARKERS)], "mfc": "none", "ms": 4.5}
+        style |= {"color": PALETTE["baseline"], "linestyle": ""}
+        left.plot(x, y, label=f"seed {seed}", **style)
     for place, row in enumerate(rows):
-        mean = statistics.fmean(row.values)
-        left.plot([mean, mean], [place - 0.3, place + 0.3], color="black", lw=1.6)
-        style = {"color": PALETTE["baseline"], "mfc": "none", "alpha": 0.9, "ms": 5}
-        for seed, value in enumerate(row.values):
-            left.plot(value, place, MARKERS[seed % len(MARKERS)], **style)
-    left.set_xlabel("top-1, a marker per seed\nbar: mean")
+        mean = statistics.fmean(row.values.values())
+        left.vlines(mean, place - 0.38, place + 0.38, "black", lw=1.6, zorder=1)
+    left.set_xlabel("top-1, a marker per seed\nbar: mean of the row's seeds")
     percent(left.xaxis)
     right.axvline(0, color=GREY, linewidth=0.8)
     for place, row in enumerate(rows):
@@ -304,19 +303,27 @@ def study_figure(
             right.plot(100 * gain.mean, place, "o", ms=6, mec=colour, mfc=fill)
     right.set_xlabel("difference in points\nline: 95 % interval")
     left.set_yticks(range(len(rows)), [row.label for row in rows])
-    versus = [f"against {row.versus}" if row.versus else "" for row in rows]
+    versus = [f"against {r.versus} ({r.gain.n})" if r.versus else "" for r in rows]
     right.set_yticks(range(len(rows)), versus)
     for axis in (left, right):
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.grid(axis="y", color="#E5E5E5", linewidth=0.6)
         axis.set_axisbelow(True)
-    figure.set_label(f"{title}, {many}. {'; '.join(map(_words, rows))}.")
+    tight = {"fontsize": 9, "handletextpad": 0.1, "columnspacing": 1.0}
+    legend_below(figure, len(seeds), **tight)
+    figure.set_label(f"{title}. {'; '.join(map(_words, rows))}.")
     return figure
 
 
 def _words(row: StudyRow) -> str:
-    text = f"{row.label}: mean {in_percent(statistics.fmean(row.values))}"
+    mean = in_percent(statistics.fmean(row.values.values()))
+    text = f"{row.label}: mean {mean} of {_seeds(len(row.values))}"
     if row.versus:
-        sign = "more than noise" if row.told_apart else "within noise"
-        text += f", {100 * row.gain.mean:+.1f} points against {row.versus}, {sign}"
+        sign = "told apart" if row.told_apart else "not told apart"
+        points, n = f"{100 * row.gain.mean:+.1f} points", _seeds(row.gain.n)
+        text += f", {points} against {row.versus} over {n}, {sign}"
     return text
+
+
+def _seeds(n: int) -> str:
+    return "1 seed" if n == 1 else f"{n} seeds"

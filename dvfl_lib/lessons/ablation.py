@@ -1,12 +1,13 @@
 """The ablation of lesson 09: its runs over seeds, and what they found.
 
 Public names: ``Ablation``, ``run_ablation``, ``stored_ablation``, ``run_point``,
-``study_markdown``, ``ablation_figure``, ``verdicts_markdown``,
-``count_told_apart``, ``write_ablation``.
+``study_markdown``, ``ablation_figure``, ``write_ablation``.
 
 All students of a seed begin with the same weights, see the same views of the same
 clips in the same order, and may use the same labels; the setting alone differs. A
 seed's teacher is trained once and serves all. So differences are taken seed by seed.
+A setting has the seeds that it was run with; two settings are compared over the seeds
+of both.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from matplotlib.figure import Figure
 from ..environment import project_root, shown_path
 from ..errors import LessonError
 from ..evaluation import Table, markdown
-from ..evaluation.comparison import CONFIDENCE, SeedComparison, compare_seeds
+from ..evaluation.comparison import SeedComparison, compare_seeds
 from ..figures import StudyRow, save_figure, study_figure
 from ..files import write_whole
 from ..recipes import recipe_for
@@ -35,7 +36,7 @@ from ..training import open_run
 from .ablation_grid import LABELS, Setting, Study, grid_for, reduced_grid
 
 _GRIDS = {"full": grid_for, "reduced": reduced_grid}
-_ORIGIN = ("command", "commit", "commits of the runs", "date", "machine")
+_ORIGIN = ("command", "date", "commit", "machine", "earlier", "commits of the runs")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,6 @@ class Ablation:
     """What a grid found."""
 
     studies: Mapping[str, Study]
-    seeds: tuple[int, ...]
     # "<setting>_seed<seed>" -> what ``run_point`` returned; teachers too
     found: Mapping[str, Mapping[str, Any]]
 
@@ -52,14 +52,27 @@ class Ablation:
         """Whether the data were drawn."""
         return any(result["standin"] for result in self.found.values())
 
-    def values(self, setting: str) -> list[float]:
-        """Top-1 per seed: the share of the test list that was right."""
-        return [float(self.found[f"{setting}_seed{s}"]["top1"]) for s in self.seeds]
+    @classmethod
+    def of(cls, studies: Mapping[str, Study], found: Mapping[str, Any]) -> Ablation:
+        """Without the studies of which a setting has not been run."""
+        values = cls(studies, found).values
+        run = [n for n, s in studies.items() if all(values(x.name) for x in s.settings)]
+        return cls({name: studies[name] for name in run}, found)
+
+    def values(self, setting: str) -> dict[int, float]:
+        """Seed -> top-1: the share of the test list that was right."""
+        runs = ((*name.rsplit("_seed", 1), r["top1"]) for name, r in self.found.items())
+        return dict(sorted((int(seed), top1) for n, seed, top1 in runs if n == setting))
+
+    def compare(self, reference: str, setting: str) -> SeedComparison:
+        """A setting beside another, seed by seed, over the seeds of both."""
+        a, b = self.values(reference), self.values(setting)
+        common = [seed for seed in a if seed in b]
+        return compare_seeds([a[seed] for seed in common], [b[seed] for seed in common])
 
     def against(self, study: str, setting: str) -> SeedComparison:
-        """A setting beside its reference, seed by seed."""
-        reference = self.studies[study].reference_of(setting)
-        return compare_seeds(self.values(reference), self.values(setting))
+        """A setting beside its reference."""
+        return self.compare(self.studies[study].reference_of(setting), setting)
 
     def rows(self, study: str) -> list[StudyRow]:
         """A row per setting, for ``figures.study_figure``."""
@@ -84,11 +97,10 @@ class Ablation:
         return list(found.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """For a stored result: seeds, what was varied, and every run."""
+        """For a stored result: what was varied, and every run."""
         studies = {name: asdict(study) for name, study in self.studies.items()}
         return {
             "standin": self.standin,
-            "seeds": list(self.seeds),
             "studies": json.loads(json.dumps(studies)),
             "found": dict(self.found),
         }
@@ -102,7 +114,7 @@ def stored_ablation() -> tuple[Ablation, dict[str, Any]]:
     path = project_root() / "benchmarks" / "results" / "ablation.json"
     stored = json.loads(path.read_text("utf-8"))
     studies = grid_for(recipe_for("demo")).studies
-    ablation = Ablation(studies, tuple(stored["seeds"]), stored["found"])
+    ablation = Ablation.of(studies, stored["found"])
     if stored["studies"] != ablation.to_dict()["studies"]:
         raise LessonError(
             f"{shown_path(path)} was made with other settings than today's grid: "
@@ -115,6 +127,7 @@ def run_ablation(
     *,
     grid: str = "full",
     studies: Sequence[str] = (),
+    settings: Sequence[str] = (),
     seeds: Sequence[int],
     folder: str | Path,
     profile: str = "demo",
@@ -128,7 +141,7 @@ def run_ablation(
 
     Args:
         grid: "full", or "reduced" for labels alone and one teacher.
-        studies: names of some of the grid's; all if empty.
+        studies, settings: names of some of the grid's; all if empty.
         seeds: three or more for intervals that say something.
         folder: takes the runs, their logs and one JSON per run.
         profile, dataset, data_root, split: as for ``open_run``.
@@ -143,6 +156,8 @@ def run_ablation(
     overrides, folder = dict(overrides or {}), Path(folder).absolute()
     whole = _chosen(_GRIDS, [grid], "grid")[grid](recipe_for(profile, overrides))
     chosen = _chosen(whole.studies, studies or [*whole.studies], f"{grid} grid")
+    every = replace(whole, studies=chosen).settings
+    wanted = _chosen(every, settings or [*every], "settings")
     data = dict(profile=profile, dataset=dataset, data_root=data_root, split=split)
 
     def point(setting: Setting, seed: int, role: str) -> tuple[str, dict[str, Any]]:
@@ -168,18 +183,17 @@ def run_ablation(
     open_run(**first, progress=False).fill_cache()
     if not jobs:
         jobs = 1 if torch.cuda.is_available() else os.cpu_count() or 1
-    settings = replace(whole, studies=chosen).settings
     found = {}
-    for name in sorted({s.teacher for s in settings.values()} - {""}):
+    for name in sorted({s.teacher for s in wanted.values()} - {""}):
         own = Setting(name, name, whole.teachers[name], teacher="")
         found |= run(point(own, seed, "teacher") for seed in seeds)
     # Seed by seed: what is finished first is a complete comparison.
     found |= run(
         point(setting, seed, "student" if setting.teacher else "baseline")
         for seed in seeds
-        for setting in settings.values()
+        for setting in wanted.values()
     )
-    return Ablation(chosen, tuple(seeds), found)
+    return Ablation.of(chosen, found)
 
 
 def _chosen(known: Mapping[str, Any], names: Sequence[str], what: str) -> dict:
@@ -231,47 +245,24 @@ def run_point(*, role: str, weights_file: str, **parameters: Any) -> dict[str, A
 
 def study_markdown(ablation: Ablation, study: str) -> str:
     """A row per setting: every seed's top-1, their mean, and the difference."""
-    rows = []
-    for row in ablation.rows(study):
-        tops = [f"{100 * v:.1f}" for v in (*row.values, statistics.fmean(row.values))]
-        gain = ""
-        if row.versus:
-            told = "more than noise" if row.told_apart else "within noise"
-            gain = f"{100 * row.gain.mean:+.1f} against {row.versus}: {told}"
-        rows.append([row.label, *tops, gain])
-    seeds = [f"seed {seed}" for seed in ablation.seeds]
-    columns = [ablation.studies[study].title, *seeds, "mean", "difference, points"]
-    return markdown([Table(columns, rows, _caption(ablation))])
+    found, rows = ablation.rows(study), []
+    seeds = sorted({seed for row in found for seed in row.values})
+    for row in found:
+        tops = [f"{100 * row.values[s]:.1f}" if s in row.values else "" for s in seeds]
+        mean = f"{100 * statistics.fmean(row.values.values()):.1f}"
+        told = "told apart" if row.told_apart else "not told apart"
+        gain = f"{100 * row.gain.mean:+.1f} against {row.versus}: {told}"
+        rows.append([row.label, *tops, mean, gain if row.versus else ""])
+    columns = [ablation.studies[study].title, *(f"seed {seed}" for seed in seeds)]
+    data = "stand-in data" if ablation.standin else "top-1 on the test list"
+    caption = f"Top-1 in percent; differences over the seeds of both; {data}."
+    return markdown([Table([*columns, "mean", "difference, points"], rows, caption)])
 
 
 def ablation_figure(ablation: Ablation, study: str) -> Figure:
     """Every seed of every setting of a study, and the differences in pairs."""
     title = ablation.studies[study].title
     return study_figure(title, ablation.rows(study), standin=ablation.standin)
-
-
-def verdicts_markdown(ablation: Ablation) -> str:
-    """Every comparison whose interval leaves out zero, largest first, each once."""
-    told = [(words, row) for words, row in ablation.comparisons() if row.told_apart]
-    rows = []
-    for words, row in sorted(told, key=lambda pair: (-abs(pair[1].gain.mean), pair[0])):
-        gain = row.gain
-        mean, low, high = (f"{100 * v:+.1f}" for v in (gain.mean, gain.low, gain.high))
-        rows.append([*words, f"{mean} ({low} to {high})"])
-    columns = ["varied", "setting", "against", "points (95 % interval)"]
-    return markdown([Table(columns, rows, _caption(ablation))])
-
-
-def count_told_apart(ablation: Ablation) -> tuple[int, int, float]:
-    """Comparisons; how many are more than noise; how many chance alone would give.
-
-    Two settings that are compared in several studies count once. With 95 % intervals
-    one comparison in twenty leaves out zero although there is no difference. Settings
-    that share a reference share its noise, so these are not independent; the expected
-    number holds all the same.
-    """
-    told = [row.told_apart for _, row in ablation.comparisons()]
-    return len(told), sum(told), (1 - CONFIDENCE) * len(told)
 
 
 def write_ablation(
@@ -286,8 +277,3 @@ def write_ablation(
         write_whole(folder / name, text.encode())
     pictures = [save_figure(f, folder / f"{n}.png") for n, f in figures.items()]
     return [*(folder / name for name in texts), *pictures]
-
-
-def _caption(ablation: Ablation) -> str:
-    data = "stand-in data" if ablation.standin else "top-1 on the test list"
-    return f"{len(ablation.seeds)} seeds; top-1 in percent; {data}."

@@ -24,6 +24,7 @@ ALPHAS = {0.1, 0.2, 0.3, 0.5, 0.7, 0.9}  # and 0, which is labels alone
 TEMPERATURES = {1.0, 2.0, 4.0, 10.0, 20.0}
 STORED_VIEWS = (0, 1, 2, 4)  # and VIEWS; 0 is new ones in every epoch
 LABEL_SHARES = {0.05, 0.15, 0.5, 1.0}
+MAIN = {"labels", "kl", "reverse_kl", "squared_error", "released"}
 DROP_PATHS = {0.1, 0.2}
 TEACHER_SHARES = (4 / 9, 2 / 3)  # of the teacher's epochs
 
@@ -93,6 +94,8 @@ def grid_for(recipe: Recipe) -> Grid:
         title, key = "share of clips with a label", "distil.label_share"
         shares = _in_pairs(title, key, LABEL_SHARES, own.label_share, "share")
         studies["label_share"] = shares
+        if own.label_share < 1:
+            studies["all_labels"] = _all_labels()
         views = min(VIEWS, recipe.optim.epochs)
         studies["views"] = Study("views of a clip", _views(views), "views_0")
         common["distil.stored_views"] = views
@@ -153,6 +156,17 @@ def _in_pairs(title: str, key: str, values: set[float], own: float, mark: str) -
     )
     pairs = {t.name: a.name for t, a in zip(taught, alone, strict=True)}
     return Study(title, (*alone, *taught), "labels", pairs)
+
+
+def _all_labels() -> Study:
+    """Of the rivals, those that the lesson's main claims rest on."""
+    full = {"distil.label_share": 1.0}
+    rows = [
+        replace(s, name=f"{s.name}_share_1", overrides={**s.overrides, **full})
+        for s in (LABELS, KL, *_losses(), *_released())
+        if s.name in MAIN
+    ]
+    return Study("loss, every clip with its label", tuple(rows), "labels_share_1")
 
 
 def _drop_paths(own: float) -> Study:

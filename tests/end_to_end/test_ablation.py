@@ -3,7 +3,7 @@
 Of all lessons, this one alone is not executed by nbval: four trainings at teaching
 size take too long for that. Here papermill executes it with small videos and nine
 epochs for a student. What does not come from these trainings is compared with the
-committed outputs, as nbval does.
+committed outputs, as nbval does. At the end, every Try of the lesson is tried.
 """
 
 import json
@@ -28,19 +28,28 @@ OVERRIDES = {
     "teacher.model": "vfl_net_lab_student",
     "data.frames": 2,
 }
+MEMORY = "print(say([-0.021, -0.006, 0.065]))"
+AGAIN = ("run", "one_run", "first_table", "first_gain", "both_noises")
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory) -> Path:
     """The folder of a run: ``out.ipynb`` and what the lesson wrote."""
     folder = tmp_path_factory.mktemp("ablation")
+    tried = nbformat.read(NOTEBOOK, as_version=4)
+    cells = {cell.id: cell.source for cell in tried.cells}
+    ignored = {"tags": ["nbval-ignore-output"]}
+    for source in (MEMORY, "seeds = [0, 1, 2]", *(cells[name] for name in AGAIN)):
+        tried.cells.append(nbformat.v4.new_code_cell(source, metadata=ignored))
+    nbformat.write(tried, folder / "tried.ipynb")
     given = {
         "data_root": str(write_small("ucf101", folder / "data")),
         "run_dir": str(folder / "run"),
         "overrides": OVERRIDES,
         "jobs": 2,
     }
-    line = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(folder / "out.ipynb")]
+    files = str(folder / "tried.ipynb"), str(folder / "out.ipynb")
+    line = [sys.executable, "-m", "papermill", *files]
     subprocess.run(
         [*line, "--cwd", str(NOTEBOOK.parent), "-y", json.dumps(given)],
         check=True,
@@ -85,11 +94,19 @@ def test_the_runs_and_their_tables_are_left(executed):
     told = json.loads((run / "ablation.json").read_text("utf-8"))
     assert told["standin"] is True
     page = (run / "ablation.md").read_text("utf-8")
-    assert "labels alone" in page and "2 seeds" in page and "stand-in" in page
+    assert "labels alone" in page and "seed 1" in page and "stand-in" in page
     assert (run / "reduced.png").stat().st_size > 1000
     for name in ("labels", "kl_teacher_12", "teacher_12"):
         for seed in (0, 1):
             assert (run / f"{name}_seed{seed}.log").is_file()
+
+
+def test_every_try_works_at_the_end(executed):
+    """Under the names that the lesson has left; a third seed joins the two."""
+    cells = nbformat.read(executed / "out.ipynb", as_version=4).cells
+    told = [shown(cell.outputs)[0] for cell in cells[-len(AGAIN) - 2 :]]
+    assert told[0] == "+1.3 points (-10.1 to +12.7), 3 seeds\n"
+    assert told[-2].count("mean of 3 seeds") == 1 and told[-1].count("seed ") >= 3
 
 
 def test_what_is_finished_is_read_and_not_run_again(executed):

@@ -297,9 +297,9 @@ def test_a_line_per_class_and_a_band_per_action():
 
 
 STUDIED = [
-    StudyRow("0", (0.5, 0.6, 0.7), SeedComparison((), 0.0, 0.0, 0.0), ""),
-    StudyRow("0.5", (0.7, 0.8, 0.9), SeedComparison((), 0.2, 0.1, 0.3), "0"),
-    StudyRow("0.9", (0.5, 0.7, 0.6), SeedComparison((), 0.0, -0.2, 0.2), "0"),
+    StudyRow("0", {0: 0.5, 1: 0.6, 7: 0.7}, SeedComparison((), 0.0, 0.0, 0.0), ""),
+    StudyRow("0.5", {0: 0.7, 1: 0.9}, SeedComparison((0.2, 0.3), 0.2, 0.1, 0.3), "0"),
+    StudyRow("0.9", {0: 0.5, 1: 0.7}, SeedComparison((0.0,), 0.0, -0.2, 0.2), "0"),
 ]
 
 
@@ -307,12 +307,23 @@ def test_a_marker_per_seed_and_only_what_is_told_apart_is_filled():
     drawn = study_figure("alpha", STUDIED, standin=True)
     left, right = drawn.axes
     points = [line for line in left.lines if line.get_marker() not in ("None", None)]
-    values = sorted(value for row in STUDIED for value in row.values)
-    assert sorted(line.get_xdata()[0] for line in points) == values
+    by_seed = {line.get_label(): list(line.get_xdata()) for line in points}
+    assert by_seed == {
+        "seed 0": [0.5, 0.7, 0.5],
+        "seed 1": [0.6, 0.9, 0.7],
+        "seed 7": [0.7],
+    }
+    assert len({line.get_marker() for line in points}) == 3
+    heights = [line.get_ydata()[0] for line in points]  # of the first row
+    assert heights == sorted(set(heights)) and max(map(abs, heights)) < 0.4
+    named = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert named == [*by_seed]
     dots = [line for line in right.lines if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in dots] == [20.0, 0.0]
     fills = [to_hex(line.get_markerfacecolor()).upper() for line in dots]
     assert fills == [PALETTE["student"], "#FFFFFF"]
     said = alt_text(drawn)
-    assert "0.5: mean 80.0 %, +20.0 points against 0, more than noise" in said
-    assert "0.9: mean 60.0 %, +0.0 points against 0, within noise" in said
+    assert (
+        "0.5: mean 80.0 % of 2 seeds, +20.0 points against 0 over 2 seeds, told" in said
+    )
+    assert "0.9: mean 60.0 % of 2 seeds, +0.0 points against 0 over 1 seed, not" in said

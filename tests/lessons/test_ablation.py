@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks import stored as stored_results
 from benchmarks import studies as benchmark
 from dvfl_lib.errors import LessonError, RecipeError
 from dvfl_lib.evaluation.comparison import compare_seeds
@@ -12,11 +13,9 @@ from dvfl_lib.lessons import ablation
 from dvfl_lib.lessons.ablation import (
     Ablation,
     ablation_figure,
-    count_told_apart,
     run_ablation,
     stored_ablation,
     study_markdown,
-    verdicts_markdown,
     write_ablation,
 )
 from dvfl_lib.lessons.ablation_grid import Study, grid_for, reduced_grid
@@ -40,6 +39,7 @@ def test_every_setting_of_a_grid_is_a_valid_recipe(profile):
     for setting in (s for study in grid.studies.values() for s in study.settings):
         same = grid.settings[setting.name]  # settings of one name are the same run
         assert (same.overrides, same.teacher) == (setting.overrides, setting.teacher)
+    assert ("all_labels" in grid.studies) == (recipe.distil.label_share < 1)
     early = "kl_" + [*grid.teachers][-1]
     assert {*reduced_grid(recipe).settings} == {"labels", early}
     mixes = recipe.augment.mixup > 0 or recipe.augment.cutmix > 0
@@ -69,6 +69,11 @@ def test_a_setting_of_drop_path_is_compared_with_the_same_rate():
     assert study.reference_of("kl_drop_0.2") == "labels_drop_0.2"
     # The authors' own pair: 0.1 with the teacher against 0.2 without.
     assert study.reference_of("kl_drop_0.1") == "labels_drop_0.2"
+    full = DEMO.studies["all_labels"]
+    assert {s.overrides["distil.label_share"] for s in full.settings} == {1.0}
+    names = ["labels", "kl", "reverse_kl", "squared_error", "released"]
+    assert [s.name for s in full.settings] == [f"{name}_share_1" for name in names]
+    assert full.settings[2].overrides["distil.loss"] == "reverse_kl"
     shares = DEMO.studies["label_share"]
     assert shares.reference_of("kl_share_1") == "labels_share_1"
     assert shares.reference_of("kl") == "labels"
@@ -102,7 +107,7 @@ def made_up(seeds=(0, 1, 2)) -> Ablation:
         for name, gain in gains.items()
         for seed in seeds
     }
-    return Ablation({"alpha": study}, tuple(seeds), found)
+    return Ablation({"alpha": study}, found)
 
 
 def test_differences_are_paired_by_seed():
@@ -114,30 +119,53 @@ def test_differences_are_paired_by_seed():
     assert first.told_apart and not last.told_apart and not reference.told_apart
 
 
-def test_tables_say_seeds_standin_and_verdict():
+def test_each_setting_has_its_own_seeds():
+    """Two are compared over the seeds of both."""
+    found = made_up()
+    more = {**found.found, "labels_seed7": {"top1": 0.9, "standin": True}}
+    more["labels_drop_0.1_seed0"] = {"top1": 0.1, "standin": True}  # another setting
+    found = replace(found, found=more)
+    assert found.values("labels") == {0: 0.50, 1: 0.51, 2: 0.52, 7: 0.9}
+    assert found.against("alpha", "alpha_0.1") == made_up().against(
+        "alpha", "alpha_0.1"
+    )
+    reference, *_ = found.rows("alpha")
+    assert reference.values == found.values("labels")
+    text = study_markdown(found, "alpha")
+    assert "| 50.0 | 51.0 | 52.0 | 90.0 | 60.8 |  |" in text
+    assert "| 59.0 | 61.0 | 63.0 |  | 61.0 | +10.0 against 0: told apart |" in text
+    words = ablation_figure(found, "alpha").get_label()
+    assert "0: mean 60.8 % of 4 seeds" in words
+    assert "+10.0 points against 0 over 3 seeds, told apart" in words
+
+
+def test_a_study_that_has_not_been_run_is_left_out():
+    found = made_up().found
+    own = made_up().studies["alpha"]
+    more = Study("more", (*own.settings, DEMO.settings["t_1"]), "labels")
+    assert [*Ablation.of({"alpha": own, "more": more}, found).studies] == ["alpha"]
+
+
+def test_tables_say_standin_and_verdict():
     found = made_up()
     text = study_markdown(found, "alpha")
-    assert "59.0 | 61.0 | 63.0 | 61.0 | +10.0 against 0: more than noise" in text
-    assert "+1.0 against 0: within noise" in text
-    assert "3 seeds; top-1 in percent; stand-in data." in text
-    said = verdicts_markdown(found)
-    assert "+10.0 (+7.5 to +12.5)" in said and "0.9" not in said
-    assert count_told_apart(found) == (2, 1, pytest.approx(0.1))
+    assert "59.0 | 61.0 | 63.0 | 61.0 | +10.0 against 0: told apart" in text
+    assert "+1.0 against 0: not told apart" in text
+    assert "Top-1 in percent; differences over the seeds of both; stand-in" in text
     words = ablation_figure(found, "alpha").get_label()
-    assert words.startswith("alpha, 3 seeds. 0: mean 51.0 %")
+    assert words.startswith("alpha. 0: mean 51.0 % of 3 seeds")
     # Two settings that several studies compare count once.
     alpha = found.studies["alpha"]
     turned = Study("turned", alpha.settings[:2], "alpha_0.1")  # the same pair
     both = replace(found, studies={"alpha": alpha, "turned": turned})
-    assert count_told_apart(both) == count_told_apart(found)
-    assert verdicts_markdown(both) == said
+    assert both.comparisons() == found.comparisons() and len(both.comparisons()) == 2
 
 
 def test_it_is_written_whole(tmp_path):
     paths = write_ablation(made_up(), tmp_path, {})
     assert [path.name for path in paths] == ["ablation.json", "ablation.md"]
     stored = json.loads(paths[0].read_text())
-    assert stored["standin"] is True and stored["seeds"] == [0, 1, 2]
+    assert stored["standin"] is True
     assert stored["found"]["labels_seed1"]["top1"] == 0.51
 
 
@@ -158,6 +186,7 @@ def test_an_old_stored_grid_is_refused(tmp_path, monkeypatch):
         ({"seeds": [1, 1]}, LessonError, "seeds"),
         ({"grid": "half"}, LessonError, "no 'half'; known: full"),
         ({"studies": ["beta"]}, LessonError, "no 'beta'.*alpha"),
+        ({"settings": ["kl_2"]}, LessonError, "no 'kl_2'.*kl"),
         ({"profile": "papier"}, RecipeError, "papier"),
         ({"overrides": {"distil.alfa": 1}}, RecipeError, "alfa"),
         ({"data_root": "nowhere"}, Exception, "nowhere: there is no such folder"),
@@ -173,9 +202,39 @@ def test_the_stored_grid_is_printed_whole(capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["studies", "ablation", "--show"])
     benchmark.main()
     text, (stored, _) = capsys.readouterr().out, stored_ablation()
-    for study in DEMO.studies.values():
+    for study in stored.studies.values():
         assert f"| {study.title} |" in text
     gain = stored.against("loss", "labels")
     assert f"{100 * gain.mean:+.1f} against forward KL" in text
-    compared, told, _ = count_told_apart(stored)
-    assert f"{told} of {compared} differences are more than noise" in text
+    told = [row.told_apart for _, row in stored.comparisons()]
+    assert f"{sum(told)} of {len(told)} differences are told apart" in text
+
+
+def test_more_seeds_of_some_settings_are_added_to_what_is_stored(tmp_path, monkeypatch):
+    """With the command that added them, and what made the others."""
+    old = {"command": "first", "date": "d", "commit": "c", "versions": {}}
+    old |= {"machine": {}, "commits of the runs": ["a"], **made_up().to_dict()}
+    (tmp_path / "ablation.json").write_text(json.dumps(old))
+    monkeypatch.setattr(stored_results, "RESULTS", tmp_path)
+    monkeypatch.setattr(benchmark, "project_root", lambda: tmp_path)
+    folder = tmp_path / "runs" / "ablation"
+    folder.mkdir(parents=True)
+
+    def run(*, seeds, settings, **others):
+        names = [f"{name}_seed{seed}" for name in settings for seed in seeds]
+        for name in names:
+            (folder / f"{name}.json").write_text('{"commit": "b"}')
+        ran = {name: {"top1": 0.7, "standin": True} for name in names}
+        return Ablation({}, ran)
+
+    monkeypatch.setattr(benchmark, "run_ablation", run)
+    line = "studies ablation --seeds 3 4 --settings labels alpha_0.1"
+    monkeypatch.setattr("sys.argv", line.split())
+    benchmark.main()
+    new = json.loads((tmp_path / "ablation.json").read_text())
+    assert new["command"] == f"python -m benchmarks.{line}"
+    assert [origin["command"] for origin in new["earlier"]] == ["first"]
+    assert new["commits of the runs"] == ["a", "b"]
+    found = Ablation({}, new["found"])
+    assert [*found.values("labels")] == [0, 1, 2, 3, 4]
+    assert [*found.values("alpha_0.9")] == [0, 1, 2]
