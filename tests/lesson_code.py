@@ -104,7 +104,7 @@ class Outputs:
     def printed(self, code: str) -> str:
         """What that cell printed."""
         outputs = self.cell(code)["outputs"]
-        streams = (o for o in outputs if o["output_type"] == "stream")
+        streams = (o for o in outputs if o.get("name") == "stdout")
         return "".join("".join(output["text"]) for output in streams)
 
     def shown(self, code: str) -> str:
