@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,15 @@ def test_a_question_comes_before_its_result(cells):
         if "**Question.**" in cell["source"]:
             rest = [c["cell_type"] for c in cells[number + 1 :]]
             assert "code" in rest[:2], cell["source"][:80]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS[5:], ids=lambda path: path.stem)
+def test_a_question_is_never_ten_cells_away(path):
+    """Lessons 00 to 04 have stretches in which the reader writes and looks."""
+    found = json.loads(path.read_text("utf-8"))["cells"]
+    asked = re.compile(r"\*\*(Question|Try)\.\*\*")
+    places = [n for n, c in enumerate(found) if asked.search("".join(c["source"]))]
+    assert max(b - a for a, b in pairwise([0, *places])) <= 10
 
 
 def test_after_each_figure_stands_what_to_notice(cells):
