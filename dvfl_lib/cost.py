@@ -35,7 +35,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from .errors import ModelError
-from .vfl_net import create_model
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
@@ -141,16 +140,11 @@ def peak_process_memory(
 ) -> int:
     """Bytes by which a process grows at most while a network works on one clip.
 
-    Measured by the operating system, on the CPU, in a fresh process of one thread that
-    has built the network ``name`` and run it once on a tiny clip: neither that nor
-    Python and PyTorch count, but the clip (1, frames, 3, size, size) does.
+    Measured by the operating system, on the CPU, in a fresh process of one thread
+    that has built the network ``name`` and run it once on a tiny clip: neither that nor
+    Python and PyTorch count. Includes the clip (1, frames, 3, size, size).
     ``training``: with a backward pass. Raises as ``number_from_process``.
-    With ``DVFL_TEST=1`` in the environment, ``peak_tensor_memory`` counts to answer.
     """
-    if os.environ.get("DVFL_TEST") == "1":
-        with torch.device("meta"), torch.no_grad():
-            clip = torch.empty(1, frames, 3, size, size)
-            return peak_tensor_memory(create_model(name, 101), clip)
     call = f"_print_growth({name!r}, {frames!r}, {size!r}, {training!r})"
     code = f"from dvfl_lib.cost import _print_growth; {call}"
     return number_from_process(code, f"measuring {name}")
@@ -161,19 +155,24 @@ def number_from_process(code: str, what: str) -> int:
 
     ``ModelError`` where it fails, for instance for want of memory.
     """
-    paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    root = str(Path(__file__).resolve().parents[1])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     child = [sys.executable, "-c", code]
     done = subprocess.run(child, capture_output=True, text=True, env=env, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        told = f"{what} failed in its process (status {done.returncode}): {reason}"
-        raise ModelError(f"{told}. Is there enough memory?")
+        raise ModelError(
+            f"{what} failed in its process (status {done.returncode}): "
+            f"{reason}. Is there enough memory?"
+        )
     return int(done.stdout)
 
 
 def _print_growth(name: str, frames: int, size: int, training: bool) -> None:
     """What the fresh process of ``peak_process_memory`` does."""
+    from .vfl_net import create_model
+
     torch.set_num_threads(1)
     model = create_model(name, 101)
 
@@ -255,16 +254,17 @@ class ViewCost:
 
     def to_dict(self) -> dict[str, object]:
         """Plain dictionary with units in its keys, for JSON."""
+        count = self.views_per_video
         return {
             "name": self.name,
             "views": asdict(self.views),
-            "views_per_video": self.views_per_video,
+            "views_per_video": count,
             "parameters": self.parameters,
             "macs_per_view": self.macs,
-            "macs_per_video": self.macs * self.views_per_video,
+            "macs_per_video": self.macs * count,
             "measured": {
                 "seconds_per_view_median": self.seconds,
-                "seconds_per_video": self.seconds * self.views_per_video,
+                "seconds_per_video": self.seconds * count,
                 "repeats": self.repeats,
                 "device": self.device,
                 "decoding_included": False,

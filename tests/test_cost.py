@@ -178,15 +178,10 @@ def test_counting_memory_is_repeatable_and_leaves_no_trace():
     assert not [o for o in gc.get_objects() if type(o) is cost._AliveBytes]
 
 
-@pytest.mark.parametrize(
-    ("training", "factor"),
-    [(False, 2.5), pytest.param(True, 1.75, marks=pytest.mark.nightly)],
-)
-def test_a_process_grows_by_the_counted_memory_and_not_by_much_more(
-    monkeypatch, training, factor
-):
+@pytest.mark.nightly
+@pytest.mark.parametrize(("training", "factor"), [(False, 2.5), (True, 1.75)])
+def test_a_process_grows_by_the_counted_memory_and_not_by_much_more(training, factor):
     """Scratch memory inside single operations comes on top, within a factor."""
-    monkeypatch.delenv("DVFL_TEST", raising=False)
     model = shapes_only("vfl_net_lab_teacher")
     clip = torch.empty(1, 8, 3, 224, 224, device="meta")
 

@@ -80,12 +80,12 @@ def fingerprint(values: dict[str, Any], clips: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def locked(folder: Path, doing: str) -> Iterator[None]:
+def locked(folder: Path, doing: str, patience: float = 0.0) -> Iterator[None]:
     """Make the folder and hold its lock inside the block; a killed process lets go.
 
-    ``doing`` is what another process that holds the lock is doing.
+    ``doing``: what another that holds it does, waited for ``patience`` seconds or more.
     """
-    lock = FileLock(folder / ".lock", timeout=_PATIENCE)
+    lock = FileLock(folder / ".lock", timeout=max(patience, _PATIENCE))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()

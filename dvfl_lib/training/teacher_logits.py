@@ -43,6 +43,7 @@ from .checkpointing import fingerprint, locked, model_digest
 from .devices import on_main
 
 _META = "dvfl-teacher-logits"  # the one metadata entry, holding JSON
+_PATIENCE = 3600.0  # seconds; another student may be filling the same folder
 # Of the recipes: what does not change a training clip.
 _IDLE = (
     "data.holdout_share",
@@ -110,7 +111,8 @@ class StoredTeacher:
     def _begin(self, held: ExitStack) -> list[int]:
         """Check what is there; returns the views to be made, with the lock held."""
         if self._missing():
-            held.enter_context(locked(self.folder, "filling the teacher's logits"))
+            doing = "filling the teacher's logits"
+            held.enter_context(locked(self.folder, doing, _PATIENCE))
         missing = self._missing()
         for view in set(range(self.clips.views)) - set(missing):
             self._read(view)

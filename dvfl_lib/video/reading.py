@@ -174,10 +174,11 @@ class VideoReader(AbstractContextManager):
 
     def _to_array(self) -> np.ndarray:
         """The latest frame, upright RGB (H, W, 3), of the size of the first one."""
-        sides = ("height", "width")[:: -1 if self.index.rotation % 180 else 1]
-        size = dict(zip(sides, (self.height, self.width), strict=True))
+        height, width = self.height, self.width
+        if self.index.rotation % 180:
+            height, width = width, height
         # Threads would be started anew for every frame, and cost more than the work.
-        array = self._latest.to_ndarray(format="rgb24", threads=1, **size)
+        array = self._latest.reformat(width, height, "rgb24", threads=1).to_ndarray()
         return np.rot90(array, self.index.rotation // 90)
 
     def close(self) -> None:

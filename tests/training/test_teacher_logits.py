@@ -1,6 +1,8 @@
 """Stored logits: they stand in for the teacher, and stale ones are never used."""
 
 import shutil
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -226,7 +228,31 @@ def test_a_damaged_view_is_refused_and_made_again_once_deleted(cache, clips, cha
 
 
 def test_two_processes_do_not_fill_one_folder(tmp_path, clips, monkeypatch):
-    monkeypatch.setattr(checkpointing, "_PATIENCE", 0.3)
+    monkeypatch.setattr(checkpointing, "_PATIENCE", 0.1)
+    monkeypatch.setattr(teacher_logits, "_PATIENCE", 0.3)
     with locked(stored_teacher(tmp_path / "cache", clips).folder, "filling"):
         with pytest.raises(RunDirectoryError, match="another process is filling"):
             opened(tmp_path / "cache", clips)
+
+
+def test_a_second_student_of_a_sweep_waits_for_the_first(tmp_path, clips, monkeypatch):
+    """However long it takes, and asks the teacher nothing that is there by then."""
+    monkeypatch.setattr(checkpointing, "_PATIENCE", 0.1)
+    opened(tmp_path / "first", clips)
+    folder = stored_teacher(tmp_path / "cache", clips).folder
+
+    def fill(begun):
+        with locked(folder, "filling"):
+            begun.set()
+            time.sleep(0.5)
+            made = stored_teacher(tmp_path / "first", clips).folder
+            ours = shutil.ignore_patterns(".lock")
+            shutil.copytree(made, folder, dirs_exist_ok=True, ignore=ours)
+
+    begun, teacher = threading.Event(), Counted()
+    first = threading.Thread(target=fill, args=(begun,))
+    first.start()
+    begun.wait()
+    opened(tmp_path / "cache", clips, teacher)
+    first.join()
+    assert teacher.clips == 0
