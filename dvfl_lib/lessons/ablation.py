@@ -200,7 +200,7 @@ def _chosen(known: Mapping[str, Any], names: Sequence[str], what: str) -> dict:
     """Those of these names; unknown ones are refused."""
     for name in names:
         if name not in known:
-            raise LessonError(f"{what}: there is no {name!r}, only: {', '.join(known)}")
+            raise LessonError(f"{what}: there is no {name!r}, only {', '.join(known)}")
     return {name: known[name] for name in names}
 
 

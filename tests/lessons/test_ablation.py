@@ -184,7 +184,7 @@ def test_an_old_stored_grid_is_refused(tmp_path, monkeypatch):
     [
         ({"seeds": []}, LessonError, "seeds"),
         ({"seeds": [1, 1]}, LessonError, "seeds"),
-        ({"grid": "half"}, LessonError, "no 'half'; known: full"),
+        ({"grid": "half"}, LessonError, "no 'half', only full"),
         ({"studies": ["beta"]}, LessonError, "no 'beta'.*alpha"),
         ({"settings": ["kl_2"]}, LessonError, "no 'kl_2'.*kl"),
         ({"profile": "papier"}, RecipeError, "papier"),
