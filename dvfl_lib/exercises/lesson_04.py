@@ -1,0 +1,399 @@
+"""Lesson 04, seeing modulators: the code of its exercises.
+
+Public names: ``PARTS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .exercise import Part, changed, normal, whole
+
+
+def each(function: Callable, old: str, **new: str) -> dict[str, Callable]:
+    """A mistake for each text that could stand in the place of ``old``."""
+    made = {name: changed(function, (old, text)) for name, text in new.items()}
+    return {name.replace("_", " "): mistake for name, mistake in made.items()}
+
+
+# 04.1
+def worst(proj, q, m_space, m_time, output):
+    again = proj(q * m_space * m_time)
+    return float((again - output).abs().max())
+
+
+def written(rng: torch.Generator, wrong: dict | None = None, noise=0.0) -> tuple:
+    """A layer's last step, its output wrong at some places."""
+    proj = nn.Linear(2, 2).double().requires_grad_(False)  # order of factors is free
+    q, m_space, m_time = (normal(rng, 1, 5, 3, 7, 2).double() for _ in range(3))
+    output = proj(q * m_space * m_time) + noise * normal(rng, 1, 5, 3, 7, 2).abs()
+    for place, amount in (wrong or {}).items():
+        output.view(-1)[place] += amount
+    return proj, q, m_space, m_time, output
+
+
+PRODUCT = "(q * m_space * m_time)"
+
+proven = Part(
+    worst,
+    cases={
+        "as it was written down": written,
+        "one number written down too large": lambda rng: written(rng, {11: 0.5}),
+        "one number too small": lambda rng: written(rng, {31: -0.75}),
+        "two of them, one much worse": lambda rng: written(rng, {3: 1.0, 29: -3.0}),
+        "all of them too large": lambda rng: written(rng, noise=0.3),
+    },
+    mistakes={
+        **each(worst, ".abs().max()", signed=".max()", mean=".abs().mean()"),
+        **each(worst, ".abs().max()", late_abs=".max().abs()", length=".norm()"),
+        **each(worst, ".abs()", sum=".abs().sum()", largest_square=".square()"),
+        **each(worst, ".abs().max()", mean_of_squares=".square().mean()"),
+        **each(worst, "proj" + PRODUCT, no_projection=PRODUCT),
+        **each(worst, PRODUCT, sum_of_modulators="(q * (m_space + m_time))"),
+        **each(worst, PRODUCT, space_alone="(q * m_space)", time_alone="(q * m_time)"),
+        **each(worst, "proj(q", no_bias="F.linear(weight=proj.weight, input=q"),
+    },
+)
+
+
+# 04.2
+def length_of(modulator):
+    return modulator.square().sum(dim=-1).sqrt()
+
+
+def away(modulator):
+    return (modulator - 1).square().sum(dim=-1).sqrt()
+
+
+MODULATORS = {
+    "at rest, 16 channels": lambda rng: (torch.ones(1, 1, 1, 1, 16),),
+    "both signs": lambda rng: (normal(rng, 2, 5, 3, 7, 11),),
+    "near rest": lambda rng: (1 + 0.1 * normal(rng, 1, 5, 3, 2, 7),),
+    "all axes of one size": lambda rng: (normal(rng, 3, 3, 3, 3, 3) - 0.5,),
+    "one channel": lambda rng: (normal(rng, 1, 3, 2, 5, 1),),
+}
+ROOT = ".square().sum(dim=-1).sqrt()"
+NO_LENGTH = {  # other ways from the channels to one number
+    "no_root": ".square().sum(dim=-1)",
+    "root_of_the_mean": ".square().mean(dim=-1).sqrt()",
+    "mean_of_squares": ".square().mean(dim=-1)",
+    "sizes_added": ".abs().sum(dim=-1)",
+    "mean_of_sizes": ".abs().mean(dim=-1)",
+    "channels_added": ".sum(dim=-1)",
+    "mean_of_channels": ".mean(dim=-1)",
+    "largest_channel": ".abs().amax(dim=-1)",
+}
+
+lengths = Part(
+    length_of,
+    cases=MODULATORS,
+    mistakes={
+        **each(length_of, ROOT, **NO_LENGTH),
+        **each(length_of, ROOT, over_frames=".norm(dim=1)", over_all=".norm()"),
+        **each(length_of, ROOT, over_columns=".norm(dim=-2)"),
+        "rest taken off": away,
+    },
+    axes="B T H W",
+)
+
+from_rest = Part(
+    away,
+    cases=MODULATORS,
+    mistakes={
+        "from zero": length_of,
+        "lengths subtracted": lambda m: m.norm(dim=-1) - m.shape[-1] ** 0.5,
+        "lengths compared": lambda m: (m.norm(dim=-1) - m.shape[-1] ** 0.5).abs(),
+        "one from the length": lambda m: m.norm(dim=-1) - 1,
+        "size of that": lambda m: (m.norm(dim=-1) - 1).abs(),
+        **each(away, ROOT, **{f"rest_{n}": text for n, text in NO_LENGTH.items()}),
+        **each(away, " - 1", rest_is_the_mean=" - modulator.mean()", plus_one=" + 1"),
+        **each(away, " - 1", rest_is_its_own_mean=" - modulator.mean(-1, True)"),
+        **each(away, " - 1", root_at_rest=" - modulator.shape[-1] ** 0.5"),
+    },
+    axes="B T H W",
+)
+
+
+# 04.3
+def signed_lengths(gates, contexts):
+    sizes = [z.square().sum(dim=-1).sqrt() for z in contexts]
+    return torch.stack([gates[..., n] * size for n, size in enumerate(sizes)], dim=-1)
+
+
+def vectors(gates, contexts):
+    return [gates[..., n, None] * z for n, z in enumerate(contexts)]
+
+
+def two_gates(rng: torch.Generator) -> tuple:
+    """Two gates of the same size, two contexts of different length."""
+    contexts = [torch.tensor(z).view(1, 1, 1, 1, 2) for z in ([3.0, -4.0], [0.6, 0.8])]
+    return torch.tensor([-0.5, 0.5]).view(1, 1, 1, 1, 2), contexts
+
+
+def levels_of(b, t, h, w, c, local, *, of_all="frame") -> Callable:
+    """Gates, local contexts and a global one: of each frame, or of each place."""
+    last = (b, t, 1, 1, c) if of_all == "frame" else (b, 1, h, w, c)
+
+    def arguments(rng: torch.Generator) -> tuple:
+        contexts = [normal(rng, b, t, h, w, c) + 0.5 for _ in range(local)]
+        return normal(rng, b, t, h, w, local + 1), [*contexts, normal(rng, *last) / 3]
+
+    return arguments
+
+
+contributions = Part(
+    signed_lengths,
+    cases={
+        "two gates of the same size": two_gates,
+        "in space: the global one of each frame": levels_of(2, 5, 3, 7, 11, 2),
+        "in time: of each place": levels_of(1, 5, 3, 7, 2, 2, of_all="place"),
+        "four levels and the global one": levels_of(1, 2, 5, 3, 7, 4),
+        "all axes of one size": levels_of(3, 3, 3, 3, 3, 2),
+    },
+    mistakes={
+        "gate alone": lambda gates, contexts: gates + 0.0,
+        "sign lost": lambda gates, contexts: signed_lengths(gates.abs(), contexts),
+        "sign alone": lambda gates, contexts: signed_lengths(gates.sign(), contexts),
+        "negative left out": lambda g, contexts: signed_lengths(g.relu(), contexts),
+        "length alone": lambda g, contexts: signed_lengths(g * 0 + 1, contexts),
+        **each(signed_lengths, ROOT, **NO_LENGTH),
+        "global left out": changed(signed_lengths, ("contexts]", "contexts[:-1]]")),
+        "shares": lambda g, z: F.normalize(signed_lengths(g, z), p=1, dim=-1),
+        "summed up": lambda g, z: signed_lengths(g, z).sum(dim=-1),
+        "vectors": lambda g, z: torch.stack(vectors(g, z), dim=-2),
+        "vectors added": lambda g, z: sum(vectors(g, z)),
+        "length of the sum": lambda g, z: sum(vectors(g, z)).norm(dim=-1),
+    },
+    axes="B T H W L",
+)
+
+
+# 04.4
+def closing(level, levels):
+    def hook(module, given, output):
+        output = output.clone()
+        output[..., level - levels - 1] = 0.0
+        return output
+
+    return hook
+
+
+closed = Part(
+    closing,
+    cases={
+        "level 2 of three": lambda rng: (2, 3, torch.arange(1.0, 8)),
+        "the first of three": lambda rng: (1, 3, normal(rng, 2, 5, 3, 7, 11)),
+        "the global one": lambda rng: (3, 3, normal(rng, 1, 5, 3, 2, 7)),
+        "one of five": lambda rng: (2, 5, normal(rng, 7, 7, 3, 7, 13)),
+        "gates and nothing else": lambda rng: (1, 2, normal(rng, 2, 2, 2, 2, 2)),
+    },
+    mistakes={
+        **each(closing, " - levels - 1]", from_zero=" - levels]", front=" - 1]"),
+        **each(closing, " - levels - 1]", front_from_zero="]", always_three=" - 4]"),
+        **each(closing, "level - levels - 1]", behind="-level]", all="-levels:]"),
+        "opened": changed(closing, ("= 0.0", "= 1.0")),
+        "in place": changed(closing, (".clone()", "")),
+        "nothing returned": changed(closing, ("return output", "return")),
+        "in place, nothing returned": changed(
+            closing, (".clone()", ""), ("return output", "return")
+        ),
+    },
+    run=lambda answer, n, of, y: answer(n, of)(nn.Identity(), (y,), y),
+)
+
+
+def cost(network, place, hook, clips, labels):
+    def share():
+        return network(clips).softmax(dim=1)[range(len(labels)), labels]
+
+    before = share()
+    handle = place.register_forward_hook(hook)
+    after = share()
+    handle.remove()
+    return float((before - after).mean())
+
+
+def asked_again(answer, *arguments):
+    """The second call of two: the first one must leave no hook behind."""
+    answer(*arguments)
+    return answer(*arguments)
+
+
+def small(clips: int, classes: int, inner: int = 1) -> Callable:
+    """A network with random weights; one layer is put to rest, or made to help."""
+
+    def arguments(rng: torch.Generator) -> tuple:
+        layers = nn.Linear(24, 7), nn.GELU(), nn.Linear(7, classes)
+        network = nn.Sequential(nn.Flatten(), *layers).requires_grad_(False)
+        network[3].weight.mul_(5)
+        seen, labels = normal(rng, clips, 2, 3, 2, 2), whole(rng, 0, classes, clips)
+        if inner == 1:
+            return network, network[1], lambda m, x, y: torch.ones_like(y), seen, labels
+        labels = network(seen).abs().argmin(dim=1)
+        return network, network[3], lambda m, x, y: -y.abs(), seen, labels
+
+    return arguments
+
+
+def rising(rng: torch.Generator) -> tuple:
+    """Two answers: the first is "Rising" and has 0.90, and 0.18 with the hook."""
+    network, layer, _, clip, labels = small(1, 2, inner=3)(rng)
+    layer.weight.zero_()
+    layer.bias.copy_(torch.tensor([0.9, 0.1]).log())
+    changed_to = torch.tensor([[0.18, 0.82]]).log()
+    return network, layer, lambda *given: changed_to, clip, labels * 0
+
+
+FOUND = "    labels = network(clips).argmax(dim=1)\n"
+SHARE = ".softmax(dim=1)[range(len(labels)), labels]"
+
+effect = Part(
+    cost,
+    cases={
+        "Rising, 0.90 and then 0.18": rising,
+        "five clips": small(5, 3),
+        "as many clips as classes": small(7, 7),
+        "a change that helps": small(5, 3, inner=3),
+        "one clip": small(1, 11),
+    },
+    mistakes={
+        **each(cost, "before - after", after_less_before="after - before"),
+        **each(cost, ".mean()", sizes_of_the_changes=".abs().mean()", first="[0]"),
+        **each(cost, ".mean()", size_of_the_cost=".mean().abs()", sum=".sum()"),
+        **each(cost, ".mean()", in_parts=".mean() / before.mean()"),
+        **each(cost, "before - after", what_is_left="after"),
+        **each(cost, ".softmax(dim=1)", logits="", over_clips=".softmax(dim=0)"),
+        **each(cost, ".softmax(dim=1)", logarithms=".log_softmax(1)", own=".sigmoid()"),
+        **each(cost, "[range(len(labels)), labels]", all_pairs="[:, labels]"),
+        **each(cost, "[range(len(labels)), labels]", class_of_each_answer=".amax(1)"),
+        **each(cost, SHARE, how_often_right=".argmax(1).eq(labels).float()"),
+        **each(cost, "    before =", class_of_the_answer=FOUND + "    before ="),
+        "alike": changed(cost, ("    handle.remove()\n", "")),
+    },
+    run=asked_again,
+)
+
+
+# 04.5
+def to_grey(maps):
+    return (255 * maps / maps.max()).round().to(torch.uint8)
+
+
+def frames(*tops: int, h: int, w: int, scale: float) -> Callable:
+    """Maps with values near steps of grey; ``tops``: the brightest of each frame."""
+
+    def arguments(rng: torch.Generator) -> tuple:
+        top = torch.tensor(tops).view(-1, 1, 1)
+        steps = (3 + (top - 4) * torch.rand(len(tops), h, w, generator=rng)).round()
+        steps += 0.6 * torch.rand(steps.shape, generator=rng) - 0.3
+        steps[:, h // 2, w // 2] = top[:, 0, 0].float()
+        return (steps * scale / 255,)
+
+    return arguments
+
+
+FADING = [[[1.8, 3.3]], [[1.8, 4.4]]]
+
+grey = Part(
+    to_grey,
+    cases={
+        "a ground of 1.8 in both frames": lambda rng: (torch.tensor(FADING),),
+        "frames that grow brighter": frames(61, 120, 200, 255, 240, h=3, w=7, scale=5),
+        "all below one": frames(255, 101, 180, h=5, w=2, scale=0.7),
+        "one frame": frames(255, h=5, w=7, scale=20),
+        "all axes of one size": frames(90, 255, 140, h=3, w=3, scale=11),
+    },
+    mistakes={
+        **each(to_grey, "maps.max()", each_place_its_own="maps.amax(dim=0)"),
+        **each(to_grey, "maps.max()", each_frame_its_own="maps.amax((1, 2), True)"),
+        **each(to_grey, "maps.max()", each_row_its_own="maps.amax(2, True)"),
+        **each(to_grey, ".round()", cut_off="", rounded_up=".ceil()"),
+        **each(to_grey, " / maps.max()", not_scaled=""),
+        **each(to_grey, "(255 * ", too_short="(", wraps="(256 * ", inverted="(-255 * "),
+        **each(to_grey, "(255 * maps", black_and_white="255 * (maps"),
+        "darkest is black": lambda maps: to_grey(maps - maps.min()),
+    },
+    axes="T H W",
+)
+
+
+# 04.6
+def mean_ranks(values, share=0.5):
+    below = (values < values[:, None]).sum(dim=1)
+    equal = (values == values[:, None]).sum(dim=1)
+    return below + share * equal
+
+
+def correlation(first, second):
+    a, b = (mean_ranks(maps.flatten()).double() for maps in (first, second))
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / (a.norm() * b.norm()))
+
+
+def by_differences(first, second):
+    apart = mean_ranks(first.flatten()) - mean_ranks(second.flatten())
+    return float(1 - 6 * apart.square().sum() / (len(apart) ** 3 - len(apart)))
+
+
+def frame_by_frame(first, second):
+    return sum(map(correlation, first, second)) / len(first)
+
+
+RANKS = "mean_ranks(maps.flatten())"
+TWICE = "maps.flatten().argsort().argsort()"
+DENSE = "maps.unique(return_inverse=True)[1].flatten()"
+
+agreement = Part(
+    correlation,
+    cases={
+        "reversed order": lambda rng: (lambda x: (x, -x.exp()))(normal(rng, 1, 2, 3)),
+        "the same order": lambda rng: (lambda x: (x, x.exp()))(normal(rng, 2, 3, 5)),
+        "all different": lambda rng: (normal(rng, 5, 3, 7), normal(rng, 5, 3, 7)),
+        "zero at many tokens": lambda rng: (
+            normal(rng, 3, 5, 2),
+            F.relu(normal(rng, 3, 5, 2) - 0.4),
+        ),
+        "few different numbers": lambda rng: tuple(
+            whole(rng, 0, n, 2, 7, 3).float() for n in (5, 3)
+        ),
+    },
+    mistakes={
+        **each(correlation, RANKS, values="maps.flatten()", order_of_appearance=TWICE),
+        **each(correlation, RANKS, places="maps.flatten().argsort()", dense=DENSE),
+        **each(correlation, "flatten())", lowest="flatten(), 0)"),
+        **each(correlation, "flatten())", highest="flatten(), 1)"),
+        **each(correlation, "float(", reversed="-float(", size="abs("),
+        **each(correlation, "a - a.mean(), b - b.mean()", no_mean="a, b"),
+        **each(correlation, " / (a.norm() * b.norm())", only_added=""),
+        **each(correlation, "sum() / (a.norm() * b.norm())", covariance="mean()"),
+        "differences": by_differences,
+        "frame by frame": frame_by_frame,
+    },
+)
+
+
+# 04.7
+SENTENCES = ["share", "reversal", "half", "same_for_all"]
+SENTENCES += ["needed", "region", "maps", "untrained"]
+TRUE = ["reversal", "half", "region"]
+sentences = {
+    name: Part(name in TRUE, mistakes={name: name not in TRUE}, predicted=True)
+    for name in SENTENCES
+}
+CROSSES = {"own token twice": 212, "without itself": 210, "space alone": 196}
+CROSSES |= {"all tokens": 3136, "rows and columns": 42, "time alone": 16}
+
+
+PARTS = {
+    "04.1": proven,
+    "04.2": {"length": lengths, "from_rest": from_rest},
+    "04.3": contributions,
+    "04.4": {"closed": closed, "effect": effect},
+    "04.5": grey,
+    "04.6": agreement,
+    "04.7": {**sentences, "tokens": Part(211, mistakes=CROSSES, predicted=True)},
+}
