@@ -1,0 +1,399 @@
+"""Lesson 06, knowledge distillation: the code of its exercises.
+
+Public names: ``PARTS``.
+"""
+
+from __future__ import annotations
+
+from math import log
+
+import torch
+import torch.nn.functional as F
+
+from ..distillation import kd_loss
+from .exercise import Part, changed, normal
+
+# The lesson's student A and its teacher's opinion of a clip; the triangle's two points.
+A, P = torch.tensor([[[0.6, 0.3, 0.1]], [[0.53886, 0.42198, 0.03916]]]).log()
+SURE, STAR = torch.tensor([[[0.001, 0.001, 0.998]], [[0.55, 0.35, 0.10]]]).log()
+FAR = torch.tensor([[1.0, -3000.0, 0.0]])
+
+
+def guess(name, right, **wrong):
+    """A part whose answer is a value. The mistakes' names begin with a common one."""
+    told = {f"{name}: {word}": value for word, value in wrong.items()}
+    return Part(right, mistakes=told, predicted=True)
+
+
+def edited(function):
+    """Mistakes from lines "name | what stands there | what to put there"."""
+    return lambda table: {
+        name: changed(function, (old, new))
+        for name, old, new in (
+            row.strip().split(" | ") for row in table.split("\n")[1:-1]
+        )
+    }
+
+
+def two(clips, classes, *more):
+    """Logits of a student and of a teacher, and what else a call gets."""
+    return lambda rng: (
+        2 * normal(rng, clips, classes),
+        3 * normal(rng, clips, classes),
+        *(one(rng) if callable(one) else one for one in more),
+    )
+
+
+OPEN = {"student A, T = 1": lambda rng: (A.clone(), P.clone(), 1.0)}
+CLOSED = {
+    "five clips, seven classes": two(5, 7, 4.0),
+    "one clip": two(1, 11, 3.0),
+    "as many clips as classes": two(5, 5, 2.0),
+    "T below 1": two(7, 3, 0.5),
+    "T of ten": two(2, 13, 10.0),
+}
+PARTS = {}
+PARTS["06.1"] = {
+    "of_sum": guess("sum", 2.4, one=0.3, classes=3.6, both=28.8, over=0.2, mean=0.025),
+    "of_mean": guess("mean", 0.025, clips=0.3, by=0.0375, both=0.003125, over=0.2),
+    "of_batchmean": guess("batchmean", 0.3, sum=2.4, mean=0.025, twice=0.0375),
+    "fourth": guess("fourth", "exchanged", **{n: n for n in ("sum", "mean", "no log")}),
+    "fifth": guess("fifth", "no log", **{n: n for n in ("sum", "mean", "exchanged")}),
+}
+
+
+def divergence(student, teacher, T):
+    log_q = (student / T).log_softmax(dim=-1)
+    log_p = (teacher / T).log_softmax(dim=-1)
+    each = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
+    return T**2 * each.mean()
+
+
+PARTS["06.2"] = Part(
+    divergence,
+    cases=OPEN | CLOSED | {"a far logit": lambda rng: (FAR.clone(), P.clone(), 2.0)},
+    mistakes={
+        "exchanged": lambda s, t, T: divergence(t, s, T),
+        "neither softened": lambda s, t, T: T**2 * divergence(s, t, 1.0),
+        "no temperature": lambda s, t, T: divergence(s, t, 1.0),
+        "times T": lambda s, t, T: T**4 * divergence(s, t, 1 / T),
+        "over the batch": lambda s, t, T: divergence(s.T, t.T, T) * s.shape[1] / len(s),
+    }
+    | edited(divergence)("""
+        weighed by the student | log_p.exp() | log_q.exp()
+        sign | log_p - log_q | log_q - log_p
+        no log | log_p - log_q | log_p - log_q.exp()
+        not weighed | log_p.exp() * | 1 *
+        mean over classes | .sum(dim=-1) | .mean(dim=-1)
+        summed | each.mean() | each.sum()
+        one value per clip | each.mean() | each
+        factor missing | T**2 * | 1 *
+        T once | T**2 | T
+        teacher not softened | teacher / T | teacher
+        student not softened | student / T | student
+        entropy left in | log_p - log_q | -log_q
+        in two steps | student / T).log_softmax(dim=-1) | student / T).softmax(-1).log()
+    """),
+)
+
+
+def pull(student, teacher, T):
+    q, p = ((z / T).softmax(dim=-1) for z in (student, teacher))
+    return T * (q - p)
+
+
+def turn(student, teacher, T):
+    log_q, log_p = ((z / T).log_softmax(dim=-1) for z in (student, teacher))
+    q, ratio = log_q.exp(), log_q - log_p
+    return T * q * (ratio - (q * ratio).sum(dim=-1, keepdim=True))
+
+
+def released(student, teacher, T):
+    q, p = ((z / T).softmax(dim=-1) for z in (student, teacher))
+    return -T * q * (p - (p * q).sum(dim=-1, keepdim=True))
+
+
+PARTS["06.3"] = {
+    "kl_gradient": Part(
+        pull,
+        cases=OPEN | CLOSED,
+        mistakes={
+            "both at T = 1": lambda s, t, T: T * pull(s, t, 1.0),
+            "T left out": lambda s, t, T: pull(s, t, 1.0),
+            "over the batch": lambda s, t, T: pull(s.T, t.T, T).T,
+            "by the teacher": lambda s, t, T: turn(t, s, T),
+            "reverse": turn,
+            "limit": lambda s, t, T: (s - t - (s - t).mean(-1, True)) / s.shape[-1],
+            "released": released,
+            "teacher at T = 1": lambda s, t, T: pull(s, T * t, T),
+            "student at T = 1": lambda s, t, T: pull(T * s, t, T),
+        }
+        | edited(pull)("""
+            pushes away | q - p | p - q
+            chain rule | T * (q | T**2 * (q
+            no square | T * (q | 1 / T * (q
+            T gone | T * (q | 1 * (q
+            label | - p) | - F.one_hot(p.argmax(-1), p.shape[-1]))
+            batch's mean | T * (q | T / len(q) * (q
+        """),
+        axes="B K",
+    ),
+    "limit": guess(
+        "limit", 0.5, raw=1.5, sum=2.0, both=6.0, sign=-0.5, alone=-0.25, old=-0.0625
+    ),
+}
+
+
+def both_losses(student, teacher, labels, alpha, T):
+    log_q = (student / T).log_softmax(dim=-1)
+    p = (teacher.detach() / T).softmax(dim=-1)
+    teaching = T**2 * F.kl_div(log_q, p, reduction="batchmean")
+    return alpha * teaching + (1 - alpha) * F.cross_entropy(student, labels)
+
+
+def who_learns(answer, student, teacher, *rest):
+    """The loss, and which of the two gets a gradient that is not zero."""
+    both = [z.clone().requires_grad_() for z in (student, teacher)]
+    loss = answer(*both, *rest)
+    if getattr(loss, "requires_grad", False):
+        loss.sum().backward()
+    learns = [z.grad is not None and bool(z.grad.any()) for z in both]
+    named = {"loss": loss, "student learns": learns[0], "teacher learns": learns[1]}
+    return None if loss is None else named
+
+
+def with_labels(clips, classes, *rest):
+    """Labels, too, each class as often as another, so that none is without a clip."""
+    labels = (lambda rng: torch.randperm(clips, generator=rng) % classes,)
+    return two(clips, classes, *labels, *rest)
+
+
+PARTS["06.4"] = Part(
+    both_losses,
+    cases={
+        "student A": lambda rng: (A.clone(), P.clone(), torch.tensor([0]), 0.5, 1.0),
+        "five clips, seven classes": with_labels(5, 7, 0.2, 4.0),
+        "as many clips as classes": with_labels(5, 5, 0.7, 2.0),
+        "labels alone": with_labels(3, 11, 0.0, 4.0),
+        "teacher alone": with_labels(3, 7, 1.0, 3.0),
+    },
+    mistakes={
+        "alpha exchanged": lambda s, t, y, a, T: both_losses(s, t, y, 1 - a, T),
+        "no gradient": lambda *given: both_losses(*given).item(),
+    }
+    | edited(both_losses)("""
+        no T squared | T**2 * F | 1 * F
+        labels softened | cross_entropy(student, | cross_entropy(student / T,
+        labels in full | (1 - alpha) * F | F
+        teacher in full | alpha * teaching | teaching
+        no weights | alpha * teaching + (1 - alpha) * F | teaching + F
+        T squared for both | (1 - alpha) * | (1 - alpha) * T**2 *
+        teacher learns | teacher.detach() | teacher
+        averaged over classes | teaching = T**2 | teaching = T**2 / p.shape[-1]
+        summed | batchmean | sum
+        no log | .log_softmax(dim=-1) | .softmax(dim=-1)
+        teacher not softened | .detach() / T | .detach()
+        reverse | (log_q, p, | (p.log(), log_q.exp(),
+    """),
+    run=who_learns,
+)
+
+
+def shares(clips, classes, lift=0.0):
+    """Opinions (clips, classes), where the first class may be liked best by all."""
+    first = torch.tensor([lift] + [0.0] * (classes - 1))
+    return lambda rng: ((normal(rng, clips, classes) + first).softmax(dim=-1),)
+
+
+def geometric(opinions):
+    return opinions.log().mean(dim=0).softmax(dim=0)
+
+
+LESSON = torch.tensor([[0.6, 0.399, 0.001], [0.001, 0.399, 0.6]])
+OPINIONS = {
+    "the two clips of the lesson": lambda rng: (LESSON.clone(),),
+    "five clips, seven classes": shares(5, 7),
+    "as many clips as classes": shares(3, 3),
+    "one clip": shares(1, 5),
+    "a share of zero": shares(3, 5, -torch.inf),
+    "211 clips": shares(211, 5, 4.0),
+}
+PARTS["06.5"] = {
+    "best_forward": Part(
+        lambda P: P.mean(dim=0),
+        cases=OPINIONS,
+        mistakes={
+            "forward: geometric": geometric,
+            "forward: first clip": lambda P: P[0],
+            "forward: summed": lambda P: P.sum(dim=0),
+            "forward: over classes": lambda P: P.mean(dim=1),
+            "forward: softmax": lambda P: P.mean(dim=0).softmax(dim=0),
+        },
+        axes="K",
+    ),
+    "best_reverse": Part(
+        geometric,
+        cases=OPINIONS,
+        mistakes={
+            "reverse: mean": lambda P: P.mean(dim=0),
+            "reverse: favourite": lambda P: geometric(P).mul(1e4).softmax(dim=0),
+            "reverse: not rescaled": lambda P: P.log().mean(dim=0).exp(),
+            "reverse: product": lambda P: P.log().sum(dim=0).softmax(dim=0),
+            "reverse: to zero": lambda P: F.normalize(P.prod(0) ** (1 / len(P)), 1, 0),
+            "reverse: log left in": lambda P: P.log().mean(dim=0),
+            "reverse: first clip": lambda P: P[0],
+            "reverse: harmonic": lambda P: F.normalize(1 / (1 / P).mean(0), 1, 0),
+            "reverse: least": lambda P: F.normalize(P.min(dim=0).values, 1, 0),
+        },
+        axes="K",
+    ),
+    "middle": guess("middle", -0.2, halfway=1.0, taller=-2.0, smaller=4.0, weights=2.2),
+    "price": guess("price", -log(0.7), sign=log(0.7), other=-log(0.3), rounded=0.36),
+}
+
+
+def two_tests(loss):
+    T, teacher = 4.0, torch.tensor([[3.0, 1.0, 0.0, -2.0, 2.0]])
+    equal = teacher.clone().requires_grad_()
+    (pulled,) = torch.autograd.grad(loss(equal, teacher, T).sum(), equal)
+    free = torch.zeros_like(teacher).requires_grad_()
+    optimiser = torch.optim.Adam([free], lr=0.2)
+    for _ in range(150):
+        optimiser.zero_grad()
+        loss(free, teacher, T).sum().backward()
+        optimiser.step()
+    q, p = (free / T).softmax(dim=-1), (teacher / T).softmax(dim=-1)
+    return bool(pulled.abs().max() < 1e-3), bool((q - p).abs().max() < 0.01)
+
+
+def soft_cross_entropy(student, teacher, T):
+    return F.cross_entropy(student / T, (teacher / T).softmax(-1), reduction="none")
+
+
+def of_the_favourite(student, teacher, T):
+    q, p = ((z / T).softmax(dim=-1) for z in (student, teacher))
+    return (q - p).gather(-1, p.argmax(-1, keepdim=True)).square().sum(dim=-1)
+
+
+def named(name, weight=1, power=0):
+    return lambda s, t, T: weight * kd_loss(name, s, t * T**power, None, T)
+
+
+LOSSES = {
+    "forward KL": named("forward_kl"),
+    "released formula": named("released_code"),
+    "soft cross-entropy": soft_cross_entropy,
+    "squared error": named("squared_error"),
+    "label of the teacher's favourite": named("hard_label"),
+    "forward KL with a minus": named("forward_kl", weight=-1),
+    "share of the favourite alone": of_the_favourite,
+    "temperature for the student alone": named("forward_kl", power=1),
+}
+PARTS["06.6"] = Part(
+    two_tests,
+    cases={name: lambda rng, loss=loss: (loss,) for name, loss in LOSSES.items()},
+    mistakes={"exchanged": lambda loss: two_tests(loss)[::-1]}
+    | edited(two_tests)("""
+        value | pulled.abs() | loss(teacher, teacher, T).abs()
+        even teacher | [[3.0, 1.0, 0.0, -2.0, 2.0]] | [[0.0] * 5]
+        favourite only | (q - p).abs().max() < 0.01 | q.argmax() == p.argmax()
+        T is 1 | T, teacher = 4.0 | T, teacher = 1.0
+        begins at the teacher | torch.zeros_like(teacher) | teacher.clone()
+        logits compared | (q - p).abs() | (free - teacher).abs()
+        one side softened | (teacher / T).softmax | teacher.softmax
+        gradient of the teacher | loss(equal, teacher, T) | loss(teacher, equal, T)
+        another student | equal = teacher.clone() | equal = torch.zeros_like(teacher)
+        none arrives | range(150) | range(3)
+    """),
+)
+
+PARTS["06.7"] = {
+    "reverse_gradient": Part(
+        turn,
+        cases={"sure, wrong": lambda rng: (SURE.clone(), STAR.clone(), 1.0)} | CLOSED,
+        mistakes={
+            "forward's": pull,
+            "exchanged": lambda s, t, T: turn(t, s, T),
+            "released": released,
+            "not softened": lambda s, t, T: T * turn(s, t, 1.0),
+        }
+        | edited(turn)("""
+            sign | return T | return -T
+            without the divergence | - (q * ratio).sum(dim=-1, keepdim=True) | + 0
+            q missing | T * q * | T *
+            p in front | T * q * | T * log_p.exp() *
+            T squared | return T * | return T**2 *
+            T gone | return T * | return 1 *
+            no square | return T * | return 1 / T *
+            forward divergence inside | (q * ratio).sum | (log_p.exp() * -ratio).sum
+            batch's mean | return T * | return T / len(q) *
+        """),
+        axes="B K",
+    ),
+    "at_the_teacher": guess("rest", -0.06, zero=0.0, sign=0.06, product=-0.25, q=-0.12),
+}
+
+
+def first_wrong(logits, labels):
+    return logits.scatter(1, labels[:, None], -torch.inf).argmax(dim=1)
+
+
+def without(values, labels):
+    """Without each row's true class, one column fewer."""
+    keep = F.one_hot(labels, values.shape[1]) == 0
+    return values[keep].view(len(values), -1)
+
+
+def likeness(student, teacher, labels, T):
+    rows = []
+    for z in (student, teacher):
+        p, every = (z / T).softmax(dim=1), torch.arange(z.shape[1])
+        profiles = torch.stack([p[labels == k].mean(dim=0) for k in every])
+        wrong = without(profiles, every)
+        rows.append(wrong - wrong.mean(dim=1, keepdim=True))
+    return F.cosine_similarity(*rows, dim=1)
+
+
+ROUND = torch.arange(13) % 5  # the labels of 13 clips
+PARTS["06.8"] = {
+    "second_thought": Part(
+        first_wrong,
+        cases={
+            "the clip of section 2": lambda rng: (P.clone(), torch.tensor([0])),
+            "29 clips, seven classes": with_labels(29, 7),
+            "13 clips, three classes": with_labels(13, 3),
+            "as many clips as classes": with_labels(11, 11),
+        },
+        mistakes={
+            "second largest": lambda z, y: z.topk(2, dim=1).indices[:, 1],
+            "favourite": lambda z, y: z.argmax(dim=1),
+            "class removed": lambda z, y: without(z, y).argmax(dim=1),
+            "set to zero": changed(first_wrong, ("-torch.inf", "0.0")),
+            "largest value": changed(first_wrong, (".argmax(dim=1)", ".amax(dim=1)")),
+        },
+        run=lambda answer, z, *rest: answer(z - 9, rest[-1]),  # all logits below zero
+        axes="B",
+    ),
+    "profile_correlation": Part(
+        likeness,
+        cases={
+            "the teacher itself": lambda rng: (z := normal(rng, 13, 5), z, ROUND, 4.0),
+            "29 clips, seven classes, T = 4": with_labels(29, 7, 4.0),
+            "17 clips, five classes, T = 1": with_labels(17, 5, 1.0),
+            "one clip of each, T = 2": with_labels(11, 11, 2.0),
+        },
+        mistakes={
+            "no temperature": lambda s, t, y, T: likeness(s, t, y, 1.0),
+            "one number": lambda *given: likeness(*given).mean(),
+        }
+        | edited(likeness)("""
+            true class kept | without(profiles, every) | profiles
+            true class zero | without(profiles, every) | profiles.fill_diagonal_(0)
+            cosine | wrong - wrong.mean(dim=1, keepdim=True) | wrong
+            logits averaged | ].mean(dim=0) | ].log().mean(dim=0).softmax(dim=0)
+            logits compared | (z / T).softmax(dim=1) | z
+            columns | without(profiles, every) | without(profiles.T, every)
+        """),
+        axes="K",
+    ),
+}
