@@ -94,7 +94,7 @@ multiplied as they are: .permute(0, 2, 3, 1) ->
 rows and columns: 0, 2, 3, 1 -> 0, 3, 2, 1
 no bias: + bias ->
 bias each time: + bias -> + bias * patch.numel()
-mean: sum(dim -> mean(dim
+no norm: centred / (centred.square().mean() + 1e-5).sqrt() -> sums
 one sum for all: sum(dim=(1, 2, 3)) -> sum()
 """),
 )
