@@ -1,0 +1,367 @@
+"""Lesson 00, start here: the code of its exercises.
+
+Public names: ``PARTS``.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from .exercise import Part, changed, normal, whole
+
+# 00.1
+
+before_04 = Part(4, mistakes={"one step": 1, "itself": 5, "not 00": 3}, predicted=True)
+before_07 = Part(
+    6, mistakes={"two steps": 2, "all numbers": 7, "less the start": 5}, predicted=True
+)
+needs_04 = Part(False, mistakes={"in a row": True}, predicted=True)
+
+# 00.2
+
+
+def lengths_above(modulator):
+    m = modulator
+    lengths = m.square().sum(dim=-1).sqrt()
+    return lengths - lengths.min()
+
+
+def ones(rng):
+    """Sixteen ones have the length 4; one token has sixteen twos."""
+    modulator = torch.ones(3, 2, 5, 16)
+    modulator[1, 0, 3] = 2.0
+    return (modulator,)
+
+
+LENGTH = "m.square().sum(dim=-1).sqrt()"
+
+brightness = Part(
+    lengths_above,
+    axes="T H W",
+    cases={
+        "ones, and a token of twos": ones,
+        "5 frames of 3 x 11": lambda rng: (normal(rng, 5, 3, 11, 2),),
+        "all sizes equal": lambda rng: (normal(rng, 5, 5, 5, 5),),
+        "near one": lambda rng: (1 + 0.1 * normal(rng, 7, 3, 2, 16),),
+        "one channel": lambda rng: (normal(rng, 3, 2, 7, 1),),
+    },
+    mistakes={
+        name: changed(lengths_above, *edits)
+        for name, edits in {
+            "mean": [(LENGTH, "m.mean(dim=-1)")],
+            "sum": [(LENGTH, "m.sum(dim=-1)")],
+            "amounts": [(LENGTH, "m.abs().sum(dim=-1)")],
+            "largest channel": [(LENGTH, "m.amax(dim=-1)")],
+            "squares": [(".sqrt()", "")],
+            "root of the mean": [("sum(dim", "mean(dim")],
+            "from one": [("= modulator", "= modulator - 1")],
+            "from one, not above": [
+                ("= modulator", "= modulator - 1"),
+                (" - lengths.min()", ""),
+            ],
+            "not above": [(" - lengths.min()", "")],
+            "each frame": [(".min()", ".amin((1, 2), keepdim=True)")],
+            "each place": [(".min()", ".amin(0)")],
+            "above the mean": [(".min()", ".mean()")],
+            "below the largest": [
+                ("lengths - lengths.min()", "lengths.max() - lengths")
+            ],
+            "under the largest": [(".min()", ".max()")],
+            "times": [("- lengths.min", "/ lengths.min")],
+            "stretched": [
+                (
+                    "lengths - lengths.min()",
+                    "(lengths - lengths.min()) / (lengths.max() - lengths.min())",
+                )
+            ],
+            "smallest first": [
+                ("= modulator", "= modulator - modulator.min()"),
+                (" - lengths.min()", ""),
+            ],
+            "over frames": [("dim=-1", "dim=0")],
+            "over the map": [("dim=-1", "dim=(1, 2)")],
+            "axis kept": [("dim=-1", "dim=-1, keepdim=True")],
+            "one number": [("dim=-1", "")],
+        }.items()
+    },
+)
+
+# 00.3
+
+
+def numbered(rng):
+    """Frame t of eight is filled with the number t."""
+    return torch.arange(8.0)[:, None, None, None].expand(8, 3, 2, 2).clone()
+
+
+backwards = Part(
+    lambda clip: clip.flip(0),
+    axes="frame colour row column",
+    cases={
+        "eight frames, numbered": lambda rng: (numbered(rng),),
+        "7 frames of 5 x 11": lambda rng: (normal(rng, 7, 3, 5, 11),),
+        "whole numbers": lambda rng: (whole(rng, 0, 256, 5, 3, 7, 2),),
+        "all sizes equal": lambda rng: (normal(rng, 3, 3, 3, 3),),
+        "one frame": lambda rng: (normal(rng, 1, 3, 5, 7),),
+    },
+    mistakes={
+        "as it was": lambda clip: clip,
+        "mirrored": lambda clip: clip.flip(-1),
+        "upside down": lambda clip: clip.flip(-2),
+        "turned": lambda clip: clip.flip(-2, -1),
+        "colours": lambda clip: clip.flip(1),
+        "frames and colours": lambda clip: clip.flip(0, 1),
+        "frames and sides": lambda clip: clip.flip(0, -1),
+        "everything": lambda clip: clip.flip(0, 1, 2, 3),
+        "negative step": lambda clip: clip[::-1],
+        "halves": lambda clip: clip.roll(len(clip) // 2, 0),
+        "one missing": lambda clip: clip.flip(0)[1:],
+        "first missing": lambda clip: clip.flip(0)[:-1],
+        "one step on": lambda clip: clip.flip(0).roll(1, 0),
+        "negative frames": lambda clip: -clip,
+    },
+)
+
+
+def one_frame(clip, frame):
+    T = len(clip)
+    return clip[frame].expand(T, -1, -1, -1)
+
+
+PICK = "clip[frame].expand(T, -1, -1, -1)"
+
+frozen = Part(
+    one_frame,
+    axes="frame colour row column",
+    cases={
+        "eight frames, numbered; frame 4": lambda rng: (numbered(rng), 4),
+        "7 frames; frame 2": lambda rng: (normal(rng, 7, 3, 5, 11), 2),
+        "5 frames; frame 0": lambda rng: (normal(rng, 5, 3, 2, 7), 0),
+        "5 frames; the last": lambda rng: (normal(rng, 5, 3, 7, 2), 4),
+        "all sizes equal; frame 1": lambda rng: (normal(rng, 3, 3, 3, 3), 1),
+    },
+    mistakes={
+        name: changed(one_frame, (old, new))
+        for name, old, new in (
+            ("one picture", PICK, "clip[frame]"),
+            ("one frame", PICK, "clip[frame : frame + 1]"),
+            ("average", "clip[frame]", "clip.float().mean(0)"),
+            ("from one", "[frame]", "[frame - 1]"),
+            ("the next", "[frame]", "[frame + 1]"),
+            ("always 4", "[frame]", "[4]"),
+            ("the middle", "[frame]", "[T // 2]"),
+            ("the first", "[frame]", "[0]"),
+            ("the last", "[frame]", "[-1]"),
+            ("from the end", "[frame]", "[T - 1 - frame]"),
+            ("always eight", "expand(T", "expand(8"),
+            ("not frozen", PICK, "clip"),
+            ("from there on", PICK, "clip[[min(t, frame) for t in range(T)]]"),
+            ("until there", PICK, "clip[[max(t, frame) for t in range(T)]]"),
+            ("one time too few", "(T,", "(T - 1,"),
+        )
+    },
+)
+
+# 00.4
+
+
+def listed(answer, *arguments):
+    """A tensor or an array of numbers is as good as a list."""
+    found = answer(*arguments)
+    return found.tolist() if hasattr(found, "tolist") else found
+
+
+def under_the_limit(change, control, limit):
+    seen = control
+    quiet = seen.flatten(1).amax(dim=1) < limit
+    found = [t for t in range(len(quiet)) if quiet[t]]
+    return found
+
+
+def lesson_control(rng):
+    """Dark in the two middle frames of eight, bright at a token of all others."""
+    control = torch.zeros(8, 4, 4)
+    control[[0, 1, 2, 5, 6, 7], [0, 1, 2, 3, 2, 1], 1] = torch.tensor(
+        [9, 5, 2, 3, 4, 8.0]
+    )
+    return torch.ones(8, 4, 4), control, 1.0
+
+
+def one_spot(rng):
+    """A control that is quiet on average; some frames have one bright token."""
+    control = 0.1 * torch.rand(11, 5, 3, generator=rng)
+    bright = torch.randperm(11, generator=rng)[:5]
+    control[bright, 2, whole(rng, 0, 3)] = 0.9
+    control[bright[0], 1:] = 0.9
+    return torch.rand(11, 5, 3, generator=rng), control, 0.5
+
+
+def at_the_limit(rng):
+    control = whole(rng, 0, 3, 7, 2, 2).float()
+    control[0], control[3], control[5], control[6] = 2.0, 1.0, 0.0, 3.0
+    return whole(rng, 0, 5, 7, 2, 2).float(), control, 2.0
+
+
+believable = Part(
+    under_the_limit,
+    run=listed,
+    cases={
+        "the lesson's eight frames": lesson_control,
+        "a bright token here and there": one_spot,
+        "some at the limit": at_the_limit,
+        "nothing to believe": lambda rng: (
+            normal(rng, 5, 3, 3).abs(),
+            1 + torch.ones(5, 3, 3),
+            1.5,
+        ),
+        "one token a frame": lambda rng: (
+            normal(rng, 13, 1, 1).abs(),
+            torch.rand(13, 1, 1, generator=rng),
+            0.6,
+        ),
+    },
+    mistakes={
+        name: changed(under_the_limit, *edits)
+        for name, edits in {
+            "experiment": [("seen = control", "seen = change")],
+            "large change": [
+                ("seen = control", "seen = -change"),
+                ("< limit", "< -limit"),
+            ],
+            "large somewhere": [
+                ("seen = control", "seen = change"),
+                ("< limit", "> limit"),
+            ],
+            "mean": [("amax", "mean")],
+            "sum": [("amax", "sum")],
+            "darkest": [("amax", "amin")],
+            "doubtful": [("< limit", ">= limit")],
+            "limit allowed": [("< limit", "<= limit")],
+            "difference": [("seen = control", "seen = (change - control).abs()")],
+            "less than the change": [
+                ("amax(dim=1) < limit", "amax(dim=1) < change.flatten(1).amax(dim=1)")
+            ],
+            "from one": [("[t for", "[t + 1 for")],
+            "true and false": [("return found", "return quiet.tolist()")],
+            "how many": [("return found", "return len(found)")],
+            "all between": [
+                (
+                    "return found",
+                    "return list(range(min(found), max(found) + 1)) if found else []",
+                )
+            ],
+        }.items()
+    },
+)
+
+# 00.5
+
+
+def partner(names, pairs):
+    found = list(range(len(names)))
+    for one, two in pairs:
+        a, b = names.index(one), names.index(two)
+        found[a], found[b] = b, a
+    return found
+
+
+ACTIONS = (
+    ("Appearing", "Vanishing"),
+    ("Approaching", "Receding"),
+    ("Gathering", "Scattering"),
+    ("RiseToFront", "SinkToBack"),
+    ("Rising", "Sinking"),
+    ("Swelling", "Shrinking"),
+)
+
+
+def mixed(*places):
+    """A case with some of the pairs, their actions in an order that is drawn."""
+
+    def arguments(rng):
+        names = [name for place in places for name in ACTIONS[place]]
+        order = torch.randperm(len(names), generator=rng).tolist()
+        return [names[n] for n in order], [ACTIONS[place] for place in places]
+
+    return arguments
+
+
+def of_section_6(rng):
+    return ["Approaching", "Receding", "Shrinking", "Swelling"], [
+        ACTIONS[1],
+        ACTIONS[5],
+    ]
+
+
+reversal = Part(
+    partner,
+    run=listed,
+    cases={
+        "four actions": of_section_6,
+        "all twelve, in the lesson's order": lambda rng: (
+            sorted((name for pair in ACTIONS for name in pair), key=str.lower),
+            list(ACTIONS),
+        ),
+        "three pairs, mixed": mixed(4, 0, 2),
+        "five pairs, mixed": mixed(3, 1, 5, 0, 4),
+        "a single pair": lambda rng: (["Rising", "Sinking"], [("Sinking", "Rising")]),
+    },
+    mistakes={
+        "their names": lambda names, pairs: [names[n] for n in partner(names, pairs)],
+        "by name": lambda names, pairs: {
+            **dict(pairs),
+            **{two: one for one, two in pairs},
+        },
+        "neighbours": lambda names, pairs: [n ^ 1 for n in range(len(names))],
+        "list backwards": lambda names, pairs: list(range(len(names)))[::-1],
+        "places of pairs": lambda names, pairs: [
+            next(n for n, pair in enumerate(pairs) if name in pair) for name in names
+        ],
+        "pair by pair": lambda names, pairs: [
+            names.index(name) for pair in pairs for name in pair[::-1]
+        ],
+        **{
+            name: changed(partner, (old, new))
+            for name, old, new in (
+                ("one direction", "found[a], found[b] = b, a", "found[a] = b"),
+                ("other direction", "found[a], found[b] = b, a", "found[b] = a"),
+                ("itself", "= b, a", "= a, b"),
+                ("from one", "= b, a", "= b + 1, a + 1"),
+                (
+                    "as pairs",
+                    "return found",
+                    "return [(names.index(a), names.index(b)) for a, b in pairs]",
+                ),
+                ("emptied", "list(range(len(names)))", "[]"),
+            )
+        },
+    },
+)
+
+# 00.6
+
+WORDS = ("nearly all", "at most half", "one in twelve", "nearly none")
+
+
+def guess(part: str, right: str) -> Part:
+    """A choice of four; each wrong one is a mistake of its own."""
+    wrong = {f"{part}: {word}": word for word in WORDS if word != right}
+    return Part(right, mistakes=wrong, predicted=True)
+
+
+PARTS = {
+    "00.1": {"before_04": before_04, "before_07": before_07, "needs_04": needs_04},
+    "00.2": brightness,
+    "00.3": {"backwards": backwards, "frozen": frozen},
+    "00.4": believable,
+    "00.5": reversal,
+    "00.6": {
+        "chance": guess("chance", "one in twelve"),
+        "time_blind": guess("time_blind", "at most half"),
+        "backwards": guess("backwards", "nearly none"),
+        "called_reversal": guess("called_reversal", "nearly all"),
+        "real_videos": Part(
+            False, mistakes={"real_videos: True": True}, predicted=True
+        ),
+    },
+}

@@ -1,0 +1,398 @@
+"""Lesson 01, focal modulation: the code of its exercises.
+
+Public names: ``PARTS``.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from functools import reduce
+from itertools import product
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .exercise import Arguments, Part, changed, normal
+
+PARTS: dict[str, Part | dict[str, Part]] = {}
+
+
+def given(*values: Any) -> Arguments:
+    """A case with these arguments."""
+    return lambda rng: copy.deepcopy(values)
+
+
+def drawn(*values: Any) -> Arguments:
+    """A case where a tuple is the shape of a tensor to draw."""
+    return lambda rng: tuple(normal(rng, *v) if type(v) is tuple else v for v in values)
+
+
+def variants(table: str) -> dict[str, Callable]:
+    """Below a function's name its mistakes: "name: old => new | old => new ;; ..."."""
+    found, function = {}, None
+    for entry in table.replace("\n", " ;; ").split(" ;; "):
+        name, _, edits = entry.strip().partition(":")
+        if edits:
+            texts = (
+                [text.strip() for text in e.split("=>")] for e in edits.split(" | ")
+            )
+            found[name] = changed(function, *texts)
+        else:
+            function = globals()[name]
+    return found
+
+
+# 01.1
+def tokens_squared(side):
+    return side**4
+
+
+def token_times_levels(side, levels):
+    return side**2 * (levels + 1)
+
+
+PARTS["01.1"] = {
+    "pairs": Part(
+        tokens_squared,
+        cases={f"a {n} x {n} map": given(n) for n in (7, 14, 1, 30)},
+        mistakes=variants("""tokens_squared
+        tokens: **4 => **2 ;; sides: **4 => **3 ;; doubled: side**4 => 2 * side**2
+        without itself: side**4 => side**2 * (side**2 - 1)
+        each pair once: side**4 => side**2 * (side**2 + 1) // 2
+        once, without itself: side**4 => side**2 * (side**2 - 1) // 2"""),
+    ),
+    "summaries": Part(
+        token_times_levels,
+        cases={
+            f"a {side} x {side} map, levels: {levels}": given(side, levels)
+            for side, levels in ((7, 2), (14, 1), (5, 4), (1, 3))
+        },
+        mistakes=variants("""token_times_levels
+        global left out: (levels + 1) => levels ;; one too many: + 1 => + 2
+        global once: (levels + 1) => levels + 1 ;; one per token: (levels + 1) => 1
+        times tokens: **2 => **4 ;; one side: side**2 => side
+        one per level: side**2 => 1 ;; always two levels: levels + 1 => 3
+        added: * (levels + 1) => + levels + 1"""),
+    ),
+}
+
+# 01.2
+
+BAR, SPOT = torch.zeros(7, 7), torch.zeros(7, 7)
+BAR[1:4, 2] = 3.0
+SPOT[5, 4] = SPOT[0, 6] = 9.0
+MAP = torch.stack([BAR, SPOT], dim=2)
+MEANS, WIDE_MEANS = torch.full((2, 3, 3), 1 / 9), torch.full((2, 5, 5), 1 / 25)
+
+
+def window_sum(v, K, y, x):
+    (H, W), k, total, there, R = v.shape, K, 0.0, 0.0, len(K) // 2
+    rows = cols = range(-R, R + 1)
+    for i, j in product(rows, cols):
+        r, c, weight = y + i, x + j, k[i + R, j + R]
+        if 0 <= r < H and 0 <= c < W:
+            there, total = there + weight, total + weight * v[r, c]
+    return total
+
+
+def sliced(v, k, r, c):
+    R = len(k) // 2
+    part = v[r - R : r + R + 1, c - R : c + R + 1]
+    return (part * k).sum()
+
+
+PARTS["01.2"] = Part(
+    window_sum,
+    cases={
+        "the bar, our token": given(BAR, MEANS[0], 2, 1),
+        "a token in the middle, 3 x 3": drawn((5, 7), (3, 3), 2, 4),
+        "a 5 x 5 window": drawn((7, 11), (5, 5), 3, 5),
+        "the first corner": drawn((5, 7), (3, 3), 0, 0),
+        "the last corner": drawn((5, 7), (3, 3), 4, 6),
+        "a 5 x 5 window at the border": drawn((7, 7), (5, 5), 1, 6),
+    },
+    mistakes=variants("""sliced
+        slice: k).sum => k).sum ;; kernel times slice: part * k => k * part
+        cut at the end: [r - R => [max(0, r - R) | 1, c - R => 1, max(0, c - R) \
+            | * k) => * k[: len(part), : len(part[0])])
+        window_sum
+        mean of those that exist: return total => return total * k.sum() / there
+        plain mean: e, K => e, 0 * K + 1 / K.numel() ;; plain sum: e, K => e, 0 * K + 1
+        turned: e, K => e, K.flip(0, 1) ;; transposed: e, K => e, K.T
+        divided: n total => n total / K.numel() ;; always 3 x 3: len(K) // 2 => 1
+        with GELU: return total => return F.gelu(torch.as_tensor(total))
+        token exchanged: y + i, x + j => x + i, y + j
+        from its corner: y + i, x + j => y + i + R, x + j + R
+        wraps: y + i, x + j => (y + i) % H, (x + j) % W
+        edge repeated: y + i, x + j => \
+            min(max(y + i, 0), H - 1), min(max(x + j, 0), W - 1)
+        negative index: 0 <= r < H and 0 <= c => r < H and c
+        first line lost: 0 <= r < H and 0 <= c => 0 < r < H and 0 < c
+        last line lost: < H => < H - 1 | < W => < W - 1 ;; both short: R + 1 => R
+        one row short: rows, cols): => rows[:-1], cols):"""),
+)
+
+
+# 01.3
+def depth_wise(z, windows):
+    C, k = windows.shape[:2]
+    R = k // 2
+    w = windows[:, None]
+    z = z.permute(2, 0, 1)
+    z = F.conv2d(z, w, padding=R, groups=C)
+    return F.gelu(z).permute(1, 2, 0)
+
+
+PARTS["01.3"] = Part(
+    depth_wise,
+    axes="H W C",
+    cases={
+        "the lesson's map, level 1": given(MAP, MEANS),
+        "a map of 3 x 11": drawn((3, 11, 2), (2, 3, 3)),
+        "5 x 5 windows": drawn((7, 5, 3), (3, 5, 5)),
+        "as many channels as rows": drawn((5, 5, 5), (5, 3, 3)),
+        "one channel": drawn((7, 3, 1), (1, 3, 3)),
+        "a window wider than the map": drawn((2, 3, 2), (2, 5, 5)),
+    },
+    mistakes=variants("""depth_wise
+        channels mixed: , groups=C => | [:, None] => [:, None].repeat(1, C, 1, 1)
+        one sum for all: , groups=C => | [:, None] => [None].repeat(C, 1, 1, 1)
+        no groups: , groups=C => ;; one map: , groups=C => | [:, None] => [None]
+        first window: [:, None] => [:1, None].repeat(C, 1, 1, 1)
+        GELU first: F.gelu(z) => z | conv2d(z => conv2d(F.gelu(z)
+        GELU twice: conv2d(z => conv2d(F.gelu(z) ;; no GELU: F.gelu(z) => z
+        ReLU: F.gelu => F.relu ;; SiLU: F.gelu => F.silu
+        approximated: F.gelu(z) => F.gelu(z, approximate="tanh")
+        no padding: R, => 0, ;; wide padding: R, => k, ;; padding of one: R, => 1,
+        turned: None] => None].flip(2, 3) ;; transposed: None] => None].mT
+        divided: None] => None] / k**2 ;; not turned back: .permute(1, 2, 0) =>
+        turned back wrongly: .permute(1, 2, 0) => .permute(2, 1, 0)
+        reshaped: z.permute(2, 0, 1) => z.reshape(C, *z.shape[:2])
+        replicate: R, g => 0, g | 0, 1) => 0, 1); z = F.pad(z, (R,) * 4, "replicate")
+        reflect: padding=R, => | 0, 1) => 0, 1); z = F.pad(z, (R,) * 4, "reflect")
+        circular: R, g => 0, g | , 1) => , 1); z = F.pad(z, (R,) * 4, "circular")"""),
+)
+
+
+# 01.4
+def gated_sum(z, g):
+    Z, G, m = z, g, 0
+    for n in range(len(z)):
+        m = m + G[..., n, None] * Z[n]
+    return m
+
+
+def lesson_map(rng):
+    first = depth_wise(MAP, MEANS)
+    second = depth_wise(first, WIDE_MEANS)
+    moved = MAP @ torch.tensor([[-0.5, 0.0, 0.2], [0.0, 0.1, 0.0]])
+    contexts = torch.stack([first, second, THEN["global"](second)])
+    return contexts, torch.tensor([1.0, 0.5, -0.5]) + moved
+
+
+PARTS["01.4"] = Part(
+    gated_sum,
+    axes="H W C",
+    cases={
+        "the lesson's map": lesson_map,
+        "four levels, 3 x 11": drawn((4, 3, 11, 2), (3, 11, 4)),
+        "as many channels as levels": drawn((3, 5, 7, 3), (5, 7, 3)),
+        "all sizes equal": drawn((5, 5, 5, 5), (5, 5, 5)),
+        "the global level alone": drawn((1, 3, 5, 2), (3, 5, 1)),
+        "one token": drawn((5, 1, 1, 3), (1, 1, 5)),
+    },
+    mistakes=variants("""gated_sum
+        softmax: g, 0 => g.softmax(-1), 0 ;; sigmoid: g, 0 => g.sigmoid(), 0
+        tanh: g, 0 => g.tanh(), 0 ;; ReLU: g, 0 => g.relu(), 0
+        GELU: g, 0 => F.gelu(g), 0 ;; abs: g, 0 => g.abs(), 0
+        mean: n m => n m / len(z) ;; GELU after: n m => n F.gelu(m)
+        made to sum to one: n m => n m / g.sum(-1, keepdim=True)
+        no gates: G[..., n, None] * => ;; one gate: ..., n => ..., 0
+        order: ..., n => ..., -1 - n ;; gates of the map: n, None] => n].mean()
+        global left out: (len(z)) => (len(z) - 1) ;; only the last: m + G => G
+        first left out: range( => range(1, ;; added: None] * => None] +
+        first ungated: g, 0 => g, z[0] | range( => range(1,
+        gate by channel: n m => n (g * z).sum(0) ;; by channel: n m => n (z * g).sum(0)
+        view: n m => n (g.reshape(*z.shape[:3], 1) * z).sum(0)
+        gates exchanged: n m => n (g.permute(2, 1, 0)[..., None] * z).sum(0)
+        not summed: n m => n g.permute(2, 0, 1)[..., None] * z
+        over channels: n m => n (g.permute(2, 0, 1)[..., None] * z).sum(-1)"""),
+)
+
+
+# 01.5
+def reaches_added(windows):
+    return 1 + sum(k - 1 for k in windows)
+
+
+PARTS["01.5"] = Part(
+    reaches_added,
+    cases={
+        "windows " + ", ".join(map(str, windows)): given(windows)
+        for windows in ([3, 5], [9], [3, 5, 7], [7, 3], [1, 1, 5], [3, 3, 3, 3])
+    },
+    mistakes=variants("""reaches_added
+        product: 1 + sum(k - 1 for k in windows) => torch.tensor(windows).prod().item()
+        widest: 1 + sum(k - 1 => max(k ;; first: in windows => in windows[:1]
+        last: in windows => in windows[-1:] ;; two a level: k - 1 => 2
+        half of the rest: k - 1 => k // 2 | 1 + => 1 + windows[0] // 2 +
+        always 7: in windows => in (3, 5) ;; itself each time: k - 1 => k
+        sum: 1 + sum(k - 1 => sum(k ;; sum less one: 1 + sum(k - 1 => -1 + sum(k
+        without the token: 1 + => ;; one side: 1 + sum(k - 1 => sum(k // 2
+        one side and itself: k - 1 => k // 2 ;; weights: 1 + sum(k - 1 => sum(k**2
+        tokens: return 1 => return (1 | in windows) => in windows)) ** 2"""),
+)
+
+
+# 01.6
+def by_gradient(layer, tokens, row, column):
+    x = tokens.clone().requires_grad_()
+    layer(x)[row, column].sum().backward()
+    return (x.grad != 0).any(dim=-1)
+
+
+THEN = {
+    "": lambda z: z,
+    "global": lambda z: F.gelu(z.mean(dim=(0, 1))).expand_as(z),
+    "minus": torch.neg,
+    "right": lambda z: F.pad(z[:, 2:], (0, 0, 0, 2)),
+    "difference": lambda z: (z[..., :1] - z[..., 1:]).expand_as(z),
+    "crossed": lambda z: torch.stack([z[..., 1], z[..., 0].roll(1, 0)], dim=-1),
+}
+
+
+def asked_of(height, width, row, column, *windows, then=""):
+    """A case: a layer of such windows, with small tokens, so that no GELU is shut."""
+
+    def arguments(rng):
+        chain = [0.3 + torch.rand(2, k, k, generator=rng) for k in windows]
+        tokens = 0.01 * normal(rng, height, width, 2)
+        return lambda z: THEN[then](reduce(depth_wise, chain, z)), tokens, row, column
+
+    return arguments
+
+
+PARTS["01.6"] = Part(
+    by_gradient,
+    axes="H W",
+    cases={
+        "level 1, in the middle of 13 x 13": asked_of(13, 13, 6, 6, 3),
+        "level 2, near a corner": asked_of(13, 11, 1, 8, 3, 5),
+        "the global level of a large map": asked_of(37, 41, 5, 31, 3, then="global"),
+        "a layer that subtracts": asked_of(3, 11, 2, 4, 5, then="minus"),
+        "a look to the right": asked_of(7, 7, 2, 3, 3, then="right"),
+        "a difference of channels": asked_of(5, 7, 3, 2, then="difference"),
+        "two channels, two ways": asked_of(7, 5, 3, 2, 1, then="crossed"),
+    },
+    mistakes=variants("""by_gradient
+        the other way: return (x.grad != 0) => moved = tokens.clone(); \
+            moved[row, column] += 1; return (layer(moved) != layer(tokens))
+        the output itself: x.grad != 0 => layer(x) != 0
+        upwards: != 0 => > 0 ;; upwards in sum: x.grad != 0 => x.grad.sum(-1, True) > 0
+        exchanged: [row, column] => [column, row] ;; all at once: [row, column] =>
+        all channels: .any => .all ;; each channel: .any(dim=-1) =>
+        one output: [row, column] => [row, column, 0]
+        channel 0: x.grad => x.grad[..., :1] ;; summed: x.grad => x.grad.sum(-1, True)
+        no say: != 0).any => == 0).all ;; large ones: x.grad => x.grad // 0.01"""),
+)
+
+
+# 01.7
+class WholeLayer(nn.Module):
+    def __init__(self, dim, focal_levels=2, focal_window=3, focal_factor=2):
+        super().__init__()
+        self.sizes = dim, dim, focal_levels + 1
+        self.f = nn.Linear(dim, sum(self.sizes))
+        self.h = nn.Conv2d(dim, dim, 1)
+        self.proj = nn.Linear(dim, dim)
+        self.focal_layers = nn.ModuleList()
+        for n in range(focal_levels):
+            k = focal_window + focal_factor * n
+            window = nn.Conv2d(dim, dim, k, padding=k // 2, groups=dim, bias=False)
+            self.focal_layers.append(nn.Sequential(window, nn.GELU()))
+
+    def forward(self, x):
+        q, z, g = self.f(x).split(self.sizes, dim=-1)
+        z, g, total = z.permute(0, 3, 1, 2), g.permute(0, 3, 1, 2), 0
+        chain = [z]
+        for n, layer in enumerate(self.focal_layers):
+            chain.append(layer(chain[-1]))
+            total = total + g[:, n : n + 1] * chain[-1]
+        whole = F.gelu(chain[-1].mean(dim=(2, 3), keepdim=True))
+        total = total + g[:, -1:] * whole
+        m = self.h(total).permute(0, 2, 3, 1)
+        return self.proj(q * m)
+
+
+def loaded(layer, settings, state, x):
+    """The output of a layer with these settings, after the weights were put into it."""
+    made = layer(*settings)
+    # A window may stand in a Sequential or alone, and `h` may be a Linear.
+    names = {re.sub(r"(\d)\.\d+", r"\1", name): name for name in state}
+    for name, there in made.named_parameters():
+        wanted = state.get(names.pop(re.sub(r"(\d)\.\d+", r"\1", name), None))
+        if wanted is None or wanted.squeeze().shape != there.squeeze().shape:
+            raise AttributeError(f"no weights for {name} {tuple(there.shape)}")
+        there.data.copy_(wanted.view_as(there))
+    if names:
+        raise AttributeError(f"the layer has no {', '.join(names.values())}")
+    return made(x)
+
+
+def weighed(shape, *settings):
+    """A case: a layer with such settings, all weights drawn, and a map."""
+
+    def arguments(rng):
+        state = WholeLayer(*settings).state_dict()
+        state = {name: 0.5 * normal(rng, *value.shape) for name, value in state.items()}
+        return settings, state, normal(rng, *shape)
+
+    return arguments
+
+
+def by_hand(rng):
+    f = [[1, 0], [0, 1], [1, 0], [0, 1], [-0.5, 0], [0, 0.1], [0.2, 0]]
+    h, proj = [[1.0, 0.5], [0.0, 1.0]], [[1.0, -1.0], [0.0, 1.0]]
+    own = (f, [1, 1, 0, 0, 1, 0.5, -0.5], h, [0.0, 0.0], proj, [0.0, 0.0])
+    values = *map(torch.tensor, own), MEANS[:, None], WIDE_MEANS[:, None]
+    state = dict(zip(WholeLayer(2).state_dict(), values, strict=True))
+    return (2,), state, MAP[None].clone()
+
+
+PARTS["01.7"] = Part(
+    WholeLayer,
+    axes="B H W C",
+    run=loaded,
+    cases={
+        "the lesson's map and weights": by_hand,
+        "a batch of 5, maps of 3 x 11": weighed((5, 3, 11, 2), 2),
+        "one level": weighed((2, 7, 5, 3), 3, 1),
+        "three levels": weighed((3, 5, 7, 2), 2, 3),
+        "windows of 5 and 9": weighed((2, 7, 11, 3), 3, 2, 5, 4),
+        "all sizes equal": weighed((4, 4, 4, 4), 4),
+    },
+    mistakes=variants("""WholeLayer
+        level 2 reads z0: layer(chain[-1]) => layer(z) ;; ReLU: nn.GELU() => nn.ReLU()
+        global of z0: chain[-1].mean => z.mean ;; over the batch: (2, 3) => (0, 2, 3)
+        global over channels: (2, 3) => (1, 2) ;; no GELU on global: F.gelu( => (
+        global left out: + g[:, -1:] * whole => ;; query left out: q * m => m
+        no global gate: + g[:, -1:] * whole => | focal_levels + 1 => focal_levels
+        query before h: h(total) => h(total * q.permute(0, 3, 1, 2)) | q * m => m
+        sum: q * m => q + m ;; residual: self.proj(q * m) => x + self.proj(q * m)
+        sigmoid: , g.p => , g.sigmoid().p ;; softmax: , g.p => , g.softmax(-1).p
+        tanh: , g.p => , g.tanh().p ;; ReLU on gates: , g.p => , g.relu().p
+        query and context: q, z, g = => z, q, g = ;; one gate: n : n + 1 => :1
+        no h: self.h = nn.Conv2d(dim, dim, 1) => | self.h(total) => total
+        no proj: self.proj = nn.Linear(dim, dim) => | self.proj(q * m) => q * m
+        h unused: self.h(total) => total ;; proj unused: self.proj(q * m) => q * m
+        GELU on the modulator: self.h(total) => F.gelu(self.h(total))
+        proj on the modulator: self.proj(q * m) => q * self.proj(m)
+        with a bias: , bias=False => ;; not depth-wise: , groups=dim =>
+        not growing: + focal_factor * n => ;; always by two: focal_factor * n => 2 * n
+        no padding: padding=k // 2, => ;; no GELU: (window, nn.GELU()) => (window)
+        gates first: q, z, g => g, q, z | (self.sizes, d => (self.sizes[::-1], d"""),
+)
