@@ -1,6 +1,6 @@
 """Lesson 07, distil on UCF101: the code of its exercises.
 
-Public names: ``PARTS``, ``ToyTraining``.
+Public names: ``PARTS``, ``ToyTraining``, ``edits``, ``in_order``.
 """
 
 from __future__ import annotations
