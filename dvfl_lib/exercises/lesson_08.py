@@ -142,7 +142,6 @@ wilson = Part(
         "all of 61": given(61, 61),
         "none of 7": given(0, 7),
         "222 of 252": given(222, 252),
-        "one of one": given(1, 1),
     },
     mistakes=edited(by_formula, BY_FORMULA),
 )
@@ -309,7 +308,6 @@ split_mean = Part(
         "lists of other sizes": given([(30, 60), (72, 80), (7, 10)]),
         "two lists": given([(8, 10), (300, 500)]),
         "four lists": given([(40, 50), (9, 20), (66, 70), (5, 30)]),
-        "all alike": given([(3, 4), (30, 40), (75, 100)]),
     },
     mistakes=edited(mean_and_spread, SPLITS),
 )
