@@ -9,11 +9,33 @@ import torch
 
 from .exercise import Part, changed, normal, whole
 
+
+def variants(function, table):
+    """Mistakes of a function, one a line: "name: old text => new text | old => new"."""
+    made = {}
+    for line in table.splitlines():
+        name, edits = line.strip().split(": ", 1)
+        texts = ([text.strip() for text in e.split("=>")] for e in edits.split(" | "))
+        made[name] = changed(function, *texts)
+    return made
+
+
 # 00.1
 
-before_04 = Part(4, mistakes={"one step": 1, "itself": 5, "not 00": 3}, predicted=True)
+before_04 = Part(
+    4, mistakes={"one step": 1, "halfway": 2, "itself": 5, "not 00": 3}, predicted=True
+)
 before_07 = Part(
-    6, mistakes={"two steps": 2, "all numbers": 7, "less the start": 5}, predicted=True
+    6,
+    mistakes={
+        "two steps": 2,
+        "road of 05": 3,
+        "road of 06": 4,
+        "all numbers": 7,
+        "less the start": 5,
+        "twice": 8,
+    },
+    predicted=True,
 )
 needs_04 = Part(False, mistakes={"in a row": True}, predicted=True)
 
@@ -33,8 +55,6 @@ def ones(rng):
     return (modulator,)
 
 
-LENGTH = "m.square().sum(dim=-1).sqrt()"
-
 brightness = Part(
     lengths_above,
     axes="T H W",
@@ -45,45 +65,41 @@ brightness = Part(
         "near one": lambda rng: (1 + 0.1 * normal(rng, 7, 3, 2, 16),),
         "one channel": lambda rng: (normal(rng, 3, 2, 7, 1),),
     },
-    mistakes={
-        name: changed(lengths_above, *edits)
-        for name, edits in {
-            "mean": [(LENGTH, "m.mean(dim=-1)")],
-            "sum": [(LENGTH, "m.sum(dim=-1)")],
-            "amounts": [(LENGTH, "m.abs().sum(dim=-1)")],
-            "largest channel": [(LENGTH, "m.amax(dim=-1)")],
-            "squares": [(".sqrt()", "")],
-            "root of the mean": [("sum(dim", "mean(dim")],
-            "from one": [("= modulator", "= modulator - 1")],
-            "from one, not above": [
-                ("= modulator", "= modulator - 1"),
-                (" - lengths.min()", ""),
-            ],
-            "not above": [(" - lengths.min()", "")],
-            "each frame": [(".min()", ".amin((1, 2), keepdim=True)")],
-            "each place": [(".min()", ".amin(0)")],
-            "above the mean": [(".min()", ".mean()")],
-            "below the largest": [
-                ("lengths - lengths.min()", "lengths.max() - lengths")
-            ],
-            "under the largest": [(".min()", ".max()")],
-            "times": [("- lengths.min", "/ lengths.min")],
-            "stretched": [
-                (
-                    "lengths - lengths.min()",
-                    "(lengths - lengths.min()) / (lengths.max() - lengths.min())",
-                )
-            ],
-            "smallest first": [
-                ("= modulator", "= modulator - modulator.min()"),
-                (" - lengths.min()", ""),
-            ],
-            "over frames": [("dim=-1", "dim=0")],
-            "over the map": [("dim=-1", "dim=(1, 2)")],
-            "axis kept": [("dim=-1", "dim=-1, keepdim=True")],
-            "one number": [("dim=-1", "")],
-        }.items()
-    },
+    mistakes=variants(
+        lengths_above,
+        """mean: square().sum(dim=-1).sqrt() => mean(dim=-1)
+        sum: square().sum(dim=-1).sqrt() => sum(dim=-1)
+        amounts: square().sum(dim=-1).sqrt() => abs().sum(dim=-1)
+        mean amount: square().sum(dim=-1).sqrt() => abs().mean(dim=-1)
+        mean itself: square().sum(dim=-1).sqrt() => mean(dim=-1) | - lengths.min() =>
+        sum itself: square().sum(dim=-1).sqrt() => sum(dim=-1) | - lengths.min() =>
+        amounts themselves: square() => abs() | .sqrt() => | - lengths.min() =>
+        squares themselves: .sqrt() => | - lengths.min() =>
+        largest channel: square().sum(dim=-1).sqrt() => amax(dim=-1)
+        squares: .sqrt() =>
+        root of the mean: sum(dim => mean(dim
+        from one: = modulator => = modulator - 1
+        from one, not above: = modulator => = modulator - 1 | - lengths.min() =>
+        not above: - lengths.min() =>
+        turned round: lengths - lengths.min() => lengths.min() - lengths
+        each frame: .min() => .amin((1, 2), keepdim=True)
+        each row: .min() => .amin(-1, keepdim=True)
+        each place: .min() => .amin(0)
+        above the mean: .min() => .mean()
+        below the largest: lengths - lengths.min() => lengths.max() - lengths
+        under the largest: .min() => .max()
+        times: - lengths.min => / lengths.min
+        stretched: return lengths - lengths.min() => \
+            return (lengths - lengths.min()) / (lengths.max() - lengths.min())
+        smallest first: = modulator => = modulator - modulator.min() \
+            | - lengths.min() =>
+        mean amount itself: square().sum(dim=-1).sqrt() => abs().mean(dim=-1) \
+            | - lengths.min() =>
+        over frames: dim=-1 => dim=0
+        over the map: dim=-1 => dim=(1, 2)
+        axis kept: dim=-1 => dim=-1, keepdim=True
+        one number: dim=-1 =>""",
+    ),
 )
 
 # 00.3
@@ -220,49 +236,43 @@ believable = Part(
             0.6,
         ),
     },
-    mistakes={
-        name: changed(under_the_limit, *edits)
-        for name, edits in {
-            "experiment": [("seen = control", "seen = change")],
-            "large change": [
-                ("seen = control", "seen = -change"),
-                ("< limit", "< -limit"),
-            ],
-            "large somewhere": [
-                ("seen = control", "seen = change"),
-                ("< limit", "> limit"),
-            ],
-            "mean": [("amax", "mean")],
-            "sum": [("amax", "sum")],
-            "darkest": [("amax", "amin")],
-            "doubtful": [("< limit", ">= limit")],
-            "limit allowed": [("< limit", "<= limit")],
-            "difference": [("seen = control", "seen = (change - control).abs()")],
-            "less than the change": [
-                ("amax(dim=1) < limit", "amax(dim=1) < change.flatten(1).amax(dim=1)")
-            ],
-            "from one": [("[t for", "[t + 1 for")],
-            "true and false": [("return found", "return quiet.tolist()")],
-            "how many": [("return found", "return len(found)")],
-            "all between": [
-                (
-                    "return found",
-                    "return list(range(min(found), max(found) + 1)) if found else []",
-                )
-            ],
-        }.items()
-    },
+    mistakes=variants(
+        under_the_limit,
+        """experiment: seen = control => seen = change
+        large change: seen = control => seen = -change | < limit => < -limit
+        large somewhere: seen = control => seen = change | < limit => > limit
+        mean: amax => mean
+        sum: amax => sum
+        darkest: amax => amin
+        doubtful: < limit => >= limit
+        doubtful above: < limit => > limit
+        limit allowed: < limit => <= limit
+        whole clip: seen.flatten(1).amax(dim=1) < => seen.amax() + 0 * seen[:, 0, 0] <
+        change in the rest: return found => \
+            return [t for t in found if change[t].amax() >= limit]
+        difference: seen = control => seen = (change - control).abs()
+        less than the change: < limit => < change.flatten(1).amax(dim=1)
+        from one: [t for => [t + 1 for
+        true and false: return found => return quiet.tolist()
+        how many: return found => return len(found)
+        all between: return found => \
+            return list(range(min(found), max(found) + 1)) if found else []""",
+    ),
 )
 
 # 00.5
 
 
 def partner(names, pairs):
-    found = list(range(len(names)))
+    found = [None] * len(names)
     for one, two in pairs:
         a, b = names.index(one), names.index(two)
         found[a], found[b] = b, a
     return found
+
+
+def places(names, pairs):
+    return [(names.index(one), names.index(two)) for one, two in pairs]
 
 
 ACTIONS = (
@@ -307,7 +317,6 @@ reversal = Part(
         "a single pair": lambda rng: (["Rising", "Sinking"], [("Sinking", "Rising")]),
     },
     mistakes={
-        "their names": lambda names, pairs: [names[n] for n in partner(names, pairs)],
         "by name": lambda names, pairs: {
             **dict(pairs),
             **{two: one for one, two in pairs},
@@ -320,19 +329,31 @@ reversal = Part(
         "pair by pair": lambda names, pairs: [
             names.index(name) for pair in pairs for name in pair[::-1]
         ],
+        "one way by zero": lambda names, pairs: [
+            dict(places(names, pairs)).get(n, 0) for n in range(len(names))
+        ],
+        "one way by itself": lambda names, pairs: [
+            dict(places(names, pairs)).get(n, n) for n in range(len(names))
+        ],
+        "dictionary of one": lambda names, pairs: [dict(pairs)[name] for name in names],
         **{
             name: changed(partner, (old, new))
             for name, old, new in (
                 ("one direction", "found[a], found[b] = b, a", "found[a] = b"),
                 ("other direction", "found[a], found[b] = b, a", "found[b] = a"),
                 ("itself", "= b, a", "= a, b"),
+                (
+                    "names in places",
+                    "found[a], found[b] = b, a",
+                    "found[a], found[b] = two, one",
+                ),
                 ("from one", "= b, a", "= b + 1, a + 1"),
                 (
                     "as pairs",
                     "return found",
                     "return [(names.index(a), names.index(b)) for a, b in pairs]",
                 ),
-                ("emptied", "list(range(len(names)))", "[]"),
+                ("emptied", "[None] * len(names)", "[]"),
             )
         },
     },

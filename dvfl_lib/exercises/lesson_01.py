@@ -22,12 +22,10 @@ PARTS: dict[str, Part | dict[str, Part]] = {}
 
 
 def given(*values: Any) -> Arguments:
-    """A case with these arguments."""
     return lambda rng: copy.deepcopy(values)
 
 
 def drawn(*values: Any) -> Arguments:
-    """A case where a tuple is the shape of a tensor to draw."""
     return lambda rng: tuple(normal(rng, *v) if type(v) is tuple else v for v in values)
 
 
@@ -61,15 +59,15 @@ PARTS["01.1"] = {
         cases={f"a {n} x {n} map": given(n) for n in (7, 14, 1, 30)},
         mistakes=variants("""tokens_squared
         tokens: **4 => **2 ;; sides: **4 => **3 ;; doubled: side**4 => 2 * side**2
-        without itself: side**4 => side**2 * (side**2 - 1)
+        without itself: **4 => **2 * (side**2 - 1) ;; halved: **4 => **4 / 2
         each pair once: side**4 => side**2 * (side**2 + 1) // 2
         once, without itself: side**4 => side**2 * (side**2 - 1) // 2"""),
     ),
     "summaries": Part(
         token_times_levels,
         cases={
-            f"a {side} x {side} map, levels: {levels}": given(side, levels)
-            for side, levels in ((7, 2), (14, 1), (5, 4), (1, 3))
+            f"side {n}, levels {m}": given(n, m)
+            for n, m in ((7, 2), (14, 1), (5, 4), (1, 3))
         },
         mistakes=variants("""token_times_levels
         global left out: (levels + 1) => levels ;; one too many: + 1 => + 2
@@ -117,6 +115,7 @@ PARTS["01.2"] = Part(
     },
     mistakes=variants("""sliced
         slice: k).sum => k).sum ;; kernel times slice: part * k => k * part
+        padded, not moved: part = v => v = F.pad(v, (R,) * 4); part = v
         cut at the end: [r - R => [max(0, r - R) | 1, c - R => 1, max(0, c - R) \
             | * k) => * k[: len(part), : len(part[0])])
         window_sum
@@ -127,9 +126,10 @@ PARTS["01.2"] = Part(
         with GELU: return total => return F.gelu(torch.as_tensor(total))
         token exchanged: y + i, x + j => x + i, y + j
         from its corner: y + i, x + j => y + i + R, x + j + R
+        kernel from its middle: k[i + R, j + R] => k[i, j] ;; last one: total + w => w
+        no border: 0 <= r < H and 0 <= c < W => True
         wraps: y + i, x + j => (y + i) % H, (x + j) % W
-        edge repeated: y + i, x + j => \
-            min(max(y + i, 0), H - 1), min(max(x + j, 0), W - 1)
+        edge: y + i, x + j => min(max(y + i, 0), H - 1), min(max(x + j, 0), W - 1)
         negative index: 0 <= r < H and 0 <= c => r < H and c
         first line lost: 0 <= r < H and 0 <= c => 0 < r < H and 0 < c
         last line lost: < H => < H - 1 | < W => < W - 1 ;; both short: R + 1 => R
@@ -166,15 +166,13 @@ PARTS["01.3"] = Part(
         GELU first: F.gelu(z) => z | conv2d(z => conv2d(F.gelu(z)
         GELU twice: conv2d(z => conv2d(F.gelu(z) ;; no GELU: F.gelu(z) => z
         ReLU: F.gelu => F.relu ;; SiLU: F.gelu => F.silu
-        approximated: F.gelu(z) => F.gelu(z, approximate="tanh")
         no padding: R, => 0, ;; wide padding: R, => k, ;; padding of one: R, => 1,
         turned: None] => None].flip(2, 3) ;; transposed: None] => None].mT
         divided: None] => None] / k**2 ;; not turned back: .permute(1, 2, 0) =>
         turned back wrongly: .permute(1, 2, 0) => .permute(2, 1, 0)
         reshaped: z.permute(2, 0, 1) => z.reshape(C, *z.shape[:2])
         replicate: R, g => 0, g | 0, 1) => 0, 1); z = F.pad(z, (R,) * 4, "replicate")
-        reflect: padding=R, => | 0, 1) => 0, 1); z = F.pad(z, (R,) * 4, "reflect")
-        circular: R, g => 0, g | , 1) => , 1); z = F.pad(z, (R,) * 4, "circular")"""),
+        reflect: padding=R, => | 0, 1) => 0, 1); z = F.pad(z, (R,) * 4, "reflect")"""),
 )
 
 
@@ -214,13 +212,14 @@ PARTS["01.4"] = Part(
         no gates: G[..., n, None] * => ;; one gate: ..., n => ..., 0
         order: ..., n => ..., -1 - n ;; gates of the map: n, None] => n].mean()
         global left out: (len(z)) => (len(z) - 1) ;; only the last: m + G => G
-        first left out: range( => range(1, ;; added: None] * => None] +
+        first left out: range( => range(1, ;; no axis: n, None] => n]
         first ungated: g, 0 => g, z[0] | range( => range(1,
         gate by channel: n m => n (g * z).sum(0) ;; by channel: n m => n (z * g).sum(0)
+        axis left out: G[..., n, None] * Z[n] => Z[n] * G[..., n]
+        sums: n m => n z.sum(0) * g.sum(-1, True) ;; added: None] * => None] +
         view: n m => n (g.reshape(*z.shape[:3], 1) * z).sum(0)
         gates exchanged: n m => n (g.permute(2, 1, 0)[..., None] * z).sum(0)
-        not summed: n m => n g.permute(2, 0, 1)[..., None] * z
-        over channels: n m => n (g.permute(2, 0, 1)[..., None] * z).sum(-1)"""),
+        not summed: n m => n g.permute(2, 0, 1)[..., None] * z"""),
 )
 
 
@@ -240,6 +239,7 @@ PARTS["01.5"] = Part(
         widest: 1 + sum(k - 1 => max(k ;; first: in windows => in windows[:1]
         last: in windows => in windows[-1:] ;; two a level: k - 1 => 2
         half of the rest: k - 1 => k // 2 | 1 + => 1 + windows[0] // 2 +
+        skip first: in windows => in windows[1:] ;; both sides whole: k - 1 => 2 * k
         always 7: in windows => in (3, 5) ;; itself each time: k - 1 => k
         sum: 1 + sum(k - 1 => sum(k ;; sum less one: 1 + sum(k - 1 => -1 + sum(k
         without the token: 1 + => ;; one side: 1 + sum(k - 1 => sum(k // 2
@@ -261,32 +261,34 @@ THEN = {
     "minus": torch.neg,
     "right": lambda z: F.pad(z[:, 2:], (0, 0, 0, 2)),
     "difference": lambda z: (z[..., :1] - z[..., 1:]).expand_as(z),
-    "crossed": lambda z: torch.stack([z[..., 1], z[..., 0].roll(1, 0)], dim=-1),
+    "four": lambda z: torch.stack(
+        [
+            z[..., 0] + z[..., 1].roll(1, 0),
+            z[..., 0].roll(-1, 0) + z[..., 1].roll(1, 1),
+        ],
+        dim=-1,
+    ),
 }
 
 
-def asked_of(height, width, row, column, *windows, then=""):
+def asked_of(rng, height, width, row, column, *windows, then=""):
     """A case: a layer of such windows, with small tokens, so that no GELU is shut."""
-
-    def arguments(rng):
-        chain = [0.3 + torch.rand(2, k, k, generator=rng) for k in windows]
-        tokens = 0.01 * normal(rng, height, width, 2)
-        return lambda z: THEN[then](reduce(depth_wise, chain, z)), tokens, row, column
-
-    return arguments
+    chain = [0.3 + torch.rand(2, k, k, generator=rng) for k in windows]
+    tokens = 0.01 * normal(rng, height, width, 2)
+    return lambda z: THEN[then](reduce(depth_wise, chain, z)), tokens, row, column
 
 
 PARTS["01.6"] = Part(
     by_gradient,
     axes="H W",
     cases={
-        "level 1, in the middle of 13 x 13": asked_of(13, 13, 6, 6, 3),
-        "level 2, near a corner": asked_of(13, 11, 1, 8, 3, 5),
-        "the global level of a large map": asked_of(37, 41, 5, 31, 3, then="global"),
-        "a layer that subtracts": asked_of(3, 11, 2, 4, 5, then="minus"),
-        "a look to the right": asked_of(7, 7, 2, 3, 3, then="right"),
-        "a difference of channels": asked_of(5, 7, 3, 2, then="difference"),
-        "two channels, two ways": asked_of(7, 5, 3, 2, 1, then="crossed"),
+        "level 1, in the middle": lambda rng: asked_of(rng, 13, 13, 6, 6, 3),
+        "level 2, near a corner": lambda rng: asked_of(rng, 13, 11, 1, 8, 3, 5),
+        "a global level": lambda rng: asked_of(rng, 83, 97, 5, 31, 3, then="global"),
+        "a minus sign": lambda rng: asked_of(rng, 3, 11, 2, 4, 5, then="minus"),
+        "a look to the right": lambda rng: asked_of(rng, 7, 7, 2, 3, 3, then="right"),
+        "a difference": lambda rng: asked_of(rng, 5, 7, 3, 2, then="difference"),
+        "two channels, four ways": lambda rng: asked_of(rng, 7, 5, 3, 2, then="four"),
     },
     mistakes=variants("""by_gradient
         the other way: return (x.grad != 0) => moved = tokens.clone(); \
@@ -294,10 +296,11 @@ PARTS["01.6"] = Part(
         the output itself: x.grad != 0 => layer(x) != 0
         upwards: != 0 => > 0 ;; upwards in sum: x.grad != 0 => x.grad.sum(-1, True) > 0
         exchanged: [row, column] => [column, row] ;; all at once: [row, column] =>
-        all channels: .any => .all ;; each channel: .any(dim=-1) =>
-        one output: [row, column] => [row, column, 0]
+        all channels: .any => .all ;; not downwards: != 0 => >= 0
+        large ones: x.grad => x.grad // 0.01 ;; each channel: .any(dim=-1) =>
+        one output: [row, column] => [row, column, 0] ;; row: [row, column] => [row]
         channel 0: x.grad => x.grad[..., :1] ;; summed: x.grad => x.grad.sum(-1, True)
-        no say: != 0).any => == 0).all ;; large ones: x.grad => x.grad // 0.01"""),
+        no say: != 0).any => == 0).all"""),
 )
 
 
@@ -329,9 +332,8 @@ class WholeLayer(nn.Module):
 
 
 def loaded(layer, settings, state, x):
-    """The output of a layer with these settings, after the weights were put into it."""
+    """The output with these weights; windows may stand alone, and h may be linear."""
     made = layer(*settings)
-    # A window may stand in a Sequential or alone, and `h` may be a Linear.
     names = {re.sub(r"(\d)\.\d+", r"\1", name): name for name in state}
     for name, there in made.named_parameters():
         wanted = state.get(names.pop(re.sub(r"(\d)\.\d+", r"\1", name), None))
@@ -343,15 +345,10 @@ def loaded(layer, settings, state, x):
     return made(x)
 
 
-def weighed(shape, *settings):
-    """A case: a layer with such settings, all weights drawn, and a map."""
-
-    def arguments(rng):
-        state = WholeLayer(*settings).state_dict()
-        state = {name: 0.5 * normal(rng, *value.shape) for name, value in state.items()}
-        return settings, state, normal(rng, *shape)
-
-    return arguments
+def weighed(rng, shape, *settings):
+    state = WholeLayer(*settings).state_dict()
+    state = {name: 0.5 * normal(rng, *value.shape) for name, value in state.items()}
+    return settings, state, normal(rng, *shape)
 
 
 def by_hand(rng):
@@ -369,11 +366,11 @@ PARTS["01.7"] = Part(
     run=loaded,
     cases={
         "the lesson's map and weights": by_hand,
-        "a batch of 5, maps of 3 x 11": weighed((5, 3, 11, 2), 2),
-        "one level": weighed((2, 7, 5, 3), 3, 1),
-        "three levels": weighed((3, 5, 7, 2), 2, 3),
-        "windows of 5 and 9": weighed((2, 7, 11, 3), 3, 2, 5, 4),
-        "all sizes equal": weighed((4, 4, 4, 4), 4),
+        "a batch of 5, maps of 3 x 11": lambda rng: weighed(rng, (5, 3, 11, 2), 2),
+        "one level": lambda rng: weighed(rng, (2, 7, 5, 3), 3, 1),
+        "three levels": lambda rng: weighed(rng, (3, 5, 7, 2), 2, 3),
+        "windows of 5 and 9": lambda rng: weighed(rng, (2, 7, 11, 3), 3, 2, 5, 4),
+        "all sizes equal": lambda rng: weighed(rng, (4, 4, 4, 4), 4),
     },
     mistakes=variants("""WholeLayer
         level 2 reads z0: layer(chain[-1]) => layer(z) ;; ReLU: nn.GELU() => nn.ReLU()
@@ -386,11 +383,16 @@ PARTS["01.7"] = Part(
         sigmoid: , g.p => , g.sigmoid().p ;; softmax: , g.p => , g.softmax(-1).p
         tanh: , g.p => , g.tanh().p ;; ReLU on gates: , g.p => , g.relu().p
         query and context: q, z, g = => z, q, g = ;; one gate: n : n + 1 => :1
+        list: nn.ModuleList() => [] ;; only the last: total + g[:, n => g[:, n
         no h: self.h = nn.Conv2d(dim, dim, 1) => | self.h(total) => total
         no proj: self.proj = nn.Linear(dim, dim) => | self.proj(q * m) => q * m
         h unused: self.h(total) => total ;; proj unused: self.proj(q * m) => q * m
         GELU on the modulator: self.h(total) => F.gelu(self.h(total))
         proj on the modulator: self.proj(q * m) => q * self.proj(m)
+        GELU twice: layer(chain[-1]) => F.gelu(layer(chain[-1]))
+        global sum: .mean(dim => .sum(dim ;; global maximum: .mean(dim => .amax(dim
+        first gate: g[:, -1:] => g[:, :1] ;; GELU on the query: q * m => F.gelu(q) * m
+        reshaped: (total).permute(0, 2, 3, 1) => (total).reshape(x.shape)
         with a bias: , bias=False => ;; not depth-wise: , groups=dim =>
         not growing: + focal_factor * n => ;; always by two: focal_factor * n => 2 * n
         no padding: padding=k // 2, => ;; no GELU: (window, nn.GELU()) => (window)
