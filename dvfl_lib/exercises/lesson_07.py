@@ -5,7 +5,7 @@ Public names: ``PARTS``, ``ToyTraining``, ``edits``, ``in_order``.
 
 from __future__ import annotations
 
-from copy import deepcopy
+import copy
 
 import torch
 import torch.nn.functional as F
@@ -61,7 +61,6 @@ missing_labels = Part(
         """
         divided by all: / known => / len(each)
         every label: (each * labelled).sum() / known => each.mean()
-        summed labels: / known => / 1
         kl over labelled: kl.mean() => (kl * labelled).sum() / known
         no label, twice: kl.mean() => kl[labelled].mean() && .clamp(min=1) => * 1
         no label: .clamp(min=1) => * 1
@@ -73,9 +72,11 @@ missing_labels = Part(
         crossed: (log_p - log_q) => -log_q
         softened labels: student.log_softmax(1)) => log_q)
         over classes: (log_p - log_q)).sum => (log_p - log_q)).mean
-        both over classes: - log_q)).sum => - log_q)).mean && (1)).sum => (1)).mean
         summed: kl.mean() => kl.sum()
         not smoothed: (targets => (F.one_hot(targets.argmax(1), len(targets[0]))
+        no logarithm: (log_p - log_q) => (log_p - log_q.exp())
+        no alpha: alpha * kl => 1 * kl && (1 - alpha) * => 1 *
+        silent: * kl.mean() => * kl.mean() * labelled.any()
         alpha on one: (1 - alpha) * ce => ce
         """,
     ),
@@ -136,18 +137,19 @@ what_differs = Part(
         """
         first side: in a | b => in a
         second side: in a | b => in b
-        common: in a | b => in set(a) & set(b)
         missing part by name: a.get(key, {}), b.get(key, {}) => a.get(key), b.get(key)
         no entry: a.get(key, {}), b.get(key, {}) => a[key], b[key]
         no entry in the second: b.get(key, {}) => b[key] && in a | b => in a
         no path: f"{key}.{name}" => name
-        nested: += [ => .append([ && (one, other)] => (one, other)])
-        parts, too: names = [] => names = top_only(a, b)
         agreeing: elif one != other => elif one == other
+        first by name: a.get(key, {}) => a.get(key)
+        second by name: b.get(key, {}) => b.get(key)
+        underscore: f"{key}.{name}" => f"{key}_{name}"
         two levels: differs(one => top_only(one
         """,
     )
-    | {"top only": top_only},
+    | {"top only": top_only, "top, first side": changed(top_only, ("a | b", "a"))}
+    | {"keys alone": lambda a, b: set(a) ^ set(b)},
 )
 
 
@@ -177,8 +179,8 @@ class ToyTraining:
 
 class Snapshot:
     def __init__(self, training):
-        self.model = deepcopy(training.model.state_dict())
-        self.optimizer = deepcopy(training.optimizer.state_dict())
+        self.model = copy.deepcopy(training.model.state_dict())
+        self.optimizer = copy.deepcopy(training.optimizer.state_dict())
         self.schedule = training.schedule.state_dict()
         self.generator = training.generator.get_state()
         self.step = training.step
@@ -200,7 +202,7 @@ def resumed(answer, stop, further, anew):
     training, weights = ToyTraining() if anew else training, []
     snapshot.restore(training)
     for step in range(stop, 21):
-        training.train(step)
+        training.train(step if weights else 0)
         now = [p.detach().flatten() for p in training.model.parameters()]
         weights.append(torch.cat(now))
     return torch.stack(weights)
@@ -216,14 +218,16 @@ class Itself:
 
 def without(names):
     """What is restored goes into a copy, and is lost."""
-    lost = ((f"    training.{n}", f"    deepcopy(training).{n}") for n in names.split())
+    lost = (
+        (f"    training.{n}", f"    copy.deepcopy(training).{n}") for n in names.split()
+    )
     return changed(Snapshot, *lost)
 
 
 OMISSIONS = (
     "model/optimizer/schedule/generator/step/schedule generator/optimizer schedule/"
     "generator step/schedule generator step/optimizer schedule generator/"
-    "optimizer schedule generator step"
+    "optimizer schedule generator step/model optimizer schedule generator step"
 ).split("/")
 
 resume = Part(
@@ -242,15 +246,15 @@ resume = Part(
         one step back: = self.step => = self.step - 1
         one step on: = self.step => = self.step + 1
         seeded anew: set_state(self.generator) => manual_seed(0)
-        copies: deepcopy(training.m => (training.m && deepcopy(training.o => (training.o
-        weights not copied: deepcopy(training.m => (training.m
-        momentum not copied: deepcopy(training.o => (training.o
+        copies: l = copy.deep => l = copy. && r = copy.deep => r = copy.
+        weights not copied: l = copy.deep => l = copy.
         itself: r.get_state() => r && generator.set_state( => __dict__.update(generator=
         network: l.state_dict() => l && model.load_state_dict( => __dict__.update(model=
         """,
     )
     | {names: without(names) for names in OMISSIONS}
-    | {"the training itself": Itself},
+    | {"the training itself": Itself}
+    | {"shallow": changed(Itself, ("= training", "= copy.copy(training)"))},
 )
 
 
@@ -295,11 +299,10 @@ groups_whole = Part(
         "number alone": by(lambda name: name.split("_")[2]),
         "class alone": by(lambda name: name.split("_")[1]),
         "clip number": by(lambda name: name.split("_")[3]),
+        "often": lambda a, b: [t for t in b for one in a if one[:-8] == t[:-8]],
         "groups": lambda train, test: {n[:-8] for n in half_known(train, test)},
         "training clips": lambda train, test: half_known(test, train),
-        "both sides": lambda a, b: half_known(a, b) + half_known(b, a),
         "the others": changed(half_known, (" in groups", " not in groups")),
-        "counted": lambda train, test: len(half_known(train, test)),
     },
 )
 
@@ -349,9 +352,7 @@ choose_here = Part(
         later of equals: max(history => max(history[::-1]
         index: best["epoch"] => history.index(best)
         place: best["epoch"] => history.index(best) + 1
-        accuracies: best["epoch"] => best["held_out"]
         epoch alone: , best["test"] => + 0
-        whole entry: best["epoch"], best["test"] => best
         accuracy first: best["epoch"], best["test"] => best["test"], best["epoch"]
         """,
     ),
@@ -374,16 +375,16 @@ named_class = Part(
         hard_label,
         """
         opinion: [torch.arange(len(k)), k] => .mul(teacher.softmax(1)).sum(1)
+        all named: [torch.arange(len(k)), k] => [:, k]
+        over classes: .mean() => .mean() / len(student[0])
         own class: teacher.argmax => student.argmax
         teacher pays: teacher.argmax => student.argmax && -student => -teacher
-        teacher's own: -student => -teacher
         probability: log_softmax => softmax
         no sign: -student => student
         logit: .log_softmax(1) => .mul(1)
         softmax twice: student.log => student.softmax(1).log
         summed: mean => sum
         not averaged: .mean() => * 1
-        over the batch: softmax(1) => softmax(0)
         """,
     ),
 )
