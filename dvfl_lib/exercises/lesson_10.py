@@ -383,7 +383,7 @@ windows = Part(
         "answers every third frame": given(55, 5, 5, 3),
         "just one window": given(26, 4, 7, 5),
         "too short": given(20, 8, 3, 2),
-        "one frame at a time": given(5, 1, 3, 2),
+        "no gaps": given(11, 3, 1, 2),
     },
     mistakes=edited(windows_of, WINDOWS),
 )
