@@ -215,7 +215,9 @@ def one_spot(rng):
 def at_the_limit(rng):
     control = whole(rng, 0, 3, 7, 2, 2).float()
     control[0], control[3], control[5], control[6] = 2.0, 1.0, 0.0, 3.0
-    return whole(rng, 0, 5, 7, 2, 2).float(), control, 2.0
+    change = whole(rng, 0, 5, 7, 2, 2).float()
+    change[3], change[5] = 0.0, 4.0  # both may be believed, little change or much
+    return change, control, 2.0
 
 
 believable = Part(
