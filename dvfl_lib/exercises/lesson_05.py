@@ -1,0 +1,400 @@
+"""Lesson 05, video data: the code of its exercises.
+
+Public names: ``PARTS``.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain, product
+
+import torch
+
+from ..standins.scenes import ACTIONS
+from .exercise import Part, changed, normal, whole
+from .lesson_01 import given
+
+
+def part(reference, cases, table, **more):
+    """A part; a table has mistakes as "name: old => new | old => new ;; name: ..."."""
+    made = {}
+    for entry in " ".join(table.replace("\n", " ;; ").split()).split(" ;; "):
+        name, edits = entry.split(": ", 1)
+        pairs = [[t.strip() for t in edit.split("=>")] for edit in edits.split(" | ")]
+        made[name] = changed(reference, *pairs)
+    return Part(reference, cases, made, **more)
+
+
+# 05.1
+def clip_frames(frames, wanted, clips):
+    size, out = frames / wanted, []
+    for j in range(clips):
+        p = (j + 0.5) / clips
+        out.append([int((k + p) * size) for k in range(wanted)])
+    return out
+
+
+LENGTHS = (48, 8, 2), (48, 8, 1), (53, 5, 1), (101, 7, 3), (5, 8, 2)
+frames_of_clips = part(
+    clip_frames,
+    {f"{n} frames, {k} x {w} of them": given(n, w, k) for n, w, k in LENGTHS}
+    | {"any length": lambda rng: (2 * whole(rng, 50, 200) + 1, 11, 4)},
+    """room at both ends: (j + 0.5) / clips => (j + 1) / (clips + 1)
+    by segments: return out => return [[*frames] for frames in zip(*out)]
+    clip after clip: k + p) * size => j * wanted + k + 0.5) * size / clips
+    ends included: (k + p) * size => k * (frames - 1) / max(1, wanted - 1)
+    from start to end: (j + 0.5) / clips => j / (clips - 1) if clips > 1 else 0.5
+    length cut off: frames / wanted => frames // wanted ;; rounded: int( => round(
+    always the middle: (j + 0.5) / clips => 0.5 ;; one long list: append => extend
+    first clip again: (j + => (0 + ;; not cut off: int( => ( ;; starts: j + 0.5 => j
+    place in frames: (k + p) * size => k * size + p ;; places from one: j + 0.5 => j + 1
+    rounded up: int((k + p) * size) => int(-(-(k + p) * size // 1))""",
+)
+
+
+# 05.2
+def crop_corners(h, w, crop):
+    top, left = ((side - crop) // 2 for side in (h, w))
+    starts, high = [0, max(top, left), max(h, w) - crop], h > w
+    return [(s, left) if high else (top, s) for s in starts]
+
+
+SIZES = (224, 298, 224), (72, 96, 64), (53, 31, 24), (25, 100, 23), (17, 17, 10)
+corners = part(
+    crop_corners,
+    {f"a frame of {h} x {w}, squares of {c}": given(h, w, c) for h, w, c in SIZES},
+    """square as portrait: > w => >= w
+    middle of the frame: max(top, left) => max(h, w) // 2
+    rounded up: (side - crop) // 2 => (side - crop + 1) // 2
+    halved twice: (side - crop) // 2 => side // 2 - crop // 2
+    short side at zero: (s, left) => (s, 0) | (top, s) => (0, s)
+    square not taken off: (side - crop) => side | w) - crop => w)
+    left before top: (s, left) => (left, s) | (top, s) => (s, top)
+    rounded to even: (side - crop) // 2 => round((side - crop) / 2)
+    landscape only: max(top, left), max(h, w) => left, w | , h > w => , 0
+    along the short side: max(top, left), max => min(top, left), min | > => <
+    one number each: (s, left) => s | (top, s) => s ;; last one outside: w) - crop => w)
+    as in the lesson: top, left), max(h, w) => left, 0), w | (s, left) if high \
+    else (top => (0
+    along the diagonal: return => return [((h - crop) * n // 2, (w - crop) * n // \
+    2) for n in range(3)] #
+    half pixels: (side - crop) // 2 => (side - crop) / 2""",
+)
+
+
+# 05.3
+def crop_and_flip(clip, side, rng):
+    h, w = clip.shape[-2:]
+    top = torch.randint(h - side + 1, (), generator=rng)
+    left = torch.randint(w - side + 1, (), generator=rng)
+    part = clip[..., top : top + side, left : left + side]
+    mirror = torch.rand((), generator=rng) < 0.5
+    return torch.where(mirror, part.flip(-1), part)
+
+
+cropped = changed(crop_and_flip, ("< 0.5", "< 0"))
+
+
+def alike(values, axis):
+    return bool((values == values.narrow(axis, 0, 1)).all())
+
+
+def cut(answer, clip, side, calls, *told):
+    """What was drawn, seen from the pixels of many answers: the facts in ``told``."""
+    twice = [torch.Generator().manual_seed(0) for _ in range(2)]
+    once, again = ([answer(clip, side, rng) for _ in range(calls)] for rng in twice)
+    if once[0] is None:
+        return None
+    if any(getattr(one, "shape", ())[:2] != clip.shape[:2] for one in once):
+        raise ValueError("a tensor (T, 3, side, side) is asked")
+    if any(one.shape[2:] != (side, side) for one in once):
+        raise ValueError("not every piece is a square of the side asked")
+    out = torch.stack(once)  # (calls, T, 3, side, side)
+    code, mirror = out[..., 0, :].amin(-1).long(), out[..., 0, 0] > out[..., 0, -1]
+    place, share = code % clip[0, 0].numel(), mirror.float().mean().item()
+    facts = {
+        "place": alike(place, 1),
+        "mirror": alike(mirror, 1),
+        "colours": alike(place, 2) and alike(mirror, 2),
+        "places": place.unique().tolist(),
+        "mirrored": 0.5 if 0.37 < share < 0.63 else round(share, 1),
+        "in order": bool((code.diff(dim=1) == clip[0].numel()).all()),
+        "upright": bool((out[..., 0, 0] < out[..., -1, 0]).all()),
+        "again": all(map(torch.equal, once, again)) and not alike(out, 0),
+    }
+    return {name: facts[name] for name in told}
+
+
+# Each pixel has a number of its own, which says where it was.
+STILL = torch.arange(3.0 * 72 * 96).view(1, 3, 72, 96).repeat(8, 1, 1, 1)
+SMALL = torch.arange(6.0 * 7 * 11).view(2, 3, 7, 11)
+squares = part(
+    crop_and_flip,
+    {
+        "eight equal frames": given(STILL, 64, 9, "place", "mirror"),
+        "red, green and blue": given(STILL, 64, 9, "colours"),
+        "frames that differ": given(SMALL, 5, 9, "in order", "upright"),
+        "every place, 400 draws": given(SMALL, 5, 400, "places"),
+        "mirrored how often": given(SMALL, 5, 400, "mirrored"),
+        "the same generator": given(SMALL, 5, 20, "again"),
+    },
+    """mirror for each frame: rand((), => rand((len(clip), 1, 1, 1),
+    other dice: w - side + 1, (), generator=rng => w - side + 1, ()
+    last missing: h - side + 1 => h - side | w - side + 1 => w - side
+    columns only: top = => top = 1 # ;; backwards: flip(-1) => flip(0)
+    upside down: flip(-1) => flip(-2) ;; as for rows: w - side => h - side
+    seeded inside: clip.shape[-2:] => rng.manual_seed(0) and clip.shape[-2:]
+    one draw for both: left = => left = top # ;; both ways: flip(-1) => flip(-1, -2)
+    mirror for each colour: rand((), => rand((3, 1, 1), ;; sides exchanged: h, w => w, h
+    centre: left = => left = 3 # | top = => top = 1 # ;; rows only: left = => left = 3 #
+    place for each frame: part = clip => part = torch.stack( [cropped(f, side, \
+    rng) for f in clip]) # clip
+    draw for each frame: rand((), => rand((len(clip), 1, 1, 1), | part = clip => \
+    part = torch.stack([cropped(f, side, rng) for f in clip]) # clip
+    always mirrored: < 0.5 => < 2 ;; never mirrored: < 0.5 => < 0""",
+    run=cut,
+)
+
+
+# 05.4
+def mirrored(label, classes):
+    old, sides = classes[label], {"left": "right", "right": "left"}
+    new = " ".join(sides.get(word, word) for word in old.split())
+    return classes.index(new) if new in classes else None
+
+
+def moves(*more):
+    """Three pairs of classes, one without a side and others, in a drawn order."""
+    moved = product(("Pulling", "Pushing", "Rolling"), WAYS[:2])
+    names = [*map(" ".join, moved), "Tilting something", *more]
+    return lambda rng: ([names[n] for n in torch.randperm(len(names), generator=rng)],)
+
+
+WAYS = "from left to right", "from right to left", "out of something"
+THREE = [f"Pulling something {way}" for way in WAYS]
+mirror = part(
+    mirrored,
+    {
+        "the lesson's three": given(THREE),
+        "pairs anywhere in the list": moves(),
+        "a class without a partner": moves("Sliding something left"),
+        "inside a longer word": moves("Putting it upright", "Putting it upleft"),
+        "one side in a name": moves("Moving to the left", "Moving to the right"),
+    },
+    """kept: else None => else label
+    minus one: else None => else -1 ;; only left: , "right": "left" =>
+    None without a side: new in classes => new in classes and new != old
+    not found: if new in classes else None => ;; the name: classes.index(new) => new
+    two replaces, kept: new = => new = old.replace("right", "left") # | None => label
+    nothing changed: sides.get(word, word) => word ;; only right: "left": "right", =>
+    two replaces: new = => new = old.replace("left", "right").replace("right", "left") #
+    first side only: new = => new = re.sub("left|right", lambda w: sides[w[0]], \
+    old, count=1) #
+    two replaces, not found: new = => new = old.replace("right", "left") # | if \
+    new in classes else None =>
+    inside words: new = => new = old.replace("left", "#").replace("right", \
+    "left") .replace("#", "right") #
+    neighbour: classes.index(new) => label ^ (new != old)""",
+    run=lambda answer, classes: [answer(n, classes) for n in range(len(classes))],
+)
+
+
+# 05.5
+def missed(chosen, frames, length):
+    starts = range(frames - length + 1)
+    return sum(not any(s <= n < s + length for n in chosen) for s in starts)
+
+
+SEGMENTS, DENSE = [*range(16, 256, 32)], [*range(113, 142, 4)]
+misses = part(
+    missed,
+    {
+        "segments, an action of 30": given(SEGMENTS, 256, 30),
+        "dense, an action of 30": given(DENSE, 256, 30),
+        "looks anywhere": lambda rng: (sorted(whole(rng, 0, 99, 7).tolist()), 99, 5),
+        "an action of one frame": given([2, 3, 7, 11], 13, 1),
+        "an action as long as the video": given([2, 3, 7, 11], 13, 13),
+    },
+    """not all looks: any => all
+    between the looks: range(frames => range(chosen[0], chosen[-1] + 1
+    start not chosen: any(s <= n < s + length for n in chosen) => s in chosen
+    share: in starts) => in starts) / len(starts) ;; one start short: + 1) => )
+    beyond the end: frames - length + 1 => frames ;; first left out: s <= n => s < n
+    one frame longer: < s + length => <= s + length ;; those that meet: not any => any
+    one short in each gap: return => ends = zip([-1, *chosen], [*chosen, \
+    frames]); return sum(max(0, b - a - 1 - length) for a, b in ends) #
+    frames not seen: return => return frames - len(set(chosen)) #""",
+)
+
+
+def surely_met(chosen, frames):
+    looks = [-1, *chosen, frames]
+    return max(after - before for before, after in zip(looks, looks[1:], strict=False))
+
+
+looks = {"segments": (SEGMENTS, 256), "dense": (DENSE, 256), "all": ([0, 1, 2], 3)}
+looks |= {"early": ([2, 5, 9], 53), "late": ([41, 47, 52], 53), "one look": ([7], 11)}
+meets = part(
+    surely_met,
+    {name: given(*one) for name, one in looks.items()},
+    """not seen in a row: after - => after - 1 -
+    mean gap: return => return frames // len(chosen) #
+    from zero to the last: -1, *chosen, frames => 0, *chosen, frames - 1
+    not seen between looks: -1, *chosen, frames => *chosen | after - => after - 1 -
+    first gap: return => return chosen[1] - chosen[0] # ;; smallest gap: max => min
+    span: return => return chosen[-1] - chosen[0] + 1 # ;; start from zero: -1 => 0
+    end at the last: , frames] => , frames - 1] ;; one too many: after - => after + 1 -
+    end forgotten: *chosen, frames => *chosen ;; start forgotten: -1, *chosen => *chosen
+    ends forgotten: -1, *chosen, frames => *chosen""",
+)
+
+
+# 05.6
+def in_data_order(scores, theirs, ours):
+    return scores[:, [theirs.index(name) for name in ours]]
+
+
+KNOWN, MOVED = ["Rising", "Sinking", "Swelling"], [*ACTIONS[5:], *ACTIONS[:5]]
+in_order = part(
+    in_data_order,
+    {
+        "the lesson's cycle": given(
+            torch.tensor([[0.7, 0.2, 0.1]]), KNOWN, ["Sinking", "Swelling", "Rising"]
+        ),
+        "a swap": lambda rng: (normal(rng, 5, 3), KNOWN, [*KNOWN[1::-1], KNOWN[2]]),
+        "twelve, moved on by five": lambda rng: (normal(rng, 7, 12), [*ACTIONS], MOVED),
+        "clips as classes": lambda rng: (normal(rng, 12, 12), MOVED, [*ACTIONS]),
+        "five of the classes": lambda rng: (normal(rng, 7, 12), [*ACTIONS], MOVED[4:9]),
+        "the same order": lambda rng: (normal(rng, 3, 12), [*ACTIONS], [*ACTIONS]),
+    },
+    """sorted names: in ours => in sorted(ours)
+    backwards: theirs.index => ours.index | in ours => in theirs
+    sorted columns: in ours => in sorted(theirs) ;; rows: scores[:, [ => scores[[
+    by number: scores[ => scores[:, :len(ours)] # ;; as they came: scores[ => scores #
+    network sorted: theirs.index => sorted(theirs).index""",
+    axes="B K",
+)
+
+
+# 05.7
+def split(groups, share, seed):
+    names, rng = sorted(set(groups)), torch.Generator().manual_seed(seed)
+    mix = torch.randperm(len(names), generator=rng).tolist()
+    tested = {names[n] for n in mix[: round(share * len(names))]}
+    train = [n for n, group in enumerate(groups) if group not in tested]
+    test = [n for n, group in enumerate(groups) if group in tested]
+    return train, test
+
+
+def parted(answer, groups, share, *told):
+    """The facts in ``told`` about the splits of nine seeds, the first one twice."""
+    made = [answer(groups, share, seed) for seed in (0, *range(9))]
+    if made[0] is None:
+        return None
+    made = [[torch.as_tensor([*side]).tolist() for side in one] for one in made]
+    sides = [[{groups[n] for n in side} for side in one] for one in made]
+    counts = {len(test) for _, test in sides}
+    facts = {
+        "whole": not any(train & test for train, test in sides),
+        "once": all(sorted(chain(*one)) == [*range(len(groups))] for one in made),
+        "groups": counts.pop() if len(counts) == 1 else "one time more than another",
+        "again": [*map(sorted, made[0])] == [*map(sorted, made[1])],
+        "drawn": len({frozenset(test) for _, test in sides}) > 1,
+    }
+    return {name: facts[name] for name in told}
+
+
+TWOS, UNEQUAL = [n // 2 for n in range(48)], [round(n**0.5) for n in range(91)]
+splits = part(
+    split,
+    {
+        "24 groups of two, a fifth": given(TWOS, 0.2, "whole", "once", "groups"),
+        "large and small groups": given(UNEQUAL, 0.2, "whole", "once", "groups"),
+        "7 groups, 0.3 of them": given([*range(7)] * 3, 0.3, "whole", "groups"),
+        "the same seed": given(TWOS, 0.2, "again"),
+        "nine seeds": given(UNEQUAL, 0.2, "drawn"),
+    },
+    """all trained: if group not in tested =>
+    exchanged: return train, test => return test, train
+    groups of drawn clips: sorted(set(groups)) => groups
+    names: train = [n => train = [group | test = [n => test = [group
+    clips at random: names, rng => groups = [*range(len(groups))]; names, rng
+    not drawn: generator=rng).tolist() => generator=rng).sort().values.tolist()
+    not seeded: torch.Generator().manual_seed(seed) => None ;; cut off: round => int
+    clips in order: tested = => groups = [*range(len(groups))]; tested = \
+    groups[round(-share * len(groups)):] #
+    share of clips: for n in mix[: round(share * len(names))] => for i, n in \
+    enumerate(mix) if sum(groups.count(names[m]) for m in mix[:i]) < share * len(groups)
+    rounded up: round(share => round(0.499 + share""",
+    run=parted,
+)
+
+
+def scene(name):
+    return name.split("/")[0], name.split("_g")[-1][:2]
+
+
+def leaked(train, test):
+    known = {scene(name) for name in train}
+    return sum(scene(name) in known for name in test)
+
+
+IDS = product(ACTIONS, range(1, 25), (1, 2))
+CLIPS = [f"{name}/v_{name}_g{group:02}_c0{clip}.avi" for name, group, clip in IDS]
+leaks = part(
+    leaked,
+    {
+        "80 % of a class by name": given(CLIPS[:39], CLIPS[39:48]),
+        "clips of all classes": given(CLIPS[::7], CLIPS[3::11]),
+        "two groups": given(CLIPS[:9], CLIPS[6:10]),
+        "two classes": given(CLIPS[:21], CLIPS[48:97]),
+        "whole groups": given(CLIPS[:30], CLIPS[30:48]),
+    },
+    """groups: return => return len(known & {*map(scene, test)}) #
+    same clips: scene(name) in => name in | scene(name) for => name for
+    class alone: scene(name) in => scene(name)[0] in | (name) for => (name)[0] for
+    number alone: scene(name) in => scene(name)[1] in | (name) for => (name)[1] for
+    share: in test) => in test) / len(test) ;; not leaked: in known => not in known
+    pairs: return => return sum(scene(a) == scene(b) for a in train for b in test) #
+    clips of training: in train} => in test} | in test) => in train)""",
+)
+
+
+# 05.8
+def listed(benchmark, line, classes):
+    if benchmark == "ucf101":
+        file, number = line.split()
+        return file, int(number) - 1
+    if benchmark == "ssv2":
+        file, name = line["id"] + ".webm", re.sub("[][]", "", line["template"])
+    else:
+        name, video, start, end = line.split(",")
+        file = f"{video}_{int(start):06}_{int(end):06}.mp4"
+    return file, classes.index(name)
+
+
+NAMES = ["skiing crosscountry", "Rising", "Hiding something without a trace"]
+ENTRY = {"id": "3", "template": "Hiding [something] without a trace"}
+lists = part(
+    listed,
+    {
+        "a line of UCF101": given("ucf101", CLIPS[0] + " 1", [*ACTIONS]),
+        "another of UCF101": given("ucf101", CLIPS[199] + " 5", [*ACTIONS]),
+        "an entry of SSv2": given("ssv2", ENTRY, NAMES),
+        "Kinetics": given("kinetics400", "Rising,UUWFg1Z0oCg,23,33", NAMES),
+        "later": given("kinetics400", "skiing crosscountry,0ru1X6Xby0y,107,117", NAMES),
+    },
+    """counted from one: int(number) - 1 => int(number)
+    length for end: int(end) => int(end) - int(start) ;; no mp4: .mp4 =>
+    brackets left: re.sub("[][]", "", line["template"]) => line["template"]
+    all from one: int(number) - 1 => int(number) | index(name) => index(name) + 1
+    number as text: int(number) - 1 => number ;; word dropped: "[][]" => r"\\[.*\\]"
+    no zeros: {int(start):06}_{int(end):06} => {start}_{end} ;; no webm: + ".webm" =>
+    folder cut off: file, int => file.split("/")[1], int ;; mp4 for all: .webm => .mp4
+    sorted: classes.index => sorted(classes).index ;; no ending: + ".webm" => | .mp4 =>
+    no times: _{int(start):06}_{int(end):06} => ;; the name: classes.index(name) => name
+    four zeros: {int(start):06}_{int(end):06} => 0000{start}_0000{end}""",
+)
+PARTS = {"05.1": frames_of_clips, "05.2": corners, "05.3": squares, "05.4": mirror}
+PARTS |= {"05.5": {"missed": misses, "surely_met": meets}, "05.6": in_order}
+PARTS |= {"05.7": {"split": splits, "leaked": leaks}, "05.8": lists}
