@@ -1,0 +1,327 @@
+"""Say what a wrong answer did: by planted mistakes, wrecks and symptoms, in this order.
+
+Public names: ``examine``, ``Finding``.
+
+A planted mistake is a function. Where it gives the learner's numbers in all cases, its
+message is the learner's. (The idea is that of BUGGY: J. S. Brown and R. R. Burton,
+Diagnostic models for procedural bugs in basic mathematical skills, 1978.)
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .comparing import describe, kind_of, numbers, plain, same
+from .exercise import Exercise, Part
+from .running import Outcome, TooLong, attempt, borrowed, where_raised
+
+
+@dataclass
+class Finding:
+    """What a check found of one part.
+
+    Attributes:
+        kind: "right", "not started", "mistake", "wreck", "likely", "symptom", "wrong".
+        name: which mistake, wreck or symptom.
+        message: what to tell.
+        right: the cases, and whether the answer was right in each.
+    """
+
+    kind: str
+    name: str = ""
+    message: str = ""
+    right: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """An answer and what it gave in each case, beside what was expected there."""
+
+    part: Part
+    answer: Any
+    seed: int
+    asked: dict[str, Outcome]
+    got: dict[str, Outcome]
+
+    def right(self, case: str) -> bool:
+        return self.got[case].changed is None and self.agrees(case, self.asked)
+
+    def agrees(self, case: str, other: dict[str, Outcome]) -> bool:
+        return self.got[case].equals(other[case])
+
+    @property
+    def wrong(self) -> list[str]:
+        return [case for case in self.got if not self.right(case)]
+
+
+def examine(exercise: Exercise, part: Part, answer: Any, seed: int = 0) -> Finding:
+    """Try an answer in all cases, and find out what is wrong with it."""
+    nobody = dict.fromkeys(part.cases, False)
+    if part.predicted and (answer is None or answer is ...):
+        return Finding("not started", right=nobody)
+    if not part.predicted and (not callable(answer) or isinstance(answer, nn.Module)):
+        told = f"Give check the function itself, without calling it; {describe(answer)}"
+        return Finding("wreck", "called", f"{told} came.", nobody)
+    asked = {case: attempt(part, part.reference, case, seed) for case in part.cases}
+    got: dict[str, Outcome] = {}
+    for case in part.cases:
+        got[case] = attempt(part, answer, case, seed)
+        if isinstance(got[case].raised, NotImplementedError):
+            return Finding("not started", right=nobody)
+        if isinstance(got[case].raised, TooLong):  # one wait is enough
+            got |= {left: got[case] for left in part.cases if left not in got}
+    tried = _Tried(part, answer, seed, asked, got)
+    right = {case: tried.right(case) for case in part.cases}
+    for kind, look in (
+        ("wreck", _borrowed),
+        ("right", _right),
+        ("mistake", lambda tried: _mistake(exercise, tried)),
+        ("wreck", _wreck),
+        ("likely", lambda tried: _likely(exercise, tried)),
+        ("symptom", _symptom),
+    ):
+        if found := look(tried):
+            name, message = found
+            # What reads a name of the notebook is right by accident.
+            right = nobody if name == "borrowed" else right
+            return Finding(kind, name, message, right)
+    return Finding("wrong", "", _where_to_begin(tried), right)
+
+
+def _borrowed(tried: _Tried) -> tuple[str, str] | None:
+    names = [] if tried.part.predicted else borrowed(tried.answer)
+    if not names:
+        return None
+    listed = ", ".join(f"`{name}`" for name in names[:3])
+    return "borrowed", (
+        f"Your function reads {listed} of the notebook, no argument of its own. "
+        "It would compute with old values, or fail, anywhere else."
+    )
+
+
+def _right(tried: _Tried) -> tuple[str, str] | None:
+    return None if tried.wrong else ("", "")
+
+
+def _mistake(exercise: Exercise, tried: _Tried) -> tuple[str, str] | None:
+    """The planted mistake that gives the same in all cases, also where it is right."""
+    for name, mistake in tried.part.mistakes.items():
+        outcomes = (
+            (case, attempt(tried.part, mistake, case, tried.seed)) for case in tried.got
+        )
+        if all(
+            tried.got[case].equals(one) and tried.got[case].changed == one.changed
+            for case, one in outcomes
+        ):
+            return name, exercise.mistakes[name]
+    return None
+
+
+def _likely(exercise: Exercise, tried: _Tried) -> tuple[str, str] | None:
+    """The one mistake that explains the first wrong case, if not by coincidence."""
+    case, fitting = tried.wrong[0], []
+    value = numbers(tried.got[case].value)
+    if value is None or value.unique().numel() < 3:
+        return None
+    for name, mistake in tried.part.mistakes.items():
+        one = attempt(tried.part, mistake, case, tried.seed)
+        if tried.got[case].equals(one) and not one.equals(tried.asked[case]):
+            fitting.append(name)
+    if len(fitting) != 1:
+        return None
+    start = f'In "{case}" it looks like this, and something else may be wrong, too. '
+    return fitting[0], start + exercise.mistakes[fitting[0]]
+
+
+def _wreck(tried: _Tried) -> tuple[str, str] | None:
+    """What can be wrong with any answer, whatever is asked."""
+    for case in tried.wrong:
+        got, asked = tried.got[case], tried.asked[case].value
+        where = f' (case "{case}")' if case else ""
+        if isinstance(got.raised, TooLong):
+            return (
+                "time",
+                f"It did not come to an end in time{where}. Does a loop stop?",
+            )
+        if got.raised is not None:
+            words = " ".join(str(got.raised).split())
+            told = f"It raised {type(got.raised).__name__}: {words}"
+            place = where_raised(got.raised)
+            return "raised", textwrap.shorten(told, 200) + f"{where}. {place}".rstrip()
+        if got.changed is not None:
+            ordinal = ("first", "second", "third", "fourth", "fifth")[got.changed]
+            return "changed", (
+                f"Your function changed its {ordinal} argument{where}. Who calls it still "
+                "needs that: work on a copy, or make something new."
+            )
+        if got.value is None and asked is not None:
+            if got.printed:
+                return "printed", "It printed the answer and returned None: use return."
+            return "none", "Nothing came back: None. Is there a return on each way?"
+        if found := _wrong_kind(asked, got.value, tried.part.axes):
+            return found[0], found[1] + where + "."
+    return _random(tried) or _constant(tried)
+
+
+def _wrong_kind(asked: Any, got: Any, axes: str) -> tuple[str, str] | None:
+    asked, got = plain(asked), plain(got)
+    if isinstance(asked, Tensor) and isinstance(got, Tensor):
+        if asked.shape != got.shape:
+            return "shape", _wrong_shape(asked, got, axes.split())
+        if kind_of(asked) != kind_of(got):
+            return "dtype", f"Asked are {kind_of(asked)}; {kind_of(got)} came"
+        if got.is_floating_point() and not got.isfinite().all():
+            bad = "NaN" if got.isnan().any() else "infinite"
+            return "nan", f"Some of your numbers are {bad}"
+        return None
+    if isinstance(asked, float) and isinstance(got, float) and not np.isfinite(got):
+        return "nan", f"Your number is {got}"
+    wanted, came = describe(asked), describe(got)
+    if isinstance(got, Tensor) and isinstance(asked, list | tuple) and got.ndim == 1:
+        wanted = came
+    if isinstance(asked, Tensor) != isinstance(got, Tensor) or wanted != came:
+        if wanted != came:
+            wanted = (
+                wanted if not isinstance(asked, Tensor) else "a torch " + wanted[2:]
+            )
+            return "type", f"Asked is {wanted}; {came} came"
+    if isinstance(asked, dict) and asked.keys() != got.keys():
+        odd = sorted(map(str, got.keys() ^ asked.keys()))
+        return "keys", f"Other keys than asked: {', '.join(odd[:4])}"
+    if isinstance(asked, list | tuple) and len(asked) != len(got):
+        return "length", f"Asked are {len(asked)} values; {len(got)} came"
+    return None
+
+
+def _wrong_shape(asked: Tensor, got: Tensor, axes: list[str]) -> str:
+    """The axes by name, where the learner's are the asked ones in another order."""
+    wanted, came = tuple(asked.shape), tuple(got.shape)
+    if len(axes) != len(wanted):
+        return f"The shape {wanted} is asked; yours is {came}"
+    named = f"({', '.join(axes)}) = {wanted}"
+    if sorted(wanted) == sorted(came) and len(set(wanted)) == len(wanted):
+        order = [wanted.index(size) for size in came]
+        yours = f"({', '.join(axes[n] for n in order)}) = {came}"
+        right = same(asked.permute(order), got)
+        end = "; the numbers are right, the axes are not in order" if right else ""
+        return f"Yours is {yours}, asked is {named}{end}"
+    return f"The shape {named} is asked; yours is {came}"
+
+
+def _random(tried: _Tried) -> tuple[str, str] | None:
+    if tried.part.predicted:
+        return None
+    for case in tried.wrong:
+        again = attempt(tried.part, tried.answer, case, tried.seed)
+        if not tried.got[case].equals(again):
+            return "random", (
+                "It gives another answer each time, for the same arguments. Draw from "
+                "the generator you are given, or do not draw."
+            )
+    return None
+
+
+def _constant(tried: _Tried) -> tuple[str, str] | None:
+    first, *closed = tried.got
+    if len(closed) < 2 or not tried.right(first):
+        return None
+    if all(tried.got[closed[0]].equals(tried.got[case]) for case in closed) and not all(
+        tried.asked[closed[0]].equals(tried.asked[case]) for case in closed
+    ):
+        return "constant", "The same answer came, whatever went in. Is it written out?"
+    return None
+
+
+Symptom = Callable[[Tensor, Tensor, list[str]], Iterator[tuple[str, str]]]
+
+
+def _symptom(tried: _Tried) -> tuple[str, str] | None:
+    """A pattern in what is wrong, the same in all wrong cases."""
+    found: list[dict[str, str]] = []
+    for case in tried.wrong:
+        asked = numbers(tried.asked[case].value)
+        got = numbers(tried.got[case].value)
+        if asked is None or got is None or asked.shape != got.shape:
+            return None
+        axes = tried.part.axes.split()
+        axes = axes if len(axes) == asked.ndim else [""] * asked.ndim
+        found.append({n: t for look in _SYMPTOMS for n, t in look(asked, got, axes)})
+    for name, told in found[0].items():
+        if all(other.get(name) == told for other in found):
+            return name, told
+    return None
+
+
+def _in_part(asked: Tensor, got: Tensor, axes: list[str]):
+    """Right here, wrong there, along axes that have names."""
+    wrong = ~torch.isclose(asked, got, 1e-4, 1e-6)
+    if {"H", "W"} <= set(axes):
+        inner = wrong
+        for axis in (axes.index("H"), axes.index("W")):
+            inner = inner.narrow(axis, 1, max(0, inner.shape[axis] - 2))
+        if inner.numel() and not inner.any():
+            yield "border", "It is right inside the map and wrong at its border."
+    for axis, name in enumerate(axes):
+        size = asked.shape[axis]
+        if name == "T" and size > 2 and not wrong.narrow(axis, 1, size - 2).any():
+            yield "ends", "It is right but for the first or the last frame."
+        if name == "B" and size > 1 and not wrong.narrow(axis, 0, 1).any():
+            yield "first of batch", "It is right for the first of the batch only."
+
+
+def _in_order(asked: Tensor, got: Tensor, axes: list[str]):
+    """The right numbers in other places."""
+    if asked.unique().numel() < 3:
+        return
+    for axis, name in enumerate(axes):
+        if same(asked.flip(axis), got):
+            along = f" along {name}" if name else ""
+            yield f"reversed{along}", f"These are the right numbers, backwards{along}."
+        for other in range(axis):
+            if same(asked.transpose(axis, other), got):
+                pair = f"{axes[other]} and {name}" if name else "two of them"
+                yield "exchanged", f"The right numbers with exchanged axes: {pair}."
+    if same(asked.flatten().sort().values, got.flatten().sort().values):
+        yield "order", "These are the right numbers in the wrong places."
+
+
+def _in_size(asked: Tensor, got: Tensor, axes: list[str]):
+    """All numbers too large by one factor or one term; a single number says nothing."""
+    apart = got - asked
+    if asked.unique().numel() < 3:
+        if asked.numel() and torch.equal(apart.abs(), torch.ones_like(asked)):
+            yield "off by one", "It is off by one."
+        return
+    used = asked.abs() > 1e-6 * asked.abs().max()
+    factor = (got[used] / asked[used]).median()
+    if same(asked * factor, got) and factor:
+        words = "of the wrong sign" if same(-asked, got) else "too large or too small"
+        words += "" if same(-asked, got) else ", all by the same factor"
+        yield "factor", f"All numbers are {words}."
+    elif same(asked + apart.median(), got):
+        yield "shift", "All numbers differ by the same amount."
+
+
+_SYMPTOMS: tuple[Symptom, ...] = (_in_part, _in_order, _in_size)
+
+
+def _where_to_begin(tried: _Tried) -> str:
+    """What is broken is not known: the first wrong case, and the open one's answer."""
+    case = tried.wrong[0]
+    if tried.part.predicted:
+        return "That is not it."
+    opened = next(iter(tried.got))
+    asked, got = numbers(tried.asked[opened].value), numbers(tried.got[opened].value)
+    if case == opened and asked is not None and got is not None and asked.numel() <= 6:
+        wanted, came = (" ".join(f"{v:.6g}" for v in t.flatten()) for t in (asked, got))
+        return f'"{case}" stands in the lesson and gives {wanted}; yours gives {came}.'
+    if case == opened:
+        return f'Begin with "{case}": it stands in the lesson, expected() shows it.'
+    return f'The lesson\'s own case is right. What is different in "{case}"?'

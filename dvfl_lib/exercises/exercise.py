@@ -1,0 +1,136 @@
+"""What an exercise is: a right answer, cases to try one on, mistakes that people make.
+
+Public names: ``Part``, ``Exercise``, ``normal``, ``whole``, ``changed``, ``exercise``,
+``lesson``.
+
+``lesson_NN.py`` holds the code of a lesson's exercises, in ``PARTS``; ``lesson_NN.toml``
+beside it holds their words. Both name the same exercises and the same mistakes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import LessonError
+
+# Makes the arguments of one call; everything random in it comes from the generator.
+Arguments = Callable[[torch.Generator], tuple]
+
+
+def normal(rng: torch.Generator, *shape: int) -> Tensor:
+    """Numbers of both signs for a case."""
+    return torch.randn(shape, generator=rng)
+
+
+def whole(rng: torch.Generator, low: int, high: int, *shape: int) -> Any:
+    """Whole numbers from ``low`` to ``high - 1`` for a case; without a shape, one."""
+    drawn = torch.randint(low, high, shape, generator=rng)
+    return drawn if shape else drawn.item()
+
+
+def call(answer: Any, *arguments: Any) -> Any:
+    """The plain way of trying an answer."""
+    return answer(*arguments)
+
+
+def nothing(rng: torch.Generator) -> tuple:
+    """The arguments of an answer that is a value."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One function, class or value that an exercise asks for.
+
+    Attributes:
+        reference: the right answer; a value where ``predicted``.
+        cases: a name and what makes the arguments. The first is *open*: what is right
+            there is shown, so it stands in the lesson. All others are closed.
+        mistakes: wrong answers by name; their messages stand in the lesson's TOML.
+        axes: the axes of a tensor that comes out, as in "T H W".
+        run: ``run(answer, *arguments)`` tries an answer. One that is a class is made
+            and given weights here; what it returns is compared.
+        predicted: the answer is a value, and nothing of it is shown.
+    """
+
+    reference: Any
+    cases: dict[str, Arguments] = field(default_factory=lambda: {"": nothing})
+    mistakes: dict[str, Any] = field(default_factory=dict)
+    axes: str = ""
+    run: Callable = call
+    predicted: bool = False
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """The parts of an exercise with its words; ``mistakes`` says what to tell of each."""
+
+    id: str
+    parts: dict[str, Part]
+    title: str
+    minutes: int
+    level: int
+    goal: int
+    section: int
+    asked: str
+    hints: list[str]
+    mistakes: dict[str, str]
+
+    @property
+    def place(self) -> str:
+        """Where its lesson teaches what it asks."""
+        return f"Lesson {self.id[:2]}, section {self.section}"
+
+
+def changed(function: Callable, *edits: tuple[str, str]) -> Callable:
+    """The same function with something else at one place or at several.
+
+    Args:
+        function: it has a source, and no closure.
+        edits: the text that stands there, exactly once, and the one to put there.
+    """
+    source = textwrap.dedent(inspect.getsource(function))
+    for old, new in edits:
+        if source.count(old) != 1:
+            raise LessonError(f"{function.__name__}: {old!r} is not there exactly once")
+        source = source.replace(old, new)
+    names = dict(vars(inspect.getmodule(function)))
+    exec(compile(source, f"<{function.__name__}, changed>", "exec"), names)
+    return names[function.__name__]
+
+
+@cache
+def lesson(number: str) -> dict[str, Exercise]:
+    """The exercises of a lesson by their ids, in order."""
+    if not find_spec(f"{__package__}.lesson_{number}"):
+        raise LessonError(f"there are no exercises for lesson {number!r}")
+    parts = import_module(f"{__package__}.lesson_{number}").PARTS
+    words = Path(__file__).with_name(f"lesson_{number}.toml").read_text("utf-8")
+    made = {}
+    for name, entry in tomllib.loads(words).items():
+        given = parts[name] if isinstance(parts[name], dict) else {"": parts[name]}
+        made[name] = Exercise(id=name, parts=given, **entry)
+    return made
+
+
+def exercise(name: str) -> Exercise:
+    """The exercise with this id, such as "01.2"."""
+    if not isinstance(name, str) or not re.fullmatch(r"\d\d\.\d+", name):
+        raise LessonError(f'an exercise is named like "01.2", in quotes; got {name!r}')
+    known = lesson(name[:2])
+    if name not in known:
+        raise LessonError(f"there is no exercise {name}; there are {', '.join(known)}")
+    return known[name]
