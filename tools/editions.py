@@ -29,6 +29,7 @@ from tools.notebooks import SETUP_TAGS, setup_source, tidy, write_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
+BUILD = ROOT / "build"
 STARS = "★"
 _SOLUTION = re.compile(
     r"^( *)### BEGIN SOLUTION\n(.*?)^ *### END SOLUTION\n?", re.M | re.S
@@ -83,16 +84,16 @@ def first_cell(number: str, solutions: bool) -> str:
     top = f"# {kind} {number} · {title}\n\n{line}\n\n"
     if solutions:
         return (
-            f"{top}Worked solutions of [the exercises](../{other}/{file.name}) of lesson "
-            f"{link}. Others are as good: a check takes every answer that computes the "
-            "same."
+            f"{top}Worked solutions of [the exercises](../{other}/{file.name}) of "
+            f"lesson {link}. Others are as good: a check takes every answer that "
+            "computes the same."
         )
     return (
         f"{top}{_HEADINGS[len(made) - 1].capitalize()} exercises for lesson {link}, "
         f"about {minutes} minutes in all (our estimate: nobody has been timed). Write "
         "what is missing, run its cell, then run the check below it. The check says "
         "which cases are right and, where it can, what was done wrong. In the first "
-        "case of each check the numbers are the lesson's own. `expected(\""
+        'case of each check nothing is secret. `expected("'
         f'{number}.1")` shows what comes out there, `progress()` how far you are. '
         "Stuck? The hints unfold one by one, and there are "
         f"[solutions](../{other}/{file.name}). Nothing is sent anywhere."
@@ -160,7 +161,7 @@ def students(master: NotebookNode, number: str) -> NotebookNode:
 
 def execute(notebook: NotebookNode, path: Path) -> None:
     """Execute a notebook below ``build``, where what it leaves is in nobody's way."""
-    folder = ROOT / "build" / "editions"
+    folder = BUILD / "editions"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "my_progress.json").unlink(missing_ok=True)
     where = {"metadata": {"path": str(folder)}}
@@ -259,7 +260,7 @@ def blanked(source: str) -> str:
 
 
 def class_edition(number: str) -> Path:
-    """Write a lesson for a class: cells tagged ``key`` are blank, nothing is executed."""
+    """Write a lesson for a class, not executed: cells tagged ``key`` are blank."""
     path = lesson_file(number)
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
@@ -267,7 +268,7 @@ def class_edition(number: str) -> Path:
             cell.outputs, cell.execution_count = [], None
         if "key" in tags(cell):
             cell.source = blanked(cell.source)
-    folder = ROOT / "build" / "class"
+    folder = BUILD / "class"
     folder.mkdir(parents=True, exist_ok=True)
     write_notebook(folder / path.name, notebook)
     return folder / path.name

@@ -8,6 +8,7 @@ Public names: ``main``.
 * ``dvfl evaluate`` scores networks on data sets, and writes table, page, JSON
 * ``dvfl predict`` says what a video shows, or follows a stream
 * ``dvfl export``  a network as an ONNX file, in 8-bit integers too
+* ``dvfl exercises`` copies a lesson's exercises to work on
 * ``dvfl models`` lists the networks
 """
 
@@ -24,6 +25,7 @@ from collections.abc import Sequence
 from ..errors import exit_status
 from .data import add_data_commands
 from .deploy import add_export_options, add_predict_options
+from .exercises import add_exercises_commands
 from .runs import add_evaluate_options, add_run_options, add_train_options
 
 
@@ -54,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         ("evaluate", "score networks on data sets", add_evaluate_options),
         ("predict", "what a video or a camera shows", add_predict_options),
         ("export", "a network as an ONNX file", add_export_options),
+        ("exercises", "your own copy of a lesson's exercises", add_exercises_commands),
     ):
         add_options(commands.add_parser(name, help=words))
     models = commands.add_parser("models", help="list the networks")

@@ -50,7 +50,7 @@ def check(name: str, *answers: Any, seed: int = 0) -> Report:
 
 
 def hint(name: str, step: int = 1) -> None:
-    """Print one of three hints: where to read, how to find the mistake, a first line."""
+    """Print one of three hints: where to read, what goes wrong, how to begin."""
     hints = exercise(name).hints
     if step not in range(1, len(hints) + 1):
         raise LessonError(f"{name} has hints 1 to {len(hints)}; got {step!r}")

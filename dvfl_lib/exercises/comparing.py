@@ -6,7 +6,7 @@ Public names: ``same``, ``numbers``, ``describe``.
 from __future__ import annotations
 
 import math
-from numbers import Number
+from numbers import Number, Real
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,8 @@ ROUNDING = 1e-4  # of the largest number: float32 in another order of sums, or f
 
 def plain(value: Any) -> Any:
     """One number in a tensor or an array, as Python's; all else as it is."""
-    if isinstance(value, Tensor | np.ndarray | np.generic):
-        return (
-            value.item() if math.prod(value.shape) == 1 and not value.shape else value
-        )
+    if isinstance(value, Tensor | np.ndarray | np.generic) and not value.shape:
+        return value.item()
     return value
 
 
@@ -48,9 +46,14 @@ def same(expected: Any, given: Any) -> bool:
         return kind and _same_tensors(torch.tensor(expected), torch.tensor(given))
     if isinstance(expected, bool) or isinstance(given, bool):
         return expected is given
-    if isinstance(expected, Number):
-        close = isinstance(given, Number)
-        return close and math.isclose(expected, given, rel_tol=ROUNDING, abs_tol=1e-7)
+    if isinstance(expected, str) and isinstance(given, str):
+        return expected.strip().casefold() == given.strip().casefold()
+    if isinstance(expected, Real):
+        if not isinstance(given, Real):
+            return False
+        if math.isnan(expected) or math.isnan(given):
+            return math.isnan(expected) and math.isnan(given)
+        return math.isclose(expected, given, rel_tol=ROUNDING, abs_tol=1e-7)
     if isinstance(expected, list | tuple):
         given = given.tolist() if isinstance(given, Tensor | np.ndarray) else given
         return (
@@ -74,8 +77,10 @@ def _same_tensors(expected: Tensor, given: Tensor) -> bool:
     if not expected.is_floating_point():
         return torch.equal(expected, given.to(expected.dtype))
     expected, given = expected.double(), given.double()
-    largest = expected.abs().max().item() if expected.numel() else 0.0
-    return torch.allclose(expected, given, ROUNDING, 0.1 * ROUNDING * largest + 1e-8)
+    finite = expected[expected.isfinite()]
+    largest = finite.abs().max().item() if finite.numel() else 0.0
+    near = 0.1 * ROUNDING * largest + 1e-8
+    return torch.allclose(expected, given, ROUNDING, near, equal_nan=True)
 
 
 def kind_of(tensor: Tensor) -> str:
@@ -90,10 +95,10 @@ def numbers(value: Any) -> Tensor | None:
     value = plain(value)
     if isinstance(value, Tensor):
         return value.detach().cpu().double()
-    if isinstance(value, Number):
+    if isinstance(value, Real):
         return torch.tensor(float(value)).double()
     if isinstance(value, list | tuple) and value:
-        if all(isinstance(plain(one), Number) for one in value):
+        if all(isinstance(plain(one), Real) for one in value):
             return torch.tensor([float(plain(one)) for one in value]).double()
     return None
 

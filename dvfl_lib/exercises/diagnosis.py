@@ -12,9 +12,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from math import isfinite
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -54,7 +55,7 @@ class _Tried:
         return self.got[case].changed is None and self.agrees(case, self.asked)
 
     def agrees(self, case: str, other: dict[str, Outcome]) -> bool:
-        return self.got[case].equals(other[case])
+        return self.got[case].gives(other[case])
 
     @property
     def wrong(self) -> list[str]:
@@ -69,7 +70,7 @@ def examine(exercise: Exercise, part: Part, answer: Any, seed: int = 0) -> Findi
     if not part.predicted and (not callable(answer) or isinstance(answer, nn.Module)):
         told = f"Give check the function itself, without calling it; {describe(answer)}"
         return Finding("wreck", "called", f"{told} came.", nobody)
-    asked = {case: attempt(part, part.reference, case, seed) for case in part.cases}
+    asked = {case: _known(part, None, case, seed) for case in part.cases}
     got: dict[str, Outcome] = {}
     for case in part.cases:
         got[case] = attempt(part, answer, case, seed)
@@ -95,6 +96,13 @@ def examine(exercise: Exercise, part: Part, answer: Any, seed: int = 0) -> Findi
     return Finding("wrong", "", _where_to_begin(tried), right)
 
 
+@cache
+def _known(part: Part, mistake: str | None, case: str, seed: int) -> Outcome:
+    """What a planted mistake gives, or the reference; asked for again and again."""
+    answer = part.reference if mistake is None else part.mistakes[mistake]
+    return attempt(part, answer, case, seed)
+
+
 def _borrowed(tried: _Tried) -> tuple[str, str] | None:
     names = [] if tried.part.predicted else borrowed(tried.answer)
     if not names:
@@ -112,12 +120,12 @@ def _right(tried: _Tried) -> tuple[str, str] | None:
 
 def _mistake(exercise: Exercise, tried: _Tried) -> tuple[str, str] | None:
     """The planted mistake that gives the same in all cases, also where it is right."""
-    for name, mistake in tried.part.mistakes.items():
+    for name in tried.part.mistakes:
         outcomes = (
-            (case, attempt(tried.part, mistake, case, tried.seed)) for case in tried.got
+            (case, _known(tried.part, name, case, tried.seed)) for case in tried.got
         )
         if all(
-            tried.got[case].equals(one) and tried.got[case].changed == one.changed
+            tried.got[case].gives(one) and tried.got[case].changed == one.changed
             for case, one in outcomes
         ):
             return name, exercise.mistakes[name]
@@ -130,9 +138,9 @@ def _likely(exercise: Exercise, tried: _Tried) -> tuple[str, str] | None:
     value = numbers(tried.got[case].value)
     if value is None or value.unique().numel() < 3:
         return None
-    for name, mistake in tried.part.mistakes.items():
-        one = attempt(tried.part, mistake, case, tried.seed)
-        if tried.got[case].equals(one) and not one.equals(tried.asked[case]):
+    for name in tried.part.mistakes:
+        one = _known(tried.part, name, case, tried.seed)
+        if tried.got[case].gives(one) and not one.gives(tried.asked[case]):
             fitting.append(name)
     if len(fitting) != 1:
         return None
@@ -158,8 +166,8 @@ def _wreck(tried: _Tried) -> tuple[str, str] | None:
         if got.changed is not None:
             ordinal = ("first", "second", "third", "fourth", "fifth")[got.changed]
             return "changed", (
-                f"Your function changed its {ordinal} argument{where}. Who calls it still "
-                "needs that: work on a copy, or make something new."
+                f"Your function changed its {ordinal} argument{where}. Who calls it "
+                "still needs that: work on a copy, or make something new."
             )
         if got.value is None and asked is not None:
             if got.printed:
@@ -181,7 +189,7 @@ def _wrong_kind(asked: Any, got: Any, axes: str) -> tuple[str, str] | None:
             bad = "NaN" if got.isnan().any() else "infinite"
             return "nan", f"Some of your numbers are {bad}"
         return None
-    if isinstance(asked, float) and isinstance(got, float) and not np.isfinite(got):
+    if isinstance(asked, float) and isinstance(got, float) and not isfinite(got):
         return "nan", f"Your number is {got}"
     wanted, came = describe(asked), describe(got)
     if isinstance(got, Tensor) and isinstance(asked, list | tuple) and got.ndim == 1:
@@ -220,7 +228,7 @@ def _random(tried: _Tried) -> tuple[str, str] | None:
         return None
     for case in tried.wrong:
         again = attempt(tried.part, tried.answer, case, tried.seed)
-        if not tried.got[case].equals(again):
+        if not tried.got[case].gives(again):
             return "random", (
                 "It gives another answer each time, for the same arguments. Draw from "
                 "the generator you are given, or do not draw."
@@ -232,8 +240,8 @@ def _constant(tried: _Tried) -> tuple[str, str] | None:
     first, *closed = tried.got
     if len(closed) < 2 or not tried.right(first):
         return None
-    if all(tried.got[closed[0]].equals(tried.got[case]) for case in closed) and not all(
-        tried.asked[closed[0]].equals(tried.asked[case]) for case in closed
+    if all(tried.got[closed[0]].gives(tried.got[case]) for case in closed) and not all(
+        tried.asked[closed[0]].gives(tried.asked[case]) for case in closed
     ):
         return "constant", "The same answer came, whatever went in. Is it written out?"
     return None
@@ -321,7 +329,7 @@ def _where_to_begin(tried: _Tried) -> str:
     asked, got = numbers(tried.asked[opened].value), numbers(tried.got[opened].value)
     if case == opened and asked is not None and got is not None and asked.numel() <= 6:
         wanted, came = (" ".join(f"{v:.6g}" for v in t.flatten()) for t in (asked, got))
-        return f'"{case}" stands in the lesson and gives {wanted}; yours gives {came}.'
+        return f'"{case}" gives {wanted}; yours gives {came}.'
     if case == opened:
-        return f'Begin with "{case}": it stands in the lesson, expected() shows it.'
-    return f'The lesson\'s own case is right. What is different in "{case}"?'
+        return f'Begin with "{case}": expected() shows what a right answer gives.'
+    return f'The first case is right. What is different in "{case}"?'

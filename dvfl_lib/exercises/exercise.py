@@ -3,8 +3,8 @@
 Public names: ``Part``, ``Exercise``, ``normal``, ``whole``, ``changed``, ``exercise``,
 ``lesson``.
 
-``lesson_NN.py`` holds the code of a lesson's exercises, in ``PARTS``; ``lesson_NN.toml``
-beside it holds their words. Both name the same exercises and the same mistakes.
+``lesson_NN.py`` holds the code of a lesson's exercises, in ``PARTS``, and the TOML
+beside it their words. Both name the same exercises and the same mistakes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def nothing(rng: torch.Generator) -> tuple:
     return ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # is only itself: may be a key
 class Part:
     """One function, class or value that an exercise asks for.
 
@@ -76,7 +76,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Exercise:
-    """The parts of an exercise with its words; ``mistakes`` says what to tell of each."""
+    """The parts of an exercise with its words; ``mistakes`` are the messages."""
 
     id: str
     parts: dict[str, Part]

@@ -43,11 +43,11 @@ class Outcome:
     printed: str = ""
     changed: int | None = None  # the place of an argument that is not as it was
 
-    def equals(self, other: Outcome) -> bool:
-        """The same value, or the same words of the same exception."""
-        if self.raised is None and other.raised is None:
-            return same(self.value, other.value)
-        return repr(self.raised) == repr(other.raised)
+    def gives(self, asked: Outcome) -> bool:
+        """The asked value, or the same words of the same exception."""
+        if self.raised is None and asked.raised is None:
+            return same(asked.value, self.value)
+        return repr(self.raised) == repr(asked.raised)
 
 
 def attempt(part: Part, answer: Any, case: str, seed: int) -> Outcome:
@@ -73,7 +73,8 @@ def attempt(part: Part, answer: Any, case: str, seed: int) -> Outcome:
         except Exception as error:
             raised = error
         before = arguments()
-    moved = (n for n, pair in enumerate(zip(before, given)) if not same(*pair))
+    pairs = enumerate(zip(before, given, strict=True))
+    moved = (n for n, pair in pairs if not same(*pair))
     return Outcome(value, raised, printed.getvalue(), next(moved, None))
 
 
