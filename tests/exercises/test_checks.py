@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from dvfl_lib.exercises import running
-from dvfl_lib.exercises.diagnosis import _in_part, examine
+from dvfl_lib.exercises.diagnosis import _in_part, _wrong_shape, examine
 from dvfl_lib.exercises.exercise import exercise, lesson
 from dvfl_lib.exercises.feedback import WIDTH, Report
 from exercises.answers import IDS, LESSONS, ROOT, answers_of, played, rights_of
 
+SEEDS = pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.nightly)])
 EVERY = pytest.mark.parametrize("name", IDS)
 PARTS = [(name, part) for name in IDS for part in exercise(name).parts]
 PLANTED = pytest.mark.parametrize(("name", "part"), PARTS)
@@ -42,7 +43,7 @@ def test_a_stub_is_not_started(name):
 
 @EVERY
 def test_the_solution_has_all_points(name):
-    for seed in (0, 1, 2, 3, 4, 42, 1234, 2026):
+    for seed in (0, 1, 2, 3, 1234):
         report = report_of(name, answers_of(name), seed)
         assert report.passed, report
     committed, now = played(name[:2], "solutions")[2][name]
@@ -60,16 +61,16 @@ def test_other_right_answers_pass(name):
             assert report.passed, report
 
 
+@SEEDS
 @PLANTED
-def test_each_planted_mistake_gets_its_own_message(name, part):
+def test_each_planted_mistake_gets_its_own_message(name, part, seed):
     made = exercise(name)
     assert made.parts[part].mistakes
     for mistake, wrong in made.parts[part].mistakes.items():
-        for seed in (0, 1):
-            found = examine(made, made.parts[part], wrong, seed)
-            told = (found.kind, found.name, found.message)
-            assert told == ("mistake", mistake, made.mistakes[mistake]), (seed, told)
-            assert not all(found.right.values())
+        found = examine(made, made.parts[part], wrong, seed)
+        told = (found.kind, found.name, found.message)
+        assert told == ("mistake", mistake, made.mistakes[mistake])
+        assert not all(found.right.values())
 
 
 @EVERY
@@ -160,15 +161,19 @@ def test_each_wreck_has_its_name(monkeypatch):
     for name, answer in {
         "type": lambda *given: level(*given).numpy(),
         "dtype": lambda *given: level(*given).long(),
-        "shape": lambda *given: level(*given).transpose(0, 1),
+        "shape": lambda *given: level(*given)[None],
         "nan": lambda *given: level(*given) * float("nan"),
     }.items():
         found = found_of(answer, "01.3")
         assert (found.kind, found.name) == ("wreck", name), found
-    shape = found_of(lambda *given: level(*given).transpose(0, 1), "01.3").message
-    assert "(W, H, C)" in shape and "asked is (H, W, C)" in shape
+    shape = found_of(lambda *given: level(*given)[None], "01.3").message
+    assert shape.startswith("The shape (H, W, C) = (7, 7, 2) is asked; yours is (1, ")
+    asked = torch.rand(2, 3, 5)
+    told = _wrong_shape(asked, asked.movedim(-1, 0), ["H", "W", "C"])
+    assert told.startswith("Yours is (C, H, W) = (5, 2, 3), asked is (H, W, C)")
+    assert told.endswith("the numbers are right, the axes are not in order")
     numpy = found_of(lambda *given: level(*given).numpy(), "01.3").message
-    assert numpy.startswith("Asked is a torch tensor; a NumPy array came")
+    assert numpy.startswith("Asked is a torch tensor (7, 7, 2); a NumPy array came")
 
 
 def test_an_exception_shows_the_learners_line_and_no_frame_of_ours():
