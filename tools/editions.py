@@ -88,13 +88,18 @@ def first_cell(number: str, solutions: bool) -> str:
             f"lesson {link}. Others are as good: a check takes every answer that "
             "computes the same."
         )
+    shown = next(
+        name
+        for name, entry in made.items()
+        if not any(part.predicted for part in entry.parts.values())
+    )
     return (
         f"{top}{_HEADINGS[len(made) - 1].capitalize()} exercises for lesson {link}, "
         f"about {minutes} minutes in all (our estimate: nobody has been timed). Write "
         "what is missing, run its cell, then run the check below it. The check says "
-        "which cases are right and, where it can, what was done wrong. In the first "
-        'case of each check nothing is secret. `expected("'
-        f'{number}.1")` shows what comes out there, `progress()` how far you are. '
+        "which cases are right and, where it can, what was done wrong. The first "
+        f'case of each is open: `expected("{shown}")` shows what comes out there. '
+        "`progress()` tells how far you are. "
         "Stuck? The hints unfold one by one, and there are "
         f"[solutions](../{other}/{file.name}). Nothing is sent anywhere."
     )
