@@ -21,7 +21,7 @@ from ..figures import heat_maps
 from ..lessons.show import show
 from .comparing import numbers
 from .diagnosis import examine
-from .exercise import Part, exercise, lesson
+from .exercise import Part, find, lesson
 from .feedback import Report
 from .progress import note, noted
 from .running import attempt
@@ -35,7 +35,7 @@ def check(name: str, *answers: Any, seed: int = 0) -> Report:
         answers: what the exercise asks for, in its order: functions, classes, values.
         seed: of what is drawn at random; the same seed repeats a check.
     """
-    asked = exercise(name)
+    asked = find(name)
     if len(answers) != len(asked.parts):
         parts = ", ".join(part or "one answer" for part in asked.parts)
         raise LessonError(f"{name} asks for {parts}; check got {len(answers)}")
@@ -51,7 +51,7 @@ def check(name: str, *answers: Any, seed: int = 0) -> Report:
 
 def hint(name: str, step: int = 1) -> None:
     """Print one of three hints: where to read, what goes wrong, how to begin."""
-    hints = exercise(name).hints
+    hints = find(name).hints
     if step not in range(1, len(hints) + 1):
         raise LessonError(f"{name} has hints 1 to {len(hints)}; got {step!r}")
     more = f'\nMore: hint("{name}", {step + 1})' if step < len(hints) else ""
@@ -63,14 +63,14 @@ def expected(name: str) -> Any:
 
     Returns a picture where that is a map, else the value; None where it is a guess.
     """
-    part = next(iter(exercise(name).parts.values()))
+    part = next(iter(find(name).parts.values()))
     if part.predicted:
         return print("This is a guess: nothing of it is shown before.")
     case = next(iter(part.cases))
     value = attempt(part, part.reference, case, seed=0).value
-    print(f"{case}:")
     found = numbers(value)
     if found is None or found.ndim < 2:
+        print(f"{case}:")
         return value
     return _picture(found, part, case)
 
@@ -80,16 +80,17 @@ def _picture(values: Any, part: Part, case: str) -> Any:
     axes = part.axes.split()
     if {"H", "W"} <= set(axes):
         values = values.movedim((axes.index("H"), axes.index("W")), (-2, -1))
+    title = f"Expected: {case}"
     while values.ndim > 3:
-        values = values[0]
+        values, title = values[0], f"{title} (the first of several)"
     maps = list(values[:6]) if values.ndim == 3 else [values]
     signed = bool((values < 0).any())
-    return show(heat_maps([maps], title=f"Expected: {case}", signed=signed))
+    return show(heat_maps([maps], title=title, signed=signed))
 
 
 def solution(name: str, now: bool = False) -> None:
     """Print the worked solution, once the exercise was tried, or with ``now=True``."""
-    asked = exercise(name)
+    asked = find(name)
     if not now and name not in noted():
         print(f'Try first: check("{name}", ...). Or solution("{name}", now=True).')
         return

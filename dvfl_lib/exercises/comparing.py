@@ -49,6 +49,8 @@ def same(expected: Any, given: Any) -> bool:
     if isinstance(expected, str) and isinstance(given, str):
         return expected.strip().casefold() == given.strip().casefold()
     if isinstance(expected, Real):
+        if isinstance(given, Tensor | np.ndarray) and tuple(given.shape) == (1,):
+            given = given.item()
         if not isinstance(given, Real):
             return False
         if math.isnan(expected) or math.isnan(given):

@@ -230,8 +230,8 @@ def _random(tried: _Tried) -> tuple[str, str] | None:
         again = attempt(tried.part, tried.answer, case, tried.seed)
         if not tried.got[case].gives(again):
             return "random", (
-                "It gives another answer each time, for the same arguments. Draw from "
-                "the generator you are given, or do not draw."
+                "It gives another answer each time, for the same arguments. Does it "
+                "draw, or make a layer whose weights are drawn?"
             )
     return None
 

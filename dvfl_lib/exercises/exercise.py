@@ -1,6 +1,6 @@
 """What an exercise is: a right answer, cases to try one on, mistakes that people make.
 
-Public names: ``Part``, ``Exercise``, ``normal``, ``whole``, ``changed``, ``exercise``,
+Public names: ``Part``, ``Exercise``, ``normal``, ``whole``, ``changed``, ``find``,
 ``lesson``.
 
 ``lesson_NN.py`` holds the code of a lesson's exercises, in ``PARTS``, and the TOML
@@ -126,7 +126,7 @@ def lesson(number: str) -> dict[str, Exercise]:
     return made
 
 
-def exercise(name: str) -> Exercise:
+def find(name: str) -> Exercise:
     """The exercise with this id, such as "01.2"."""
     if not isinstance(name, str) or not re.fullmatch(r"\d\d\.\d+", name):
         raise LessonError(f'an exercise is named like "01.2", in quotes; got {name!r}')

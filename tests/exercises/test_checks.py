@@ -9,13 +9,13 @@ from torch import Tensor
 
 from dvfl_lib.exercises import running
 from dvfl_lib.exercises.diagnosis import _in_part, _wrong_shape, examine
-from dvfl_lib.exercises.exercise import exercise, lesson
+from dvfl_lib.exercises.exercise import find, lesson
 from dvfl_lib.exercises.feedback import WIDTH, Report
 from exercises.answers import IDS, LESSONS, ROOT, answers_of, played, rights_of
 
 SEEDS = pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.nightly)])
 EVERY = pytest.mark.parametrize("name", IDS)
-PARTS = [(name, part) for name in IDS for part in exercise(name).parts]
+PARTS = [(name, part) for name in IDS for part in find(name).parts]
 PLANTED = pytest.mark.parametrize(("name", "part"), PARTS)
 
 
@@ -26,7 +26,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def report_of(name: str, answers: tuple, seed: int = 0) -> Report:
-    made = exercise(name)
+    made = find(name)
     parts = zip(made.parts.items(), answers, strict=True)
     found = {n: examine(made, part, answer, seed) for (n, part), answer in parts}
     return Report(made, found, seed)
@@ -53,7 +53,7 @@ def test_the_solution_has_all_points(name):
 @EVERY
 def test_other_right_answers_pass(name):
     rights = rights_of(name[:2]).get(name, [])
-    guessed = all(part.predicted for part in exercise(name).parts.values())
+    guessed = all(part.predicted for part in find(name).parts.values())
     assert guessed or len(rights) >= 2
     for answers in rights:
         for seed in (0, 1):
@@ -64,7 +64,7 @@ def test_other_right_answers_pass(name):
 @SEEDS
 @PLANTED
 def test_each_planted_mistake_gets_its_own_message(name, part, seed):
-    made = exercise(name)
+    made = find(name)
     assert made.parts[part].mistakes
     for mistake, wrong in made.parts[part].mistakes.items():
         found = examine(made, made.parts[part], wrong, seed)
@@ -75,7 +75,7 @@ def test_each_planted_mistake_gets_its_own_message(name, part, seed):
 
 @EVERY
 def test_words_and_code_name_the_same(name):
-    made = exercise(name)
+    made = find(name)
     parts = made.parts.values()
     assert sorted(made.mistakes) == sorted(m for p in parts for m in p.mistakes)
     assert len(made.hints) == 3 and made.level in (1, 2, 3) and made.minutes
@@ -94,7 +94,7 @@ WRECKS = {
 
 @PLANTED
 def test_what_can_be_wrong_with_any_answer_is_told(name, part):
-    made = exercise(name)
+    made = find(name)
     answer = answers_of(name)[list(made.parts).index(part)]
     part = made.parts[part]
     if part.predicted or isinstance(answer, type):
@@ -111,7 +111,7 @@ def test_what_can_be_wrong_with_any_answer_is_told(name, part):
 
 
 def plain(name: str = "01.2"):
-    made = exercise(name)
+    made = find(name)
     (part,) = made.parts.values()
     return made, part, answers_of(name)[0]
 
@@ -221,7 +221,7 @@ def test_one_number_is_never_a_pattern():
 @EVERY
 def test_nothing_of_a_closed_case_or_a_solution_leaks(name):
     """What is said of a wrong answer holds no expected number and no code."""
-    made = exercise(name)
+    made = find(name)
     secrets = set()
     for part in made.parts.values():
         for case in list(part.cases)[0 if part.predicted else 1 :]:

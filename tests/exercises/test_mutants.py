@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dvfl_lib.exercises.diagnosis import examine
-from dvfl_lib.exercises.exercise import exercise
+from dvfl_lib.exercises.exercise import find
 from exercises.answers import IDS, LESSONS, played
 from exercises.test_checks import played_source
 
@@ -64,7 +64,7 @@ def mutants(source: str) -> list[str]:
 
 def survivors(name: str) -> tuple[list[str], int]:
     """Mutants of a solution that have all points, by the line that differs."""
-    made = exercise(name)
+    made = find(name)
     source = played_source(name)
     lines, left, count = ast.unparse(ast.parse(source)).splitlines(), [], 0
     space, given, _ = played(name[:2], "solutions")
@@ -93,7 +93,7 @@ def test_mutants_are_refused_or_equivalent(number):
     """At least 95 of 100 are refused; of the others each has its reason."""
     left, tried = [], 0
     for name in [name for name in IDS if name.startswith(number)]:
-        if all(part.predicted for part in exercise(name).parts.values()):
+        if all(part.predicted for part in find(name).parts.values()):
             continue
         found, count = survivors(name)
         tried += count
