@@ -41,8 +41,7 @@ def check(name: str, *answers: Any, seed: int = 0) -> Report:
         raise LessonError(f"{name} asks for {parts}; check got {len(answers)}")
     given = zip(asked.parts.items(), answers, strict=True)
     findings = {
-        part_name: examine(asked, part, answer, seed)
-        for (part_name, part), answer in given
+        part_name: examine(part, answer, seed) for (part_name, part), answer in given
     }
     report = Report(asked, findings, seed)
     note(report)

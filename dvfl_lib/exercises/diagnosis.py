@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from .comparing import describe, kind_of, numbers, plain, same
-from .exercise import Exercise, Part
+from .exercise import Part
 from .running import Outcome, TooLong, attempt, borrowed, where_raised
 
 
@@ -62,7 +62,7 @@ class _Tried:
         return [case for case in self.got if not self.right(case)]
 
 
-def examine(exercise: Exercise, part: Part, answer: Any, seed: int = 0) -> Finding:
+def examine(part: Part, answer: Any, seed: int = 0) -> Finding:
     """Try an answer in all cases, and find out what is wrong with it."""
     nobody = dict.fromkeys(part.cases, False)
     if part.predicted and (answer is None or answer is ...):
@@ -83,9 +83,9 @@ def examine(exercise: Exercise, part: Part, answer: Any, seed: int = 0) -> Findi
     for kind, look in (
         ("wreck", _borrowed),
         ("right", _right),
-        ("mistake", lambda tried: _mistake(exercise, tried)),
+        ("mistake", _mistake),
         ("wreck", _wreck),
-        ("likely", lambda tried: _likely(exercise, tried)),
+        ("likely", _likely),
         ("symptom", _symptom),
     ):
         if found := look(tried):
@@ -118,7 +118,7 @@ def _right(tried: _Tried) -> tuple[str, str] | None:
     return None if tried.wrong else ("", "")
 
 
-def _mistake(exercise: Exercise, tried: _Tried) -> tuple[str, str] | None:
+def _mistake(tried: _Tried) -> tuple[str, str] | None:
     """The planted mistake that gives the same in all cases, also where it is right."""
     for name in tried.part.mistakes:
         outcomes = (
@@ -128,11 +128,11 @@ def _mistake(exercise: Exercise, tried: _Tried) -> tuple[str, str] | None:
             tried.got[case].gives(one) and tried.got[case].changed == one.changed
             for case, one in outcomes
         ):
-            return name, exercise.mistakes[name]
+            return name, tried.part.messages[name]
     return None
 
 
-def _likely(exercise: Exercise, tried: _Tried) -> tuple[str, str] | None:
+def _likely(tried: _Tried) -> tuple[str, str] | None:
     """The one mistake that explains the first wrong case, if not by coincidence."""
     case, fitting = tried.wrong[0], []
     value = numbers(tried.got[case].value)
@@ -145,7 +145,7 @@ def _likely(exercise: Exercise, tried: _Tried) -> tuple[str, str] | None:
     if len(fitting) != 1:
         return None
     start = f'In "{case}" it looks like this, and something else may be wrong, too. '
-    return fitting[0], start + exercise.mistakes[fitting[0]]
+    return fitting[0], start + tried.part.messages[fitting[0]]
 
 
 def _wreck(tried: _Tried) -> tuple[str, str] | None:

@@ -1,20 +1,24 @@
 """What an exercise is: a right answer, cases to try one on, mistakes that people make.
 
-Public names: ``Part``, ``Exercise``, ``normal``, ``whole``, ``changed``, ``find``,
-``lesson``.
+Public names: ``Part``, ``Exercise``, ``given``, ``guess``, ``normal``, ``whole``,
+``changed``, ``find``, ``lesson``.
 
-``lesson_NN.py`` holds the code of a lesson's exercises, in ``PARTS``, and the TOML
-beside it their words. Both name the same exercises and the same mistakes.
+``lesson_NN.py`` holds right answers and cases, in ``PARTS``. ``lesson_NN.toml`` beside
+it holds the words and, under ``mistakes``, what people do wrong: a message, and with it
+the places of the right answer's source that are changed, or, of a guess, the wrong
+value. A mistake that is no such edit has its function in ``lesson_NN.py``. Where an
+exercise has several parts, ``mistakes`` has a table for each.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 import textwrap
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -41,6 +45,16 @@ def whole(rng: torch.Generator, low: int, high: int, *shape: int) -> Any:
     return drawn if shape else drawn.item()
 
 
+def given(*values: Any) -> Arguments:
+    """A case in which nothing is drawn."""
+    return lambda rng: copy.deepcopy(values)
+
+
+def guess(right: Any) -> Part:
+    """A part whose answer is a value; the wrong ones stand in the TOML."""
+    return Part(right, predicted=True)
+
+
 def call(answer: Any, *arguments: Any) -> Any:
     """The plain way of trying an answer."""
     return answer(*arguments)
@@ -59,7 +73,8 @@ class Part:
         reference: the right answer; a value where ``predicted``.
         cases: a name and what makes the arguments. The first is *open*: what is right
             there is shown, so it stands in the lesson. All others are closed.
-        mistakes: wrong answers by name; their messages stand in the lesson's TOML.
+        mistakes: wrong answers by name, those of the TOML among them.
+        messages: what to tell of each mistake; from the TOML.
         axes: the axes of a tensor that comes out, as in "T H W".
         run: ``run(answer, *arguments)`` tries an answer. One that is a class is made
             and given weights here; what it returns is compared.
@@ -69,6 +84,7 @@ class Part:
     reference: Any
     cases: dict[str, Arguments] = field(default_factory=lambda: {"": nothing})
     mistakes: dict[str, Any] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
     axes: str = ""
     run: Callable = call
     predicted: bool = False
@@ -76,7 +92,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Exercise:
-    """The parts of an exercise with its words; ``mistakes`` are the messages."""
+    """The parts of an exercise with its words."""
 
     id: str
     parts: dict[str, Part]
@@ -87,7 +103,6 @@ class Exercise:
     section: int
     asked: str
     hints: list[str]
-    mistakes: dict[str, str]
 
     @property
     def place(self) -> str:
@@ -95,7 +110,7 @@ class Exercise:
         return f"Lesson {self.id[:2]}, section {self.section}"
 
 
-def changed(function: Callable, *edits: tuple[str, str]) -> Callable:
+def changed(function: Callable, *edits: Sequence[str]) -> Callable:
     """The same function with something else at one place or at several.
 
     Args:
@@ -121,9 +136,24 @@ def lesson(number: str) -> dict[str, Exercise]:
     words = Path(__file__).with_name(f"lesson_{number}.toml").read_text("utf-8")
     made = {}
     for name, entry in tomllib.loads(words).items():
-        given = parts[name] if isinstance(parts[name], dict) else {"": parts[name]}
-        made[name] = Exercise(id=name, parts=given, **entry)
+        told, asked = entry.pop("mistakes"), parts[name]
+        if isinstance(asked, Part):
+            told, asked = {"": told}, {"": asked}
+        joined = {part: _with_words(asked[part], told[part]) for part in asked}
+        made[name] = Exercise(id=name, parts=joined, **entry)
     return made
+
+
+def _with_words(part: Part, told: dict[str, str | list]) -> Part:
+    """A part with its messages, and with the mistakes that are edits."""
+    mistakes, messages = dict(part.mistakes), {}
+    for name, entry in told.items():
+        messages[name], *more = [entry] if isinstance(entry, str) else entry
+        if more and part.predicted:
+            (mistakes[name],) = more
+        elif more:
+            mistakes[name] = changed(part.reference, *more)
+    return replace(part, mistakes=mistakes, messages=messages)
 
 
 def find(name: str) -> Exercise:

@@ -7,37 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from .exercise import Part, changed, normal, whole
-
-
-def variants(function, table):
-    """Mistakes of a function, one a line: "name: old text => new text | old => new"."""
-    made = {}
-    for line in table.splitlines():
-        name, edits = line.strip().split(": ", 1)
-        texts = ([text.strip() for text in e.split("=>")] for e in edits.split(" | "))
-        made[name] = changed(function, *texts)
-    return made
-
-
-# 00.1
-
-before_04 = Part(
-    4, mistakes={"one step": 1, "halfway": 2, "itself": 5, "not 00": 3}, predicted=True
-)
-before_07 = Part(
-    6,
-    mistakes={
-        "two steps": 2,
-        "road of 05": 3,
-        "road of 06": 4,
-        "all numbers": 7,
-        "less the start": 5,
-        "twice": 8,
-    },
-    predicted=True,
-)
-needs_04 = Part(False, mistakes={"in a row": True}, predicted=True)
+from .exercise import Part, changed, guess, normal, whole
 
 # 00.2
 
@@ -65,41 +35,6 @@ brightness = Part(
         "near one": lambda rng: (1 + 0.1 * normal(rng, 7, 3, 2, 16),),
         "one channel": lambda rng: (normal(rng, 3, 2, 7, 1),),
     },
-    mistakes=variants(
-        lengths_above,
-        """mean: square().sum(dim=-1).sqrt() => mean(dim=-1)
-        sum: square().sum(dim=-1).sqrt() => sum(dim=-1)
-        amounts: square().sum(dim=-1).sqrt() => abs().sum(dim=-1)
-        mean amount: square().sum(dim=-1).sqrt() => abs().mean(dim=-1)
-        mean itself: square().sum(dim=-1).sqrt() => mean(dim=-1) | - lengths.min() =>
-        sum itself: square().sum(dim=-1).sqrt() => sum(dim=-1) | - lengths.min() =>
-        amounts themselves: square() => abs() | .sqrt() => | - lengths.min() =>
-        squares themselves: .sqrt() => | - lengths.min() =>
-        largest channel: square().sum(dim=-1).sqrt() => amax(dim=-1)
-        squares: .sqrt() =>
-        root of the mean: sum(dim => mean(dim
-        from one: = modulator => = modulator - 1
-        from one, not above: = modulator => = modulator - 1 | - lengths.min() =>
-        not above: - lengths.min() =>
-        turned round: lengths - lengths.min() => lengths.min() - lengths
-        each frame: .min() => .amin((1, 2), keepdim=True)
-        each row: .min() => .amin(-1, keepdim=True)
-        each place: .min() => .amin(0)
-        above the mean: .min() => .mean()
-        below the largest: lengths - lengths.min() => lengths.max() - lengths
-        under the largest: .min() => .max()
-        times: - lengths.min => / lengths.min
-        stretched: return lengths - lengths.min() => \
-            return (lengths - lengths.min()) / (lengths.max() - lengths.min())
-        smallest first: = modulator => = modulator - modulator.min() \
-            | - lengths.min() =>
-        mean amount itself: square().sum(dim=-1).sqrt() => abs().mean(dim=-1) \
-            | - lengths.min() =>
-        over frames: dim=-1 => dim=0
-        over the map: dim=-1 => dim=(1, 2)
-        axis kept: dim=-1 => dim=-1, keepdim=True
-        one number: dim=-1 =>""",
-    ),
 )
 
 # 00.3
@@ -238,28 +173,6 @@ believable = Part(
             0.6,
         ),
     },
-    mistakes=variants(
-        under_the_limit,
-        """experiment: seen = control => seen = change
-        large change: seen = control => seen = -change | < limit => < -limit
-        large somewhere: seen = control => seen = change | < limit => > limit
-        mean: amax => mean
-        sum: amax => sum
-        darkest: amax => amin
-        doubtful: < limit => >= limit
-        doubtful above: < limit => > limit
-        limit allowed: < limit => <= limit
-        whole clip: seen.flatten(1).amax(dim=1) < => seen.amax() + 0 * seen[:, 0, 0] <
-        change in the rest: return found => \
-            return [t for t in found if change[t].amax() >= limit]
-        difference: seen = control => seen = (change - control).abs()
-        less than the change: < limit => < change.flatten(1).amax(dim=1)
-        from one: [t for => [t + 1 for
-        true and false: return found => return quiet.tolist()
-        how many: return found => return len(found)
-        all between: return found => \
-            return list(range(min(found), max(found) + 1)) if found else []""",
-    ),
 )
 
 # 00.5
@@ -361,30 +274,17 @@ reversal = Part(
     },
 )
 
-# 00.6
-
-WORDS = ("nearly all", "at most half", "one in twelve", "nearly none")
-
-
-def guess(part: str, right: str) -> Part:
-    """A choice of four; each wrong one is a mistake of its own."""
-    wrong = {f"{part}: {word}": word for word in WORDS if word != right}
-    return Part(right, mistakes=wrong, predicted=True)
-
-
 PARTS = {
-    "00.1": {"before_04": before_04, "before_07": before_07, "needs_04": needs_04},
+    "00.1": {"before_04": guess(4), "before_07": guess(6), "needs_04": guess(False)},
     "00.2": brightness,
     "00.3": {"backwards": backwards, "frozen": frozen},
     "00.4": believable,
     "00.5": reversal,
     "00.6": {
-        "chance": guess("chance", "one in twelve"),
-        "time_blind": guess("time_blind", "at most half"),
-        "backwards": guess("backwards", "nearly none"),
-        "called_reversal": guess("called_reversal", "nearly all"),
-        "real_videos": Part(
-            False, mistakes={"real_videos: True": True}, predicted=True
-        ),
+        "chance": guess("one in twelve"),
+        "time_blind": guess("at most half"),
+        "backwards": guess("nearly none"),
+        "called_reversal": guess("nearly all"),
+        "real_videos": guess(False),
     },
 }

@@ -5,9 +5,7 @@ Public names: ``PARTS``.
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Callable
 from functools import reduce
 from itertools import product
 from typing import Any
@@ -16,32 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .exercise import Arguments, Part, changed, normal
+from .exercise import Arguments, Part, changed, given, normal
 
 PARTS: dict[str, Part | dict[str, Part]] = {}
 
 
-def given(*values: Any) -> Arguments:
-    return lambda rng: copy.deepcopy(values)
-
-
 def drawn(*values: Any) -> Arguments:
     return lambda rng: tuple(normal(rng, *v) if type(v) is tuple else v for v in values)
-
-
-def variants(table: str) -> dict[str, Callable]:
-    """Below a function's name its mistakes: "name: old => new | old => new ;; ..."."""
-    found, function = {}, None
-    for entry in table.replace("\n", " ;; ").split(" ;; "):
-        name, _, edits = entry.strip().partition(":")
-        if edits:
-            texts = (
-                [text.strip() for text in e.split("=>")] for e in edits.split(" | ")
-            )
-            found[name] = changed(function, *texts)
-        else:
-            function = globals()[name]
-    return found
 
 
 # 01.1
@@ -57,11 +36,6 @@ PARTS["01.1"] = {
     "pairs": Part(
         tokens_squared,
         cases={f"a {n} x {n} map": given(n) for n in (7, 14, 1, 30)},
-        mistakes=variants("""tokens_squared
-        tokens: **4 => **2 ;; sides: **4 => **3 ;; doubled: side**4 => 2 * side**2
-        without itself: **4 => **2 * (side**2 - 1) ;; halved: **4 => **4 / 2
-        each pair once: side**4 => side**2 * (side**2 + 1) // 2
-        once, without itself: side**4 => side**2 * (side**2 - 1) // 2"""),
     ),
     "summaries": Part(
         token_times_levels,
@@ -69,12 +43,6 @@ PARTS["01.1"] = {
             f"side {n}, levels {m}": given(n, m)
             for n, m in ((7, 2), (14, 1), (5, 4), (1, 3))
         },
-        mistakes=variants("""token_times_levels
-        global left out: (levels + 1) => levels ;; one too many: + 1 => + 2
-        global once: (levels + 1) => levels + 1 ;; one per token: (levels + 1) => 1
-        times tokens: **2 => **4 ;; one side: side**2 => side
-        one per level: side**2 => 1 ;; always two levels: levels + 1 => 3
-        added: * (levels + 1) => + levels + 1"""),
     ),
 }
 
@@ -113,27 +81,19 @@ PARTS["01.2"] = Part(
         "the last corner": drawn((5, 7), (3, 3), 4, 6),
         "a 5 x 5 window at the border": drawn((7, 7), (5, 5), 1, 6),
     },
-    mistakes=variants("""sliced
-        slice: k).sum => k).sum ;; kernel times slice: part * k => k * part
-        padded, not moved: part = v => v = F.pad(v, (R,) * 4); part = v
-        cut at the end: [r - R => [max(0, r - R) | 1, c - R => 1, max(0, c - R) \
-            | * k) => * k[: len(part), : len(part[0])])
-        window_sum
-        mean of those that exist: return total => return total * k.sum() / there
-        plain mean: e, K => e, 0 * K + 1 / K.numel() ;; plain sum: e, K => e, 0 * K + 1
-        turned: e, K => e, K.flip(0, 1) ;; transposed: e, K => e, K.T
-        divided: n total => n total / K.numel() ;; always 3 x 3: len(K) // 2 => 1
-        with GELU: return total => return F.gelu(torch.as_tensor(total))
-        token exchanged: y + i, x + j => x + i, y + j
-        from its corner: y + i, x + j => y + i + R, x + j + R
-        kernel from its middle: k[i + R, j + R] => k[i, j] ;; last one: total + w => w
-        no border: 0 <= r < H and 0 <= c < W => True
-        wraps: y + i, x + j => (y + i) % H, (x + j) % W
-        edge: y + i, x + j => min(max(y + i, 0), H - 1), min(max(x + j, 0), W - 1)
-        negative index: 0 <= r < H and 0 <= c => r < H and c
-        first line lost: 0 <= r < H and 0 <= c => 0 < r < H and 0 < c
-        last line lost: < H => < H - 1 | < W => < W - 1 ;; both short: R + 1 => R
-        one row short: rows, cols): => rows[:-1], cols):"""),
+    mistakes={
+        "slice": sliced,
+        "kernel times slice": changed(sliced, ("part * k", "k * part")),
+        "padded, not moved": changed(
+            sliced, ("part = v", "v = F.pad(v, (R,) * 4); part = v")
+        ),
+        "cut at the end": changed(
+            sliced,
+            ("[r - R", "[max(0, r - R)"),
+            (", c - R", ", max(0, c - R)"),
+            ("* k)", "* k[: len(part), : len(part[0])])"),
+        ),
+    },
 )
 
 
@@ -158,21 +118,6 @@ PARTS["01.3"] = Part(
         "one channel": drawn((7, 3, 1), (1, 3, 3)),
         "a window wider than the map": drawn((2, 3, 2), (2, 5, 5)),
     },
-    mistakes=variants("""depth_wise
-        channels mixed: , groups=C => | [:, None] => [:, None].repeat(1, C, 1, 1)
-        one sum for all: , groups=C => | [:, None] => [None].repeat(C, 1, 1, 1)
-        no groups: , groups=C => ;; one map: , groups=C => | [:, None] => [None]
-        first window: [:, None] => [:1, None].repeat(C, 1, 1, 1)
-        GELU first: F.gelu(z) => z | conv2d(z => conv2d(F.gelu(z)
-        GELU twice: conv2d(z => conv2d(F.gelu(z) ;; no GELU: F.gelu(z) => z
-        ReLU: F.gelu => F.relu ;; SiLU: F.gelu => F.silu
-        no padding: R, => 0, ;; wide padding: R, => k, ;; padding of one: R, => 1,
-        turned: None] => None].flip(2, 3) ;; transposed: None] => None].mT
-        divided: None] => None] / k**2 ;; not turned back: .permute(1, 2, 0) =>
-        turned back wrongly: .permute(1, 2, 0) => .permute(2, 1, 0)
-        reshaped: z.permute(2, 0, 1) => z.reshape(C, *z.shape[:2])
-        replicate: R, g => 0, g | 0, 1) => 0, 1); z = F.pad(z, (R,) * 4, "replicate")
-        reflect: padding=R, => | 0, 1) => 0, 1); z = F.pad(z, (R,) * 4, "reflect")"""),
 )
 
 
@@ -203,23 +148,6 @@ PARTS["01.4"] = Part(
         "the global level alone": drawn((1, 3, 5, 2), (3, 5, 1)),
         "one token": drawn((5, 1, 1, 3), (1, 1, 5)),
     },
-    mistakes=variants("""gated_sum
-        softmax: g, 0 => g.softmax(-1), 0 ;; sigmoid: g, 0 => g.sigmoid(), 0
-        tanh: g, 0 => g.tanh(), 0 ;; ReLU: g, 0 => g.relu(), 0
-        GELU: g, 0 => F.gelu(g), 0 ;; abs: g, 0 => g.abs(), 0
-        mean: n m => n m / len(z) ;; GELU after: n m => n F.gelu(m)
-        made to sum to one: n m => n m / g.sum(-1, keepdim=True)
-        no gates: G[..., n, None] * => ;; one gate: ..., n => ..., 0
-        order: ..., n => ..., -1 - n ;; gates of the map: n, None] => n].mean()
-        global left out: (len(z)) => (len(z) - 1) ;; only the last: m + G => G
-        first left out: range( => range(1, ;; no axis: n, None] => n]
-        first ungated: g, 0 => g, z[0] | range( => range(1,
-        gate by channel: n m => n (g * z).sum(0) ;; by channel: n m => n (z * g).sum(0)
-        axis left out: G[..., n, None] * Z[n] => Z[n] * G[..., n]
-        sums: n m => n z.sum(0) * g.sum(-1, True) ;; added: None] * => None] +
-        view: n m => n (g.reshape(*z.shape[:3], 1) * z).sum(0)
-        gates exchanged: n m => n (g.permute(2, 1, 0)[..., None] * z).sum(0)
-        not summed: n m => n g.permute(2, 0, 1)[..., None] * z"""),
 )
 
 
@@ -234,17 +162,6 @@ PARTS["01.5"] = Part(
         "windows " + ", ".join(map(str, windows)): given(windows)
         for windows in ([3, 5], [9], [3, 5, 7], [7, 3], [1, 1, 5], [3, 3, 3, 3])
     },
-    mistakes=variants("""reaches_added
-        product: 1 + sum(k - 1 for k in windows) => torch.tensor(windows).prod().item()
-        widest: 1 + sum(k - 1 => max(k ;; first: in windows => in windows[:1]
-        last: in windows => in windows[-1:] ;; two a level: k - 1 => 2
-        half of the rest: k - 1 => k // 2 | 1 + => 1 + windows[0] // 2 +
-        skip first: in windows => in windows[1:] ;; both sides whole: k - 1 => 2 * k
-        always 7: in windows => in (3, 5) ;; itself each time: k - 1 => k
-        sum: 1 + sum(k - 1 => sum(k ;; sum less one: 1 + sum(k - 1 => -1 + sum(k
-        without the token: 1 + => ;; one side: 1 + sum(k - 1 => sum(k // 2
-        one side and itself: k - 1 => k // 2 ;; weights: 1 + sum(k - 1 => sum(k**2
-        tokens: return 1 => return (1 | in windows) => in windows)) ** 2"""),
 )
 
 
@@ -290,17 +207,6 @@ PARTS["01.6"] = Part(
         "a difference": lambda rng: asked_of(rng, 5, 7, 3, 2, then="difference"),
         "two channels, four ways": lambda rng: asked_of(rng, 7, 5, 3, 2, then="four"),
     },
-    mistakes=variants("""by_gradient
-        the other way: return (x.grad != 0) => moved = tokens.clone(); \
-            moved[row, column] += 1; return (layer(moved) != layer(tokens))
-        the output itself: x.grad != 0 => layer(x) != 0
-        upwards: != 0 => > 0 ;; upwards in sum: x.grad != 0 => x.grad.sum(-1, True) > 0
-        exchanged: [row, column] => [column, row] ;; all at once: [row, column] =>
-        all channels: .any => .all ;; not downwards: != 0 => >= 0
-        large ones: x.grad => x.grad // 0.01 ;; each channel: .any(dim=-1) =>
-        one output: [row, column] => [row, column, 0] ;; row: [row, column] => [row]
-        channel 0: x.grad => x.grad[..., :1] ;; summed: x.grad => x.grad.sum(-1, True)
-        no say: != 0).any => == 0).all"""),
 )
 
 
@@ -372,29 +278,4 @@ PARTS["01.7"] = Part(
         "windows of 5 and 9": lambda rng: weighed(rng, (2, 7, 11, 3), 3, 2, 5, 4),
         "all sizes equal": lambda rng: weighed(rng, (4, 4, 4, 4), 4),
     },
-    mistakes=variants("""WholeLayer
-        level 2 reads z0: layer(chain[-1]) => layer(z) ;; ReLU: nn.GELU() => nn.ReLU()
-        global of z0: chain[-1].mean => z.mean ;; over the batch: (2, 3) => (0, 2, 3)
-        global over channels: (2, 3) => (1, 2) ;; no GELU on global: F.gelu( => (
-        global left out: + g[:, -1:] * whole => ;; query left out: q * m => m
-        no global gate: + g[:, -1:] * whole => | focal_levels + 1 => focal_levels
-        query before h: h(total) => h(total * q.permute(0, 3, 1, 2)) | q * m => m
-        sum: q * m => q + m ;; residual: self.proj(q * m) => x + self.proj(q * m)
-        sigmoid: , g.p => , g.sigmoid().p ;; softmax: , g.p => , g.softmax(-1).p
-        tanh: , g.p => , g.tanh().p ;; ReLU on gates: , g.p => , g.relu().p
-        query and context: q, z, g = => z, q, g = ;; one gate: n : n + 1 => :1
-        list: nn.ModuleList() => [] ;; only the last: total + g[:, n => g[:, n
-        no h: self.h = nn.Conv2d(dim, dim, 1) => | self.h(total) => total
-        no proj: self.proj = nn.Linear(dim, dim) => | self.proj(q * m) => q * m
-        h unused: self.h(total) => total ;; proj unused: self.proj(q * m) => q * m
-        GELU on the modulator: self.h(total) => F.gelu(self.h(total))
-        proj on the modulator: self.proj(q * m) => q * self.proj(m)
-        GELU twice: layer(chain[-1]) => F.gelu(layer(chain[-1]))
-        global sum: .mean(dim => .sum(dim ;; global maximum: .mean(dim => .amax(dim
-        first gate: g[:, -1:] => g[:, :1] ;; GELU on the query: q * m => F.gelu(q) * m
-        reshaped: (total).permute(0, 2, 3, 1) => (total).reshape(x.shape)
-        with a bias: , bias=False => ;; not depth-wise: , groups=dim =>
-        not growing: + focal_factor * n => ;; always by two: focal_factor * n => 2 * n
-        no padding: padding=k // 2, => ;; no GELU: (window, nn.GELU()) => (window)
-        gates first: q, z, g => g, q, z | (self.sizes, d => (self.sizes[::-1], d"""),
 )

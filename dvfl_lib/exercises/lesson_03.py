@@ -5,7 +5,6 @@ Public names: ``PARTS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -14,18 +13,7 @@ from torch import Tensor, clone, nn, zeros_like
 from ..layers import Mlp, PatchEmbed
 from ..modulation import SpatioTemporalFocalModulation
 from ..vfl_net import VARIANTS, VFLNet, VFLNetConfig
-from .exercise import Part, changed, normal, whole
-
-
-def edits(function: Callable) -> Callable[[str], dict[str, Callable]]:
-    """Mistakes of a table: "name: old -> new" in a line, "|" between several edits."""
-
-    def made(line: str) -> tuple[str, Callable]:
-        name, _, told = line.partition(": ")
-        pairs = [one.split("->") for one in told.split(" | ")]
-        return name, changed(function, *((a.strip(), b.strip()) for a, b in pairs))
-
-    return lambda table: dict(map(made, table.strip().splitlines()))
+from .exercise import Part, normal, whole
 
 
 def toy_frame() -> Tensor:
@@ -51,17 +39,6 @@ patches = Part(
         "a remainder below and at the right": lambda rng: (normal(rng, 11, 7, 3), 2),
         "a map of tokens, 5 x 5 of 8 channels": lambda rng: (normal(rng, 5, 5, 8), 2),
     },
-    mistakes=edits(cut)("""
-strips: squares.permute(0, 2, 1, 3, 4).flatten(2) -> used.reshape(rows, columns, -1)
-strips of all: squares.permute(0, 2, 1, 3, 4) -> frame.reshape(rows, columns, -1)
-channels first: 2, 1, 3, 4 -> 2, 4, 1, 3
-column by column: 2, 1, 3, 4 -> 2, 3, 1, 4
-map turned: 0, 2, 1 -> 2, 0, 1
-each begins a pixel later: squares.permute(0, 2, 1, 3, 4) ->\
- frame.unfold(0, p, 1).unfold(1, p, 1)[:rows, :columns].movedim(2, -1)
-not in one row: .flatten(2) ->
-one list: .flatten(2) -> .flatten(2).flatten(0, 1)
-"""),
 )
 
 
@@ -88,15 +65,6 @@ token = Part(
         "as many channels as pixels": lambda rng: to_sum(normal(rng, 3, 3, 3), 7),
         "a merge of tokens": lambda rng: to_sum(normal(rng, 2, 2, 5), 11),
     },
-    mistakes=edits(summed)("""
-other order: weight.permute(0, 2, 3, 1) -> weight.reshape(-1, *patch.shape)
-multiplied as they are: .permute(0, 2, 3, 1) ->
-rows and columns: 0, 2, 3, 1 -> 0, 3, 2, 1
-no bias: + bias ->
-bias each time: + bias -> + bias * patch.numel()
-no norm: centred / (centred.square().mean() + 1e-5).sqrt() -> sums
-one sum for all: sum(dim=(1, 2, 3)) -> sum()
-"""),
 )
 PARTS = {"03.1": {"patches": patches, "token": token}}
 
@@ -146,24 +114,6 @@ PARTS["03.2"] = Part(
         "a high rate": lambda rng: numbers(rng, 0.7),
         "rate zero": lambda rng: numbers(rng, 0.0),
     },
-    mistakes=edits(drop_frames)("""
-each clip: x.shape[1], 1, 1 -> 1, 1, 1
-clips share: x.shape[0] -> 1
-one coin: x.shape[0], x.shape[1] -> 1, 1
-each number: x.shape[0], x.shape[1], 1, 1, 1 -> *x.shape
-each token: x.shape[0], x.shape[1], 1, 1, 1 -> *x.shape[:4], 1
-each channel: 1, 1, 1, -> 1, 1, x.shape[4],
-not scaled: / (1 - rate) ->
-exchanged: >= -> <
-exchanged, not scaled: >= -> < | / (1 - rate) -> * 1
-all exchanged: >= -> < | (1 - rate) -> rate
-by the rate: (1 - rate) -> rate
-times: / (1 - rate) -> * (1 - rate)
-own coins: , generator=generator ->
-dropout: x.shape[0], x.shape[1], 1, 1, 1, generator=generator -> *x.shape
-clips, own coins: x.shape[1], 1, 1, 1, generator=generator -> 1, 1, 1, 1
-nothing drawn: * (coins >= rate) / (1 - rate) -> * (1 - rate)
-"""),
 )
 
 
@@ -183,17 +133,6 @@ PARTS["03.3"] = Part(
         "two stages": lambda rng: ((3, 2), whole(rng, 2, 9) / 10),
         "a single block": lambda rng: ((1,), 0.2),
     },
-    mistakes=edits(by_depth)("""
-begins again: before, before + depth) -> depth) | n / steps -> n / max(depth - 1, 1)
-one list: return made -> return sum(made, [])
-one for a stage: n / steps -> stage / max(len(depths) - 1, 1)
-one rate a stage: n made -> n [full * s / max(stage, 1) for s in range(stage + 1)]
-all full: full * n / steps -> full
-last not full: max(sum(depths) - 1, 1) -> sum(depths)
-first not zero: n / steps -> (n + 1) / sum(depths)
-divided by nothing: max(sum(depths) - 1, 1) -> sum(depths) - 1
-backwards: n / -> (steps - n) /
-"""),
 )
 
 
@@ -219,27 +158,6 @@ PARTS["03.4"] = Part(
         "the modulation gives zeros": lambda rng: branches(rng, zeros_like),
         "branches that return their input": lambda rng: branches(rng, clone, clone),
     },
-    mistakes=edits(two)("""
-norm after the sum: x + mix(n1(x)) -> n1(x + mix(x)) | y + mlp(n2(y)) -> n2(y + mlp(y))
-norm after the branch: mix(n1(x)) -> n1(mix(x)) | mlp(n2(y)) -> n2(mlp(y))
-straight way normed: x + mix(n1(x)) -> n1(x); y = n2(y + mix(y)) | n2(y) -> y
-both read x: n2(y) -> n2(x)
-added to x: return y + -> return x +
-only the second: x + mix(n1(x)) -> x
-no straight way: x + mix -> mix | y + mlp -> mlp
-first not straight: x + mix -> mix
-second not straight: y + mlp -> mlp
-no norms: n1(x) -> x | n2(y) -> y
-no first norm: n1(x) -> x
-no second norm: n2(y) -> y
-one norm twice: n2(y) -> n1(y)
-norms exchanged: n1(x) -> n2(x) | n2(y) -> n1(y)
-one arch: x + mix -> mix | y + mlp -> x + mlp
-reads the branch alone: n2(y) -> n2(y - x)
-Mlp first: mix(n1(x)) -> mlp(n2(x)) | mlp(n2(y)) -> mix(n1(y))
-Mlp first, other norms: x + mix -> x + mlp | y + mlp -> y + mix
-only the first: + mlp(n2(y)) ->
-"""),
 )
 
 
@@ -263,36 +181,6 @@ PARTS["03.5"] = Part(
         "one level, another ratio": lambda rng: (whole(rng, 31, 60), (5,), 3),
         "one channel": lambda rng: (1, (3, 7), 2),
     },
-    mistakes=edits(count)("""
-depth-wise in time: c * c * k -> c * k
-dense in space: c * k * k -> c * c * k * k
-windows of k: c * k * k -> c * k
-squares in time: c * c * k -> c * c * k * k
-as in space: c * c * k -> c * k * k
-window biases: + space -> + space + 2 * c * len(windows)
-no gates: len(windows) + 1 -> 0
-no global gate: len(windows) + 1 -> len(windows)
-f twice: (c + gates) -> (2 * c + gates)
-no f_temporal: + f_temporal ->
-no temporal branch: + f_temporal -> | 3 * ( -> 2 * ( | + time ->
-no windows in time: + time ->
-no windows in space: + space ->
-a square layer left out: 3 * ( -> 2 * (
-two square layers left out: 3 * ( -> (
-no biases: + 1) * (2 -> ) * (2 | + 1) * (c + g -> ) * (c + g | * c + c) -> * c) |\
- (c + 1) + c -> c + c | (hidden + 1) -> hidden
-no norms: norms + ->
-half the norms: (c + c) -> c
-no Mlp: + mlp ->
-half an Mlp: + c * (hidden + 1) ->
-Mlp without biases: hidden * (c + 1) -> hidden * c | (hidden + 1) -> hidden
-both biases narrow: hidden * (c + 1) -> hidden * c + c
-both biases wide: c * (hidden + 1) -> hidden * c + hidden
-gates without biases: + 1) * (2 -> ) * (2 | + 1) * (c + g -> ) * (c + g
-three without biases: (c * c + c) -> c * c
-always three gates: len(windows) + 1 -> 3
-always four: ratio * c -> 4 * c
-"""),
 )
 
 
@@ -314,28 +202,6 @@ PARTS["03.6"] = Part(
         "two stages": lambda rng: (7, 9, 13, VFLNetConfig((3, 2), 6, patch_size=2)),
         "odd sides": lambda rng: (3, 47, 59, VFLNetConfig((1, 2, 1), 10, patch_size=3)),
     },
-    mistakes=edits(into_stages)("""
-leaving: return shapes -> return shapes[1:] + shapes[-1:]
-merge after the last: n shapes -> n [*shapes[1:], (frames, rows, columns, dim)]
-merged in each block: config.depths -> range(sum(config.depths))
-each block: for _ in -> for n in | append(( -> extend([( | dim)) -> dim)] * n)
-turned: frames, rows, columns -> frames, columns, rows
-rounded up: height // p, width // p -> -(-height // p), -(-width // p) |\
- rows // 2, columns // 2 -> -(-rows // 2), -(-columns // 2)
-merge rounded up: rows // 2, columns // 2 -> -(-rows // 2), -(-columns // 2)
-divided: height // -> height / | width // -> width / | rows // -> rows / | s // -> s /
-frames merged: 2 * dim -> 2 * dim; frames //= 2
-one side merged: columns // 2 -> columns
-to a quarter: rows // 2 -> rows // 4 | columns // 2 -> columns // 4
-channels times four: 2 * dim -> 4 * dim
-channels stay: 2 * dim -> dim
-doubled at once: config.embed_dim -> 2 * config.embed_dim
-patches each time: rows // 2 -> rows // p | columns // 2 -> columns // p
-pixels: height // p, width // p -> height, width
-always four: config.patch_size -> 4
-channels early: rows, columns, dim)) -> dim, rows, columns))
-with the batch: append(( -> append((1,
-"""),
 )
 
 
@@ -376,25 +242,4 @@ PARTS["03.7"] = Part(
         "axes cut off": lambda rng: start(((1, 2), 8, 5), ((2, 1), 8, 7), axes=2),
         "an empty file": lambda rng: (dict(tensors((1, 1), 8, 3)), {}),
     },
-    mistakes=edits(match)("""
-by name alone: image.get(n) == video[n] -> n in image
-by shape: image.get(n) == video[n] -> video[n] in image.values() |\
- n not in video] -> image[n] not in video.values()]
-filled by shape: image.get(n) == video[n] -> video[n] in image.values()
-in order: n for n in video if image.get(n) == video[n] ->\
- n for n, m in zip(video, image) if video[n] == image[m]
-misfits unused: not in video -> not in filled
-misfits nowhere: not in filled -> not in image
-unused misfits: not in filled -> not in image |\
- image if n not in video -> video if n in image and n not in filled
-misfits unused, not random: not in filled -> not in image |\
- not in video -> not in filled
-temporal alone: image.get(n) == video[n] -> "temporal" not in n
-random temporal alone: n not in filled -> "temporal" in n
-by the words: image.get(n) == video[n] -> "temporal" not in n and "head" not in n
-random by the words: n not in filled -> "temporal" in n or "head" in n
-not asked for: image.get(n) -> image[n]
-random before filled: return filled, random -> return random, filled
-unused of the network: image if n not in video -> video if n not in image
-"""),
 )

@@ -11,18 +11,7 @@ from itertools import chain, product
 import torch
 
 from ..standins.scenes import ACTIONS
-from .exercise import Part, changed, normal, whole
-from .lesson_01 import given
-
-
-def part(reference, cases, table, **more):
-    """A part; a table has mistakes as "name: old => new | old => new ;; name: ..."."""
-    made = {}
-    for entry in " ".join(table.replace("\n", " ;; ").split()).split(" ;; "):
-        name, edits = entry.split(": ", 1)
-        pairs = [[t.strip() for t in edit.split("=>")] for edit in edits.split(" | ")]
-        made[name] = changed(reference, *pairs)
-    return Part(reference, cases, made, **more)
+from .exercise import Part, changed, given, normal, whole
 
 
 # 05.1
@@ -35,20 +24,10 @@ def clip_frames(frames, wanted, clips):
 
 
 LENGTHS = (48, 8, 2), (48, 8, 1), (53, 5, 1), (101, 7, 3), (5, 8, 2)
-frames_of_clips = part(
+frames_of_clips = Part(
     clip_frames,
     {f"{n} frames, {k} x {w} of them": given(n, w, k) for n, w, k in LENGTHS}
     | {"any length": lambda rng: (2 * whole(rng, 50, 200) + 1, 11, 4)},
-    """room at both ends: (j + 0.5) / clips => (j + 1) / (clips + 1)
-    by segments: return out => return [[*frames] for frames in zip(*out)]
-    clip after clip: k + p) * size => j * wanted + k + 0.5) * size / clips
-    ends included: (k + p) * size => k * (frames - 1) / max(1, wanted - 1)
-    from start to end: (j + 0.5) / clips => j / (clips - 1) if clips > 1 else 0.5
-    length cut off: frames / wanted => frames // wanted ;; rounded: int( => round(
-    always the middle: (j + 0.5) / clips => 0.5 ;; one long list: append => extend
-    first clip again: (j + => (0 + ;; not cut off: int( => ( ;; starts: j + 0.5 => j
-    place in frames: (k + p) * size => k * size + p ;; places from one: j + 0.5 => j + 1
-    rounded up: int((k + p) * size) => int(-(-(k + p) * size // 1))""",
 )
 
 
@@ -60,25 +39,9 @@ def crop_corners(h, w, crop):
 
 
 SIZES = (224, 298, 224), (72, 96, 64), (53, 31, 24), (25, 100, 23), (17, 17, 10)
-corners = part(
+corners = Part(
     crop_corners,
     {f"a frame of {h} x {w}, squares of {c}": given(h, w, c) for h, w, c in SIZES},
-    """square as portrait: > w => >= w
-    middle of the frame: max(top, left) => max(h, w) // 2
-    rounded up: (side - crop) // 2 => (side - crop + 1) // 2
-    halved twice: (side - crop) // 2 => side // 2 - crop // 2
-    short side at zero: (s, left) => (s, 0) | (top, s) => (0, s)
-    square not taken off: (side - crop) => side | w) - crop => w)
-    left before top: (s, left) => (left, s) | (top, s) => (s, top)
-    rounded to even: (side - crop) // 2 => round((side - crop) / 2)
-    landscape only: max(top, left), max(h, w) => left, w | , h > w => , 0
-    along the short side: max(top, left), max => min(top, left), min | > => <
-    one number each: (s, left) => s | (top, s) => s ;; last one outside: w) - crop => w)
-    as in the lesson: top, left), max(h, w) => left, 0), w | (s, left) if high \
-    else (top => (0
-    along the diagonal: return => return [((h - crop) * n // 2, (w - crop) * n // \
-    2) for n in range(3)] #
-    half pixels: (side - crop) // 2 => (side - crop) / 2""",
 )
 
 
@@ -92,6 +55,7 @@ def crop_and_flip(clip, side, rng):
     return torch.where(mirror, part.flip(-1), part)
 
 
+# Two mistakes in the TOML call it.
 cropped = changed(crop_and_flip, ("< 0.5", "< 0"))
 
 
@@ -128,7 +92,7 @@ def cut(answer, clip, side, calls, *told):
 # Each pixel has a number of its own, which says where it was.
 STILL = torch.arange(3.0 * 72 * 96).view(1, 3, 72, 96).repeat(8, 1, 1, 1)
 SMALL = torch.arange(6.0 * 7 * 11).view(2, 3, 7, 11)
-squares = part(
+squares = Part(
     crop_and_flip,
     {
         "eight equal frames": given(STILL, 64, 9, "place", "mirror"),
@@ -138,20 +102,6 @@ squares = part(
         "mirrored how often": given(SMALL, 5, 400, "mirrored"),
         "the same generator": given(SMALL, 5, 20, "again"),
     },
-    """mirror for each frame: rand((), => rand((len(clip), 1, 1, 1),
-    other dice: w - side + 1, (), generator=rng => w - side + 1, ()
-    last missing: h - side + 1 => h - side | w - side + 1 => w - side
-    columns only: top = => top = 1 # ;; backwards: flip(-1) => flip(0)
-    upside down: flip(-1) => flip(-2) ;; as for rows: w - side => h - side
-    seeded inside: clip.shape[-2:] => rng.manual_seed(0) and clip.shape[-2:]
-    one draw for both: left = => left = top # ;; both ways: flip(-1) => flip(-1, -2)
-    mirror for each colour: rand((), => rand((3, 1, 1), ;; sides exchanged: h, w => w, h
-    centre: left = => left = 3 # | top = => top = 1 # ;; rows only: left = => left = 3 #
-    place for each frame: part = clip => part = torch.stack( [cropped(f, side, \
-    rng) for f in clip]) # clip
-    draw for each frame: rand((), => rand((len(clip), 1, 1, 1), | part = clip => \
-    part = torch.stack([cropped(f, side, rng) for f in clip]) # clip
-    always mirrored: < 0.5 => < 2 ;; never mirrored: < 0.5 => < 0""",
     run=cut,
 )
 
@@ -172,7 +122,7 @@ def moves(*more):
 
 WAYS = "from left to right", "from right to left", "out of something"
 THREE = [f"Pulling something {way}" for way in WAYS]
-mirror = part(
+mirror = Part(
     mirrored,
     {
         "the lesson's three": given(THREE),
@@ -181,20 +131,6 @@ mirror = part(
         "inside a longer word": moves("Putting it upright", "Putting it upleft"),
         "one side in a name": moves("Moving to the left", "Moving to the right"),
     },
-    """kept: else None => else label
-    minus one: else None => else -1 ;; only left: , "right": "left" =>
-    None without a side: new in classes => new in classes and new != old
-    not found: if new in classes else None => ;; the name: classes.index(new) => new
-    two replaces, kept: new = => new = old.replace("right", "left") # | None => label
-    nothing changed: sides.get(word, word) => word ;; only right: "left": "right", =>
-    two replaces: new = => new = old.replace("left", "right").replace("right", "left") #
-    first side only: new = => new = re.sub("left|right", lambda w: sides[w[0]], \
-    old, count=1) #
-    two replaces, not found: new = => new = old.replace("right", "left") # | if \
-    new in classes else None =>
-    inside words: new = => new = old.replace("left", "#").replace("right", \
-    "left") .replace("#", "right") #
-    neighbour: classes.index(new) => label ^ (new != old)""",
     run=lambda answer, classes: [answer(n, classes) for n in range(len(classes))],
 )
 
@@ -206,7 +142,7 @@ def missed(chosen, frames, length):
 
 
 SEGMENTS, DENSE = [*range(16, 256, 32)], [*range(113, 142, 4)]
-misses = part(
+misses = Part(
     missed,
     {
         "segments, an action of 30": given(SEGMENTS, 256, 30),
@@ -215,15 +151,6 @@ misses = part(
         "an action of one frame": given([2, 3, 7, 11], 13, 1),
         "an action as long as the video": given([2, 3, 7, 11], 13, 13),
     },
-    """not all looks: any => all
-    between the looks: range(frames => range(chosen[0], chosen[-1] + 1
-    start not chosen: any(s <= n < s + length for n in chosen) => s in chosen
-    share: in starts) => in starts) / len(starts) ;; one start short: + 1) => )
-    beyond the end: frames - length + 1 => frames ;; first left out: s <= n => s < n
-    one frame longer: < s + length => <= s + length ;; those that meet: not any => any
-    one short in each gap: return => ends = zip([-1, *chosen], [*chosen, \
-    frames]); return sum(max(0, b - a - 1 - length) for a, b in ends) #
-    frames not seen: return => return frames - len(set(chosen)) #""",
 )
 
 
@@ -234,18 +161,9 @@ def surely_met(chosen, frames):
 
 looks = {"segments": (SEGMENTS, 256), "dense": (DENSE, 256), "all": ([0, 1, 2], 3)}
 looks |= {"early": ([2, 5, 9], 53), "late": ([41, 47, 52], 53), "one look": ([7], 11)}
-meets = part(
+meets = Part(
     surely_met,
     {name: given(*one) for name, one in looks.items()},
-    """not seen in a row: after - => after - 1 -
-    mean gap: return => return frames // len(chosen) #
-    from zero to the last: -1, *chosen, frames => 0, *chosen, frames - 1
-    not seen between looks: -1, *chosen, frames => *chosen | after - => after - 1 -
-    first gap: return => return chosen[1] - chosen[0] # ;; smallest gap: max => min
-    span: return => return chosen[-1] - chosen[0] + 1 # ;; start from zero: -1 => 0
-    end at the last: , frames] => , frames - 1] ;; one too many: after - => after + 1 -
-    end forgotten: *chosen, frames => *chosen ;; start forgotten: -1, *chosen => *chosen
-    ends forgotten: -1, *chosen, frames => *chosen""",
 )
 
 
@@ -255,7 +173,7 @@ def in_data_order(scores, theirs, ours):
 
 
 KNOWN, MOVED = ["Rising", "Sinking", "Swelling"], [*ACTIONS[5:], *ACTIONS[:5]]
-in_order = part(
+in_order = Part(
     in_data_order,
     {
         "the lesson's cycle": given(
@@ -267,11 +185,6 @@ in_order = part(
         "five of the classes": lambda rng: (normal(rng, 7, 12), [*ACTIONS], MOVED[4:9]),
         "the same order": lambda rng: (normal(rng, 3, 12), [*ACTIONS], [*ACTIONS]),
     },
-    """sorted names: in ours => in sorted(ours)
-    backwards: theirs.index => ours.index | in ours => in theirs
-    sorted columns: in ours => in sorted(theirs) ;; rows: scores[:, [ => scores[[
-    by number: scores[ => scores[:, :len(ours)] # ;; as they came: scores[ => scores #
-    network sorted: theirs.index => sorted(theirs).index""",
     axes="B K",
 )
 
@@ -305,7 +218,7 @@ def parted(answer, groups, share, *told):
 
 
 TWOS, UNEQUAL = [n // 2 for n in range(48)], [round(n**0.5) for n in range(91)]
-splits = part(
+splits = Part(
     split,
     {
         "24 groups of two, a fifth": given(TWOS, 0.2, "whole", "once", "groups"),
@@ -314,18 +227,6 @@ splits = part(
         "the same seed": given(TWOS, 0.2, "again"),
         "nine seeds": given(UNEQUAL, 0.2, "drawn"),
     },
-    """all trained: if group not in tested =>
-    exchanged: return train, test => return test, train
-    groups of drawn clips: sorted(set(groups)) => groups
-    names: train = [n => train = [group | test = [n => test = [group
-    clips at random: names, rng => groups = [*range(len(groups))]; names, rng
-    not drawn: generator=rng).tolist() => generator=rng).sort().values.tolist()
-    not seeded: torch.Generator().manual_seed(seed) => None ;; cut off: round => int
-    clips in order: tested = => groups = [*range(len(groups))]; tested = \
-    groups[round(-share * len(groups)):] #
-    share of clips: for n in mix[: round(share * len(names))] => for i, n in \
-    enumerate(mix) if sum(groups.count(names[m]) for m in mix[:i]) < share * len(groups)
-    rounded up: round(share => round(0.499 + share""",
     run=parted,
 )
 
@@ -341,7 +242,7 @@ def leaked(train, test):
 
 IDS = product(ACTIONS, range(1, 25), (1, 2))
 CLIPS = [f"{name}/v_{name}_g{group:02}_c0{clip}.avi" for name, group, clip in IDS]
-leaks = part(
+leaks = Part(
     leaked,
     {
         "80 % of a class by name": given(CLIPS[:39], CLIPS[39:48]),
@@ -350,13 +251,6 @@ leaks = part(
         "two classes": given(CLIPS[:21], CLIPS[48:97]),
         "whole groups": given(CLIPS[:30], CLIPS[30:48]),
     },
-    """groups: return => return len(known & {*map(scene, test)}) #
-    same clips: scene(name) in => name in | scene(name) for => name for
-    class alone: scene(name) in => scene(name)[0] in | (name) for => (name)[0] for
-    number alone: scene(name) in => scene(name)[1] in | (name) for => (name)[1] for
-    share: in test) => in test) / len(test) ;; not leaked: in known => not in known
-    pairs: return => return sum(scene(a) == scene(b) for a in train for b in test) #
-    clips of training: in train} => in test} | in test) => in train)""",
 )
 
 
@@ -375,7 +269,7 @@ def listed(benchmark, line, classes):
 
 NAMES = ["skiing crosscountry", "Rising", "Hiding something without a trace"]
 ENTRY = {"id": "3", "template": "Hiding [something] without a trace"}
-lists = part(
+lists = Part(
     listed,
     {
         "a line of UCF101": given("ucf101", CLIPS[0] + " 1", [*ACTIONS]),
@@ -384,16 +278,6 @@ lists = part(
         "Kinetics": given("kinetics400", "Rising,UUWFg1Z0oCg,23,33", NAMES),
         "later": given("kinetics400", "skiing crosscountry,0ru1X6Xby0y,107,117", NAMES),
     },
-    """counted from one: int(number) - 1 => int(number)
-    length for end: int(end) => int(end) - int(start) ;; no mp4: .mp4 =>
-    brackets left: re.sub("[][]", "", line["template"]) => line["template"]
-    all from one: int(number) - 1 => int(number) | index(name) => index(name) + 1
-    number as text: int(number) - 1 => number ;; word dropped: "[][]" => r"\\[.*\\]"
-    no zeros: {int(start):06}_{int(end):06} => {start}_{end} ;; no webm: + ".webm" =>
-    folder cut off: file, int => file.split("/")[1], int ;; mp4 for all: .webm => .mp4
-    sorted: classes.index => sorted(classes).index ;; no ending: + ".webm" => | .mp4 =>
-    no times: _{int(start):06}_{int(end):06} => ;; the name: classes.index(name) => name
-    four zeros: {int(start):06}_{int(end):06} => 0000{start}_0000{end}""",
 )
 PARTS = {"05.1": frames_of_clips, "05.2": corners, "05.3": squares, "05.4": mirror}
 PARTS |= {"05.5": {"missed": misses, "surely_met": meets}, "05.6": in_order}

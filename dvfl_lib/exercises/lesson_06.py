@@ -11,28 +11,12 @@ import torch
 import torch.nn.functional as F
 
 from ..distillation import kd_loss
-from .exercise import Part, changed, normal
+from .exercise import Part, guess, normal
 
 # The lesson's student A and its teacher's opinion of a clip; the triangle's two points.
 A, P = torch.tensor([[[0.6, 0.3, 0.1]], [[0.53886, 0.42198, 0.03916]]]).log()
 SURE, STAR = torch.tensor([[[0.001, 0.001, 0.998]], [[0.55, 0.35, 0.10]]]).log()
 FAR = torch.tensor([[1.0, -3000.0, 0.0]])
-
-
-def guess(name, right, **wrong):
-    """A part whose answer is a value. The mistakes' names begin with a common one."""
-    told = {f"{name}: {word}": value for word, value in wrong.items()}
-    return Part(right, mistakes=told, predicted=True)
-
-
-def edited(function):
-    """Mistakes from lines "name | what stands there | what to put there"."""
-    return lambda table: {
-        name: changed(function, (old, new))
-        for name, old, new in (
-            row.strip().split(" | ") for row in table.split("\n")[1:-1]
-        )
-    }
 
 
 def two(clips, classes, *more):
@@ -53,11 +37,11 @@ CLOSED = {
 }
 PARTS = {}
 PARTS["06.1"] = {
-    "of_sum": guess("sum", 2.4, one=0.3, classes=3.6, both=28.8, over=0.2, mean=0.025),
-    "of_mean": guess("mean", 0.025, clips=0.3, by=0.0375, both=0.003125, over=0.2),
-    "of_batchmean": guess("batchmean", 0.3, sum=2.4, mean=0.025, twice=0.0375),
-    "fourth": guess("fourth", "exchanged", **{n: n for n in ("sum", "mean", "no log")}),
-    "fifth": guess("fifth", "no log", **{n: n for n in ("sum", "mean", "exchanged")}),
+    "of_sum": guess(2.4),
+    "of_mean": guess(0.025),
+    "of_batchmean": guess(0.3),
+    "fourth": guess("exchanged"),
+    "fifth": guess("no log"),
 }
 
 
@@ -77,21 +61,7 @@ PARTS["06.2"] = Part(
         "no temperature": lambda s, t, T: divergence(s, t, 1.0),
         "times T": lambda s, t, T: T**4 * divergence(s, t, 1 / T),
         "over the batch": lambda s, t, T: divergence(s.T, t.T, T) * s.shape[1] / len(s),
-    }
-    | edited(divergence)("""
-        weighed by the student | log_p.exp() | log_q.exp()
-        sign | log_p - log_q | log_q - log_p
-        no log | log_p - log_q | log_p - log_q.exp()
-        mean over classes | .sum(dim=-1) | .mean(dim=-1)
-        summed | each.mean() | each.sum()
-        one value per clip | each.mean() | each
-        factor missing | T**2 * | 1 *
-        T once | T**2 | T
-        teacher not softened | teacher / T | teacher
-        student not softened | student / T | student
-        entropy left in | log_p - log_q | -log_q
-        in two steps | student / T).log_softmax(dim=-1) | student / T).softmax(-1).log()
-    """),
+    },
 )
 
 
@@ -125,20 +95,10 @@ PARTS["06.3"] = {
             "released": released,
             "teacher at T = 1": lambda s, t, T: pull(s, T * t, T),
             "student at T = 1": lambda s, t, T: pull(T * s, t, T),
-        }
-        | edited(pull)("""
-            pushes away | q - p | p - q
-            chain rule | T * (q | T**2 * (q
-            no square | T * (q | 1 / T * (q
-            T gone | T * (q | 1 * (q
-            label | - p) | - F.one_hot(p.argmax(-1), p.shape[-1]))
-            batch's mean | T * (q | T / len(q) * (q
-        """),
+        },
         axes="B K",
     ),
-    "limit": guess(
-        "limit", 0.5, raw=1.5, sum=2.0, both=6.0, sign=-0.5, alone=-0.25, old=-0.0625
-    ),
+    "limit": guess(0.5),
 }
 
 
@@ -177,22 +137,7 @@ PARTS["06.4"] = Part(
     mistakes={
         "alpha exchanged": lambda s, t, y, a, T: both_losses(s, t, y, 1 - a, T),
         "no gradient": lambda *given: both_losses(*given).item(),
-    }
-    | edited(both_losses)("""
-        no T squared | T**2 * F | 1 * F
-        labels softened | cross_entropy(student, | cross_entropy(student / T,
-        softmax twice | (student, labels) | (student.softmax(dim=-1), labels)
-        labels in full | (1 - alpha) * F | F
-        teacher in full | alpha * teaching | teaching
-        no weights | alpha * teaching + (1 - alpha) * F | teaching + F
-        T squared for both | (1 - alpha) * | (1 - alpha) * T**2 *
-        teacher learns | teacher.detach() | teacher
-        averaged over classes | teaching = T**2 | teaching = T**2 / p.shape[-1]
-        summed | batchmean | sum
-        no log | .log_softmax(dim=-1) | .softmax(dim=-1)
-        teacher not softened | .detach() / T | .detach()
-        reverse | (log_q, p, | (p.log(), log_q.exp(),
-    """),
+    },
     run=who_learns,
 )
 
@@ -242,8 +187,8 @@ PARTS["06.5"] = {
         },
         axes="K",
     ),
-    "middle": guess("middle", -0.2, halfway=1.0, taller=-2.0, smaller=4.0, weights=2.2),
-    "price": guess("price", -log(0.7), sign=log(0.7), other=-log(0.3), rounded=0.36),
+    "middle": guess(-0.2),
+    "price": guess(-log(0.7)),
 }
 
 
@@ -288,20 +233,9 @@ LOSSES = {
 PARTS["06.6"] = Part(
     two_tests,
     cases={name: lambda rng, loss=loss: (loss,) for name, loss in LOSSES.items()},
-    mistakes={"exchanged": lambda loss: two_tests(loss)[::-1]}
-    | edited(two_tests)("""
-        value | pulled.abs() | loss(teacher, teacher, T).abs()
-        even teacher | [[3.0, 1.0, 0.0, -2.0, 2.0]] | [[0.0] * 5]
-        favourite only | (q - p).abs().max() < 0.01 | q.argmax() == p.argmax()
-        all arrive | 0.01 | 9
-        value at the end | (q - p).abs() | loss(free, teacher, T).abs()
-        T is 1 | T, teacher = 4.0 | T, teacher = 1.0
-        begins at the teacher | torch.zeros_like(teacher) | teacher.clone()
-        logits compared | (q - p).abs() | (free - teacher).abs()
-        one side softened | (teacher / T).softmax | teacher.softmax
-        another student | equal = teacher.clone() | equal = torch.zeros_like(teacher)
-        none arrives | range(150) | range(3)
-    """),
+    mistakes={
+        "exchanged": lambda loss: two_tests(loss)[::-1],
+    },
 )
 
 PARTS["06.7"] = {
@@ -313,24 +247,10 @@ PARTS["06.7"] = {
             "exchanged": lambda s, t, T: turn(t, s, T),
             "released": released,
             "not softened": lambda s, t, T: T * turn(s, t, 1.0),
-        }
-        | edited(turn)("""
-            sign | return T | return -T
-            without the divergence | - (q * ratio).sum(dim=-1, keepdim=True) | + 0
-            q missing | T * q * | T *
-            p in front | T * q * | T * log_p.exp() *
-            T squared | return T * | return T**2 *
-            T gone | return T * | return 1 *
-            no square | return T * | return 1 / T *
-            forward divergence inside | (q * ratio).sum | (log_p.exp() * -ratio).sum
-            no logarithm | log_q - log_p | (log_q - log_p).exp()
-            all clips | (q * ratio).sum(dim=-1, keepdim=True) | (q * ratio).sum()
-            added | ratio - (q | ratio + (q
-            batch's mean | return T * | return T / len(q) *
-        """),
+        },
         axes="B K",
     ),
-    "at_the_teacher": guess("rest", -0.06, zero=0.0, sign=0.06, product=-0.25, q=-0.12),
+    "at_the_teacher": guess(-0.06),
 }
 
 
@@ -375,8 +295,6 @@ PARTS["06.8"] = {
             "favourite": lambda z, y: z.argmax(dim=1),
             "column of a label": lambda z, y: z.index_fill(1, y, -torch.inf).argmax(1),
             "class removed": lambda z, y: without(z, y).argmax(dim=1),
-            "set to zero": changed(first_wrong, ("-torch.inf", "0.0")),
-            "largest value": changed(first_wrong, (".argmax(dim=1)", ".amax(dim=1)")),
         },
         axes="B",
     ),
@@ -391,15 +309,7 @@ PARTS["06.8"] = {
         mistakes={
             "no temperature": lambda s, t, y, T: likeness(s, t, y, 1.0),
             "one number": lambda *given: likeness(*given).mean(),
-        }
-        | edited(likeness)("""
-            true class kept | without(profiles, every) | profiles
-            true class zero | without(profiles, every) | profiles.fill_diagonal_(0)
-            cosine | wrong - wrong.mean(dim=1, keepdim=True) | wrong
-            logits averaged | ].mean(dim=0) | ].log().mean(dim=0).softmax(dim=0)
-            logits compared | (z / T).softmax(dim=1) | z
-            columns | without(profiles, every) | without(profiles.T, every)
-        """),
+        },
         axes="K",
     ),
 }

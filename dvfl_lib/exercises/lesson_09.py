@@ -12,15 +12,15 @@ import torch
 from scipy.stats import t
 
 from ..evaluation.comparison import t_quantile
-from .exercise import Part
-from .lesson_07 import edits, in_order
+from .exercise import Part, guess
+from .lesson_07 import in_order
 
 
 def shares(rng, count, low=0.4):
     return (low + torch.rand(count, generator=rng, dtype=torch.float64) / 3).tolist()
 
 
-def one_sided(freedom):
+def one_sided(freedom):  # two mistakes in the TOML call it
     return t.ppf(0.95, freedom)
 
 
@@ -50,17 +50,7 @@ by_seed = Part(
         ),
         "a failed run": lambda rng: (runs(rng, 0, 1, 2), runs(rng, 0, 1) | {2: 1 / 12}),
     },
-    mistakes=edits(
-        differences,
-        """
-        exchanged: b[seed] - a[seed] => a[seed] - b[seed]
-        failed dropped: if seed in a => if seed in a and b[seed] > 0.1
-        no entry: for seed in b if seed in a => for seed in a
-        no entry in a: if seed in a => if True
-        absolute: b[seed] - a[seed] => abs(b[seed] - a[seed])
-        """,
-    )
-    | {
+    mistakes={
         "by position": lambda a, b: list(map(sub, b.values(), a.values())),
         "by size": lambda a, b: list(map(sub, *map(sorted, (b.values(), a.values())))),
         "missing as zero": lambda a, b: [b.get(n, 0) - a.get(n, 0) for n in a | b],
@@ -103,29 +93,7 @@ interval = Part(
             [0.08] + shares(rng, 6),
         ),
     },
-    mistakes=edits(
-        paired_interval,
-        """
-        bell curve: t_quantile(n - 1) => 1.96
-        bell curve, by n: t_quantile(n - 1) => 1.96 && / (n - 1)) => / n)
-        bell curve, no root: t_quantile(n - 1) => 1.96 && / sqrt(n) => / 1
-        no t: t_quantile(n - 1) => 1
-        freedom n: t_quantile(n - 1) => t_quantile(n)
-        freedom of two groups: t_quantile(n - 1) => t_quantile(2 * n - 2)
-        one-sided: t_quantile(n - 1) => one_sided(n - 1)
-        no root n: / sqrt(n) => / 1
-        n without root: / sqrt(n) => / n
-        once too often: / sqrt(n) => / sqrt(n - 1)
-        by n: / (n - 1)) => / n)
-        variance: s = sqrt(sum => s = (sum
-        freedom n, by n: t_quantile(n - 1) => t_quantile(n) && / (n - 1)) => / n)
-        exchanged: y - x => x - y
-        around zero: mean - reach, mean + reach => -reach, reach
-        interval alone: mean, mean - reach => mean - reach
-        reach alone: mean - reach, mean + reach => reach
-        """,
-    )
-    | {
+    mistakes={
         "unpaired": unpaired,
         "unpaired, n - 1": lambda a, b: unpaired(a, b, len(a) - 1),
     },
@@ -158,21 +126,7 @@ how_many = Part(
         "scatters more": lambda rng: ratio(rng, 1.2, 1.4),
         "scatters much more": lambda rng: ratio(rng, 3.0, 3.5),
     },
-    mistakes=edits(
-        seeds_needed,
-        """
-        bell curve: t_quantile(n - 1) => 1.96
-        one too many: return n => return n + 1
-        one too few: return n => return n - 1
-        freedom n: t_quantile(n - 1) => t_quantile(n)
-        from one on: n = 2 => n = 1
-        n without root: sqrt(n) => n
-        one-sided: t_quantile(n - 1) => one_sided(n - 1)
-        whole interval: t_quantile => 2 * t_quantile
-        two groups: t_quantile(n - 1) => sqrt(2) * t_quantile(2 * n - 2)
-        """,
-    )
-    | {
+    mistakes={
         "bell curve, one seed": by_bell_curve,
         "not whole": lambda sd, gap: (1.96 * sd / gap) ** 2,
         "once corrected": lambda sd, gap: by_bell_curve(
@@ -180,10 +134,6 @@ how_many = Part(
         ),
     },
 )
-
-
-def one_thing(right, other):
-    return Part(right, mistakes={other: not right}, predicted=True)
 
 
 def by_chance(figures):
@@ -212,18 +162,7 @@ expected_by_luck = Part(
         "eleven settings": lambda rng: drawn_figures(rng, 3, 13, 11),
         "no comparison": lambda rng: ({"alpha": [], "loss": []},),
     },
-    mistakes=edits(
-        by_chance,
-        """
-        in each figure: set(pairs) => pairs
-        other way round: frozenset(pair) => pair
-        in each figure once: frozenset(pair) for => frozenset((*pair, id(row))) for
-        settings: frozenset(pair) for => x for && in row] => in row for x in pair]
-        comparisons: 0.05 * => 1 *
-        the others: 0.05 * => 0.95 *
-        """,
-    )
-    | {
+    mistakes={
         "of any": lambda figures: 1 - 0.95 ** (20 * by_chance(figures)),
         "rounded": lambda figures: round(by_chance(figures)),
     },
@@ -255,24 +194,6 @@ corrected_ps = Part(
         "equal ones": lambda rng: ({"d": 0.02, "a": 0.01, "c": 0.02, "b": 0.011},),
         "one alone": lambda rng: drawn_ps(rng, 1, 0.05),
     },
-    mistakes=edits(
-        holm,
-        """
-        times all: (len(ps) - rank) => len(ps)
-        may fall: max(last, min => max(0.0, min
-        above one: min(1.0, => max(0.0,
-        one less: - rank) => - rank - 1)
-        times rank: (len(ps) - rank) => (rank + 1)
-        by name: , key=ps.get) => )
-        all, above one: min(1.0, (len(ps) - rank) * => max(0.0, len(ps) *
-        came, may fall: sorted(ps, key=ps.get) => ps && max(last, min => max(0, min
-        largest first: key=ps.get) => key=ps.get, reverse=True)
-        as they came: sorted(ps, key=ps.get) => ps
-        false discoveries: (len(ps) - rank) => len(ps) / (rank + 1)
-        yes or no: = last => = last < 0.05
-        neither: max(last, min(1.0, => max(0.0, max(0.0,
-        """,
-    ),
 )
 
 
@@ -287,8 +208,6 @@ def verdict(low, high, margin):
 def case(*numbers):
     return lambda rng: numbers
 
-
-INSIDE = "-margin <= low and high <= margin"
 
 four_words = Part(
     verdict,
@@ -308,25 +227,7 @@ four_words = Part(
         "-0.4 to 0.5, margin 1": case(-0.4, 0.5, 1),
         "0.5 to 5, margin 2": case(0.5, 5, 2),
     },
-    mistakes=edits(
-        verdict,
-        f"""
-        zero inside: {INSIDE} => True
-        never equal: {INSIDE} => False
-        mean inside: {INSIDE} => abs(low + high) / 2 <= margin
-        width: {INSIDE} => high - low <= 2 * margin
-        width once: {INSIDE} => high - low <= margin
-        upper end: -margin <= low and => True and
-        lower end: and high <= margin => and True
-        either end: and high => or high
-        strictly: {INSIDE} => {INSIDE.replace("<=", "<")}
-        equal: if low => if high > margin and low && high < 0 => high < 0 > low + margin
-        beyond the margin: low > 0 => low > margin && high < 0 => high < -margin
-        one end: low > 0 => high > 0 && high < 0 => low < 0
-        touches: low > 0 => low >= 0 && high < 0 => high <= 0
-        """,
-    )
-    | {
+    mistakes={
         "exchanged": lambda low, high, margin: verdict(-high, -low, margin),
         "by the mean": lambda low, high, margin: verdict(
             *[(low + high) / 2] * 2, margin
@@ -368,18 +269,6 @@ still_to_run = Part(
         ),
         "done with others": lambda rng: left(rng, [3], ("labels", 4), ("old", 3)),
     },
-    mistakes=edits(
-        to_run,
-        """
-        twice: {setting for => [setting for && in study} => in study]
-        all: if f"{name}.json" not in files => if True
-        done: not in files => in files
-        begun: f"{name}.json" not in files => not any(name in file for file in files)
-        ends alike: f"{name}.json" not in files => f"{name}.json" not in str(files)
-        first seed: in seeds] => in seeds[:1]]
-        whole: f"{name}.json" not in files => name.split("_s")[0] not in str(files)
-        """,
-    ),
 )
 
 
@@ -388,11 +277,11 @@ PARTS = {
     "09.2": interval,
     "09.3": how_many,
     "09.4": {
-        "authors": one_thing(False, "rate and teacher"),
-        "same_rate": one_thing(True, "the teacher only"),
-        "views": one_thing(False, "views and teacher"),
-        "teachers": one_thing(True, "the teachers only"),
-        "bars": one_thing(False, "unequal seeds"),
+        "authors": guess(False),
+        "same_rate": guess(True),
+        "views": guess(False),
+        "teachers": guess(True),
+        "bars": guess(False),
     },
     "09.5": {"by_chance": expected_by_luck, "holm": corrected_ps},
     "09.6": four_words,

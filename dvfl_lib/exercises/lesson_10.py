@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .comparing import same
-from .exercise import Part, normal
-from .lesson_08 import edited, given, guess
+from .exercise import Part, given, guess, normal
 
 
 # 10.1
@@ -22,18 +21,6 @@ def two_least(numbers, tensors, each, gigabytes, gigamacs):
     moved, made = 4 * tensors * numbers, each * numbers
     return 1000 * moved / (1e9 * gigabytes), 1000 * made / (1e9 * gigamacs)
 
-
-LEAST = """
-seconds: return 1000 * -> return 1 * ;; , 1000 * made -> , made
-one byte: 4 * tensors -> tensors
-one tensor: 4 * tensors * -> 4 *
-MACs of bytes: , each * numbers -> , each * 4 * numbers
-without giga: (1e9 * gigabytes) -> gigabytes ;; (1e9 * gigamacs) -> gigamacs
-MACs of all: , each * numbers -> , each * tensors * numbers
-two steps: each * numbers -> 2 * each * numbers
-swapped: * gigabytes -> * gigamacs ;; made / (1e9 * gigamacs -> made / (1e9 * gigabytes
-MACs first: return -> return (made / 1e6 / gigamacs, moved / 1e6 / gigabytes) or
-"""
 
 least_times = Part(
     two_least,
@@ -43,7 +30,6 @@ least_times = Part(
         "two read, one written": given(1_000_003, 3, 9, 37.5, 83),
         "one number": given(1, 2, 1, 100, 50),
     },
-    mistakes=edited(two_least, LEAST),
 )
 
 
@@ -86,23 +72,8 @@ def machine(rounds, spread=1.0, slower=3.0, **seconds):
     return drawn
 
 
-MIDDLE = "median(a / b for a, b in zip(of_first, own, strict=True))"
-MEDIANS = f"{MIDDLE} -> median(of_first) / median(own)"
 ROW = "for number in range(-1, rounds): -> for name, way in list(ways.items()): ;; "
 ROW += "for name, way in ways.items(): -> for number in range(-1, rounds):"
-TURNS = f"""
-in a row: {ROW}
-medians in a row: {ROW} ;; {MEDIANS}
-ratio of medians: {MEDIANS}
-cold medians: range(-1, rounds) -> range(rounds) ;; {MEDIANS}
-ratio of sums: {MIDDLE} -> sum(of_first) / sum(own)
-best of each: {MIDDLE} -> min(of_first) / min(own)
-mean of ratios: median(a / b for a, b -> sum(a / b / len(own) for a, b
-cold start: range(-1, rounds) -> range(rounds)
-warm-up counted: number >= 0 -> True
-share of the time: median(a / b -> median(b / a
-first left out: in taken.items() -> in list(taken.items())[1:]
-"""
 
 ratios = Part(
     in_turns,
@@ -113,7 +84,6 @@ ratios = Part(
         "one round": machine(1, linear=0.5, as_convolution=0.5),
         "an even number of rounds": machine(6, written_out=1.2, in_place=0.5),
     },
-    mistakes=edited(in_turns, TURNS),
 )
 
 
@@ -164,23 +134,6 @@ def clip_and_weight(b, t, h, w, c, k):
     return lambda rng: (normal(rng, b, t, h, w, c), normal(rng, c, c, k))
 
 
-ROWS = """
-kernel 5: (weight.shape[-1] // 2, 0) -> (2, 0)
-over pixels: weight[..., None] -> weight[:, :, None] ;; \
-(weight.shape[-1] // 2, 0) -> (0, weight.shape[-1] // 2)
-padding on both: (weight.shape[-1] // 2, 0) -> weight.shape[-1] // 2
-padding on the pixels: (weight.shape[-1] // 2, 0 -> (0, weight.shape[-1] // 2
-no padding: (weight.shape[-1] // 2, 0) -> 0
-axes renamed: x.flatten(2, 3).permute(0, 3, 1, 2) -> \
-x.reshape(len(x), x.shape[-1], x.shape[1], -1)
-frames and rows: x.flatten(2, 3) -> x.flatten(1, 2)
-reversed: weight[..., None] -> weight.flip(-1)[..., None]
-outputs and inputs: weight[..., None] -> weight.transpose(0, 1)[..., None]
-channels left in front: .permute(0, 2, 3, 1).reshape -> .reshape
-only the past: padding=(weight.shape[-1] // 2, 0)) -> \
-padding=(weight.shape[-1] - 1, 0))[:, :, : x.shape[1]]
-"""
-
 over_time = Part(
     as_rows,
     run=without_a_copy,
@@ -192,7 +145,9 @@ over_time = Part(
         "one frame": clip_and_weight(2, 1, 5, 3, 7, 5),
         "kernel 1": clip_and_weight(2, 5, 3, 7, 3, 1),
     },
-    mistakes={"copied": sequences} | edited(as_rows, ROWS),
+    mistakes={
+        "copied": sequences,
+    },
 )
 
 
@@ -229,18 +184,6 @@ def levels(count, t, h, w, c):
     return lambda rng: (normal(rng, count, t, h, w, c), normal(rng, count, t, h, w, 1))
 
 
-GATED = """
-first in place: total = gates[0] * contexts[0] -> total = contexts[0].mul_(gates[0])
-written out: total.addcmul_(g, z) -> total = total + g * z
-without derivatives: return total -> return total.data
-first twice: gates[1:], contexts[1:] -> gates, contexts
-first left out: return total -> return total - gates[0] * contexts[0]
-first not gated: gates[0] * contexts[0] -> 1 * contexts[0]
-not gated: total.addcmul_(g, z) -> total.add_(z)
-gates as shares: total = gates -> gates = gates.softmax(0); total = gates
-last alone: total.addcmul_(g, z) -> total = g * z
-"""
-
 gated_sum_ = Part(
     gated_sum,
     run=in_training,
@@ -251,7 +194,6 @@ gated_sum_ = Part(
         "two levels": levels(2, 5, 3, 7, 13),
         "all sizes equal": levels(3, 3, 3, 3, 3),
     },
-    mistakes=edited(gated_sum, GATED),
 )
 
 
@@ -260,15 +202,6 @@ def row_by_row(weight):
     s = weight.abs().amax(dim=1, keepdim=True) / 64
     return s * (weight / s).round()
 
-
-WEIGHTS = """
-one scale: weight.abs().amax(dim=1, keepdim=True) -> weight.abs().max()
-columns: dim=1 -> dim=0
-cut weights: .round() -> .trunc()
-127: / 64 -> / 127
-integers alone: return s * -> return 1 *
-with sign: weight.abs().amax -> weight.amax
-"""
 
 rounded = Part(
     row_by_row,
@@ -281,7 +214,6 @@ rounded = Part(
             normal(rng, 5, 5) * torch.logspace(-2, 1, 5)[:, None],
         ),
     },
-    mistakes=edited(row_by_row, WEIGHTS),
 )
 
 
@@ -297,26 +229,6 @@ def as_floats(answer, *arguments):
     return value.double() if isinstance(value, Tensor) else value
 
 
-INTEGERS = """
-not clipped: .clamp(0, 255) -> .clamp(-99999, 99999)
-one byte: .clamp(0, 255) -> .long().to(torch.uint8)
-cut: (x / s).round() -> (x / s).trunc()
-cut at the end: ((x / s).round() + z) -> (x / s + z).clamp(0, 255).floor()
-256: / 255 -> / 256
-own range: s = (high -> low, high = min(0, x.min().item()), max(0, x.max().item()); \
-s = (high
-zero not whole: (x / s).round() + z -> ((x - low) / s).round()
-zero whole never: ((x / s).round() + z).clamp(0, 255) -> ((x - low) / s).round()
-z cut: z = round(-low / s) -> z = int(-low / s)
-zero left out: + z) -> + 0)
-signed: clamp(0, 255) -> clamp(-128, 127)
-shifted: + z) -> + z - 128) ;; clamp(0, 255) -> clamp(-128, 127)
-as weights: (high - low) / 255 -> max(high, -low) / 64 ;; \
-+ z).clamp(0, 255) -> ).clamp(-64, 64)
-not rounded: (x / s).round() + z -> x / s + z
-clipped before: ((x / s).round() + z).clamp(0, 255) -> (x / s).round().clamp(0, 255) + z
-"""
-
 quantise = Part(
     to_integers,
     run=as_floats,
@@ -326,26 +238,18 @@ quantise = Part(
         "both signs": lambda rng: (normal(rng, 31), -1.1, 1.5),
         "nothing below 0": lambda rng: (normal(rng, 3, 2, 11), 0.0, 2.3),
     },
-    mistakes=edited(to_integers, INTEGERS),
 )
 
 
 # 10.6
 COUNTS = {
-    "a": guess(200, rate_by_count=5, seconds=0.2, product=2000),
-    "b": guess("B", fewer_MACs="A", says_nothing="neither"),
-    "c": guess(False, all_counted=True),
-    "d": guess("too short", a_small_count="too long", still_right="right"),
-    "e": guess(False, everywhere=True),
-    "f": guess(2, all_of_it=0, half_as_long=0.5, half_more=1.5, no_end="inf"),
-    "g": guess(
-        1.6,
-        factor_itself=4,
-        saved_share=0.375,
-        no_time=2,
-        mean_speed=2.5,
-        new_time=0.625,
-    ),
+    "a": guess(200),
+    "b": guess("B"),
+    "c": guess(False),
+    "d": guess("too short"),
+    "e": guess(False),
+    "f": guess(2),
+    "g": guess(1.6),
 }
 
 
@@ -358,24 +262,6 @@ def windows_of(num_frames, frames, stride, every):
     ]
 
 
-WINDOWS = """
-one frame late: range(span - 1, num_frames, every) -> range(span, num_frames, every)
-span too long: (frames - 1) * stride + 1 -> frames * stride
-one frame short: (frames - 1) * stride + 1 -> (frames - 1) * stride
-from the first frame: range(span - 1, -> range(0,
-early and cut: range(span - 1, -> range(0, ;; last - span + 1 -> max(0, last - span + 1)
-every frame: num_frames, every) -> num_frames)
-by the stride: num_frames, every) -> num_frames, stride)
-centred: last - span + 1, last + 1, -> last - span // 2, last + span // 2 + 1,
-newest first: last + 1, stride)) -> last + 1, stride))[::-1]
-all frames: last + 1, stride) -> last + 1)
-the last ones: last - span + 1, last + 1, stride -> last - frames + 1, last + 1
-newest missing: last + 1, stride) -> last, stride)
-multiples: for last in range(span - 1, num_frames, every) -> \
-for last in range(num_frames) if last >= span - 1 and last % every == 0
-numbers only: list(range(last - span + 1, last + 1, stride)) -> last
-"""
-
 windows = Part(
     windows_of,
     cases={
@@ -385,7 +271,6 @@ windows = Part(
         "too short": given(20, 8, 3, 2),
         "no gaps": given(11, 3, 1, 2),
     },
-    mistakes=edited(windows_of, WINDOWS),
 )
 
 

@@ -28,7 +28,7 @@ def elsewhere(tmp_path, monkeypatch):
 def report_of(name: str, answers: tuple, seed: int = 0) -> Report:
     made = find(name)
     parts = zip(made.parts.items(), answers, strict=True)
-    found = {n: examine(made, part, answer, seed) for (n, part), answer in parts}
+    found = {n: examine(part, answer, seed) for (n, part), answer in parts}
     return Report(made, found, seed)
 
 
@@ -64,25 +64,24 @@ def test_other_right_answers_pass(name):
 @SEEDS
 @PLANTED
 def test_each_planted_mistake_gets_its_own_message(name, part, seed):
-    made = find(name)
-    assert made.parts[part].mistakes
-    for mistake, wrong in made.parts[part].mistakes.items():
-        found = examine(made, made.parts[part], wrong, seed)
+    part = find(name).parts[part]
+    assert part.mistakes
+    for mistake, wrong in part.mistakes.items():
+        found = examine(part, wrong, seed)
         told = (found.kind, found.name, found.message)
-        assert told == ("mistake", mistake, made.mistakes[mistake])
+        assert told == ("mistake", mistake, part.messages[mistake])
         assert not all(found.right.values())
 
 
 @EVERY
 def test_words_and_code_name_the_same(name):
     made = find(name)
-    parts = made.parts.values()
-    assert sorted(made.mistakes) == sorted(m for p in parts for m in p.mistakes)
     assert len(made.hints) == 3 and made.level in (1, 2, 3) and made.minutes
-    for message in made.mistakes.values():
-        assert 15 < len(message) < 320 and message.endswith((".", "?"))
     for part in made.parts.values():
+        assert part.messages.keys() == part.mistakes.keys()
         assert part.predicted or len(part.cases) >= 3
+        for message in part.messages.values():
+            assert 15 < len(message) < 320 and message.endswith((".", "?"))
 
 
 WRECKS = {
@@ -105,7 +104,7 @@ def test_what_can_be_wrong_with_any_answer_is_told(name, part):
         def spoilt(*arguments, spoil=spoil):
             return spoil(answer(*arguments))
 
-        found = examine(made, part, spoilt)
+        found = examine(part, spoilt)
         assert found.kind in kinds and found.message, wreck
         assert "dvfl_lib" not in found.message and len(found.message) < 420
 
@@ -118,7 +117,7 @@ def plain(name: str = "01.2"):
 
 def found_of(answer, name: str = "01.2"):
     made, part, _ = plain(name)
-    return examine(made, part, answer)
+    return examine(part, answer)
 
 
 def test_each_wreck_has_its_name(monkeypatch):
@@ -229,7 +228,7 @@ def test_nothing_of_a_closed_case_or_a_solution_leaks(name):
             if isinstance(value, float | Tensor):
                 for one in torch.as_tensor(value).detach().flatten()[:50].tolist():
                     secrets |= {f"{abs(one):.3f}"} if abs(one) % 1 > 1e-6 else set()
-    told = " ".join(made.mistakes.values())
+    told = " ".join(m for p in made.parts.values() for m in p.messages.values())
     shown = {f"{float(n):.3f}" for n in re.findall(r"\d+\.\d{3,}", told)}
     assert not shown & secrets
     solution = played_source(name)

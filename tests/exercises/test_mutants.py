@@ -77,7 +77,7 @@ def survivors(name: str) -> tuple[list[str], int]:
         count += 1
         answers = [scope.get(getattr(a, "__name__", ""), a) for a in given[name]]
         parts = zip(made.parts.values(), answers, strict=True)
-        if all(examine(made, part, answer).kind == "right" for part, answer in parts):
+        if all(examine(part, answer).kind == "right" for part, answer in parts):
             (changed,) = [
                 new.strip()
                 for old, new in zip(lines, mutant.splitlines(), strict=True)
