@@ -81,10 +81,12 @@ def _picture(values: Any, part: Part, case: str) -> Any:
         values = values.movedim((axes.index("H"), axes.index("W")), (-2, -1))
     title = f"Expected: {case}"
     while values.ndim > 3:
-        values, title = values[0], f"{title} (the first of several)"
+        title += " (the first of several)" if len(values) > 1 else ""
+        values = values[0]
     maps = list(values[:6]) if values.ndim == 3 else [values]
     signed = bool((values < 0).any())
-    return show(heat_maps([maps], title=title, signed=signed))
+    few = maps[0].numel() <= 64
+    return show(heat_maps([maps], title=title, signed=signed, numbers=few))
 
 
 def solution(name: str, now: bool = False) -> None:

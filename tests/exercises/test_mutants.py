@@ -38,8 +38,11 @@ def mutants(source: str) -> list[str]:
     # Every case gives all arguments: what stands in for a missing one is not tried.
     heads = [n.args for n in whole if isinstance(n, ast.FunctionDef)]
     skip = {id(sub) for h in heads for d in h.defaults for sub in ast.walk(d)}
+    kinds = ast.FunctionDef | ast.ClassDef  # a guess has nothing to mutate
+    tops = [n for n in whole[0].body if isinstance(n, kinds)]
+    inside = {id(sub) for top in tops for sub in ast.walk(top)}
     for n, original in enumerate(whole):
-        if id(original) in skip:
+        if id(original) in skip or id(original) not in inside:
             continue
         for kind in range(2):
             tree = ast.parse(source)
