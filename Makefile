@@ -29,6 +29,8 @@ run: $(READY)  ## distil VFL-Net and report, in runs/NAME; again: continue
 # what they print; `make test-all` executes lesson 07 whole.
 NBVAL := --nbval --nbval-sanitize-with tests/notebooks/sanitize.cfg \
     $(addprefix --ignore=,$(wildcard notebooks/0[789]_*.ipynb))
+# tests/exercises plays these in one process; `make test-all` executes them in kernels.
+PLAYED := --ignore=notebooks/exercises --ignore=notebooks/solutions
 PYTEST := -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 ONE_THREAD := OMP_NUM_THREADS=1 $(BIN)/python
 
@@ -36,7 +38,8 @@ quick: $(READY)  ## the core of the tests, in a minute and a half
 	$(ONE_THREAD) $(PYTEST) -m quick tests $(ARGS)
 
 test: lint  ## check the style, then run the tests and every lesson
-	DVFL_TEST=1 $(ONE_THREAD) $(PYTEST) -m "not nightly" $(NBVAL) tests notebooks $(ARGS)
+	DVFL_TEST=1 $(ONE_THREAD) $(PYTEST) -m "not nightly" $(NBVAL) $(PLAYED) tests notebooks \
+	    $(ARGS)
 
 test-all: lint  ## everything: kills, real clips, whole runs; measures coverage
 	$(ONE_THREAD) -m coverage erase

@@ -1,10 +1,13 @@
 """The notebooks of exercises are what the masters and the words make of them."""
 
+import re
+
 import nbformat
 import pytest
 
+from dvfl_lib.exercises import expected
 from exercises.answers import LESSONS, ROOT, notebook
-from tools.editions import blanked, class_edition, filled, stub, students, turned
+from tools.editions import blanked, class_edition, filled, stub, students, tags, turned
 from tools.notebooks import _errors
 
 EVERY = pytest.mark.parametrize("number", LESSONS)
@@ -38,6 +41,15 @@ def test_notebooks_are_executed_without_an_error(number, edition):
     counts = [cell.execution_count for cell in code]
     assert counts == list(range(1, len(code) + 1)) and len(made.cells) <= 40
     assert not [e for cell in code for e in _errors(cell.outputs, "cell")]
+
+
+@EVERY
+def test_what_is_expected_is_shown_as_committed(number):
+    shown = [c for c in notebook(number, "solutions").cells if "help" in tags(c)]
+    for cell in shown:
+        (output,) = cell.outputs
+        picture = expected(re.fullmatch(r'expected\("(.*)"\)', cell.source)[1])
+        assert picture._repr_mimebundle_()["text/plain"] == output.data["text/plain"]
 
 
 @EVERY
