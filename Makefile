@@ -79,7 +79,7 @@ $(READY): pyproject.toml constraints.txt
 	    echo "Setting up .venv with $$("$$python" --version); needed once, takes minutes"; \
 	    "$$python" -m venv --clear .venv || exit 1; \
 	    $(BIN)/python -m pip install --disable-pip-version-check \
-	        -c constraints.txt -e '.[lab,deploy,mobile,track,test]' || exit 1; \
+	        -c constraints.txt -e '.[lab,deploy,mobile,track,site,test]' || exit 1; \
 	    touch "$@"; \
 	    exit 0; \
 	done; \
