@@ -76,6 +76,7 @@ class Explorer(anywidget.AnyWidget):
         figure.savefig(picture, format="png", dpi=160, metadata={"Software": None})
         png = base64.b64encode(picture.getvalue()).decode()
         words = f"{self!r}. {alt_text(figure)}".replace(r"\$", "$")
+        metadata = {**metadata, "image/png": {"alt": words}}
         return {**data, "text/plain": words, "image/png": png}, metadata
 
     def as_frame(self, height: int = 900) -> _Frame:

@@ -19,13 +19,18 @@ from ..figures import alt_text
 
 
 class _Shown:
-    """What a notebook stores of a picture; ``text/plain`` says what is on it."""
+    """What a notebook stores of a picture; ``text/plain`` says what is on it.
+
+    The same words are the picture's ``alt``, which nbconvert and the site write.
+    """
 
     def __init__(self, **bundle: str) -> None:
         self._bundle = bundle
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict:
-        return self._bundle
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict, dict]:
+        pictures = [kind for kind in self._bundle if kind.startswith("image/")]
+        alt = {"alt": self._bundle["text/plain"]}
+        return self._bundle, dict.fromkeys(pictures, alt)
 
 
 def show(figure: Figure) -> _Shown:

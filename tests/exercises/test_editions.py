@@ -49,7 +49,9 @@ def test_what_is_expected_is_shown_as_committed(number):
     for cell in shown:
         (output,) = cell.outputs
         picture = expected(re.fullmatch(r'expected\("(.*)"\)', cell.source)[1])
-        assert picture._repr_mimebundle_()["text/plain"] == output.data["text/plain"]
+        data, metadata = picture._repr_mimebundle_()
+        assert data["text/plain"] == output.data["text/plain"]
+        assert metadata == output.metadata
 
 
 @EVERY

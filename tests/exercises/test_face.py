@@ -49,8 +49,9 @@ def test_progress_keeps_the_best_points(capsys):
 
 def test_expected_shows_the_open_case(capsys):
     assert float(expected("01.2")) == pytest.approx(1.0)
-    bundle = expected("01.3")._repr_mimebundle_()
+    bundle, metadata = expected("01.3")._repr_mimebundle_()
     assert "image/png" in bundle and "Expected" in bundle["text/plain"]
+    assert metadata == {"image/png": {"alt": bundle["text/plain"]}}
 
 
 @pytest.mark.parametrize(

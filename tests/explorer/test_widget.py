@@ -169,7 +169,8 @@ def test_a_saved_record_takes_its_networks_again(record, networks, tmp_path):
 
 def test_where_no_widget_is_drawn_there_is_a_picture_or_a_page(record):
     explorer = Explorer(replace(record, title='5 $ & "more" $'), tour=3)
-    data, _ = explorer._repr_mimebundle_()
+    data, metadata = explorer._repr_mimebundle_()
+    assert metadata["image/png"] == {"alt": data["text/plain"]}
     view = data["application/vnd.jupyter.widget-view+json"]
     assert view["model_id"] == explorer.model_id
     picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))

@@ -151,12 +151,13 @@ def test_levels_see_the_squares_that_are_drawn():
 
 
 def test_a_notebook_gets_the_committed_file_and_its_words(name):
-    bundle = show_drawing(name)._repr_mimebundle_()
+    bundle, metadata = show_drawing(name)._repr_mimebundle_()
     assert (
         bundle["image/svg+xml"].encode()
         == (ROOT / "figures" / f"{name}.svg").read_bytes()
     )
     assert bundle["text/plain"] == drawing(name).alt
+    assert metadata == {"image/svg+xml": {"alt": drawing(name).alt}}
 
 
 def test_an_unknown_drawing_is_answered_with_the_known_ones():
