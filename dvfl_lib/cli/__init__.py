@@ -9,6 +9,7 @@ Public names: ``main``.
 * ``dvfl predict`` says what a video shows, or follows a stream
 * ``dvfl export``  a network as an ONNX file, in 8-bit integers too
 * ``dvfl exercises`` copies a lesson's exercises to work on
+* ``dvfl doctor`` says what is missing on this machine, and what would be slow
 * ``dvfl models`` lists the networks
 """
 
@@ -25,6 +26,7 @@ from collections.abc import Sequence
 from ..errors import exit_status
 from .data import add_data_commands
 from .deploy import add_export_options, add_predict_options
+from .doctor import add_doctor_options
 from .exercises import add_exercises_commands
 from .runs import add_evaluate_options, add_run_options, add_train_options
 
@@ -57,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         ("predict", "what a video or a camera shows", add_predict_options),
         ("export", "a network as an ONNX file", add_export_options),
         ("exercises", "your own copy of a lesson's exercises", add_exercises_commands),
+        ("doctor", "what is missing on this machine", add_doctor_options),
     ):
         add_options(commands.add_parser(name, help=words))
     models = commands.add_parser("models", help="list the networks")
