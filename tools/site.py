@@ -2,7 +2,7 @@
 
 ``python -m tools.site FOLDER --pdf`` prints each lesson of a built site as a PDF.
 
-Public names: ``build``, ``prepare``, ``print_lessons``, ``main``.
+Public names: ``build``, ``prepare``, ``linked``, ``print_lessons``, ``main``.
 
 Two steps. *Prepare* writes a folder of sources, laid out as the repository is, so that
 links between its pages stay as they are. Then Sphinx makes pages of it. No cell is
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
+import pkgutil
 import posixpath
 import re
 import shutil
@@ -28,6 +28,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from sphinx.application import Sphinx
 
+import dvfl_lib
 from dvfl_lib.errors import LessonError, exit_status
 from dvfl_lib.explorer import record_clip, write_page
 from dvfl_lib.lessons import lesson_clip, trained_network
@@ -35,12 +36,9 @@ from dvfl_lib.lessons.tables import COLAB, lesson_files, project_address
 from tools import quiz, slides
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = Path(__file__).with_suffix("")
+PARTS = ROOT / "tools" / "site"
+LESSONS = lesson_files(ROOT)
 ADDRESS = project_address(ROOT)
-SENTENCE = (
-    "A course in code: a small video network learns to recognise actions from a large "
-    "one, and you build it, look inside it, train it and measure it, step by step."
-)
 # The explorer's pages: action, group of the clip, networks.
 EXPLORERS = {
     "rising": ("Rising", 1, ("student",)),
@@ -48,29 +46,25 @@ EXPLORERS = {
     "approaching": ("Approaching", 6, ("student",)),
     "shrinking": ("Shrinking", 2, ("student",)),
 }
-ROOMS = (
-    "dvfl_lib vfl_net modulation layers fast recipes cost sweep capture distillation "
-    "training evaluation video datasets standins weights deployment explorer figures "
-    "lessons exercises environment errors files seeding"
-).split()
+# What is made for a lesson elsewhere: folder, ending, how a link calls it.
+MADE = (
+    ("slides", "html", "slides"),
+    ("quiz", "html", "quiz on paper"),
+    ("quiz", "gift", "quiz for Moodle"),
+)
 _LINK = re.compile(r"""(\]\(|(?:src|href)=["'])([^)\s"']+)""")
 _EXPLORER = re.compile(r"Explorer of '(\w+)'.*?: ([a-z, ]+)\.")
-_TIME = re.compile(r"\*\*Time\.\*\* About (\d+) minutes")
-_ALL = re.compile(r"about (\d+) minutes in all")
-_BOX = re.compile(r'<g id="box(\d+)">\s*<path d="([^"]+)"')
+_BOX = re.compile(r'<g id="box\d+">\s*<path d="([^"]+)"')
 
 CONF: dict[str, Any] = {
     "project": "DVFL-Net, step by step",
     "html_title": "DVFL-Net, step by step",
     "copyright": "the DVFL-Net step by step authors, MIT licence",
-    "extensions": [
-        "myst_nb",
-        "sphinx_design",
-        "sphinx_copybutton",
-        "sphinx.ext.autodoc",
-        "sphinx.ext.napoleon",
-        "sphinx.ext.linkcode",
-    ],
+    "extensions": (
+        "myst_nb sphinx_design sphinx_copybutton sphinx.ext.autodoc "
+        "sphinx.ext.napoleon sphinx.ext.linkcode"
+    ).split(),
+    "exclude_patterns": ["extra"],
     "nb_execution_mode": "off",
     "nb_render_markdown_format": "myst",  # the table of lessons that a cell printed
     "nb_merge_streams": True,
@@ -83,69 +77,75 @@ CONF: dict[str, Any] = {
         "use_download_button": False,
         "use_fullscreen_button": False,
         "show_toc_level": 2,
+        "footer_content_items": ["copyright.html"],
+        "navbar_persistent": [],  # the search stands in the sidebar
         "logo": {"text": "DVFL-Net, step by step"},
         "pygments_light_style": "a11y-high-contrast-light",
         "pygments_dark_style": "a11y-high-contrast-dark",
     },
-    "html_static_path": [str(PARTS / "static")],
+    "html_context": {"default_mode": "auto"},
+    "html_favicon": str(PARTS / "static" / "favicon.svg"),
+    "html_static_path": [str(PARTS / "static"), str(PARTS / "vendor")],
     "html_css_files": ["site.css"],
     "html_js_files": [("site.js", {"defer": "defer"})],
     "html_extra_path": ["extra"],
     "html_copy_source": False,
     "html_show_sphinx": False,
     "mathjax_path": "tex-svg.js",
-    # Set, so that Sphinx takes version 3's place and not that of version 4.
+    # Its menu could ask another host. Set for version 3: Sphinx believes in version 4.
     "mathjax3_config": {"options": {"enableMenu": False}},
+    "add_module_names": False,
     "autodoc_typehints": "signature",
     "autodoc_member_order": "bysource",
     "napoleon_numpy_docstring": False,
     "napoleon_use_ivar": True,
-    "napoleon_use_rtype": False,
-    "exclude_patterns": ["extra"],
-    # Types of other libraries have no page here, and their lists of pages lie on
-    # other hosts; of ours, the names that no room shows have none.
+    "nitpicky": True,
+    # Types in signatures: other libraries' pages lie on other hosts, and many of ours
+    # are named by the file that has them, not by the room that shows them.
     "nitpick_ignore_regex": [("py:.*", ".*")],
     "suppress_warnings": [
-        # A notebook's cells may begin below a heading of the cell before.
-        "myst.header",
-        # resolve is a function, which is not kept from build to build.
-        "config.cache",
+        "myst.header",  # a cell may begin below the heading of the cell before
+        "config.cache",  # linkcode_resolve is a function, which no cache can keep
     ],
 }
 
 
 def prepare(source: Path) -> None:
     """Write the folder of sources: pages, notebooks, figures, explorers."""
-    if source.exists():
-        shutil.rmtree(source)
-    shutil.copytree(ROOT / "figures", source / "figures", ignore=_all_but_pictures)
-    (source / "badge").mkdir()
-    shutil.copy(PARTS / "vendor" / "colab.svg", source / "badge")
+    shutil.rmtree(source, ignore_errors=True)
+    for folder, pattern in (("figures", "*.*g"), ("tools/site/vendor", "colab.svg")):
+        (source / folder).mkdir(parents=True)
+        for path in (ROOT / folder).glob(pattern):
+            shutil.copy(path, source / folder)
     extra = source / "extra"
     _explorers(extra / "explorer")
-    slides.build(extra / "slides", [path.stem[:2] for path in lesson_files(ROOT)])
+    slides.build(extra / "slides", [path.stem[:2] for path in LESSONS])
     quiz.export(extra / "quiz")
-    texts = [ROOT / "notebooks/RESEARCH.md", ROOT / "data/README.md"]
-    texts += [ROOT / "benchmarks/README.md", *(ROOT / "course").rglob("*.md")]
-    notebooks = sorted((ROOT / "notebooks").rglob("*.ipynb"))
-    notebooks = [p for p in notebooks if ".ipynb_checkpoints" not in p.parts]
-    known = {p.relative_to(ROOT).as_posix() for p in [*texts, *notebooks]}
-    for path in texts:
-        _write(source, path.relative_to(ROOT).as_posix(), path.read_text(), known)
-    for path in notebooks:
-        _notebook(source, path, known)
-    _teach(source, known)
-    _pages(source, known)
+    names = ["notebooks/RESEARCH.md", "data/README.md", "benchmarks/README.md"]
+    pages = [*map(ROOT.joinpath, names), *(ROOT / "course").rglob("*.md")]
+    for folder in ("", "exercises", "solutions"):
+        pages += sorted((ROOT / "notebooks" / folder).glob("*.ipynb"))
+    known = {path.relative_to(ROOT).as_posix() for path in pages}
+    made = {path.name: path.read_text("utf-8") for path in (PARTS / "pages").iterdir()}
+    words = _words(source)
+    for name, text in made.items():
+        text = re.sub("@@([A-Z_]+)@@", lambda m: words[m[1]], text)
+        _write(source / name, linked(text, "", known))
+    for name in sorted(known):
+        folder, text = posixpath.dirname(name), (ROOT / name).read_text("utf-8")
+        if name.endswith(".ipynb"):
+            notebook = nbformat.reads(text, as_version=4)
+            _notebook(notebook, folder, Path(name).stem, known)
+            text = nbformat.writes(notebook)
+        else:
+            text += _below_course(extra, known) if name == "course/README.md" else ""
+            text = linked(text, folder, known)
+        _write(source / name, text)
 
 
-def _all_but_pictures(_: str, names: list[str]) -> list[str]:
-    return [name for name in names if not name.endswith((".svg", ".png"))]
-
-
-def _write(source: Path, name: str, text: str, known: set[str]) -> None:
-    path = source / name
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(linked(text, posixpath.dirname(name), known), "utf-8")
+    path.write_text(text, "utf-8")
 
 
 def linked(text: str, folder: str, known: set[str]) -> str:
@@ -153,77 +153,74 @@ def linked(text: str, folder: str, known: set[str]) -> str:
 
     A link to a file that has no page here becomes one to the repository, an anchor of
     JupyterLab one of MyST, and the badge of Colab a file of our own.
+
+    Args:
+        text: Markdown.
+        folder: where it stands in the repository.
+        known: the files of the repository that have a page.
     """
-    up = posixpath.relpath(".", folder or ".")
 
     def turned(found: re.Match) -> str:
         before, target = found.groups()
         if target == f"{COLAB}/assets/colab-badge.svg":
-            return f"{before}{up}/badge/colab.svg"
+            up = posixpath.relpath("tools/site/vendor", folder or ".")
+            return f"{before}{up}/colab.svg"
         if re.match(r"[a-z]+:|#", target):
             return found[0]
         name, _, anchor = target.partition("#")
         place = posixpath.normpath(posixpath.join(folder, name))
         if anchor:
             anchor = "#" + re.sub(r"[^\w-]", "", unquote(anchor).lower())
-        if place in known or place.startswith(("figures/", "explorer/")):
+        ours = place in known or place.startswith("figures/")
+        if ours or not (ROOT / place).exists():
             return f"{before}{name}{anchor}"
-        if not (ROOT / place).exists():
-            return found[0]  # one of our own pages
         kind = "tree" if (ROOT / place).is_dir() else "blob"
         return f"{before}{ADDRESS}/{kind}/main/{place}{anchor}"
 
     return _LINK.sub(turned, text)
 
 
-def _notebook(source: Path, path: Path, known: set[str]) -> None:
-    """A copy with alternative texts, live explorers, and its further pages."""
-    name = path.relative_to(ROOT).as_posix()
-    folder = posixpath.dirname(name)
-    notebook = nbformat.read(path, as_version=4)
+def _notebook(notebook: NotebookNode, folder: str, stem: str, known: set[str]) -> None:
+    """Give it alternative texts, live explorers, and the pages below it."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = linked(cell.source, folder, known)
         if "setup" in cell.metadata.get("tags", []):
             cell.metadata.tags.append("hide-cell")
-        for output in cell.get("outputs", []):
-            _output(cell, output, folder, known)
-    below = {"notebooks": "exercises/", "notebooks/exercises": "../solutions/"}
-    if further := below.get(folder):
-        notebook.cells.append(new_markdown_cell(_toctree([further + path.stem])))
-    target = source / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, target)
-
-
-def _output(
-    cell: NotebookNode, output: NotebookNode, folder: str, known: set[str]
-) -> None:
-    data = output.get("data", {})
-    pictures = [kind for kind in data if kind.startswith("image/")]
-    if "text/markdown" in data:
-        data["text/markdown"] = linked(data["text/markdown"], folder, known)
-    if not pictures:
-        return
-    words = " ".join(data["text/plain"].split())
-    cell.metadata["mystnb"] = {"image": {"alt": words}}
-    if found := _EXPLORER.match(words):
-        networks = tuple(found[2].split(", "))
-        page = next(n for n, e in EXPLORERS.items() if e[::2] == (found[1], networks))
-        step = re.search(r"tour=(\d)", cell.source)
-        up = posixpath.relpath(".", folder)
-        output.data = NotebookNode(
-            {
-                "text/html": f'<iframe class="explorer" loading="lazy" '
-                f'src="{up}/explorer/{page}.html{f"#tour={step[1]}" if step else ""}" '
-                f'title="The explorer, live: {found[1]}, {found[2]}"></iframe>'
+            prompts = {"show": "Show the set-up cell", "hide": "Hide the set-up cell"}
+            cell.metadata["mystnb"] = {
+                f"code_prompt_{when}": words for when, words in prompts.items()
             }
-        )
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/markdown" in data:
+                data["text/markdown"] = linked(data["text/markdown"], folder, known)
+            if any(kind.startswith("image/") for kind in data):
+                words = " ".join(data["text/plain"].split())
+                cell.metadata["mystnb"] = {"image": {"alt": words}}
+                if found := _EXPLORER.match(words):
+                    step = re.search(r"tour=(\d)", cell.source)
+                    frame = _frame(folder, *found.groups(), step[1] if step else "0")
+                    output.data = NotebookNode({"text/html": frame})
+    further = {"notebooks": "exercises", "notebooks/exercises": "../solutions"}
+    if folder in further:
+        below = _toctree([f"{further[folder]}/{stem}"])
+        notebook.cells.append(new_markdown_cell(below))
+
+
+def _frame(folder: str, action: str, networks: str, step: str) -> str:
+    asked = (action, tuple(networks.split(", ")))
+    page = next(name for name, entry in EXPLORERS.items() if entry[::2] == asked)
+    up = posixpath.relpath("explorer", folder)
+    return (
+        f'<iframe class="explorer" loading="lazy" src="{up}/{page}.html#tour={step}" '
+        f'title="The explorer, live: {action}, {networks}"></iframe>'
+    )
 
 
 def _toctree(names: list[str]) -> str:
-    return "```{toctree}\n:hidden:\n\n" + "\n".join(names) + "\n```\n"
+    return "\n\n```{toctree}\n:hidden:\n\n" + "\n".join(names) + "\n```\n"
 
 
 def _explorers(folder: Path) -> None:
@@ -237,146 +234,129 @@ def _explorers(folder: Path) -> None:
         write_page(record, folder / f"{name}.html", networks)
 
 
-def _teach(source: Path, known: set[str]) -> None:
-    """The pack's first page, with what there is for each lesson below it."""
-    readme = ROOT / "course" / "README.md"
+def _below_course(extra: Path, known: set[str]) -> str:
+    """What there is for each lesson, and the other pages of the pack."""
+    titles = {
+        p.stem[:2]: f"[{_told(p)['title']}](../notebooks/{p.name})" for p in LESSONS
+    }
+    titles |= {
+        f"inventory_{form}": f"Concept inventory {form.upper()}" for form in "ab"
+    }
     rows = ["\n\n## For each lesson\n"]
-    for path in lesson_files(ROOT):
-        number, cells = path.stem[:2], []
-        if f"course/notes/{number}.md" in known:
-            cells.append(f"[notes](notes/{number}.md)")
-        for part, word in (("slides", "slides"), ("quiz", "quiz sheet")):
-            if (source / "extra" / part / f"{number}.html").exists():
-                cells.append(f'<a href="../{part}/{number}.html">{word}</a>')
-        title = json.loads(path.read_text("utf-8"))["metadata"]["dvfl"]["title"]
-        lesson = f"[{number} {title}](../notebooks/{path.name})"
-        rows.append(f"- {lesson}: {', '.join(cells) or 'nothing yet'}")
-    text = readme.read_text("utf-8") if readme.exists() else "# Teach"
-    below = sorted(name[7:-3] for name in known if name.startswith("course/"))
-    below = [name for name in below if name != "README"]
-    text += "\n".join(rows) + "\n\n" + _toctree(below)
-    _write(source, "course/README.md", text, known | {"course/README.md"})
+    for number, title in titles.items():
+        notes = f"course/notes/{number}.md" in known
+        cells = [f"[notes](notes/{number}.md)"] if notes else []
+        for part, ending, word in MADE:
+            if (extra / part / f"{number}.{ending}").exists():
+                cells.append(f'<a href="../{part}/{number}.{ending}">{word}</a>')
+        rows.append(f"- {title}: {', '.join(cells) or 'nothing yet'}")
+    pages = sorted(name[7:-3] for name in known if name.startswith("course/"))
+    below = [name for name in pages if "/" not in name and name != "README"]
+    below += [f"Notes on {n[-2:]} <{n}>" for n in pages if n.startswith("notes/")]
+    return "\n".join(rows) + _toctree(below)
 
 
-def _pages(source: Path, known: set[str]) -> None:
-    """The pages of ``tools/site/pages``, and those that are made here."""
+def _told(path: Path) -> dict[str, Any]:
+    return nbformat.read(path, as_version=4).metadata["dvfl"]
+
+
+def _words(source: Path) -> dict[str, str]:
+    """What stands at the marks of ``tools/site/pages``; facts come from README."""
     readme = (ROOT / "README.md").read_text("utf-8")
-    measured = re.search(r"<!-- measured -->(.*)<!-- /measured -->", readme, re.S)[1]
-    results = _section(readme, "## Results").partition("\n")[2]
+
+    def between(before: str, after: str) -> str:
+        found = re.search(f"{before}(.*?)(?={after})", readme, re.S | re.M)
+        if not found:
+            raise LessonError(f"README.md has nothing between {before!r} and {after!r}")
+        return found[1].strip()
+
+    modules = pkgutil.iter_modules(dvfl_lib.__path__, "dvfl_lib.")
+    rooms = ["dvfl_lib", *(each.name for each in modules if each.name[9:] != "cli")]
     clips = [
         f'- <a href="explorer/{name}.html">{action}</a>: {", ".join(networks)}'
         for name, (action, _, networks) in EXPLORERS.items()
     ]
-    stems = [path.stem for path in lesson_files(ROOT)]
-    rooms = [_room(source, room) for room in ROOMS]
-    words = {
-        "SENTENCE": SENTENCE,
-        "TEACH": "course/README",
-        "MAP": _map(stems),
+    return {
+        "ADDRESS": ADDRESS,
+        "MAP": _map(),
         "LESSONS": _lessons(),
-        "MEASURED": measured[measured.index("With few labels") :].strip(),
         "CLIPS": "\n".join(clips),
-        "START": "```bash" + readme.partition("```bash")[2].partition("\n\n![")[0],
-        "MAKE_RUN": _section(readme, "## What `make run` does").partition("\n")[2],
-        "RESULTS": results.replace("\n### ", "\n## "),
-        "DIFFER": _section(readme, "## Where the paper and the released code differ"),
-        "ROOMS": "\n".join(rooms),
+        "ROOMS": "\n".join(_room(source, room) for room in rooms),
+        "START": between("^On your own machine: ", "\n\n"),
+        "MAKE_RUN": between("^## What `make run` does\n", "^## "),
+        "MEASURED": between("^(?=With few labels)", "<!-- /measured -->"),
+        "RESULTS": between("^## Results\n", "^## ").replace("\n### ", "\n## "),
+        "DIFFER": between("^(?=## Where the paper and)", "^## Citing"),
     }
-    contents = {
-        "learn": [f"notebooks/{stem}" for stem in stems],
-        "reference": [f"reference/{room}" for room in ROOMS],
-    }
-    for page in sorted((PARTS / "pages").glob("*.md")):
-        words["TOC"] = "\n".join(contents.get(page.stem, ()))
-        text = re.sub("@@([A-Z_]+)@@", lambda m: words[m[1]], page.read_text("utf-8"))
-        if page.stem == "index":
-            order = "learn explore run course/README reference results".split()
-            text += "\n" + _toctree(order)
-        _write(source, page.name, text, known)
-
-
-def _section(text: str, heading: str) -> str:
-    """A section of a Markdown text, with its heading and with what is below it."""
-    level = heading.partition(" ")[0]
-    found = re.search(
-        rf"^{re.escape(heading)}$.*?(?=^#{{1,{len(level)}}} |\Z)", text, re.S | re.M
-    )
-    if not found:
-        raise LessonError(f"README.md has no section {heading!r}")
-    return found[0]
 
 
 def _lessons() -> str:
     """The table of lessons, with minutes and exercises."""
     rows = ["| Lesson | Read | Code | Exercises |", "|---|---|---|---|"]
-    for path in lesson_files(ROOT):
-        notebook = json.loads(path.read_text("utf-8"))
-        told, first = notebook["metadata"]["dvfl"], notebook["cells"][0]["source"]
-        reading = _TIME.search("".join(first))
+    for path in LESSONS:
+        told, text = _told(path), path.read_text("utf-8")
+        reading = re.search(r"\*\*Time\.\*\* About (\d+ min)utes", text)
         exercises = path.parent / "exercises" / path.name
-        asked = _ALL.search(exercises.read_text("utf-8"))
-        rows.append(
-            f"| **[{path.stem[:2]} {told['title']}](notebooks/{path.name})**<br>"
-            f"{told['goal']} | {f'{reading[1]} min' if reading else 'not told'} | "
-            f"{told['minutes_cpu']:g} min | "
-            f"[{asked[1]} min](notebooks/exercises/{path.name}) |"
-        )
+        asked = re.search(r"about (\d+ min)utes in all", exercises.read_text("utf-8"))
+        cells = [
+            f"**[{path.stem[:2]} {told['title']}](notebooks/{path.name})**<br>"
+            f"{told['goal']}",
+            reading[1] if reading else "not told",
+            f"{told['minutes_cpu']:g} min",
+            f"[{asked[1]}](notebooks/exercises/{path.name})",
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def _map(stems: list[str]) -> str:
+def _map() -> str:
     """The drawn map with a link on each lesson, in the page itself."""
     svg = (ROOT / "figures" / "course_map.svg").read_text("utf-8")
     svg = svg[svg.index("<svg") :].replace('role="img"', 'role="group" class="map"')
     links = []
-    for place, (_, path) in enumerate(_BOX.findall(svg)[: len(stems)]):
-        numbers = [float(n) for n in re.findall(r"-?\d+\.?\d*", path)]
-        x, y = numbers[::2], numbers[1::2]
+    for lesson, path in zip(LESSONS, _BOX.findall(svg), strict=False):
+        numbers = [float(n) for n in re.findall(r"[\d.]+", path)]
+        (left, *_, right), (top, *_, bottom) = map(
+            sorted, (numbers[::2], numbers[1::2])
+        )
+        size = f'width="{right - left}" height="{bottom - top}"'
         links.append(
-            f'<a href="notebooks/{stems[place]}.html" aria-label="{stems[place]}">'
-            f'<rect x="{min(x):g}" y="{min(y):g}" width="{max(x) - min(x):g}" '
-            f'height="{max(y) - min(y):g}" rx="4" fill="transparent"/></a>'
+            f'<a href="notebooks/{lesson.stem}.html" aria-label="{lesson.stem}">'
+            f'<rect x="{left}" y="{top}" {size} rx="4" fill="transparent"/></a>'
         )
     svg = svg.replace("</svg>", "\n".join(links) + "</svg>")
-    svg = re.sub(r"\n\s*", "\n", svg)  # Markdown ends the block at an empty line
-    return "```{raw} html\n" + svg + "\n```"
+    return f'```{{raw}} html\n<div class="wide">\n{svg}\n</div>\n```'
 
 
-def _room(source: Path, room: str) -> str:
+def _room(source: Path, name: str) -> str:
     """Write the reference of a module; returns its line in the list."""
-    name = room if room == "dvfl_lib" else f"dvfl_lib.{room}"
     module = importlib.import_module(name)
     lines = [name, "=" * len(name), "", f".. automodule:: {name}", "   :no-members:"]
     for public in _public(module):
         thing = getattr(module, public)
-        kind = "class" if inspect.isclass(thing) else "function"
-        if isinstance(thing, type) and issubclass(thing, Exception):
-            kind = "exception"
         if callable(thing):
+            kind = "class" if inspect.isclass(thing) else "function"
             lines += ["", f".. auto{kind}:: {name}.{public}"]
             lines += ["   :members:"] if kind == "class" else []
         else:
-            lines += ["", f".. py:data:: {public}", f"   :module: {name}", ""]
             keys = thing if isinstance(thing, dict) else ()
+            lines += ["", f".. py:data:: {public}", f"   :module: {name}", ""]
             lines.append("   " + ", ".join(f"``{key}``" for key in keys))
-    path = source / "reference" / f"{room}.rst"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    _write(source / "reference" / f"{name}.rst", "\n".join(lines) + "\n")
     first = inspect.getdoc(module).partition("\n")[0].replace("``", "`")
-    return f"- [`{name}`](reference/{room}.rst): {first}"
+    return f"- [`{name}`](reference/{name}.rst): {first}"
 
 
 def _public(module: ModuleType) -> list[str]:
     """The names that a module's docstring lists, or those that a room imports."""
-    told = re.findall(r"Public names: (.*?)(?:\n\n|\Z)", module.__doc__, re.S)
-    names = re.findall(r"``(\w+)``", told[0]) if told else []
-    if not names:
-        for name, thing in vars(module).items():
-            ours = getattr(thing, "__module__", "").startswith("dvfl_lib")
-            if ours and not name.startswith("_"):
-                names.append(name)
-    names = [n for n in names if hasattr(module, n) and not n.startswith("_")]
-    return [n for n in names if not inspect.ismodule(getattr(module, n))]
+    told = re.search(r"Public names: (.*?)(?:\n\n|\Z)", module.__doc__, re.S)
+    names = re.findall(r"``(\w+)``", told[1]) if told else []
+    names = [n for n in names if not inspect.ismodule(getattr(module, n, module))]
+    return names or [
+        name
+        for name, thing in vars(module).items()
+        if getattr(thing, "__module__", "").startswith("dvfl_lib") and name[0] != "_"
+    ]
 
 
 def resolve(domain: str, info: dict[str, str]) -> str | None:
@@ -387,48 +367,34 @@ def resolve(domain: str, info: dict[str, str]) -> str | None:
             thing = getattr(thing, name)
         thing = inspect.unwrap(thing)
         file = Path(inspect.getsourcefile(thing)).relative_to(ROOT).as_posix()
-        line = inspect.getsourcelines(thing)[1]
-    except (AttributeError, OSError, TypeError, ValueError):
+        return f"{ADDRESS}/blob/main/{file}#L{inspect.getsourcelines(thing)[1]}"
+    except (AttributeError, OSError, TypeError, ValueError):  # a number, a field
         return None
-    return f"{ADDRESS}/blob/main/{file}#L{line}"
 
 
 def build(target: Path) -> int:
     """Prepare and build; returns the exit status, 1 for a warning."""
-    source = target.with_name(target.name + "-source")
-    prepare(source)
-    if target.exists():
-        shutil.rmtree(target)
-    static = [*CONF["html_static_path"], str(PARTS / "vendor")]
-    conf = CONF | {"html_static_path": static, "linkcode_resolve": resolve}
-    app = Sphinx(
-        source,
-        None,
-        target,
-        source.with_name(target.name + "-doctrees"),
-        "html",
-        confoverrides=conf,
-        freshenv=True,
-        warningiserror=True,
-        status=None,
-        parallel=2,
+    source, trees = (
+        target.with_name(target.name + end) for end in ("-source", "-trees")
     )
-    app.config.nitpicky = True
+    prepare(source)
+    shutil.rmtree(target, ignore_errors=True)
+    conf = CONF | {"linkcode_resolve": resolve}
+    more = {"freshenv": True, "warningiserror": True, "status": None, "parallel": 2}
+    app = Sphinx(source, None, target, trees, "html", confoverrides=conf, **more)
     app.build()
     return app.statuscode
 
 
-def print_lessons(site: Path) -> None:
-    """Print each lesson of a built site as ``NN_name.pdf`` beside its page."""
+def print_lessons(site: Path, pattern: str = "[0-9]*.html") -> None:
+    """Print lessons of a built site as ``NN_name.pdf`` beside their pages."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
-        )
-        page = browser.new_page()
-        for path in sorted((site / "notebooks").glob("[0-9]*.html")):
+        options = {"executable_path": chromium, "args": ["--no-sandbox"]}
+        page = playwright.chromium.launch(**options).new_page()
+        for path in sorted((site / "notebooks").glob(pattern)):
             page.goto(path.as_uri())
             page.wait_for_function("window.MathJax?.startup?.promise")
             page.evaluate("MathJax.startup.promise")
@@ -438,10 +404,11 @@ def print_lessons(site: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 good, 1 a warning of Sphinx."""
     folders = [a for a in arguments if not a.startswith("-")] or ["build/site"]
+    target = Path(folders[0]).resolve()
     if "--pdf" in arguments:
-        print_lessons(Path(folders[0]).resolve())
+        print_lessons(target)
         return 0
-    return build(Path(folders[0]).resolve())
+    return build(target)
 
 
 if __name__ == "__main__":

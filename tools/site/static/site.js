@@ -28,7 +28,9 @@ folds.filter((fold) => fold.querySelector("summary")?.textContent.trim() === "An
 addEventListener("beforeprint", () => folds.forEach((fold) => { fold.open = true; }));
 
 const reachable = () => {
-  for (const part of document.querySelectorAll("article :is(pre, table, div.math)")) {
+  for (const part of document.querySelectorAll(
+    "article :is(pre, .wide, .pst-scrollable-table-container, div.math)",
+  )) {
     if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
   }
 };
