@@ -61,7 +61,7 @@ def _way_to_open(
 
 
 class TrainingClips(Dataset):
-    """Augmented clips; a map data set whose keys are ``ClipKey``s.
+    """Augmented clips; a map data set with ``ClipKey`` keys.
 
     An item is a dictionary: ``clip`` float32 (T, 3, crop, crop), ``label`` of what it
     shows, ``index``, ``unreadable`` list of messages. A video that cannot be read is
