@@ -1,4 +1,7 @@
-"""The tables of course/syllabus.md can be kept to: times, breaks, exercises, sums."""
+"""The tables of course/syllabus.md can be kept to: times, breaks, exercises, sums.
+
+And what the pack's pages link to and call is there.
+"""
 
 import json
 import re
@@ -6,12 +9,15 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = (
     "| Time | Lesson: sections | What happens | Votes | Exercises | Leave out first |"
 )
 COLUMNS = ("time", "lesson", "what", "votes", "exercises", "leave")
+PAGES = sorted((ROOT / "course").glob("*.md"))
+NUMBERS = {f"{number:02}" for number in range(11)}
 TEXT = (ROOT / "course" / "syllabus.md").read_text("utf-8")
 LENGTHS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S))
 EVERY = pytest.mark.parametrize("length", LENGTHS)
@@ -135,3 +141,39 @@ def test_the_sums_below_the_tables_are_right(length):
 def test_no_exercise_is_done_twice(length):
     done = [name for rows in tables(length) for row in rows for name, _ in named(row)]
     assert len(done) == len(set(done))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_of_the_pack_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", file.read_text("utf-8"), re.M)
+            plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+            assert anchor in {title.replace(" ", "-") for title in plain}, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_what_the_pack_names_is_there(page):
+    text = page.read_text("utf-8")
+    for tool in re.findall(r"-m (tools|benchmarks)\.(\w+)", text):
+        assert (ROOT / tool[0] / f"{tool[1]}.py").exists(), tool
+    for name in re.findall(r"\b(\d\d\.\d)\b(?! GB)", text):
+        if name[:2] in NUMBERS:
+            assert name in exercises(name[:2]), f"{page.name} names {name}"
+
+
+def test_the_form_for_who_taught_it_is_one():
+    """GitHub wants a name, a description, and parts with ids of their own."""
+    path = ROOT / ".github" / "ISSUE_TEMPLATE" / "taught-it.yml"
+    form = yaml.safe_load(path.read_text("utf-8"))
+    assert form["name"] and form["description"]
+    asked = [part for part in form["body"] if part["type"] != "markdown"]
+    assert len({part["id"] for part in asked}) == len(asked) >= 10
+    assert all(part["attributes"]["label"] for part in asked)
+    first = (ROOT / "course" / "README.md").read_text("utf-8")
+    assert f"template={path.name}" in first
