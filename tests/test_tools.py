@@ -119,6 +119,7 @@ def test_in_a_checkout_the_set_up_starts_nothing():
     assert run_set_up(ROOT / "notebooks", installed=True) == []
 
 
+@pytest.mark.nightly
 def test_without_a_checkout_the_set_up_fetches_one_and_installs_it(tmp_path):
     clone, pip = run_set_up(tmp_path, installed=False)
     assert clone[:2] == ["git", "clone"] and "--depth=1" in clone

@@ -116,5 +116,7 @@ def describe(value: Any) -> str:
         return str(value) if value is None else "True or False"
     if isinstance(value, Number):
         return "a number"
-    names = {str: "text", list: "a list", tuple: "a list", dict: "a dictionary"}
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    names = {str: "text", dict: "a dictionary"}
     return names.get(type(value), f"an object of type {type(value).__name__}")

@@ -1,4 +1,4 @@
-"""Say what a wrong answer did: by planted mistakes, wrecks and symptoms, in this order.
+"""Say what a wrong answer did: by planted mistakes, slips, wrecks, and symptoms.
 
 Public names: ``examine``, ``Finding``.
 
@@ -10,18 +10,25 @@ Diagnostic models for procedural bugs in basic mathematical skills, 1978.)
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import combinations, takewhile
 from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..errors import LessonError
 from .comparing import describe, kind_of, numbers, plain, same
-from .exercise import Part
+from .exercise import Part, changed
 from .running import Outcome, TooLong, attempt, borrowed, where_raised
+from .slips import with_slips
+
+SECONDS = 2.0  # of looking for one kind of slip; most are through in a tenth of it
 
 
 @dataclass
@@ -29,7 +36,8 @@ class Finding:
     """What a check found of one part.
 
     Attributes:
-        kind: "right", "not started", "mistake", "wreck", "likely", "symptom", "wrong".
+        kind: "right", "not started", "mistake", "slip", "wreck", "likely", "symptom",
+            "wrong".
         name: which mistake, wreck or symptom.
         message: what to tell.
         right: the cases, and whether the answer was right in each.
@@ -65,7 +73,7 @@ class _Tried:
 def examine(part: Part, answer: Any, seed: int = 0) -> Finding:
     """Try an answer in all cases, and find out what is wrong with it."""
     nobody = dict.fromkeys(part.cases, False)
-    if part.predicted and (answer is None or answer is ...):
+    if answer is ... or (part.predicted and answer is None):
         return Finding("not started", right=nobody)
     if not part.predicted and (not callable(answer) or isinstance(answer, nn.Module)):
         told = f"Give check the function itself, without calling it; {describe(answer)}"
@@ -84,8 +92,11 @@ def examine(part: Part, answer: Any, seed: int = 0) -> Finding:
         ("wreck", _borrowed),
         ("right", _right),
         ("mistake", _mistake),
+        ("mistake", _two_mistakes),
+        ("slip", _slip),
         ("wreck", _wreck),
         ("likely", _likely),
+        ("slip", _place),
         ("symptom", _symptom),
     ):
         if found := look(tried):
@@ -132,6 +143,70 @@ def _mistake(tried: _Tried) -> tuple[str, str] | None:
     return None
 
 
+def _two_mistakes(tried: _Tried) -> tuple[str, str] | None:
+    """Two planted edits of the right answer at once."""
+    part, pairs = tried.part, combinations(tried.part.edits, 2)
+    for one, two in _in_time(pairs if _telling(tried) else ()):
+        try:
+            both = changed(part.reference, *part.edits[one], *part.edits[two])
+        except (LessonError, SyntaxError):  # they are in each other's way
+            continue
+        if _fits(tried, both, tried.got):
+            first, second = part.messages[one], part.messages[two]
+            return f"{one}, {two}", f"Two things at once. {first} And: {second}"
+    return None
+
+
+def _slip(tried: _Tried) -> tuple[str, str] | None:
+    """A small change of the right answer that gives the same in all cases."""
+    if tried.part.predicted or not _telling(tried):
+        return None
+    for slip, answer in _in_time(with_slips(tried.part.reference)):
+        if _fits(tried, answer, tried.got):
+            start = "It gives what a right answer gives if one thing is wrong in it"
+            return slip.words, f"{start}: {slip.words}."
+    return None
+
+
+def _place(tried: _Tried) -> tuple[str, str] | None:
+    """The line of the answer's own source where one change makes it right."""
+    if tried.part.predicted:
+        return None
+    for slip, answer in _in_time(with_slips(tried.answer)):
+        if _fits(tried, answer, tried.asked):
+            told = f"One change makes it right. It is {slip.what}, in: {slip.line}"
+            return slip.what, told
+    return None
+
+
+def _in_time(candidates: Iterable) -> Iterator:
+    """As many as can be tried while somebody waits."""
+    end = time.monotonic() + SECONDS
+    with warnings.catch_warnings(action="ignore"):  # of code that nobody wrote
+        yield from takewhile(lambda _: time.monotonic() < end, candidates)
+
+
+def _fits(tried: _Tried, answer: Any, wanted: dict[str, Outcome]) -> bool:
+    """Whether an answer gives the same as wanted; the wrong cases are tried first."""
+    cases = tried.wrong + [case for case in wanted if case not in tried.wrong]
+    for case in cases:
+        gave = attempt(tried.part, answer, case, tried.seed, seconds=0.5)
+        if not gave.gives(wanted[case]) or gave.changed != wanted[case].changed:
+            return False
+    return True
+
+
+def _telling(tried: _Tried) -> bool:
+    """Whether there is so much in the wrong answers that equal is no coincidence."""
+    values = [tried.got[case] for case in tried.wrong]
+    if any(one.raised is not None or one.value is None for one in values):
+        return False
+    found = [numbers(one.value) for one in values]
+    if all(one is not None for one in found):
+        return torch.cat([one.flatten() for one in found]).unique().numel() >= 3
+    return len(values) > 1
+
+
 def _likely(tried: _Tried) -> tuple[str, str] | None:
     """The one mistake that explains the first wrong case, if not by coincidence."""
     case, fitting = tried.wrong[0], []
@@ -160,8 +235,9 @@ def _wreck(tried: _Tried) -> tuple[str, str] | None:
             )
         if got.raised is not None:
             words = " ".join(str(got.raised).split())
-            told = f"It raised {type(got.raised).__name__}: {words}"
             place = where_raised(got.raised)
+            start = "It raised" if place else "What came back could not be used:"
+            told = f"{start} {type(got.raised).__name__}: {words}"
             return "raised", textwrap.shorten(told, 200) + f"{where}. {place}".rstrip()
         if got.changed is not None:
             ordinal = ("first", "second", "third", "fourth", "fifth")[got.changed]
@@ -201,10 +277,10 @@ def _wrong_kind(asked: Any, got: Any, axes: str) -> tuple[str, str] | None:
             )
             return "type", f"Asked is {wanted}; {came} came"
     if isinstance(asked, dict) and asked.keys() != got.keys():
-        odd = sorted(map(str, got.keys() ^ asked.keys()))
-        return "keys", f"Other keys than asked: {', '.join(odd[:4])}"
-    if isinstance(asked, list | tuple) and len(asked) != len(got):
-        return "length", f"Asked are {len(asked)} values; {len(got)} came"
+        odd, word = got.keys() - asked.keys(), "too much"
+        if not odd:
+            odd, word = asked.keys() - got.keys(), "missing"
+        return "keys", f"Keys that are {word}: {', '.join(sorted(map(str, odd))[:4])}"
     return None
 
 
@@ -231,7 +307,7 @@ def _random(tried: _Tried) -> tuple[str, str] | None:
         if not tried.got[case].gives(again):
             return "random", (
                 "It gives another answer each time, for the same arguments. Does it "
-                "draw, or make a layer whose weights are drawn?"
+                "draw, make a layer whose weights are drawn, or read a clock?"
             )
     return None
 
@@ -302,10 +378,7 @@ def _in_order(asked: Tensor, got: Tensor, axes: list[str]):
 
 def _in_size(asked: Tensor, got: Tensor, axes: list[str]):
     """All numbers too large by one factor or one term; a single number says nothing."""
-    apart = got - asked
     if asked.unique().numel() < 3:
-        if asked.numel() and torch.equal(apart.abs(), torch.ones_like(asked)):
-            yield "off by one", "It is off by one."
         return
     used = asked.abs() > 1e-6 * asked.abs().max()
     factor = (got[used] / asked[used]).median()
@@ -313,7 +386,7 @@ def _in_size(asked: Tensor, got: Tensor, axes: list[str]):
         words = "of the wrong sign" if same(-asked, got) else "too large or too small"
         words += "" if same(-asked, got) else ", all by the same factor"
         yield "factor", f"All numbers are {words}."
-    elif same(asked + apart.median(), got):
+    elif same(asked + (got - asked).median(), got):
         yield "shift", "All numbers differ by the same amount."
 
 

@@ -75,6 +75,7 @@ class Part:
             there is shown, so it stands in the lesson. All others are closed.
         mistakes: wrong answers by name, those of the TOML among them.
         messages: what to tell of each mistake; from the TOML.
+        edits: of a mistake that is one, from the TOML.
         axes: the axes of a tensor that comes out, as in "T H W".
         run: ``run(answer, *arguments)`` tries an answer. One that is a class is made
             and given weights here; what it returns is compared.
@@ -85,6 +86,7 @@ class Part:
     cases: dict[str, Arguments] = field(default_factory=lambda: {"": nothing})
     mistakes: dict[str, Any] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
+    edits: dict[str, list] = field(default_factory=dict)
     axes: str = ""
     run: Callable = call
     predicted: bool = False
@@ -146,14 +148,14 @@ def lesson(number: str) -> dict[str, Exercise]:
 
 def _with_words(part: Part, told: dict[str, str | list]) -> Part:
     """A part with its messages, and with the mistakes that are edits."""
-    mistakes, messages = dict(part.mistakes), {}
+    mistakes, messages, edits = dict(part.mistakes), {}, {}
     for name, entry in told.items():
         messages[name], *more = [entry] if isinstance(entry, str) else entry
         if more and part.predicted:
             (mistakes[name],) = more
         elif more:
-            mistakes[name] = changed(part.reference, *more)
-    return replace(part, mistakes=mistakes, messages=messages)
+            mistakes[name], edits[name] = changed(part.reference, *more), more
+    return replace(part, mistakes=mistakes, messages=messages, edits=edits)
 
 
 def find(name: str) -> Exercise:

@@ -59,16 +59,14 @@ class Report:
                 lines.append((word if found.kind != "not started" else "open", name))
         if self.passed:
             return lines
-        part, found = (
-            next((n, f) for n, f in self.findings.items() if f.message)
-            if any(f.message for f in self.findings.values())
-            else ("", Finding(""))
-        )
-        told = f"{part}: {found.message}" if part and found.message else found.message
+        told = ((n, f) for n, f in self.findings.items() if f.message)
+        part, found = next(told, ("", Finding("not started")))
+        told = f"{part}: {found.message}" if part else found.message
         lines += [("", line) for line in textwrap.wrap(told, WIDTH)]
-        more = f'More: hint("{self.exercise.id}")'
-        again = f"     Another draw: seed={self.seed + 1}"
-        return [*lines, ("", f"{self.exercise.place}. {more}{again}")]
+        last = f'{self.exercise.place}. More: hint("{self.exercise.id}")'
+        if not all(p.predicted for p in self.exercise.parts.values()):
+            last += f"     Another draw: seed={self.seed + 1}"
+        return [*lines, ("", last)]
 
     def __repr__(self) -> str:
         rows = (f"  {word:<6}  {text}" if word else text for word, text in self.lines())

@@ -50,7 +50,9 @@ class Outcome:
         return repr(self.raised) == repr(asked.raised)
 
 
-def attempt(part: Part, answer: Any, case: str, seed: int) -> Outcome:
+def attempt(
+    part: Part, answer: Any, case: str, seed: int, seconds: float | None = None
+) -> Outcome:
     """One call of an answer, on arguments that depend on case and seed alone.
 
     The generator of the arguments is the case's. Torch's global one differs in each
@@ -60,16 +62,16 @@ def attempt(part: Part, answer: Any, case: str, seed: int) -> Outcome:
         return Outcome(answer)
 
     def arguments() -> tuple:
-        torch.manual_seed(key)
+        torch.default_generator.manual_seed(key)
         return part.cases[case](torch.Generator().manual_seed(key))
 
     key, value, raised, printed = derive_seed(case, seed), None, None, io.StringIO()
     with fixed_rng(key):
         given = arguments()
-        torch.manual_seed(next(_CALLS))
+        torch.default_generator.manual_seed(next(_CALLS))
         try:
             with redirect_stdout(printed):
-                value = _within(SECONDS, lambda: part.run(answer, *given))
+                value = _within(seconds or SECONDS, lambda: part.run(answer, *given))
         except Exception as error:
             raised = error
         before = arguments()
@@ -142,8 +144,7 @@ def _globals_read(code: types.CodeType) -> list[str]:
 
 
 def _is_data(name: str, value: Any) -> bool:
-    constant = bool | int | float | str | tuple | torch.dtype | torch.device
-    if name.isupper() and isinstance(value, constant):
+    if name.isupper() and not isinstance(value, torch.Tensor | nn.Module):
         return False
     known = callable(value) and not isinstance(value, nn.Module)
     return not known and not isinstance(value, types.ModuleType)

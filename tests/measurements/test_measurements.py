@@ -240,6 +240,7 @@ def test_memory_of_each_form_in_a_process_of_its_own():
     assert "| no such form | not measured: training: no such form failed" in text
 
 
+@pytest.mark.nightly
 def test_peers_are_measured_on_their_own_clips_and_on_common_ones(monkeypatch):
     monkeypatch.setattr(peers, "growth_of", lambda *asked: 5_000_000)
     ours, phone = peers.Peer("vfl_net_nano", 2, 64), peers.Peer("movinet_a0", 2, 64)
@@ -302,6 +303,7 @@ def test_networks_for_phones_take_clips_of_other_sizes():
         assert logits.shape == (2, forms.CLASSES) and logits.std() > 0
 
 
+@pytest.mark.nightly
 def test_readme_says_how_large_networks_for_phones_are():
     phones = [peer for peer in peers.PEERS if peer.name in PHONE_NETWORKS]
     sizes, macs, top1 = [], [], []
@@ -338,6 +340,7 @@ def names(tree):
     return {k: names(v) if isinstance(v, dict) else None for k, v in tree.items()}
 
 
+@pytest.mark.nightly
 def test_reading_is_measured_as_it_was_stored(tmp_path):
     """The same groups and files, and no contestant that is there no more."""
     videos = reading.draw_videos(tmp_path, 24)
@@ -354,6 +357,7 @@ def test_reading_is_measured_as_it_was_stored(tmp_path):
         assert abs(sizes["cache, paper"] - 24 * 3 * 256 * 341) < 1000
 
 
+@pytest.mark.nightly
 def test_a_step_with_stored_logits_beside_one_that_asks_the_teacher():
     """A smaller teacher on smaller frames takes the same way."""
     pair = logits.large_pair(1, 32, teacher="video_focalnet_tiny")
@@ -372,6 +376,7 @@ def test_a_training_asks_the_teacher_as_often_as_there_are_views():
     assert logits._training(seconds, 120) == pytest.approx(1)
 
 
+@pytest.mark.nightly
 def test_agreement_is_measured_on_clips_that_the_student_was_not_trained_on(
     monkeypatch,
 ):
