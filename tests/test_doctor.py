@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,7 +68,16 @@ def test_a_machine_that_can_take_the_course(tmp_path, monkeypatch, capsys):
     for sentence in GOOD:
         assert any(sentence in line for line in told["good"]), sentence
     (extra,) = [line for line in told["note"] if "extra" in line]
+    assert {"extra deploy", "extra mobile"} <= set(told["good"])
     assert "lab: not-there-either is not there; pip install -e '.[lab]'" in extra
+
+
+def test_the_extras_that_it_looks_at_exist():
+    there = tomllib.loads((project_root() / "pyproject.toml").read_text("utf-8"))
+    source = (project_root() / "dvfl_lib" / "cli" / "doctor.py").read_text("utf-8")
+    looked = re.search(r'for extra in \("", (.*?)\):', source)[1]
+    named = set(re.findall(r'"(\w+)"', looked))
+    assert "lab" in named <= set(there["project"]["optional-dependencies"])
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def _packages() -> Iterator[tuple[str, str]]:
     wanted = about["Requires-Python"]
     fits = SpecifierSet(wanted).contains(here, prereleases=True)
     yield _say(fits, f"Python {here}", f"the course asks for {wanted}", "missing")
-    for extra in ("", *(about.get_all("Provides-Extra") or ())):
+    for extra in ("", "lab", "deploy", "mobile"):  # what lessons use
         lacks = [_lack(text, extra) for text in metadata.requires("dvfl-lib") or ()]
         told = ", ".join(filter(None, lacks))
         what = f"extra {extra}" if extra else "packages of every lesson"
@@ -114,7 +114,8 @@ def _kernel() -> Iterator[tuple[str, str]]:
 
     cell = nbformat.v4.new_code_cell("import sys\nprint(sys.prefix)")
     book = nbformat.v4.new_notebook(cells=[cell])
-    client = nbclient.NotebookClient(book, timeout=20, kernel_name="python3")
+    times = {"timeout": 15, "startup_timeout": 15}
+    client = nbclient.NotebookClient(book, kernel_name="python3", **times)
     client.execute(stderr=subprocess.DEVNULL)
     where = cell.outputs[0].text.strip()
     do = f"not {sys.prefix}; python -m ipykernel install --user --name dvfl"
