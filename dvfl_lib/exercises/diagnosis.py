@@ -12,7 +12,7 @@ from __future__ import annotations
 import textwrap
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations, takewhile
@@ -36,8 +36,7 @@ class Finding:
     """What a check found of one part.
 
     Attributes:
-        kind: "right", "not started", "mistake", "slip", "wreck", "likely", "symptom",
-            "wrong".
+        kind: "right", "not started", "mistake", "slip", "wreck", "symptom", "wrong".
         name: which mistake, wreck or symptom.
         message: what to tell.
         right: the cases, and whether the answer was right in each.
@@ -95,7 +94,6 @@ def examine(part: Part, answer: Any, seed: int = 0) -> Finding:
         ("mistake", _two_mistakes),
         ("slip", _slip),
         ("wreck", _wreck),
-        ("likely", _likely),
         ("slip", _place),
         ("symptom", _symptom),
     ):
@@ -207,22 +205,6 @@ def _telling(tried: _Tried) -> bool:
     return len(values) > 1
 
 
-def _likely(tried: _Tried) -> tuple[str, str] | None:
-    """The one mistake that explains the first wrong case, if not by coincidence."""
-    case, fitting = tried.wrong[0], []
-    value = numbers(tried.got[case].value)
-    if value is None or value.unique().numel() < 3:
-        return None
-    for name in tried.part.mistakes:
-        one = _known(tried.part, name, case, tried.seed)
-        if tried.got[case].gives(one) and not one.gives(tried.asked[case]):
-            fitting.append(name)
-    if len(fitting) != 1:
-        return None
-    start = f'In "{case}" it looks like this, and something else may be wrong, too. '
-    return fitting[0], start + tried.part.messages[fitting[0]]
-
-
 def _wreck(tried: _Tried) -> tuple[str, str] | None:
     """What can be wrong with any answer, whatever is asked."""
     for case in tried.wrong:
@@ -323,9 +305,6 @@ def _constant(tried: _Tried) -> tuple[str, str] | None:
     return None
 
 
-Symptom = Callable[[Tensor, Tensor, list[str]], Iterator[tuple[str, str]]]
-
-
 def _symptom(tried: _Tried) -> tuple[str, str] | None:
     """A pattern in what is wrong, the same in all wrong cases."""
     found: list[dict[str, str]] = []
@@ -334,63 +313,29 @@ def _symptom(tried: _Tried) -> tuple[str, str] | None:
         got = numbers(tried.got[case].value)
         if asked is None or got is None or asked.shape != got.shape:
             return None
-        axes = tried.part.axes.split()
-        axes = axes if len(axes) == asked.ndim else [""] * asked.ndim
-        found.append({n: t for look in _SYMPTOMS for n, t in look(asked, got, axes)})
-    for name, told in found[0].items():
-        if all(other.get(name) == told for other in found):
-            return name, told
-    return None
+        found.append(dict(_patterns(asked, got, tried.part.axes.split())))
+    common = (p for p in found[0].items() if all(p in f.items() for f in found))
+    return next(common, None)
 
 
-def _in_part(asked: Tensor, got: Tensor, axes: list[str]):
-    """Right here, wrong there, along axes that have names."""
-    wrong = ~torch.isclose(asked, got, 1e-4, 1e-6)
-    if {"H", "W"} <= set(axes):
-        inner = wrong
-        for axis in (axes.index("H"), axes.index("W")):
-            inner = inner.narrow(axis, 1, max(0, inner.shape[axis] - 2))
-        if inner.numel() and not inner.any():
-            yield "border", "It is right inside the map and wrong at its border."
-    for axis, name in enumerate(axes):
-        size = asked.shape[axis]
-        if name == "T" and size > 2 and not wrong.narrow(axis, 1, size - 2).any():
-            yield "ends", "It is right but for the first or the last frame."
-        if name == "B" and size > 1 and not wrong.narrow(axis, 0, 1).any():
-            yield "first of batch", "It is right for the first of the batch only."
-
-
-def _in_order(asked: Tensor, got: Tensor, axes: list[str]):
-    """The right numbers in other places."""
+def _patterns(asked: Tensor, got: Tensor, axes: list[str]) -> Iterator[tuple[str, str]]:
+    """Right in the middle, in another order, or but for a factor."""
     if asked.unique().numel() < 3:
-        return
-    for axis, name in enumerate(axes):
-        if same(asked.flip(axis), got):
-            along = f" along {name}" if name else ""
-            yield f"reversed{along}", f"These are the right numbers, backwards{along}."
-        for other in range(axis):
-            if same(asked.transpose(axis, other), got):
-                pair = f"{axes[other]} and {name}" if name else "two of them"
-                yield "exchanged", f"The right numbers with exchanged axes: {pair}."
+        return  # so few numbers agree with anything
+    if {"H", "W"} <= set(axes):
+        wrong = ~torch.isclose(asked, got, 1e-4, 1e-6)
+        map_axes = axes.index("H"), axes.index("W")
+        inside = wrong.movedim(map_axes, (-2, -1))[..., 1:-1, 1:-1]
+        if inside.numel() and not inside.any():
+            yield "border", "It is right inside the map and wrong at its border."
     if same(asked.flatten().sort().values, got.flatten().sort().values):
         yield "order", "These are the right numbers in the wrong places."
-
-
-def _in_size(asked: Tensor, got: Tensor, axes: list[str]):
-    """All numbers too large by one factor or one term; a single number says nothing."""
-    if asked.unique().numel() < 3:
-        return
     used = asked.abs() > 1e-6 * asked.abs().max()
     factor = (got[used] / asked[used]).median()
-    if same(asked * factor, got) and factor:
-        words = "of the wrong sign" if same(-asked, got) else "too large or too small"
-        words += "" if same(-asked, got) else ", all by the same factor"
-        yield "factor", f"All numbers are {words}."
-    elif same(asked + (got - asked).median(), got):
-        yield "shift", "All numbers differ by the same amount."
-
-
-_SYMPTOMS: tuple[Symptom, ...] = (_in_part, _in_order, _in_size)
+    if factor and same(asked * factor, got):
+        sign = "All numbers have the wrong sign."
+        other = "All numbers are too large or too small by the same factor."
+        yield "factor", sign if same(-asked, got) else other
 
 
 def _where_to_begin(tried: _Tried) -> str:
