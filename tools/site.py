@@ -53,6 +53,7 @@ MADE = (
     ("quiz", "gift", "quiz for Moodle"),
 )
 _LINK = re.compile(r"""(\]\(|(?:src|href)=["'])([^)\s"']+)""")
+_DECK = re.compile(r'(href=")(?!http)[^"]*?((?:exercises/)?\d\d_\w+)\.ipynb[^"]*')
 _EXPLORER = re.compile(r"Explorer of '(\w+)'.*?: ([a-z, ]+)\.")
 _BOX = re.compile(r'<g id="box\d+">\s*<path d="([^"]+)"')
 
@@ -62,12 +63,14 @@ CONF: dict[str, Any] = {
     "copyright": "the DVFL-Net step by step authors, MIT licence",
     "extensions": (
         "myst_nb sphinx_design sphinx_copybutton sphinx.ext.autodoc "
-        "sphinx.ext.napoleon sphinx.ext.linkcode"
+        "sphinx.ext.napoleon sphinx.ext.viewcode"
     ).split(),
     "exclude_patterns": ["extra"],
     "nb_execution_mode": "off",
     "nb_render_markdown_format": "myst",  # the table of lessons that a cell printed
     "nb_merge_streams": True,
+    "nb_code_prompt_show": "Show the set-up cell",
+    "nb_code_prompt_hide": "Hide the set-up cell",
     "myst_enable_extensions": ["amsmath", "colon_fence", "dollarmath"],
     "myst_heading_anchors": 4,
     "html_theme": "sphinx_book_theme",
@@ -90,6 +93,8 @@ CONF: dict[str, Any] = {
     "html_js_files": [("site.js", {"defer": "defer"})],
     "html_extra_path": ["extra"],
     "html_copy_source": False,
+    "html_domain_indices": False,
+    "html_use_index": False,
     "html_show_sphinx": False,
     "mathjax_path": "tex-svg.js",
     # Its menu could ask another host. Set for version 3: Sphinx believes in version 4.
@@ -105,7 +110,6 @@ CONF: dict[str, Any] = {
     "nitpick_ignore_regex": [("py:.*", ".*")],
     "suppress_warnings": [
         "myst.header",  # a cell may begin below the heading of the cell before
-        "config.cache",  # linkcode_resolve is a function, which no cache can keep
     ],
 }
 
@@ -121,16 +125,17 @@ def prepare(source: Path) -> None:
     _explorers(extra / "explorer")
     slides.build(extra / "slides", [path.stem[:2] for path in LESSONS])
     quiz.export(extra / "quiz")
+    for path in [*(extra / "slides").iterdir(), *(extra / "quiz").glob("*.html")]:
+        _write(path, _DECK.sub(r"\1../notebooks/\2.html", path.read_text("utf-8")))
     names = ["notebooks/RESEARCH.md", "data/README.md", "benchmarks/README.md"]
     pages = [*map(ROOT.joinpath, names), *(ROOT / "course").rglob("*.md")]
     for folder in ("", "exercises", "solutions"):
         pages += sorted((ROOT / "notebooks" / folder).glob("*.ipynb"))
     known = {path.relative_to(ROOT).as_posix() for path in pages}
-    made = {path.name: path.read_text("utf-8") for path in (PARTS / "pages").iterdir()}
     words = _words(source)
-    for name, text in made.items():
-        text = re.sub("@@([A-Z_]+)@@", lambda m: words[m[1]], text)
-        _write(source / name, linked(text, "", known))
+    for path in (PARTS / "pages").iterdir():
+        text = re.sub("@@([A-Z_]+)@@", lambda m: words[m[1]], path.read_text("utf-8"))
+        _write(source / path.name, linked(text, "", known))
     for name in sorted(known):
         folder, text = posixpath.dirname(name), (ROOT / name).read_text("utf-8")
         if name.endswith(".ipynb"):
@@ -188,10 +193,6 @@ def _notebook(notebook: NotebookNode, folder: str, stem: str, known: set[str]) -
             cell.source = linked(cell.source, folder, known)
         if "setup" in cell.metadata.get("tags", []):
             cell.metadata.tags.append("hide-cell")
-            prompts = {"show": "Show the set-up cell", "hide": "Hide the set-up cell"}
-            cell.metadata["mystnb"] = {
-                f"code_prompt_{when}": words for when, words in prompts.items()
-            }
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "text/markdown" in data:
@@ -236,12 +237,8 @@ def _explorers(folder: Path) -> None:
 
 def _below_course(extra: Path, known: set[str]) -> str:
     """What there is for each lesson, and the other pages of the pack."""
-    titles = {
-        p.stem[:2]: f"[{_told(p)['title']}](../notebooks/{p.name})" for p in LESSONS
-    }
-    titles |= {
-        f"inventory_{form}": f"Concept inventory {form.upper()}" for form in "ab"
-    }
+    titles = {p.stem[:2]: f"[{_name(p)}](../notebooks/{p.name})" for p in LESSONS}
+    titles |= {f"inventory_{n}": f"Concept inventory {n.upper()}" for n in "ab"}
     rows = ["\n\n## For each lesson\n"]
     for number, title in titles.items():
         notes = f"course/notes/{number}.md" in known
@@ -258,6 +255,10 @@ def _below_course(extra: Path, known: set[str]) -> str:
 
 def _told(path: Path) -> dict[str, Any]:
     return nbformat.read(path, as_version=4).metadata["dvfl"]
+
+
+def _name(path: Path) -> str:
+    return f"{path.stem[:2]} {_told(path)['title']}"
 
 
 def _words(source: Path) -> dict[str, str]:
@@ -299,8 +300,7 @@ def _lessons() -> str:
         exercises = path.parent / "exercises" / path.name
         asked = re.search(r"about (\d+ min)utes in all", exercises.read_text("utf-8"))
         cells = [
-            f"**[{path.stem[:2]} {told['title']}](notebooks/{path.name})**<br>"
-            f"{told['goal']}",
+            f"**[{_name(path)}](notebooks/{path.name})**<br>{told['goal']}",
             reading[1] if reading else "not told",
             f"{told['minutes_cpu']:g} min",
             f"[{asked[1]}](notebooks/exercises/{path.name})",
@@ -316,8 +316,9 @@ def _map() -> str:
     links = []
     for lesson, path in zip(LESSONS, _BOX.findall(svg), strict=False):
         numbers = [float(n) for n in re.findall(r"[\d.]+", path)]
-        (left, *_, right), (top, *_, bottom) = map(
-            sorted, (numbers[::2], numbers[1::2])
+        (left, *_, right), (top, *_, bottom) = (
+            sorted(numbers[::2]),
+            sorted(numbers[1::2]),
         )
         size = f'width="{right - left}" height="{bottom - top}"'
         links.append(
@@ -359,29 +360,13 @@ def _public(module: ModuleType) -> list[str]:
     ]
 
 
-def resolve(domain: str, info: dict[str, str]) -> str | None:
-    """Where a documented name stands in the repository."""
-    try:
-        thing = importlib.import_module(info["module"])
-        for name in info["fullname"].split("."):
-            thing = getattr(thing, name)
-        thing = inspect.unwrap(thing)
-        file = Path(inspect.getsourcefile(thing)).relative_to(ROOT).as_posix()
-        return f"{ADDRESS}/blob/main/{file}#L{inspect.getsourcelines(thing)[1]}"
-    except (AttributeError, OSError, TypeError, ValueError):  # a number, a field
-        return None
-
-
 def build(target: Path) -> int:
     """Prepare and build; returns the exit status, 1 for a warning."""
-    source, trees = (
-        target.with_name(target.name + end) for end in ("-source", "-trees")
-    )
+    source, trees = (target.with_name(target.name + e) for e in ("-source", "-trees"))
     prepare(source)
     shutil.rmtree(target, ignore_errors=True)
-    conf = CONF | {"linkcode_resolve": resolve}
     more = {"freshenv": True, "warningiserror": True, "status": None, "parallel": 2}
-    app = Sphinx(source, None, target, trees, "html", confoverrides=conf, **more)
+    app = Sphinx(source, None, target, trees, "html", confoverrides=CONF, **more)
     app.build()
     return app.statuscode
 

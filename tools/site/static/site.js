@@ -1,6 +1,5 @@
-// A line for a guess before each answer, kept in this browser alone; folds that are
-// open on paper; and wide parts that a keyboard can scroll. Without this script the
-// folds are plain folds.
+// A line for a guess before each answer, kept in this browser alone, and folds that are
+// open on paper. Without this script the folds are plain folds.
 const kept = (key, value) => {
   try {
     if (value === undefined) return localStorage.getItem(key) ?? "";
@@ -27,12 +26,19 @@ folds.filter((fold) => fold.querySelector("summary")?.textContent.trim() === "An
 
 addEventListener("beforeprint", () => folds.forEach((fold) => { fold.open = true; }));
 
+// Wide parts that a keyboard can scroll, and words for the arrows of the sidebar.
+const WIDE = "article :is(pre, .wide, .pst-scrollable-table-container, div.math)";
 const reachable = () => {
-  for (const part of document.querySelectorAll(
-    "article :is(pre, .wide, .pst-scrollable-table-container, div.math)",
-  )) {
+  for (const part of document.querySelectorAll(WIDE)) {
     if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
   }
 };
-addEventListener("load", reachable);
+addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
+  reachable();
+});
 addEventListener("resize", reachable);
+for (const arrow of document.querySelectorAll(".bd-links summary")) {
+  const above = arrow.closest("li").querySelector("a")?.textContent.trim();
+  arrow.setAttribute("aria-label", `Pages below ${above}`);
+}
