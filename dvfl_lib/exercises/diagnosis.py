@@ -151,7 +151,7 @@ def _two_mistakes(tried: _Tried) -> tuple[str, str] | None:
             continue
         if _fits(tried, both, tried.got):
             first, second = part.messages[one], part.messages[two]
-            return f"{one}, {two}", f"Two things at once. {first} And: {second}"
+            return f"{one}, {two}", f"It fits two things at once. {first} And: {second}"
     return None
 
 
@@ -196,13 +196,10 @@ def _fits(tried: _Tried, answer: Any, wanted: dict[str, Outcome]) -> bool:
 
 def _telling(tried: _Tried) -> bool:
     """Whether there is so much in the wrong answers that equal is no coincidence."""
-    values = [tried.got[case] for case in tried.wrong]
-    if any(one.raised is not None or one.value is None for one in values):
-        return False
-    found = [numbers(one.value) for one in values]
-    if all(one is not None for one in found):
-        return torch.cat([one.flatten() for one in found]).unique().numel() >= 3
-    return len(values) > 1
+    values = [tried.got[c].value for c in tried.wrong if tried.got[c].raised is None]
+    found = [tensor.flatten() for v in values if (tensor := numbers(v)) is not None]
+    many = found and torch.cat(found).unique().numel() >= 3
+    return bool(many) or len({repr(v) for v in values} - {"None"}) >= 2
 
 
 def _wreck(tried: _Tried) -> tuple[str, str] | None:

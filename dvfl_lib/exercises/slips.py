@@ -29,6 +29,7 @@ TURNED |= {ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: a
 KIN = [{"sum", "mean", "amax"}, {"softmax", "log_softmax"}, {"max", "min"}]
 KIN += [{"ceil", "floor", "round", "int"}, {"argmax", "argmin"}, {"exp", "log"}]
 KIN += [{"any", "all"}, {"zeros", "ones"}, {"zeros_like", "ones_like"}]
+MODULES = {"torch", "F", "nn", "math", "np"}
 Change = tuple[str, str, ast.AST]  # what it is, the slip in words, the new node
 
 
@@ -98,8 +99,8 @@ def _of(node: ast.AST) -> Iterator[Change]:
                 words = f"it {VERBS[other]} where a right one {VERBS[type(op)]}"
                 yield "an operator", words, ast.BinOp(left, other(), right)
             words = f"a {PARTS.get(type(op), 'division')} is left out"
-            yield "something too much", words, left
-            yield "something too much", words, right
+            for kept, gone in ((left, right), (right, left)):
+                yield f"`{ast.unparse(gone)}` too much", words, kept
             if not isinstance(op, ast.Add | ast.Mult):
                 words = "the two sides of an operator are exchanged"
                 yield "an order", words, ast.BinOp(right, op, left)
@@ -141,8 +142,9 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
     function, arguments, keywords = node.func, node.args, node.keywords
     place = "attr" if isinstance(function, ast.Attribute) else "id"
     name = getattr(function, place, "a call")
-    inner = [function.value] if place == "attr" else []
-    for kept in inner + arguments[:1]:
+    whose = function.value if place == "attr" else None
+    module = whose is None or getattr(whose, "id", "") in MODULES
+    for kept in arguments[:1] if module else [whose]:
         if not isinstance(kept, ast.Starred):
             yield f"`{name}` too much", f"`{name}` is left out", kept
     for other in {other for kin in KIN if name in kin for other in kin} - {name}:
