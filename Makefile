@@ -16,7 +16,7 @@ BIN := .venv/bin
 # Virtual environments do not survive being moved: the mark names the folder.
 READY := .venv/ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
-.PHONY: help run quick test test-all setup lint notebooks figures screenshots assets clean
+.PHONY: help run quick test test-all setup lint notebooks figures screenshots assets site site-pdf clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,12 @@ screenshots: $(READY)  ## picture the explorer again, in a Chromium that is ther
 
 assets: $(READY)  ## train the small networks of data/assets again
 	$(BIN)/python tools/train_assets.py
+
+site: $(READY)  ## build the web site, in build/site
+	$(BIN)/python -m tools.site build/site
+
+site-pdf: site  ## print the lessons of the site, with a Chromium that is there
+	$(BIN)/python -m tools.site build/site --pdf
 
 clean:  ## remove the environment and caches; data/ and runs/ stay
 	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info

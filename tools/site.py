@@ -2,7 +2,8 @@
 
 ``python -m tools.site FOLDER --pdf`` prints each lesson of a built site as a PDF.
 
-Public names: ``build``, ``prepare``, ``linked``, ``print_lessons``, ``main``.
+Public names: ``build``, ``prepare``, ``linked``, ``print_page``, ``print_lessons``,
+``main``.
 
 Two steps. *Prepare* writes a folder of sources, laid out as the repository is, so that
 links between its pages stay as they are. Then Sphinx makes pages of it. No cell is
@@ -53,7 +54,8 @@ MADE = (
     ("quiz", "gift", "quiz for Moodle"),
 )
 _LINK = re.compile(r"""(\]\(|(?:src|href)=["'])([^)\s"']+)""")
-_DECK = re.compile(r'(href=")(?!http)[^"]*?((?:exercises/)?\d\d_\w+)\.ipynb[^"]*')
+# A link of a deck, which stands as it stood in the lesson.
+_DECK = re.compile(r'href="((?!http|/|#)[\w/.-]+)\.(?:ipynb|md)[^"]*"')
 _EXPLORER = re.compile(r"Explorer of '(\w+)'.*?: ([a-z, ]+)\.")
 _BOX = re.compile(r'<g id="box\d+">\s*<path d="([^"]+)"')
 
@@ -123,10 +125,10 @@ def prepare(source: Path) -> None:
             shutil.copy(path, source / folder)
     extra = source / "extra"
     _explorers(extra / "explorer")
-    slides.build(extra / "slides", [path.stem[:2] for path in LESSONS])
-    quiz.export(extra / "quiz")
-    for path in [*(extra / "slides").iterdir(), *(extra / "quiz").glob("*.html")]:
-        _write(path, _DECK.sub(r"\1../notebooks/\2.html", path.read_text("utf-8")))
+    quiz.main([str(extra / "quiz")])
+    for lesson in LESSONS:
+        deck = _DECK.sub(r'href="../notebooks/\1.html"', slides.page(lesson.stem[:2]))
+        _write(extra / "slides" / f"{lesson.stem[:2]}.html", deck)
     names = ["notebooks/RESEARCH.md", "data/README.md", "benchmarks/README.md"]
     pages = [*map(ROOT.joinpath, names), *(ROOT / "course").rglob("*.md")]
     for folder in ("", "exercises", "solutions"):
@@ -143,7 +145,9 @@ def prepare(source: Path) -> None:
             _notebook(notebook, folder, Path(name).stem, known)
             text = nbformat.writes(notebook)
         else:
-            text += _below_course(extra, known) if name == "course/README.md" else ""
+            if name == "course/README.md":
+                text = re.sub(r"\]\((notes|quiz)/\)", "](#for-each-lesson)", text)
+                text += _below_course(extra, known)
             text = linked(text, folder, known)
         _write(source / name, text)
 
@@ -272,7 +276,7 @@ def _words(source: Path) -> dict[str, str]:
         return found[1].strip()
 
     modules = pkgutil.iter_modules(dvfl_lib.__path__, "dvfl_lib.")
-    rooms = ["dvfl_lib", *(each.name for each in modules if each.name[9:] != "cli")]
+    rooms = [each.name for each in modules if each.name != "dvfl_lib.cli"]
     clips = [
         f'- <a href="explorer/{name}.html">{action}</a>: {", ".join(networks)}'
         for name, (action, _, networks) in EXPLORERS.items()
@@ -283,7 +287,7 @@ def _words(source: Path) -> dict[str, str]:
         "LESSONS": _lessons(),
         "CLIPS": "\n".join(clips),
         "ROOMS": "\n".join(_room(source, room) for room in rooms),
-        "START": between("^On your own machine: ", "\n\n"),
+        "START": between("^On your own machine: ", "To teach it|\n\n"),
         "MAKE_RUN": between("^## What `make run` does\n", "^## "),
         "MEASURED": between("^(?=With few labels)", "<!-- /measured -->"),
         "RESULTS": between("^## Results\n", "^## ").replace("\n### ", "\n## "),
@@ -349,15 +353,18 @@ def _room(source: Path, name: str) -> str:
 
 
 def _public(module: ModuleType) -> list[str]:
-    """The names that a module's docstring lists, or those that a room imports."""
+    """The names that a module's docstring lists, or all that a room imports, as far as
+    they are its own: another's are told there."""
     told = re.search(r"Public names: (.*?)(?:\n\n|\Z)", module.__doc__, re.S)
-    names = re.findall(r"``(\w+)``", told[1]) if told else []
-    names = [n for n in names if not inspect.ismodule(getattr(module, n, module))]
-    return names or [
-        name
-        for name, thing in vars(module).items()
-        if getattr(thing, "__module__", "").startswith("dvfl_lib") and name[0] != "_"
-    ]
+    listed = re.findall(r"``([a-z]\w*)``", told[1], re.I) if told else []
+
+    def own(name: str) -> bool:
+        thing = getattr(module, name, None)
+        if callable(thing):
+            return f"{thing.__module__}.".startswith(f"{module.__name__}.")
+        return name in listed and not (thing is None or inspect.ismodule(thing))
+
+    return [name for name in listed or vars(module) if name[0] != "_" and own(name)]
 
 
 def build(target: Path) -> int:
@@ -371,19 +378,24 @@ def build(target: Path) -> int:
     return app.statuscode
 
 
-def print_lessons(site: Path, pattern: str = "[0-9]*.html") -> None:
-    """Print lessons of a built site as ``NN_name.pdf`` beside their pages."""
+def print_page(page: Any, path: Path) -> Path:
+    """Print a built page, by a page of Playwright's, as a PDF beside it."""
+    page.goto(path.as_uri())
+    page.evaluate("async () => { await window.MathJax?.startup?.promise; }")
+    page.pdf(path=path.with_suffix(".pdf"), format="A4")
+    return path.with_suffix(".pdf")
+
+
+def print_lessons(site: Path) -> None:
+    """Print every lesson of a built site."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         options = {"executable_path": chromium, "args": ["--no-sandbox"]}
         page = playwright.chromium.launch(**options).new_page()
-        for path in sorted((site / "notebooks").glob(pattern)):
-            page.goto(path.as_uri())
-            page.wait_for_function("window.MathJax?.startup?.promise")
-            page.evaluate("MathJax.startup.promise")
-            page.pdf(path=path.with_suffix(".pdf"), format="A4")
+        for path in LESSONS:
+            print(print_page(page, site / "notebooks" / f"{path.stem}.html"))
 
 
 def main(arguments: list[str]) -> int:
