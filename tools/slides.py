@@ -1,11 +1,10 @@
 """``python -m tools.slides [NN ...]``: slides of lessons, in ``build/slides``.
 
-A slide is made of what stands in the lesson; tags of its cells say of what
-(CONTRIBUTING.md lists them). So it cannot lag behind. Each deck is one HTML file that
-asks no host.
+A slide is made of what stands in the lesson, and so cannot lag behind; tags of the
+cells say of what (CONTRIBUTING.md). Each deck is one HTML file that asks no host.
 
-Public names: ``Slide``, ``deck``, ``page``, ``build``, ``markdown_reader``,
-``with_formulas``.
+Public names: ``Slide``, ``Part``, ``parts``, ``chosen``, ``sentences``, ``deck``,
+``page``, ``markdown_reader``, ``with_formulas``.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -38,28 +38,24 @@ from dvfl_lib.lessons.tables import project_address
 from tools.editions import lesson_file, numbers_of_all, tags
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ROOT / "tools" / "slides"
+PIECES = ROOT / "tools" / "slides"
 MATHJAX = ROOT / "tools" / "site" / "vendor" / "tex-svg.js"
 MOST_LINES = 16  # of source, on one slide
+MOST_PIXELS = 640  # below the title; an estimate, which a test in Chromium checks
+MOST_LETTERS = 560  # of an answer; of a longer one its first paragraph is shown
+SHORT = 64  # letters of a line that has room for larger type
 _LEAD = re.compile(r"\*\*([^*]+?)[.]?\*\*\s*")
 _MATH = re.compile(r"\$\$.+?\$\$|\$[^$]+\$|`[^`]+`|\]\([^)]*\)", re.S)
 _END = re.compile(r"(?<=[.?!])([*_)\"”]*)\s+(?=[*_(\[\"“−\ue000A-Z0-9])")
-_HIDDEN = {"What to notice": "notice", "Question": "question", "Your turn": "turn"}
-_FIRST = (r"^# (.*)$", r"^\*\*Goal\.\*\* (.*)$")
-_HIDDEN |= {"Try": "turn", "References": "turn"}
+_KINDS = {"What to notice": "notice", "Question": "question", "Your turn": "turn"}
+_KINDS |= {"Try": "turn", "References": "turn"}
 
 
 @dataclass
 class Slide:
-    """One slide.
+    """One slide: its cell is the id of that it comes from, its goals are numbers.
 
-    Attributes:
-        title: the nearest heading, or the bold words that a paragraph begins with.
-        section: the heading of the lesson's section.
-        cell: the id of the cell that it comes from.
-        kind: "text", "ask" or "picture".
-        body, notes: pieces of HTML.
-        goals: numbers of the goals that it serves.
+    ``kind`` is "opening", "text", "ask" or "picture"; ``body`` and ``notes`` are HTML.
     """
 
     title: str
@@ -73,12 +69,12 @@ class Slide:
 
 @dataclass
 class Part:
-    """A stretch of a Markdown cell about one thing; its kind decides what is shown."""
+    """A stretch of a Markdown cell about one thing: its blocks are (type, Markdown)."""
 
     kind: str
     title: str
     section: str
-    blocks: list[tuple[str, str]] = field(default_factory=list)  # (type, Markdown)
+    blocks: list[tuple[str, str]] = field(default_factory=list)
 
 
 @cache
@@ -105,9 +101,11 @@ def with_formulas(page: str) -> str:
     return page.replace("</head>", f"<script>{script}</script>\n</head>", 1)
 
 
-def html(text: str) -> str:
-    """Markdown as HTML."""
-    return markdown_reader().render(text).strip()
+def _html(text: str) -> str:
+    """Markdown as HTML; a line never ends between a formula and its full stop."""
+    made = markdown_reader().render(text).strip()
+    formula = r"\\\((?:(?!\\\)).)+\\\)[.,;:?)]+"
+    return re.sub(formula, r'<span class="whole">\g<0></span>', made)
 
 
 def _coloured(code: str) -> str:
@@ -124,32 +122,32 @@ def sentences(text: str) -> list[str]:
         return f"\ue000{len(kept) - 1}\ue001"
 
     hidden = _END.sub("\\1\ue002", _MATH.sub(hide, " ".join(text.split())))
-    shown = re.sub("\ue000(\\d+)\ue001", lambda m: kept[int(m[1])], hidden)
-    return shown.split("\ue002")
+    return re.sub("\ue000(\\d+)\ue001", lambda m: kept[int(m[1])], hidden).split(
+        "\ue002"
+    )
 
 
 def parts(source: str, title: str, section: str) -> Iterator[Part]:
     """A Markdown cell, cut where it begins to speak of something else."""
     lines, part = source.splitlines(), Part("plain", title, section)
-    tokens = markdown_reader().parse(source)
-    for token in (t for t in tokens if t.level == 0 and t.map):
-        text = "\n".join(lines[token.map[0] : token.map[1]]).strip()
-        kind, fold = token.type.removesuffix("_open"), part.kind in ("answer", "fold")
+    for token in markdown_reader().parse(source):
+        if token.level or not token.map:
+            continue
+        text = "\n".join(lines[slice(*token.map)]).strip()
+        kind, fresh = token.type.removesuffix("_open"), None
         lead = _LEAD.match(text) if kind == "paragraph" else None
-        name = _HIDDEN.get(lead[1], "plain") if lead else ""
-        fresh = None
         if kind == "html_block" and "<details" in text:
             answers = part.kind == "question" or "Answer<" in text
             fresh = Part("answer" if answers else "fold", part.title, section)
-        elif fold:
+        elif part.kind in ("answer", "fold"):
             if "</details>" in text:
                 fresh = Part("plain", part.title, section)
         elif kind == "heading":
             title = text.lstrip("# ")
-            if token.tag in ("h1", "h2"):
-                section = title
+            section = title if token.tag in ("h1", "h2") else section
             fresh = Part("plain", title, section)
         elif lead:
+            name = _KINDS.get(lead[1], "plain")
             fresh = Part(name, lead[1] if name == "plain" else part.title, section)
             text = text[lead.end() :]
         elif kind == "paragraph" and part.kind in ("turn", "notice"):
@@ -162,31 +160,33 @@ def parts(source: str, title: str, section: str) -> Iterator[Part]:
     yield part
 
 
-def chosen(part: Part, words: list[str]) -> list[str]:
-    """The Markdown of a part that is shown; formulas and tables always are.
+def chosen(part: Part, words: tuple[str, ...] = ()) -> list[str]:
+    """The Markdown of a part that is shown, with its formulas and tables.
 
     Args:
         words: how the sentences begin that are to be shown. Without any, the first two
             are, and one that leads to the formula or list below it.
     """
-    found: list[str] = []
+    found, hit = [], not words
     for n, (kind, text) in enumerate(part.blocks):
-        after = part.blocks[n + 1][0] if n + 1 < len(part.blocks) else "paragraph"
+        after = (part.blocks + [("paragraph", "")])[n + 1][0]
         items = re.split(r"^(?:[-*]|\d+\.)\s+", text, flags=re.M)
         said = [s for item in items for s in sentences(item)]
-        picked = [s for s in said if s.startswith(tuple(words))] if words else []
+        picked = [s for s in said if words and s.startswith(words)]
+        hit = hit or bool(picked)
         if kind == "paragraph":
             if not words:
-                leads = after != "paragraph" and said[-1].endswith(":")
                 picked = [] if n or text.startswith("(") else said[:2]
-                picked += said[-1:] if leads and said[-1] not in picked else []
-            shown = " ".join(picked)
-            found.append(f"{shown[:-1]}." if after == "paragraph" and shown.endswith(":") else shown)
+                if after != "paragraph" and said[-1].endswith(":"):
+                    picked += said[-1:] * (said[-1] not in picked)
+            if picked and after == "paragraph":
+                picked[-1] = re.sub(":$", ".", picked[-1])
+            found += [" ".join(picked)] if picked else []
         elif kind.endswith("list"):
             found.append("\n".join(f"- {s}" for s in picked) or text)
         else:
             found.append(text)
-    return [text for text in found if text]
+    return found if hit else []
 
 
 def _outputs(cell: NotebookNode) -> tuple[str, str]:
@@ -194,7 +194,7 @@ def _outputs(cell: NotebookNode) -> tuple[str, str]:
     picture = text = ""
     for output in cell.outputs:
         data = output.get("data", {})
-        form = next((f for f in ("image/png", "image/svg+xml") if f in data), None)
+        form = next((f for f in ("image/png", "image/svg+xml") if f in data), "")
         if form:
             drawn = data[form].replace("\n", "")
             if form.endswith("xml"):
@@ -202,12 +202,16 @@ def _outputs(cell: NotebookNode) -> tuple[str, str]:
             alt = escape(data["text/plain"])
             picture += f'<img src="data:{form};base64,{drawn}" alt="{alt}">'
         elif "text/markdown" in data:
-            text += html(data["text/markdown"])
+            text += _html(data["text/markdown"])
         elif output.get("name") != "stderr":
-            said = output.get("text", "") or data.get("text/plain", "")
-            short = " short" * (max(map(len, said.splitlines() or [""])) <= 64)
-            text += f'<pre class="out{short}">{escape(said.rstrip())}</pre>'
+            said = (output.get("text", "") or data.get("text/plain", "")).rstrip()
+            short = all(len(line) <= SHORT for line in said.splitlines())
+            text += f'<pre class="out{" short" * short}">{escape(said)}</pre>'
     return picture, text
+
+
+def _goals(cell: NotebookNode) -> set[int]:
+    return {int(t.removeprefix("goal-")) for t in tags(cell) if t.startswith("goal-")}
 
 
 @dataclass
@@ -217,72 +221,87 @@ class _Maker:
     slides: list[Slide]
     title: str = ""
     section: str = ""
-    before: str = ""  # what the cell before gave to a slide: "text", "source", "result"
-    awaits: bool = False  # whether a "What to notice" speaks of the last slide
+    before: str = ""  # what the cell before gave to the last slide: "text", "source"
+    awaits: bool = False  # whether a "What to notice" would speak of the last slide
 
-    def start(self, cell: NotebookNode, kind: str = "text", *body: str) -> Slide:
+    def start(self, cell: NotebookNode, kind: str, *body: str) -> Slide:
         made = Slide(self.title, self.section, cell.id, kind, list(body))
-        made.goals = {int(t[5:]) for t in tags(cell) if t.startswith("goal-")}
+        made.goals = _goals(cell)
         self.slides.append(made)
         return made
 
     def read(self, cell: NotebookNode) -> None:
         """A Markdown cell."""
-        words = [t.removeprefix("say: ") for t in tags(cell) if t.startswith("say: ")]
+        words = tuple(t[5:] for t in tags(cell) if t.startswith("say: "))
         found = list(parts(cell.source, self.title, self.section))
-        shown = {id(p): chosen(p, words) if words else [] for p in found}
-        plain = [p for p in found if p.kind == "plain" and p.blocks]
-        if not any(shown[id(p)] for p in plain):
-            shown |= {id(p): chosen(p, []) for p in plain}
-        told = " ".join(t for p in found for b in shown[id(p)] for t in b.split())
-        lost = [w for w in words if " ".join(w.split()) not in told]
-        if lost:
-            raise LessonError(f"cell {cell.id}: no sentence begins with {lost}")
-        self.before, context = "", []
-        for part in found:
-            whole = html("\n\n".join(text for _, text in part.blocks))
-            lines = [html(line) for line in shown[id(part)]]
-            self.title, self.section = part.title, part.section
-            last = self.slides[-1]
+        said = [chosen(p, words) if words else [] for p in found]
+        if not any(s for s, p in zip(said, found, strict=True) if p.kind == "plain"):
+            for n, part in enumerate(found):
+                said[n] = chosen(part) if part.kind == "plain" else said[n]
+        self.before, context, told = "", [], []
+        for part, shown in zip(found, said, strict=True):
+            whole = _html("\n\n".join(text for _, text in part.blocks))
+            lines = [_html(text) for text in shown]
+            self.title, self.section, last = part.title, part.section, self.slides[-1]
             if part.kind == "notice" and self.awaits:
                 last.notes.append(whole)
-                last.body += [f'<div class="seen fragment">{s}</div>' for s in lines]
+                if lines:
+                    last.body.append(
+                        f'<div class="seen fragment">{"".join(lines)}</div>'
+                    )
             elif part.kind == "question" and "ask" in tags(cell):
                 self.start(cell, "ask", *context, f'<div class="asked">{whole}</div>')
                 self.before = ""
             elif part.kind == "answer" and last.kind == "ask" and not last.notes:
-                first = html(part.blocks[0][1])
-                last.body.append(f'<div class="answer fragment">{first}</div>')
+                short = whole if len(whole) < MOST_LETTERS else _html(part.blocks[0][1])
+                last.body.append(f'<div class="answer fragment">{short}</div>')
                 last.notes.append(whole)
             elif part.kind == "plain" and lines and "slide" in tags(cell):
                 self.start(cell, "text", *lines).notes.append(whole)
                 self.before = "text"
             elif part.kind == "plain" and words:
                 context = lines
+            else:
+                continue
+            told += [
+                s for t in shown for line in t.splitlines() for s in sentences(line)
+            ]
+        lost = [w for w in words if not any(t.lstrip("- ").startswith(w) for t in told)]
+        if lost:
+            raise LessonError(
+                f"cell {cell.id}: no sentence that is shown begins {lost}"
+            )
         self.awaits = False
 
     def run(self, cell: NotebookNode) -> None:
         """A code cell."""
         picture, text = _outputs(cell)
-        before, self.before = self.before, ""
         if not {"slide", "result"} & set(tags(cell)):
-            self.awaits &= not picture
+            self.awaits, self.before = self.awaits and not picture, ""
             return
-        long = len(cell.source.splitlines()) > MOST_LINES
-        source = "" if "result" in tags(cell) or picture else _coloured(cell.source)
-        if before == "source" and not picture:  # the definition is on the slide: what
-            source = ""  # comes out of it is enough
-        elif source and long:
+        shares = self.before == "text" or (self.before == "source" and not picture)
+        hidden = picture or "result" in tags(cell) or self.before == "source"
+        if not hidden and len(cell.source.splitlines()) > MOST_LINES:
             raise LessonError(f"cell {cell.id}: more than {MOST_LINES} lines of source")
-        if before == "text" or (before == "source" and not picture):
-            slide = self.slides[-1]
-            slide.goals |= {int(t[5:]) for t in tags(cell) if t.startswith("goal-")}
-        else:
-            slide = self.start(cell)
-        slide.body += [piece for piece in (source, picture or text) if piece]
+        if picture and not shares:
+            self.title = self.section
+        slide = self.slides[-1] if shares else self.start(cell, "text")
+        slide.goals |= _goals(cell)
+        slide.body += ["" if hidden else _coloured(cell.source), picture or text]
         slide.kind = "picture" if picture else "text"
-        self.before = "result" if picture or text else "source"
+        self.before = "" if picture or text else "source"
         self.awaits = True
+
+
+def _pixels(piece: str) -> int:
+    """About how high a piece of a slide is."""
+    if piece.startswith(("<pre", "<img")):
+        return 29 * piece.count("\n") + 63 if piece.startswith("<pre") else 250
+    plain, formulas = re.subn(r"\\\[.*?\\\]", "", piece, flags=re.S)
+    blocks = [re.sub("<[^>]+>", "", b) for b in re.split("</(?:p|li|tr)>", plain)]
+    return 105 * formulas + sum(
+        41 * ceil(len(b) / 78) + 10 for b in blocks if b.strip()
+    )
 
 
 def deck(number: str) -> list[Slide]:
@@ -292,50 +311,48 @@ def deck(number: str) -> list[Slide]:
         LessonError: a slide holds too much; the message names the cell.
     """
     first, *cells = nbformat.read(lesson_file(number), as_version=4).cells
-    title, goal = (re.search(rf, first.source, re.M)[1] for rf in _FIRST)
+    title = first.source.splitlines()[0].removeprefix("# ")
+    goal = re.search(r"^\*\*Goal\.\*\* (.*)$", first.source, re.M)[1]
     aims = "\n".join(re.findall(r"^\d\. .+$", first.source, re.M))
-    start = Slide(title, "", first.id, "opening", [f"<p>{html(goal)}</p>"])
-    start.body += ["<h3>After this lesson you can</h3>", html(aims)]
+    start = Slide(title, "", first.id, "opening", [_html(goal)])
+    start.body += ["<h3>After this lesson you can</h3>", _html(aims)]
     maker = _Maker([start])
     for cell in cells:
         (maker.read if cell.cell_type == "markdown" else maker.run)(cell)
-    rows = "\n".join(
+    for slide in maker.slides[1:]:
+        if sum(map(_pixels, slide.body)) > MOST_PIXELS:
+            raise LessonError(f"cell {slide.cell}: too much for one slide")
+    table = "| | Exercise | Time |\n|---|---|---|\n" + "\n".join(
         f"| {e.id} | {e.title} | about {e.minutes} min |"
         for e in lesson(number).values()
     )
-    table = html(f"| | Exercise | Time |\n|---|---|---|\n{rows}")
-    end = Slide("Your turn", title, "exercises", "text", [table])
-    return [*maker.slides, end]
+    return [*maker.slides, Slide("Your turn", title, "exercises", body=[_html(table)])]
 
 
 def page(number: str) -> str:
     """A deck as one HTML page."""
-    around = jinja2.Environment(loader=jinja2.FileSystemLoader(PARTS), autoescape=True)
+    around = jinja2.Environment(loader=jinja2.FileSystemLoader(PIECES), autoescape=True)
     around.filters["inline"] = lambda t: Markup(markdown_reader().renderInline(t))
-    kept = {p.name: Markup(p.read_text("utf-8")) for p in PARTS.rglob("*.*s")}
-    colours = HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".code")
-    slides, path = deck(number), lesson_file(number)
+    slides, name = deck(number), lesson_file(number).name
     text = around.get_template("deck.html").render(
         slides=slides,
         title=slides[0].title,
-        lesson=f"{project_address(ROOT)}/blob/main/notebooks/{path.name}",
+        lesson=f"{project_address(ROOT)}/blob/main/notebooks/{name}",
         palette=PALETTE,
-        kept=kept,
-        colours=Markup(colours),
+        kept={p.name: Markup(p.read_text("utf-8")) for p in PIECES.rglob("*.*s")},
+        colours=Markup(
+            HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".code")
+        ),
     )
     return with_formulas(text)
 
 
-def build(folder: Path, numbers: list[str]) -> None:
-    """Write the decks of these lessons."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in numbers:
-        write_whole(folder / f"{number}.html", page(number).encode())
-
-
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 good, 1 trouble."""
-    build(ROOT / "build" / "slides", arguments or numbers_of_all())
+    folder = ROOT / "build" / "slides"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in arguments or numbers_of_all():
+        write_whole(folder / f"{number}.html", page(number).encode())
     return 0
 
 
