@@ -39,6 +39,8 @@ from tools import quiz, slides
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ROOT / "tools" / "site"
 LESSONS = lesson_files(ROOT)
+TOLD = {p: nbformat.read(p, as_version=4).metadata["dvfl"] for p in LESSONS}
+TITLES = {path: f"{path.stem[:2]} {told['title']}" for path, told in TOLD.items()}
 ADDRESS = project_address(ROOT)
 # The explorer's pages: action, group of the clip, networks.
 EXPLORERS = {
@@ -97,14 +99,11 @@ CONF: dict[str, Any] = {
     "html_copy_source": False,
     "html_domain_indices": False,
     "html_use_index": False,
-    "html_show_sphinx": False,
     "mathjax_path": "tex-svg.js",
     # Its menu could ask another host. Set for version 3: Sphinx believes in version 4.
     "mathjax3_config": {"options": {"enableMenu": False}},
     "add_module_names": False,
-    "autodoc_typehints": "signature",
     "autodoc_member_order": "bysource",
-    "napoleon_numpy_docstring": False,
     "napoleon_use_ivar": True,
     "nitpicky": True,
     # Types in signatures: other libraries' pages lie on other hosts, and many of ours
@@ -161,12 +160,8 @@ def linked(text: str, folder: str, known: set[str]) -> str:
     """The text with links that hold on the site.
 
     A link to a file that has no page here becomes one to the repository, an anchor of
-    JupyterLab one of MyST, and the badge of Colab a file of our own.
-
-    Args:
-        text: Markdown.
-        folder: where it stands in the repository.
-        known: the files of the repository that have a page.
+    JupyterLab one of MyST, and the badge of Colab a file of our own. ``folder`` is
+    where the text stands, ``known`` has the files of the repository with a page.
     """
 
     def turned(found: re.Match) -> str:
@@ -208,19 +203,19 @@ def _notebook(notebook: NotebookNode, folder: str, stem: str, known: set[str]) -
                     step = re.search(r"tour=(\d)", cell.source)
                     frame = _frame(folder, *found.groups(), step[1] if step else "0")
                     output.data = NotebookNode({"text/html": frame})
-    further = {"notebooks": "exercises", "notebooks/exercises": "../solutions"}
-    if folder in further:
-        below = _toctree([f"{further[folder]}/{stem}"])
-        notebook.cells.append(new_markdown_cell(below))
+    below = {"notebooks": "exercises", "notebooks/exercises": "../solutions"}
+    if folder in below:
+        page = f"{below[folder]}/{stem}"
+        notebook.cells.append(new_markdown_cell(_toctree([page])))
 
 
 def _frame(folder: str, action: str, networks: str, step: str) -> str:
     asked = (action, tuple(networks.split(", ")))
     page = next(name for name, entry in EXPLORERS.items() if entry[::2] == asked)
-    up = posixpath.relpath("explorer", folder)
+    src = f"{posixpath.relpath('explorer', folder)}/{page}.html#tour={step}"
+    title = f"The explorer, live: {action}, {networks}"
     return (
-        f'<iframe class="explorer" loading="lazy" src="{up}/{page}.html#tour={step}" '
-        f'title="The explorer, live: {action}, {networks}"></iframe>'
+        f'<iframe class="explorer" loading="lazy" src="{src}" title="{title}"></iframe>'
     )
 
 
@@ -241,7 +236,7 @@ def _explorers(folder: Path) -> None:
 
 def _below_course(extra: Path, known: set[str]) -> str:
     """What there is for each lesson, and the other pages of the pack."""
-    titles = {p.stem[:2]: f"[{_name(p)}](../notebooks/{p.name})" for p in LESSONS}
+    titles = {p.stem[:2]: f"[{TITLES[p]}](../notebooks/{p.name})" for p in LESSONS}
     titles |= {f"inventory_{n}": f"Concept inventory {n.upper()}" for n in "ab"}
     rows = ["\n\n## For each lesson\n"]
     for number, title in titles.items():
@@ -255,14 +250,6 @@ def _below_course(extra: Path, known: set[str]) -> str:
     below = [name for name in pages if "/" not in name and name != "README"]
     below += [f"Notes on {n[-2:]} <{n}>" for n in pages if n.startswith("notes/")]
     return "\n".join(rows) + _toctree(below)
-
-
-def _told(path: Path) -> dict[str, Any]:
-    return nbformat.read(path, as_version=4).metadata["dvfl"]
-
-
-def _name(path: Path) -> str:
-    return f"{path.stem[:2]} {_told(path)['title']}"
 
 
 def _words(source: Path) -> dict[str, str]:
@@ -299,12 +286,12 @@ def _lessons() -> str:
     """The table of lessons, with minutes and exercises."""
     rows = ["| Lesson | Read | Code | Exercises |", "|---|---|---|---|"]
     for path in LESSONS:
-        told, text = _told(path), path.read_text("utf-8")
+        told, text = TOLD[path], path.read_text("utf-8")
         reading = re.search(r"\*\*Time\.\*\* About (\d+ min)utes", text)
         exercises = path.parent / "exercises" / path.name
         asked = re.search(r"about (\d+ min)utes in all", exercises.read_text("utf-8"))
         cells = [
-            f"**[{_name(path)}](notebooks/{path.name})**<br>{told['goal']}",
+            f"**[{TITLES[path]}](notebooks/{path.name})**<br>{told['goal']}",
             reading[1] if reading else "not told",
             f"{told['minutes_cpu']:g} min",
             f"[{asked[1]}](notebooks/exercises/{path.name})",
@@ -356,15 +343,14 @@ def _public(module: ModuleType) -> list[str]:
     """The names that a module's docstring lists, or all that a room imports, as far as
     they are its own: another's are told there."""
     told = re.search(r"Public names: (.*?)(?:\n\n|\Z)", module.__doc__, re.S)
-    listed = re.findall(r"``([a-z]\w*)``", told[1], re.I) if told else []
-
-    def own(name: str) -> bool:
-        thing = getattr(module, name, None)
-        if callable(thing):
-            return f"{thing.__module__}.".startswith(f"{module.__name__}.")
-        return name in listed and not (thing is None or inspect.ismodule(thing))
-
-    return [name for name in listed or vars(module) if name[0] != "_" and own(name)]
+    names = re.findall(r"``([a-z]\w*)``", told[1], re.I) if told else []
+    names = [n for n in names if not inspect.ismodule(getattr(module, n, module))]
+    own = f"{module.__name__}."
+    listed = {n: getattr(module, n) for n in names or vars(module) if n[0] != "_"}
+    homes = {n: getattr(thing, "__module__", "") for n, thing in listed.items()}
+    return [
+        n for n in homes if f"{homes[n]}.".startswith(own) or names and not homes[n]
+    ]
 
 
 def build(target: Path) -> int:
@@ -386,8 +372,8 @@ def print_page(page: Any, path: Path) -> Path:
     return path.with_suffix(".pdf")
 
 
-def print_lessons(site: Path) -> None:
-    """Print every lesson of a built site."""
+def print_lessons(site: Path) -> int:
+    """Print every lesson of a built site; returns the exit status."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -396,16 +382,13 @@ def print_lessons(site: Path) -> None:
         page = playwright.chromium.launch(**options).new_page()
         for path in LESSONS:
             print(print_page(page, site / "notebooks" / f"{path.stem}.html"))
+    return 0
 
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 good, 1 a warning of Sphinx."""
-    folders = [a for a in arguments if not a.startswith("-")] or ["build/site"]
-    target = Path(folders[0]).resolve()
-    if "--pdf" in arguments:
-        print_lessons(target)
-        return 0
-    return build(target)
+    target = Path((arguments or ["build/site"])[0]).resolve()
+    return print_lessons(target) if "--pdf" in arguments else build(target)
 
 
 if __name__ == "__main__":
