@@ -32,7 +32,7 @@ from dvfl_lib.errors import LessonError, exit_status
 from dvfl_lib.exercises.exercise import lesson
 from dvfl_lib.files import write_whole
 from tools.editions import lesson_file, numbers_of_all
-from tools.slides import markdown_reader, with_formulas
+from tools.slides import deck, markdown_reader, with_formulas
 
 ROOT = Path(__file__).resolve().parents[1]
 BANK = ROOT / "course" / "quiz"
@@ -212,16 +212,16 @@ def goals(number: str) -> dict[int, str]:
 
 def serving(number: str) -> dict[int, tuple[list[str], list[str], list[str]]]:
     """What serves each goal of a lesson: exercises, questions, titles of slides."""
-    exercises, path = lesson(number).values(), BANK / f"{number}.toml"
-    questions = read(path) if path.exists() else []
-    found = {}
-    for goal in goals(number):
-        found[goal] = (
+    exercises, questions = lesson(number).values(), read(BANK / f"{number}.toml")
+    slides = deck(number)
+    return {
+        goal: (
             [e.id for e in exercises if e.goal == goal],
             [q.id for q in questions if q.goal == goal],
-            [],
+            list(dict.fromkeys(s.title for s in slides if goal in s.goals)),
         )
-    return found
+        for goal in goals(number)
+    }
 
 
 def outcomes() -> str:
@@ -238,7 +238,7 @@ def outcomes() -> str:
         lines += ["| Goal | Exercises | Quiz | Slides |", "|---|---|---|---|"]
         served = serving(number)
         for goal, words in goals(number).items():
-            cells = [", ".join(names) or "none" for names in served[goal]]
+            cells = ["; ".join(names) or "none" for names in served[goal]]
             lines.append(f"| {goal}. {words} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -109,6 +109,7 @@ def _html(text: str) -> str:
 
 
 def _coloured(code: str) -> str:
+    code = re.sub(r"\n{3,}", "\n\n", code)
     shown = highlight(code, PythonLexer(), HtmlFormatter(nowrap=True))
     return f'<pre class="code"><code>{shown.rstrip()}</code></pre>'
 
@@ -171,8 +172,11 @@ def chosen(part: Part, words: tuple[str, ...] = ()) -> list[str]:
     for n, (kind, text) in enumerate(part.blocks):
         after = (part.blocks + [("paragraph", "")])[n + 1][0]
         items = re.split(r"^(?:[-*]|\d+\.)\s+", text, flags=re.M)
-        said = [s for item in items for s in sentences(item)]
+        said = sentences(text)
         picked = [s for s in said if words and s.startswith(words)]
+        if kind.endswith("list"):
+            of_items = ([s for s in sentences(i) if s.startswith(words)] for i in items)
+            picked = [f"- {' '.join(i)}" for i in of_items if words and i]
         hit = hit or bool(picked)
         if kind == "paragraph":
             if not words:
@@ -183,7 +187,7 @@ def chosen(part: Part, words: tuple[str, ...] = ()) -> list[str]:
                 picked[-1] = re.sub(":$", ".", picked[-1])
             found += [" ".join(picked)] if picked else []
         elif kind.endswith("list"):
-            found.append("\n".join(f"- {s}" for s in picked) or text)
+            found.append("\n".join(picked) or text)
         else:
             found.append(text)
     return found if hit else []
@@ -263,10 +267,9 @@ class _Maker:
                 context = lines
             else:
                 continue
-            told += [
-                s for t in shown for line in t.splitlines() for s in sentences(line)
-            ]
-        lost = [w for w in words if not any(t.lstrip("- ").startswith(w) for t in told)]
+            items = re.split(r"^- |\n(?:- )?", "\n".join(shown))
+            told += [s for item in items for s in sentences(item)]
+        lost = [w for w in words if not any(t.startswith(w) for t in told)]
         if lost:
             raise LessonError(
                 f"cell {cell.id}: no sentence that is shown begins {lost}"
