@@ -83,6 +83,7 @@ def markdown_reader() -> MarkdownIt:
     reader = MarkdownIt("commonmark").enable("table")
     reader.use(dollarmath_plugin, double_inline=True)
     reader.options["highlight"] = lambda code, *_: _coloured(code)
+    reader.add_render_rule("softbreak", lambda *_: " ")
     marks = {"math_inline": "()", "math_inline_double": "[]", "math_block": "[]"}
     for name, (left, right) in marks.items():
 

@@ -18,7 +18,10 @@ addEventListener("load", async () => {
     plugins: [RevealNotes],
     // N: notes beside the slide. (S, by reveal.js: notes in a window of their own.)
     keyboard: {
-      78: () => Reveal.configure({ showNotes: !Reveal.getConfig().showNotes }),
+      78: () => {
+        Reveal.configure({ showNotes: !Reveal.getConfig().showNotes });
+        Reveal.layout();
+      },
     },
   });
 });
