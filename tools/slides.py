@@ -45,7 +45,7 @@ MOST_PIXELS = 640  # below the title; an estimate, which a test in Chromium chec
 MOST_LETTERS = 560  # of an answer; of a longer one its first paragraph is shown
 SHORT = 64  # letters of a line that has room for larger type
 _LEAD = re.compile(r"\*\*([^*]+?)[.]?\*\*\s*")
-_MATH = re.compile(r"\$\$.+?\$\$|\$[^$]+\$|`[^`]+`|\]\([^)]*\)", re.S)
+_MATH = re.compile(r"\$\$.+?\$\$|\$[^$]+\$|`[^`]+`|\[[^\]]*\]\([^)]*\)", re.S)
 _END = re.compile(r"(?<=[.?!])([*_)\"”]*)\s+(?=[*_(\[\"“−\ue000A-Z0-9])")
 _KINDS = {"What to notice": "notice", "Question": "question", "Your turn": "turn"}
 _KINDS |= {"Try": "turn", "References": "turn"}
