@@ -16,7 +16,8 @@ BIN := .venv/bin
 # Virtual environments do not survive being moved: the mark names the folder.
 READY := .venv/ready-$(shell pwd -P | cksum | cut -d ' ' -f 1)
 
-.PHONY: help run quick test test-all setup lint notebooks figures screenshots assets site site-pdf clean
+.PHONY: help run quick test test-all setup lint notebooks figures screenshots assets site site-pdf \
+    slides quiz clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +72,13 @@ site: $(READY)  ## build the web site, in build/site
 
 site-pdf: site  ## print the lessons of the site, with a Chromium that is there
 	$(BIN)/python -m tools.site build/site --pdf
+
+slides: $(READY)  ## make the slides of every lesson, in build/slides
+	$(BIN)/python -m tools.slides
+
+quiz: $(READY)  ## write the quiz bank, for Moodle and for paper, in build/quiz
+	$(BIN)/python -m tools.quiz build/quiz
+	$(BIN)/python -m tools.quiz outcomes
 
 clean:  ## remove the environment and caches; data/ and runs/ stay
 	rm -rf .venv .pytest_cache .ruff_cache build dist *.egg-info
