@@ -29,8 +29,8 @@ def worst(proj, q, m_space, m_time, output):
 def written(rng: torch.Generator, wrong: dict | None = None, noise=0.0) -> tuple:
     """A layer's last step, its output wrong at some places."""
     proj = nn.Linear(2, 2).double().requires_grad_(False)  # order of factors is free
-    q, m_space, m_time = (normal(rng, 1, 5, 3, 7, 2).double() for _ in range(3))
-    output = proj(q * m_space * m_time) + noise * normal(rng, 1, 5, 3, 7, 2).abs()
+    q, m_space, m_time = (normal(rng, 2, 5, 3, 7, 2).double() for _ in range(3))
+    output = proj(q * m_space * m_time) + noise * normal(rng, 2, 5, 3, 7, 2).abs()
     for place, amount in (wrong or {}).items():
         output.view(-1)[place] += amount
     return proj, q, m_space, m_time, output
@@ -41,7 +41,7 @@ proven = Part(
     cases={
         "as it was written down": written,
         "one number written down too large": lambda rng: written(rng, {11: 0.5}),
-        "one number too small": lambda rng: written(rng, {31: -0.75}),
+        "one number too small": lambda rng: written(rng, {241: -0.75}),
         "all of them too small": lambda rng: written(rng, {29: -3.0}, noise=-0.2),
         "all of them too large": lambda rng: written(rng, noise=0.3),
     },

@@ -129,7 +129,9 @@ mirror = Part(
         "pairs anywhere in the list": moves(),
         "a class without a partner": moves("Sliding something left"),
         "inside a longer word": moves("Putting it upright", "Putting it upleft"),
-        "one side in a name": moves("Moving to the left", "Moving to the right"),
+        "one side in a name": moves(
+            "Moving past left to left", "Moving past right to right"
+        ),
     },
     run=lambda answer, classes: [answer(n, classes) for n in range(len(classes))],
 )
@@ -172,6 +174,7 @@ def in_data_order(scores, theirs, ours):
     return scores[:, [theirs.index(name) for name in ours]]
 
 
+ALIKE = ["jump rope", "Jump", "jump"]  # one is in another, but for capitals
 KNOWN, MOVED = ["Rising", "Sinking", "Swelling"], [*ACTIONS[5:], *ACTIONS[:5]]
 in_order = Part(
     in_data_order,
@@ -179,7 +182,7 @@ in_order = Part(
         "the lesson's cycle": given(
             torch.tensor([[0.7, 0.2, 0.1]]), KNOWN, ["Sinking", "Swelling", "Rising"]
         ),
-        "a swap": lambda rng: (normal(rng, 5, 3), KNOWN, [*KNOWN[1::-1], KNOWN[2]]),
+        "a swap": lambda rng: (normal(rng, 5, 3), ALIKE, [*ALIKE[::-1]]),
         "twelve, moved on by five": lambda rng: (normal(rng, 7, 12), [*ACTIONS], MOVED),
         "clips as classes": lambda rng: (normal(rng, 12, 12), MOVED, [*ACTIONS]),
         "five of the classes": lambda rng: (normal(rng, 7, 12), [*ACTIONS], MOVED[4:9]),
@@ -223,7 +226,9 @@ splits = Part(
     {
         "24 groups of two, a fifth": given(TWOS, 0.2, "whole", "once", "groups"),
         "large and small groups": given(UNEQUAL, 0.2, "whole", "once", "groups"),
-        "7 groups, 0.3 of them": given([*range(7)] * 3, 0.3, "whole", "groups"),
+        "7 groups, 0.3 of them": given(
+            [*range(10, 80, 10)] * 3, 0.3, "whole", "groups"
+        ),
         "the same seed": given(TWOS, 0.2, "again"),
         "nine seeds": given(UNEQUAL, 0.2, "drawn"),
     },
@@ -267,16 +272,16 @@ def listed(benchmark, line, classes):
     return file, classes.index(name)
 
 
-NAMES = ["skiing crosscountry", "Rising", "Hiding something without a trace"]
-ENTRY = {"id": "3", "template": "Hiding [something] without a trace"}
+NAMES = ["skiing crosscountry", "Rising", "Putting number of something onto something"]
+ENTRY = {"id": "3", "template": "Putting [number of] [something] onto [something]"}
 lists = Part(
     listed,
     {
         "a line of UCF101": given("ucf101", CLIPS[0] + " 1", [*ACTIONS]),
-        "another of UCF101": given("ucf101", CLIPS[199] + " 5", [*ACTIONS]),
+        "another of UCF101": given("ucf101", CLIPS[199] + " 12", MOVED),
         "an entry of SSv2": given("ssv2", ENTRY, NAMES),
         "Kinetics": given("kinetics400", "Rising,UUWFg1Z0oCg,23,33", NAMES),
-        "later": given("kinetics400", "skiing crosscountry,0ru1X6Xby0y,107,117", NAMES),
+        "later": given("kinetics400", "skiing crosscountry,0ru1X6Xby0y,107,115", NAMES),
     },
 )
 PARTS = {"05.1": frames_of_clips, "05.2": corners, "05.3": squares, "05.4": mirror}

@@ -43,7 +43,10 @@ by_seed = Part(
     cases={
         "two seeds": lambda rng: ({0: 0.5, 1: 0.5}, {0: 0.7, 1: 0.74}),
         "in another order": lambda rng: (runs(rng, 0, 1, 2, 3), runs(rng, 2, 0, 3, 1)),
-        "eight seeds and three": lambda rng: (runs(rng, *range(8)), runs(rng, 5, 2, 6)),
+        "eight seeds and three": lambda rng: (
+            runs(rng, *range(8)),
+            runs(rng, 5, 2) | {6: 0.0},
+        ),
         "each has seeds of its own": lambda rng: (
             runs(rng, 0, 1, 2),
             runs(rng, 2, 3, 1),
@@ -246,10 +249,10 @@ def left(rng, seeds, *done):
     """Files of the runs that are done, and the log of one that was interrupted."""
     last = f"seed{seeds[-1]}"
     begun = [f"runs/{n}_{last}/student/log.jsonl" for n in ("kl", "alpha_0.1")]
-    begun.append(f"runs/kl_{last}/student/results/split1.json")
+    begun += [f"runs/kl_{last}/{name}/kl_{last}.json" for name in ("student", "old")]
     files = [f"{name}_seed{seed}.json" for name, seed in done] + begun
     studies = {
-        "alpha": ["labels", "alpha_0.1", "kl"],
+        "alpha": ["labels", "alpha_0.1", "kl", "kl_teacher_8"],
         "loss": ["labels", "kl", "reverse_kl"],
     }
     return studies, seeds, files

@@ -28,7 +28,7 @@ least_times = Part(
         "the linear layer": given(2_408_448, 2, 96, 151, 103),
         "a copy of ten": given(24_084_480, 2, 0, 151, 103),
         "two read, one written": given(1_000_003, 3, 9, 37.5, 83),
-        "one number": given(1, 2, 1, 100, 50),
+        "one number": given(1, 2, 7, 1.1e-7, 5e-8),
     },
 )
 
