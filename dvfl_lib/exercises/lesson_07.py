@@ -104,8 +104,8 @@ what_differs = Part(
         "three levels deep": deep,
         "the two students, exchanged": lambda rng: (STUDENT, SHARED),
         "each has an entry of its own": lambda rng: (
-            {"distil": {"alpha": 0.5, "loss": "kl"}, "track": "csv", "seed": 1},
-            {"distil": {"alpha": 0.5, "match": "features"}, "seed": 1, "jobs": 2},
+            {"distil": {"alpha": 0.5, "loss": "kl"}, "track": None, "seed": [1]},
+            {"distil": {"alpha": "0.5", "match": ""}, "seed": [1], "jobs": 2},
         ),
     },
     mistakes={
@@ -150,20 +150,21 @@ class Snapshot:
 
     def restore(self, training):
         training.model.load_state_dict(self.model)
-        training.optimizer.load_state_dict(self.optimizer)
+        training.optimizer.load_state_dict(copy.deepcopy(self.optimizer))
         training.schedule.load_state_dict(self.schedule)
         training.generator.set_state(self.generator)
         training.step = self.step
 
 
-def resumed(answer, stop, further, anew):
-    """The weights after the restoring and after each later step, (21 - stop, 6)."""
-    training = ToyTraining()
+def resumed(answer, stop, further, anew, times=1):
+    """The weights after the last restoring and each later step, (21 - stop, 6)."""
+    training, weights = ToyTraining(), []
     training.train(stop)
     snapshot = answer(training)
-    training.train(further)
-    training, weights = ToyTraining() if anew else training, []
-    snapshot.restore(training)
+    for _ in range(times):
+        training.train(further)
+        training = ToyTraining() if anew else training
+        snapshot.restore(training)
     for step in range(stop, 21):
         training.train(step if weights else 0)
         now = [p.detach().flatten() for p in training.model.parameters()]
@@ -188,6 +189,8 @@ resume = Part(
         "stopped after step 10": lambda rng: (10, 10, True),
         "stopped after the last step": lambda rng: (20, 20, True),
         "turned back from step 13 to step 7": lambda rng: (7, 13, False),
+        "restored in two processes": lambda rng: (7, 13, True, 2),
+        "turned back twice": lambda rng: (7, 13, False, 2),
     },
     mistakes={
         "the training itself": Itself,
@@ -260,8 +263,11 @@ def of_24(rng):
 
 def curve(rng, epochs, every=1, tied=False):
     numbers = torch.stack([torch.randperm(epochs, generator=rng) for _ in range(3)])
-    if tied:
-        numbers[1, [1, -2]] = epochs
+    if tied:  # first, last, least loss and best test are four different ones
+        numbers[1, [1, 3, 6, 9]] = epochs
+        numbers[0, [1, 3, 6, 9]] = torch.tensor([epochs + 1, epochs, -1, 0])
+        numbers[2, [1, 3, 6, 9]] = torch.tensor([-1, epochs, 0, 0])
+        numbers[1:, 4] = torch.tensor([epochs - 1, epochs + 2])  # the best sum
     history = []
     for n, (loss, held_out, test) in enumerate((numbers.T / 96).tolist()):
         history.append({"epoch": every * (n + 1), "loss": loss})
@@ -275,7 +281,7 @@ choose_here = Part(
         "the distilled student": of_24,
         "13 epochs": lambda rng: curve(rng, 13),
         "every third epoch": lambda rng: curve(rng, 7, every=3),
-        "two equally good": lambda rng: curve(rng, 11, tied=True),
+        "four equally good": lambda rng: curve(rng, 11, tied=True),
     },
 )
 
