@@ -75,7 +75,7 @@ PARTS["01.2"] = Part(
     window_sum,
     cases={
         "the bar, our token": given(BAR, MEANS[0], 2, 1),
-        "a token in the middle, 3 x 3": drawn((5, 7), (3, 3), 2, 4),
+        "a map of 5 x 7, 3 x 3 around its middle": drawn((5, 7), (3, 3), 2, 4),
         "a 5 x 5 window": drawn((7, 11), (5, 5), 3, 5),
         "the first corner": drawn((5, 7), (3, 3), 0, 0),
         "the last corner": drawn((5, 7), (3, 3), 4, 6),
@@ -145,7 +145,7 @@ PARTS["01.4"] = Part(
         "four levels, 3 x 11": drawn((4, 3, 11, 2), (3, 11, 4)),
         "as many channels as levels": drawn((3, 5, 7, 3), (5, 7, 3)),
         "all sizes equal": drawn((5, 5, 5, 5), (5, 5, 5)),
-        "the global level alone": drawn((1, 3, 5, 2), (3, 5, 1)),
+        "one level and the global one": drawn((2, 3, 5, 7), (3, 5, 2)),
         "one token": drawn((5, 1, 1, 3), (1, 1, 5)),
     },
 )
@@ -178,14 +178,15 @@ THEN = {
     "minus": torch.neg,
     "right": lambda z: F.pad(z[:, 2:], (0, 0, 0, 2)),
     "difference": lambda z: (z[..., :1] - z[..., 1:]).expand_as(z),
-    "four": lambda z: torch.stack(
-        [
-            z[..., 0] + z[..., 1].roll(1, 0),
-            z[..., 0].roll(-1, 0) + z[..., 1].roll(1, 1),
-        ],
-        dim=-1,
-    ),
+    "four": lambda z: four_ways(z) + torch.tensor([1.0, 0.0]),
+    "turned": lambda z: four_ways(z) + torch.tensor([0.0, 1.0]),
 }
+
+
+def four_ways(z):
+    """Two channels, and each hears both of other tokens."""
+    one = z[..., 0] + z[..., 1].roll(1, 0)
+    return torch.stack([one, z[..., 0].roll(-1, 0) + z[..., 1].roll(1, 1)], dim=-1)
 
 
 def asked_of(rng, height, width, row, column, *windows, then=""):
@@ -206,6 +207,7 @@ PARTS["01.6"] = Part(
         "a look to the right": lambda rng: asked_of(rng, 7, 7, 2, 3, 3, then="right"),
         "a difference": lambda rng: asked_of(rng, 5, 7, 3, 2, then="difference"),
         "two channels, four ways": lambda rng: asked_of(rng, 7, 5, 3, 2, then="four"),
+        "the second one larger": lambda rng: asked_of(rng, 7, 5, 3, 2, then="turned"),
     },
 )
 
@@ -242,9 +244,13 @@ def loaded(layer, settings, state, x):
     made = layer(*settings)
     names = {re.sub(r"(\d)\.\d+", r"\1", name): name for name in state}
     for name, there in made.named_parameters():
-        wanted = state.get(names.pop(re.sub(r"(\d)\.\d+", r"\1", name), None))
-        if wanted is None or wanted.squeeze().shape != there.squeeze().shape:
-            raise AttributeError(f"no weights for {name} {tuple(there.shape)}")
+        name = re.sub(r"(\d)\.\d+", r"\1", name)
+        wanted, shape = state.get(names.pop(name, None)), tuple(there.shape)
+        if wanted is None:
+            raise AttributeError(f"{name} {shape} is not asked for")
+        if wanted.squeeze().shape != there.squeeze().shape:
+            asked = tuple(wanted.shape)
+            raise AttributeError(f"{name} is asked as {asked}; yours is {shape}")
         there.data.copy_(wanted.view_as(there))
     if names:
         raise AttributeError(f"the layer has no {', '.join(names.values())}")
