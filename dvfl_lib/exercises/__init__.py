@@ -70,8 +70,19 @@ def expected(name: str) -> Any:
     found = numbers(value)
     if found is None or found.ndim < 2:
         print(f"{case}:")
-        return value
+        return _readable(value)
     return _picture(found, part, case)
+
+
+def _readable(value: Any) -> Any:
+    """Floats with six digits, and of a long list of names the first three."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if not isinstance(value, list | tuple):
+        return value
+    if len(value) > 12 and all(isinstance(one, str) for one in value):
+        return [*value[:3], f"... {len(value)} in all"]
+    return type(value)(map(_readable, value))
 
 
 def _picture(values: Any, part: Part, case: str) -> Any:
@@ -80,8 +91,9 @@ def _picture(values: Any, part: Part, case: str) -> Any:
     if {"H", "W"} <= set(axes):
         values = values.movedim((axes.index("H"), axes.index("W")), (-2, -1))
     title = f"Expected: {case}"
+    if any(size > 1 for size in values.shape[:-3]):
+        title += " (the first of several)"
     while values.ndim > 3:
-        title += " (the first of several)" if len(values) > 1 else ""
         values = values[0]
     maps = list(values[:6]) if values.ndim == 3 else [values]
     signed = bool((values < 0).any())

@@ -52,6 +52,10 @@ def test_expected_shows_the_open_case(capsys):
     bundle, metadata = expected("01.3")._repr_mimebundle_()
     assert "image/png" in bundle and "Expected" in bundle["text/plain"]
     assert metadata == {"image/png": {"alt": bundle["text/plain"]}}
+    assert expected("03.3") == [[0.0], [0.05], [0.1, 0.15], [0.2]]
+    assert all(len(names) == 4 and " in all" in names[3] for names in expected("03.7"))
+    title = expected("03.4")._repr_mimebundle_()[0]["text/plain"]
+    assert title.count("(the first of several)") == 1
 
 
 @pytest.mark.parametrize(
