@@ -9,6 +9,7 @@ import pytest
 
 from dvfl_lib.errors import LessonError
 from tools import quiz
+from tools.editions import lesson_file
 
 FILES = sorted(quiz.BANK.glob("*.toml"))
 LESSONS = [path for path in FILES if path.stem.isdigit()]
@@ -43,7 +44,7 @@ def test_each_file_has_its_questions_about_what_the_lesson_teaches(path):
     questions = BANK[path.stem]
     assert 8 <= len(questions) <= 10 if path in LESSONS else len(questions) == 12
     for question in questions:
-        lesson = quiz.lesson_file(question.lesson).read_text("utf-8")
+        lesson = lesson_file(question.lesson).read_text("utf-8")
         assert f"## {question.section} · " in lesson, question.id
         assert question.goal in quiz.goals(question.lesson), question.id
         for option in question.wrong:
@@ -167,7 +168,7 @@ def test_gift_reads_back_to_the_same_questions(path):
 def test_gift_escapes_what_has_a_meaning_in_it(tmp_path):
     questions = quiz.read(written(tmp_path))
     text = quiz.gift(questions, "t")
-    assert r"\\(\\\{x\\\}\\) \~ 1 \# 0.5" in text
+    assert r"\\(\\\{x\\\}\\)</span> \~ 1 \# 0.5" in text
     assert parsed(text) == {"06.q1": as_gift(questions[0])}
 
 

@@ -150,8 +150,17 @@ def test_a_page_brings_all_that_it_needs_and_links_to_its_lesson():
     page = re.sub("<script>.*?</script>", "", slides.page("06"), flags=re.S)
     assert not re.search(r'<(?:script|link|img)[^>]*(?:src|href)="(?!data:)', page)
     assert page.count("<section ") == len(slides.deck("06"))
-    assert f'href="{slides.project_address(slides.ROOT)}' in page
-    assert lesson_file("06").name in page
+    assert f'href="{lesson_file("06").name}"' in page
+
+
+def test_links_of_a_deck_lead_to_the_repository(tmp_path, monkeypatch):
+    address = slides.project_address(slides.ROOT)
+    monkeypatch.setattr(slides, "ROOT", tmp_path)
+    monkeypatch.setattr(slides, "project_address", lambda root: address)
+    assert slides.main(["06"]) == 0
+    (path,) = (tmp_path / "build" / "slides").glob("*.html")
+    lesson = f"{address}/blob/main/notebooks/{lesson_file('06').name}"
+    assert f'href="{lesson}"' in path.read_text("utf-8")
 
 
 def test_what_is_vendored_is_what_it_says():

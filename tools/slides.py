@@ -18,7 +18,6 @@ from functools import cache
 from html import escape
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import nbformat
@@ -43,10 +42,15 @@ MATHJAX = ROOT / "tools" / "site" / "vendor" / "tex-svg.js"
 MOST_LINES = 16  # of source, on one slide
 MOST_PIXELS = 640  # below the title; an estimate, which a test in Chromium checks
 MOST_LETTERS = 560  # of an answer; of a longer one its first paragraph is shown
+NOTHING = ("\0",)  # no sentence begins so
+COLOURS = "a11y-high-contrast-light"  # of code
 SHORT = 64  # letters of a line that has room for larger type
 _LEAD = re.compile(r"\*\*([^*]+?)[.]?\*\*\s*")
-_MATH = re.compile(r"\$\$.+?\$\$|\$[^$]+\$|`[^`]+`|\[[^\]]*\]\([^)]*\)", re.S)
-_END = re.compile(r"(?<=[.?!])([*_)\"”]*)\s+(?=[*_(\[\"“−\ue000A-Z0-9])")
+# Formulas, code and links are whole; a sentence ends before a capital or one of these.
+_SENTENCE = re.compile(
+    r"(?:\$\$.+?\$\$|\$[^$]+\$|`[^`]+`|\[[^\]]*\]\([^)]*\)|.)+?"
+    r"(?:(?<=[.?!])[*_)\"”]*(?=\s+[*_(\[\"“−$`A-Z0-9])|$)"
+)
 _KINDS = {"What to notice": "notice", "Question": "question", "Your turn": "turn"}
 _KINDS |= {"Try": "turn", "References": "turn"}
 
@@ -80,17 +84,15 @@ class Part:
 @cache
 def markdown_reader() -> MarkdownIt:
     """Markdown as the lessons use it; formulas come out as ``\\(`` and ``\\[``."""
+
+    def formula(text: str, how: dict[str, bool]) -> str:
+        left, right = "[]" if how["display_mode"] else "()"
+        return f"\\{left}{escape(text.strip(), quote=False)}\\{right}"
+
     reader = MarkdownIt("commonmark").enable("table")
-    reader.use(dollarmath_plugin, double_inline=True)
+    reader.use(dollarmath_plugin, double_inline=True, renderer=formula)
     reader.options["highlight"] = lambda code, *_: _coloured(code)
     reader.add_render_rule("softbreak", lambda *_: " ")
-    marks = {"math_inline": "()", "math_inline_double": "[]", "math_block": "[]"}
-    for name, (left, right) in marks.items():
-
-        def rule(self: Any, tokens: Any, i: int, *_: Any, a=left, b=right) -> str:
-            return f"\\{a}{escape(tokens[i].content.strip(), quote=False)}\\{b}"
-
-        reader.add_render_rule(name, rule)
     return reader
 
 
@@ -105,7 +107,7 @@ def with_formulas(page: str) -> str:
 def _html(text: str) -> str:
     """Markdown as HTML; a line never ends between a formula and its full stop."""
     made = markdown_reader().render(text).strip()
-    formula = r"\\\((?:(?!\\\)).)+\\\)[.,;:?)]+"
+    formula = r'<span class="math inline">[^<]+</span>[.,;:?)]+'
     return re.sub(formula, r'<span class="whole">\g<0></span>', made)
 
 
@@ -116,17 +118,8 @@ def _coloured(code: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a paragraph. Formulas, code and links are not looked into."""
-    kept: list[str] = []
-
-    def hide(match: re.Match) -> str:
-        kept.append(match[0])
-        return f"\ue000{len(kept) - 1}\ue001"
-
-    hidden = _END.sub("\\1\ue002", _MATH.sub(hide, " ".join(text.split())))
-    return re.sub("\ue000(\\d+)\ue001", lambda m: kept[int(m[1])], hidden).split(
-        "\ue002"
-    )
+    """The sentences of a paragraph."""
+    return [m[0].strip() for m in _SENTENCE.finditer(" ".join(text.split()))]
 
 
 def parts(source: str, title: str, section: str) -> Iterator[Part]:
@@ -173,25 +166,21 @@ def chosen(part: Part, words: tuple[str, ...] = ()) -> list[str]:
     for n, (kind, text) in enumerate(part.blocks):
         after = (part.blocks + [("paragraph", "")])[n + 1][0]
         items = re.split(r"^(?:[-*]|\d+\.)\s+", text, flags=re.M)
-        said = sentences(text)
-        picked = [s for s in said if words and s.startswith(words)]
-        if kind.endswith("list"):
-            of_items = ([s for s in sentences(i) if s.startswith(words)] for i in items)
-            picked = [f"- {' '.join(i)}" for i in of_items if words and i]
-        hit = hit or bool(picked)
+        picked = [[s for s in sentences(i) if s.startswith(words)] for i in items]
+        hit = hit or any(picked)
         if kind == "paragraph":
+            said, (shown, *_) = sentences(text), picked
             if not words:
-                picked = [] if n or text.startswith("(") else said[:2]
-                if after != "paragraph" and said[-1].endswith(":"):
-                    picked += said[-1:] * (said[-1] not in picked)
-            if picked and after == "paragraph":
-                picked[-1] = re.sub(":$", ".", picked[-1])
-            found += [" ".join(picked)] if picked else []
-        elif kind.endswith("list"):
-            found.append("\n".join(picked) or text)
+                shown = [] if n or text.startswith("(") else said[:2]
+                leads = after != "paragraph" and said[-1].endswith(":")
+                shown += said[-1:] * (leads and said[-1] not in shown)
+            joined = " ".join(shown)
+            found.append(re.sub(":$", ".", joined) if after == "paragraph" else joined)
+        elif kind.endswith("list") and any(picked):
+            found.append("\n".join(f"- {' '.join(i)}" for i in picked if i))
         else:
             found.append(text)
-    return found if hit else []
+    return [text for text in found if text] if hit else []
 
 
 def _outputs(cell: NotebookNode) -> tuple[str, str]:
@@ -238,22 +227,24 @@ class _Maker:
     def read(self, cell: NotebookNode) -> None:
         """A Markdown cell."""
         words = tuple(t[5:] for t in tags(cell) if t.startswith("say: "))
-        found = list(parts(cell.source, self.title, self.section))
-        said = [chosen(p, words) if words else [] for p in found]
-        if not any(s for s, p in zip(said, found, strict=True) if p.kind == "plain"):
-            for n, part in enumerate(found):
-                said[n] = chosen(part) if part.kind == "plain" else said[n]
-        self.before, context, told = "", [], []
-        for part, shown in zip(found, said, strict=True):
+        found, told, context = (
+            list(parts(cell.source, self.title, self.section)),
+            "",
+            [],
+        )
+        picks = (
+            words if any(chosen(p, words) for p in found if p.kind == "plain") else ()
+        )
+        self.before = ""
+        for part in found:
+            shown = chosen(part, picks if part.kind == "plain" else words or NOTHING)
             whole = _html("\n\n".join(text for _, text in part.blocks))
             lines = [_html(text) for text in shown]
             self.title, self.section, last = part.title, part.section, self.slides[-1]
             if part.kind == "notice" and self.awaits:
                 last.notes.append(whole)
-                if lines:
-                    last.body.append(
-                        f'<div class="seen fragment">{"".join(lines)}</div>'
-                    )
+                seen = f'<div class="seen fragment">{"".join(lines)}</div>'
+                last.body += [seen] if lines else []
             elif part.kind == "question" and "ask" in tags(cell):
                 self.start(cell, "ask", *context, f'<div class="asked">{whole}</div>')
                 self.before = ""
@@ -268,13 +259,9 @@ class _Maker:
                 context = lines
             else:
                 continue
-            items = re.split(r"^- |\n(?:- )?", "\n".join(shown))
-            told += [s for item in items for s in sentences(item)]
-        lost = [w for w in words if not any(t.startswith(w) for t in told)]
-        if lost:
-            raise LessonError(
-                f"cell {cell.id}: no sentence that is shown begins {lost}"
-            )
+            told += "\n".join(["", *shown])
+        if lost := [w for w in words if w not in told]:
+            raise LessonError(f"cell {cell.id}: no sentence shown begins {lost}")
         self.awaits = False
 
     def run(self, cell: NotebookNode) -> None:
@@ -302,10 +289,14 @@ def _pixels(piece: str) -> int:
     if piece.startswith(("<pre", "<img")):
         return 29 * piece.count("\n") + 63 if piece.startswith("<pre") else 250
     plain, formulas = re.subn(r"\\\[.*?\\\]", "", piece, flags=re.S)
-    blocks = [re.sub("<[^>]+>", "", b) for b in re.split("</(?:p|li|tr)>", plain)]
-    return 105 * formulas + sum(
-        41 * ceil(len(b) / 78) + 10 for b in blocks if b.strip()
-    )
+    plain = re.sub("<(?!/p|/li|/tr)[^>]+>", "", plain)
+    lines = [ceil(len(b.strip()) / 78) for b in re.split("<[^>]+>", plain)]
+    return 105 * formulas + sum(41 * n + 10 for n in lines if n)
+
+
+def first_cell(number: str) -> str:
+    """What a lesson says of itself: title, goal, goals."""
+    return nbformat.read(lesson_file(number), as_version=4).cells[0].source
 
 
 def deck(number: str) -> list[Slide]:
@@ -318,35 +309,30 @@ def deck(number: str) -> list[Slide]:
     title = first.source.splitlines()[0].removeprefix("# ")
     goal = re.search(r"^\*\*Goal\.\*\* (.*)$", first.source, re.M)[1]
     aims = "\n".join(re.findall(r"^\d\. .+$", first.source, re.M))
-    start = Slide(title, "", first.id, "opening", [_html(goal)])
-    start.body += ["<h3>After this lesson you can</h3>", _html(aims)]
-    maker = _Maker([start])
+    table = "| | Exercise | Time |\n|---|---|---|\n" + "\n".join(
+        f"| {e.id} | {e.title} | about {e.minutes} min |"
+        for e in lesson(number).values()
+    )
+    aims = ["<h3>After this lesson you can</h3>", _html(aims)]
+    maker = _Maker([Slide(title, "", first.id, "opening", [_html(goal), *aims])])
     for cell in cells:
         (maker.read if cell.cell_type == "markdown" else maker.run)(cell)
     for slide in maker.slides[1:]:
         if sum(map(_pixels, slide.body)) > MOST_PIXELS:
             raise LessonError(f"cell {slide.cell}: too much for one slide")
-    table = "| | Exercise | Time |\n|---|---|---|\n" + "\n".join(
-        f"| {e.id} | {e.title} | about {e.minutes} min |"
-        for e in lesson(number).values()
-    )
     return [*maker.slides, Slide("Your turn", title, "exercises", body=[_html(table)])]
 
 
 def page(number: str) -> str:
-    """A deck as one HTML page."""
+    """A deck as one HTML page; its links are those of the lesson, and one to it."""
     around = jinja2.Environment(loader=jinja2.FileSystemLoader(PIECES), autoescape=True)
     around.filters["inline"] = lambda t: Markup(markdown_reader().renderInline(t))
-    slides, name = deck(number), lesson_file(number).name
     text = around.get_template("deck.html").render(
-        slides=slides,
-        title=slides[0].title,
-        lesson=f"{project_address(ROOT)}/blob/main/notebooks/{name}",
+        slides=deck(number),
+        lesson=lesson_file(number).name,
         palette=PALETTE,
         kept={p.name: Markup(p.read_text("utf-8")) for p in PIECES.rglob("*.*s")},
-        colours=Markup(
-            HtmlFormatter(style="a11y-high-contrast-light").get_style_defs(".code")
-        ),
+        colours=Markup(HtmlFormatter(style=COLOURS).get_style_defs(".code")),
     )
     return with_formulas(text)
 
@@ -355,8 +341,13 @@ def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 good, 1 trouble."""
     folder = ROOT / "build" / "slides"
     folder.mkdir(parents=True, exist_ok=True)
+    lessons = f"{project_address(ROOT)}/blob/main/notebooks/"
     for number in arguments or numbers_of_all():
-        write_whole(folder / f"{number}.html", page(number).encode())
+        # A deck may be carried anywhere: its links lead to the repository.
+        made = re.sub(
+            r'href="(?=[\w./-]+\.(?:ipynb|md)\b)', rf"\g<0>{lessons}", page(number)
+        )
+        write_whole(folder / f"{number}.html", made.encode())
     return 0
 
 
