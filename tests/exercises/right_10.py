@@ -30,16 +30,17 @@ def by_table(ways, rounds, clock):
     return dict(zip(ways, found, strict=True))
 
 
-def in_other_turns(ways, rounds, clock):
+def with_one_reading(ways, rounds, clock):
     names, found = list(ways), {name: [] for name in ways}
     for way in ways.values():
         way()
-    for number in range(rounds):
+    for _ in range(rounds):
         seconds = {}
-        for name in names[number % len(names) :] + names[: number % len(names)]:
-            before = clock()
+        before = clock()
+        for name in names:
             ways[name]()
-            seconds[name] = clock() - before
+            now = clock()
+            seconds[name], before = now - before, now
         for name in names:
             found[name].append(seconds[names[0]] / seconds[name])
     return {name: torch.tensor(r).quantile(0.5).item() for name, r in found.items()}
@@ -124,7 +125,7 @@ def by_arrays(num_frames, frames, stride, every):
 
 RIGHT = {
     "10.1": [(by_megabytes,), (as_tensor,)],
-    "10.2": [(by_table,), (in_other_turns,)],
+    "10.2": [(by_table,), (with_one_reading,)],
     "10.3": [(by_module,), (columns_are_frames,)],
     "10.4": [(from_zeros,), (into_the_first,)],
     "10.5": [(loop_of_rows, one_by_one), (in_float64, by_numpy)],
