@@ -152,7 +152,6 @@ def branches(rng, mix=None, mlp=None) -> tuple:
 
 PARTS["03.4"] = Part(
     two,
-    axes="B T H W C",
     cases={
         "both branches give zeros": lambda rng: branches(rng, zeros_like, zeros_like),
         "a block as in the lesson": lambda rng: branches(rng),
