@@ -95,6 +95,7 @@ interval = Part(
             shares(rng, 7),
             [0.08] + shares(rng, 6),
         ),
+        "two seeds that disagree": lambda rng: ([0.3, 0.2], [0.4, 0.9]),
     },
     mistakes={
         "unpaired": unpaired,
@@ -180,6 +181,15 @@ def holm(ps):
     return corrected
 
 
+def from_the_largest(ps, factor):
+    """What Holm's correction is mistaken for: each at most the one above it."""
+    corrected, last, names = {}, 1.0, sorted(ps, key=ps.get)
+    for rank in reversed(range(len(ps))):
+        last = min(last, factor(len(ps), rank) * ps[names[rank]])
+        corrected[names[rank]] = last
+    return corrected
+
+
 def drawn_ps(rng, count, most):
     drawn = (torch.rand(count, generator=rng, dtype=torch.float64) * most).tolist()
     return ({f"comparison {7 * n % 17}": p for n, p in enumerate(drawn)},)
@@ -196,6 +206,14 @@ corrected_ps = Part(
         "thirteen small ones": lambda rng: drawn_ps(rng, 13, 0.02),
         "equal ones": lambda rng: ({"d": 0.02, "a": 0.01, "c": 0.02, "b": 0.011},),
         "one alone": lambda rng: drawn_ps(rng, 1, 0.05),
+    },
+    mistakes={
+        "share of false ones": lambda ps: from_the_largest(
+            ps, lambda n, rank: n / (rank + 1)
+        ),
+        "down from the largest": lambda ps: from_the_largest(
+            ps, lambda n, rank: n - rank
+        ),
     },
 )
 
@@ -268,7 +286,7 @@ still_to_run = Part(
             rng, [1, 10], ("reverse_kl", 10), ("labels", 10)
         ),
         "a seed more": lambda rng: left(
-            rng, [0, 7, 8], ("labels", 0), ("alpha_0.1", 0)
+            rng, [0, 7, 8], ("labels", 0), ("alpha_0.1", 0), ("reverse_kl", 0)
         ),
         "done with others": lambda rng: left(rng, [3], ("labels", 4), ("old", 3)),
     },
