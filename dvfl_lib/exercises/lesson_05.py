@@ -63,10 +63,17 @@ def alike(values, axis):
     return bool((values == values.narrow(axis, 0, 1)).all())
 
 
+def as_often(places):
+    """Whether the first and the last place come as often as the others."""
+    there, share = places.unique(), 0.06
+    ends = ((places == there[0]) | (places == there[-1])).float().mean().item()
+    return abs(ends - min(1, 2 / len(there))) < share
+
+
 def cut(answer, clip, side, calls, *told):
     """What was drawn, seen from the pixels of many answers: the facts in ``told``."""
-    twice = [torch.Generator().manual_seed(0) for _ in range(2)]
-    once, again = ([answer(clip, side, rng) for _ in range(calls)] for rng in twice)
+    twice = [torch.Generator().manual_seed(0) for _ in range(1 + ("again" in told))]
+    once, *more = ([answer(clip, side, rng) for _ in range(calls)] for rng in twice)
     if once[0] is None:
         return None
     if any(getattr(one, "shape", ())[:2] != clip.shape[:2] for one in once):
@@ -74,17 +81,27 @@ def cut(answer, clip, side, calls, *told):
     if any(one.shape[2:] != (side, side) for one in once):
         raise ValueError("not every piece is a square of the side asked")
     out = torch.stack(once)  # (calls, T, 3, side, side)
+    if (out != out.round()).any():
+        raise ValueError("pixels have values that the clip has not: brighter, resized?")
+    if (out[..., 0, :].diff(dim=-1).abs() != 1).any():
+        raise ValueError("neighbours in a piece are none in the frame: resized?")
     code, mirror = out[..., 0, :].amin(-1).long(), out[..., 0, 0] > out[..., 0, -1]
     place, share = code % clip[0, 0].numel(), mirror.float().mean().item()
+    first, drawn = place[:, 0, 0], mirror[:, 0, 0]  # of one frame, one colour
+    row, column = first // clip.shape[-1], first % clip.shape[-1]
     facts = {
         "place": alike(place, 1),
         "mirror": alike(mirror, 1),
         "colours": alike(place, 2) and alike(mirror, 2),
-        "places": place.unique().tolist(),
+        "rows": "one" if alike(row, 0) else row.unique().tolist(),
+        "columns": "one" if alike(column, 0) else column.unique().tolist(),
+        "places": len(first.unique()),
+        "ends": as_often(row) and as_often(column),
         "mirrored": 0.5 if 0.37 < share < 0.63 else round(share, 1),
+        "each both ways": len((2 * first + drawn).unique()) == 2 * len(first.unique()),
         "in order": bool((code.diff(dim=1) == clip[0].numel()).all()),
         "upright": bool((out[..., 0, 0] < out[..., -1, 0]).all()),
-        "again": all(map(torch.equal, once, again)) and not alike(out, 0),
+        "again": all(map(torch.equal, once, *more or [once])) and not alike(out, 0),
     }
     return {name: facts[name] for name in told}
 
@@ -98,8 +115,9 @@ squares = Part(
         "eight equal frames": given(STILL, 64, 9, "place", "mirror"),
         "red, green and blue": given(STILL, 64, 9, "colours"),
         "frames that differ": given(SMALL, 5, 9, "in order", "upright"),
-        "every place, 400 draws": given(SMALL, 5, 400, "places"),
-        "mirrored how often": given(SMALL, 5, 400, "mirrored"),
+        "every place": given(SMALL, 5, 1000, "rows", "columns", "places"),
+        "all places as often": given(SMALL, 5, 1000, "ends"),
+        "mirrored how often": given(SMALL, 5, 1000, "mirrored", "each both ways"),
         "the same generator": given(SMALL, 5, 20, "again"),
     },
     run=cut,
@@ -208,14 +226,21 @@ def parted(answer, groups, share, *told):
     if made[0] is None:
         return None
     made = [[torch.as_tensor([*side]).tolist() for side in one] for one in made]
+    clips, numbers = [*range(len(groups))], [*chain(*chain(*made))]
+    if sorted(chain(*made[0])) == [n + 1 for n in clips]:
+        return dict.fromkeys(told, "clips counted from 1")
+    if not set(numbers) <= {*clips}:
+        return dict.fromkeys(told, "numbers that no clip has")
     sides = [[{groups[n] for n in side} for side in one] for one in made]
-    counts = {len(test) for _, test in sides}
+    counts, tested = {len(test) for _, test in sides}, {frozenset(t) for _, t in sides}
+    ordered, most = sorted(set(groups)), max(counts)
+    ends = tested <= {frozenset(ordered[:most]), frozenset(ordered[-most:])}
     facts = {
         "whole": not any(train & test for train, test in sides),
-        "once": all(sorted(chain(*one)) == [*range(len(groups))] for one in made),
+        "once": all(sorted(chain(*one)) == clips for one in made),
         "groups": counts.pop() if len(counts) == 1 else "one time more than another",
         "again": [*map(sorted, made[0])] == [*map(sorted, made[1])],
-        "drawn": len({frozenset(test) for _, test in sides}) > 1,
+        "drawn": len(tested) > 1 or ("always at an end" if ends else "always the same"),
     }
     return {name: facts[name] for name in told}
 
@@ -229,6 +254,7 @@ splits = Part(
         "7 groups, 0.3 of them": given(
             [*range(10, 80, 10)] * 3, 0.3, "whole", "groups"
         ),
+        "half of six groups": given([*range(9, 15)] * 2, 0.5, "groups"),
         "the same seed": given(TWOS, 0.2, "again"),
         "nine seeds": given(UNEQUAL, 0.2, "drawn"),
     },
@@ -236,11 +262,10 @@ splits = Part(
 )
 
 
-def scene(name):
-    return name.split("/")[0], name.split("_g")[-1][:2]
-
-
 def leaked(train, test):
+    def scene(name):
+        return name.split("/")[0], name.split("_g")[-1][:2]
+
     known = {scene(name) for name in train}
     return sum(scene(name) in known for name in test)
 
