@@ -14,14 +14,13 @@ import random
 import re
 import sys
 import tomllib
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import jinja2
 import torch
 from markupsafe import Markup
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo
 
 import dvfl_lib
 from dvfl_lib.errors import LessonError, exit_status
@@ -33,42 +32,44 @@ from tools.slides import PIECES, ROOT, deck, first_cell, markdown_reader, with_f
 BANK = ROOT / "course" / "quiz"
 OUTCOMES = ROOT / "course" / "outcomes.md"
 LETTERS = "ABCD"
-_FIELDS = {"goal", "section", "asked", "right", "why", "wrong"}
-_WRONG = {"misconception", "option", "told"}
 
 
-@dataclass(frozen=True)
-class Option:
+def _filled(text: str, told: ValidationInfo) -> str:
+    """The text with a question's numbers in the place of ``[[name]]``."""
+    return re.sub(r"\[\[([A-Za-z_]\w*)\]\]", lambda m: told.context[m[1]], text).strip()
+
+
+Text = Annotated[str, AfterValidator(_filled)]
+
+
+class Option(BaseModel, extra="forbid"):
     """What can be chosen, what is then told, and, if it is wrong, what was believed."""
 
-    text: str
-    told: str
+    text: Text = Field(alias="option")
+    told: Text
     misconception: str = ""
 
 
-@dataclass(frozen=True)
-class Question:
-    """A question of the bank, its numbers computed."""
+class Question(BaseModel, extra="forbid"):
+    """A question of the bank, its numbers filled in; ``letter`` is of what is right."""
 
     id: str
     lesson: str
     goal: int
     section: int
-    asked: str
-    right: Option
-    wrong: tuple[Option, ...]
-
-    @cached_property
-    def options(self) -> list[Option]:
-        """All options in an order that the id alone decides."""
-        order = [self.right, *self.wrong]
-        random.Random(self.id).shuffle(order)
-        return order
+    asked: Text
+    right: Text
+    why: Text
+    wrong: list[Option] = Field(min_length=3, max_length=3)
+    letter: str
 
     @property
-    def letter(self) -> str:
-        """Of the right option."""
-        return LETTERS[self.options.index(self.right)]
+    def options(self) -> list[Option]:
+        """All four, in their order."""
+        options = list(self.wrong)
+        right = Option(option=self.right, told=self.why)
+        options.insert(LETTERS.index(self.letter), right)
+        return options
 
 
 def read(path: Path) -> list[Question]:
@@ -77,54 +78,34 @@ def read(path: Path) -> list[Question]:
     Raises:
         LessonError: a question is not of the form that CONTRIBUTING.md tells.
     """
-    inventory = path.stem.startswith("inventory")
-    start = f"{path.stem[-1] if inventory else path.stem}.q"
+    entries = tomllib.loads(path.read_text("utf-8"))
+    letters = _letters(path, len(entries))
     made = []
-    for name, entry in tomllib.loads(path.read_text("utf-8")).items():
-        odd = (_FIELDS | ({"lesson"} if inventory else set())) ^ (
-            set(entry) - {"numbers"}
-        )
-        odd |= {key for wrong in entry.get("wrong", []) for key in _WRONG ^ set(wrong)}
-        if odd:
-            raise LessonError(f"{path.name}, {name}: missing or not known: {odd}")
-        if not re.fullmatch(rf"{re.escape(start)}\d+", name):
-            raise LessonError(f"{path.name}: {name!r} should begin with {start!r}")
-        made.append(_question(name, {"lesson": path.stem, **entry}))
+    for (name, entry), letter in zip(entries.items(), letters, strict=True):
+        numbers = entry.pop("numbers", {})
+        unused = [key for key in numbers if f"[[{key}]]" not in str(entry)]
+        try:
+            if unused:
+                raise ValueError(f"not used: {unused}")
+            entry = {"id": name, "lesson": path.stem, "letter": letter} | entry
+            made.append(Question.model_validate(entry, context=_computed(numbers)))
+        except Exception as error:  # whatever an expression raises
+            raise LessonError(f"{path.name}, {name}: {error}") from error
     return made
 
 
-def _question(name: str, entry: dict[str, Any]) -> Question:
-    values, used = _computed(name, entry.get("numbers", {})), set()
-
-    def value(match: re.Match) -> str:
-        used.add(match[1])
-        return values.get(match[1], match[0])
-
-    def filled(text: str) -> str:
-        return re.sub(r"\[\[([A-Za-z_]\w*)\]\]", value, text).strip()
-
-    right = Option(filled(entry["right"]), filled(entry["why"]))
-    wrong = tuple(
-        Option(filled(w["option"]), filled(w["told"]), w["misconception"])
-        for w in entry["wrong"]
-    )
-    asked = filled(entry["asked"])
-    if used != set(values):
-        raise LessonError(f"{name}: not used or not known: {used ^ set(values)}")
-    if len({o.text for o in (right, *wrong)}) <= len(wrong) or len(wrong) not in (2, 3):
-        raise LessonError(f"{name}: two options are the same, or too many or too few")
-    place = entry["lesson"], entry["goal"], entry["section"]
-    return Question(name, *place, asked, right, wrong)
+def _letters(path: Path, count: int) -> list[str]:
+    """Of the right options of a file, each about as often; its name decides."""
+    chance = random.Random(path.stem)
+    letters = chance.sample(LETTERS, 4) * count
+    return chance.sample(letters[:count], count)
 
 
-def _computed(name: str, numbers: dict[str, str]) -> dict[str, str]:
+def _computed(numbers: dict[str, str]) -> dict[str, str]:
     """The values of Python expressions, as text; later ones may use earlier ones."""
     known = {**vars(math), "math": math, "torch": torch, "dvfl_lib": dvfl_lib}
     for key, expression in numbers.items():
-        try:
-            known[key] = eval(expression, known)
-        except Exception as error:
-            raise LessonError(f"{name}: {expression!r} fails: {error}") from error
+        known[key] = eval(expression, known)
     return {key: str(known[key]) for key in numbers}
 
 
@@ -148,7 +129,7 @@ def gift(questions: list[Question], title: str) -> str:
     for question in questions:
         lines.append(f"::{question.id}::[html]{escaped(html(question.asked))}{{")
         for option in question.options:
-            mark = "=" if option is question.right else "~"
+            mark = "~" if option.misconception else "="
             texts = (escaped(html(t, inline=True)) for t in (option.text, option.told))
             lines.append(f"\t{mark}{'#'.join(texts)}")
         lines += ["}", ""]
