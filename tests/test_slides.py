@@ -126,11 +126,9 @@ def test_a_picture_is_shown_with_its_words_and_with_what_to_notice(made):
     assert "It ends." in two.notes[0]
 
 
-def test_what_is_too_much_names_its_cell(made):
+def test_source_that_is_too_long_names_its_cell(made):
     with pytest.raises(LessonError, match="cell-1: more than 16 lines"):
         made(code("x = 1\n" * 17, "slide"))
-    with pytest.raises(LessonError, match="cell-1: too much"):
-        made(text("## 2 · Two\n\n" + "- A line that is there.\n" * 13, "slide"))
 
 
 @pytest.mark.parametrize("number", numbers_of_all())

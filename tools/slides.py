@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
-from math import ceil
 from pathlib import Path
 
 import jinja2
@@ -40,7 +39,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PIECES = ROOT / "tools" / "slides"
 MATHJAX = ROOT / "tools" / "site" / "vendor" / "tex-svg.js"
 MOST_LINES = 16  # of source, on one slide
-MOST_PIXELS = 640  # below the title; an estimate, which a test in Chromium checks
 MOST_LETTERS = 560  # of an answer; of a longer one its first paragraph is shown
 NOTHING = ("\0",)  # no sentence begins so
 COLOURS = "a11y-high-contrast-light"  # of code
@@ -227,15 +225,10 @@ class _Maker:
     def read(self, cell: NotebookNode) -> None:
         """A Markdown cell."""
         words = tuple(t[5:] for t in tags(cell) if t.startswith("say: "))
-        found, told, context = (
-            list(parts(cell.source, self.title, self.section)),
-            "",
-            [],
-        )
-        picks = (
-            words if any(chosen(p, words) for p in found if p.kind == "plain") else ()
-        )
-        self.before = ""
+        found = list(parts(cell.source, self.title, self.section))
+        said = any(chosen(p, words) for p in found if p.kind == "plain")
+        picks = words if said else ()
+        self.before, told, context = "", "", []
         for part in found:
             shown = chosen(part, picks if part.kind == "plain" else words or NOTHING)
             whole = _html("\n\n".join(text for _, text in part.blocks))
@@ -284,27 +277,13 @@ class _Maker:
         self.awaits = True
 
 
-def _pixels(piece: str) -> int:
-    """About how high a piece of a slide is."""
-    if piece.startswith(("<pre", "<img")):
-        return 29 * piece.count("\n") + 63 if piece.startswith("<pre") else 250
-    plain, formulas = re.subn(r"\\\[.*?\\\]", "", piece, flags=re.S)
-    plain = re.sub("<(?!/p|/li|/tr)[^>]+>", "", plain)
-    lines = [ceil(len(b.strip()) / 78) for b in re.split("<[^>]+>", plain)]
-    return 105 * formulas + sum(41 * n + 10 for n in lines if n)
-
-
 def first_cell(number: str) -> str:
     """What a lesson says of itself: title, goal, goals."""
     return nbformat.read(lesson_file(number), as_version=4).cells[0].source
 
 
 def deck(number: str) -> list[Slide]:
-    """The slides of a lesson: what it is for, the tagged cells, its exercises.
-
-    Raises:
-        LessonError: a slide holds too much; the message names the cell.
-    """
+    """The slides of a lesson: what it is for, the tagged cells, its exercises."""
     first, *cells = nbformat.read(lesson_file(number), as_version=4).cells
     title = first.source.splitlines()[0].removeprefix("# ")
     goal = re.search(r"^\*\*Goal\.\*\* (.*)$", first.source, re.M)[1]
@@ -317,9 +296,6 @@ def deck(number: str) -> list[Slide]:
     maker = _Maker([Slide(title, "", first.id, "opening", [_html(goal), *aims])])
     for cell in cells:
         (maker.read if cell.cell_type == "markdown" else maker.run)(cell)
-    for slide in maker.slides[1:]:
-        if sum(map(_pixels, slide.body)) > MOST_PIXELS:
-            raise LessonError(f"cell {slide.cell}: too much for one slide")
     return [*maker.slides, Slide("Your turn", title, "exercises", body=[_html(table)])]
 
 

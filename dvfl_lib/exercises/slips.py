@@ -59,6 +59,7 @@ def slips(function: Any) -> list[Slip]:
         return []
     if not isinstance(tree.body[0], ast.FunctionDef | ast.ClassDef):
         return []  # a lambda in the middle of something
+    tree.body[0].decorator_list.clear()  # it is not made again for what it leaves
     found: dict[str, Slip] = {}
     lines = source.splitlines()
     for n, node in enumerate(ast.walk(tree)):
