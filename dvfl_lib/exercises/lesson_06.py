@@ -133,6 +133,11 @@ def shares(clips, classes, lift=0.0):
     return lambda rng: ((normal(rng, clips, classes) + first).softmax(dim=-1),)
 
 
+def one_zero(opinions):
+    opinions[0, 0] = 0.0
+    return opinions / opinions.sum(dim=-1, keepdim=True)
+
+
 def arithmetic(opinions):
     return opinions.mean(dim=0)
 
@@ -147,7 +152,7 @@ OPINIONS = {
     "five clips, seven classes": shares(5, 7),
     "as many clips as classes": shares(3, 3),
     "one clip": shares(1, 5),
-    "a share of zero": shares(3, 5, -torch.inf),
+    "a share of zero": lambda rng: (one_zero(*shares(5, 7)(rng)),),
     "211 clips": shares(211, 5, 4.0),
 }
 PARTS["06.5"] = {
@@ -241,6 +246,7 @@ PARTS["06.7"] = {
         cases={"sure, wrong": lambda rng: (SURE.clone(), STAR.clone(), 1.0)} | CLOSED,
         mistakes={
             "forward's": pull,
+            "forward exchanged": lambda s, t, T: -pull(s, t, T),
             "exchanged": lambda s, t, T: turn(t, s, T),
             "released": released,
             "not softened": lambda s, t, T: T * turn(s, t, 1.0),
